@@ -1,0 +1,279 @@
+/* vloss: loss kernels for the CPU with run-time dispatch between scalar, AVX2, AVX-512 and NEON.
+ *
+ * The whole public contract. Plain C99 and C++; no other header of vloss is needed.
+ *
+ * Conventions that hold for every function
+ *   Calls       one argument struct per family, filled with designated initialisers. Zero means "default" or
+ *               "not wanted": an output whose pointer is null is not computed; loss and gradient asked for in one
+ *               call cost one fused pass. The struct is only read, and nothing keeps a pointer to it.
+ *   Shapes      a tensor [N0, C, d1..dk] is (rows, classes, inner): rows = axes before the class axis multiplied
+ *               together, inner = axes after it multiplied together (0 means 1: classes last). Class c of row
+ *               r = o * inner + i is at element o * stride + c * inner + i. Per-row arrays hold rows * inner
+ *               entries in the order of r.
+ *   Strides     in elements, from one outer index o to the next; 0 means classes * inner (dense).
+ *   Aliasing    an output may not overlap an input or another output, except where a field says that it may be the
+ *               same array (same pointer and same stride). Inputs may overlap each other.
+ *   Alignment   every pointer needs the alignment of its element type and no more.
+ *   NaN         a NaN in a live row makes the loss of that row and its whole gradient row NaN, and touches no other
+ *               row. Every NaN written is the one quiet NaN 0x7fc00000.
+ *   Denormals   results smaller than 2^-126 in magnitude are written as +0 by gradients, softmax and their backward
+ *               forms; denormal inputs are read as they are.
+ *   Same bits   a call gives the same bits on every ISA, with every compiler, at every alignment; and a row gives
+ *               the same bits wherever it stands: in any batch, position, stride or class axis.
+ *   Errors      every function returns a status. Anything but VLOSS_OK means that no output was written, with the
+ *               one exception of bad_row.
+ *   Environment the caller's rounding mode, flush-to-zero mode, trap masks and exception flags neither matter nor
+ *               change.
+ *   Memory      nothing is allocated. The stack use of a call is below 64 KiB.
+ *   Threads     every function may be called from any thread at any time.
+ */
+#ifndef VLOSS_VLOSS_H
+#define VLOSS_VLOSS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define VLOSS_VERSION_MAJOR 0
+#define VLOSS_VERSION_MINOR 1
+#define VLOSS_VERSION_PATCH 0
+
+#if defined(_WIN32) && defined(VLOSS_SHARED)
+#if defined(VLOSS_BUILDING)
+#define VLOSS_API __declspec(dllexport)
+#else
+#define VLOSS_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
+#define VLOSS_API __attribute__((visibility("default")))
+#else
+#define VLOSS_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Status ---------------------------------------------------------------------------------------------------- */
+
+/* What a call answers. The numbers are stable; new ones are added at the end. */
+typedef enum vloss_status {
+  VLOSS_OK = 0,
+  VLOSS_ERROR_NULL,            /* a pointer that the call needs is null */
+  VLOSS_ERROR_NO_OUTPUT,       /* every output pointer is null: the call would do nothing */
+  VLOSS_ERROR_ENUM,            /* an enumerator or flag that this version does not know */
+  VLOSS_ERROR_TYPE,            /* an element type that is known but that this function does not compute yet */
+  VLOSS_ERROR_NO_CLASSES,      /* classes is 0 although there are rows */
+  VLOSS_ERROR_OVERFLOW,        /* the sizes describe an array larger than the address space */
+  VLOSS_ERROR_STRIDE,          /* a stride is smaller than the classes * inner elements it has to span */
+  VLOSS_ERROR_ALIGNMENT,       /* a pointer is not a multiple of its element's size */
+  VLOSS_ERROR_OVERLAP,         /* an output overlaps an input or another output where that is not allowed */
+  VLOSS_ERROR_LABEL,           /* a label outside [0, classes) that is not ignored; see bad_row */
+  VLOSS_ERROR_LABEL_SMOOTHING, /* label_smoothing is NaN or outside [0, 1] */
+  VLOSS_ERROR_IGNORE_INDEX,    /* ignore_index contradicts the ignore field, or is given with probability targets */
+  VLOSS_ERROR_ARGUMENTS,       /* fields that exclude each other; the fields' documentation says which */
+  VLOSS_ERROR_ISA_UNKNOWN,     /* VLOSS_ISA or vloss_isa_force named an ISA that does not exist */
+  VLOSS_ERROR_ISA_UNSUPPORTED, /* ... an ISA that this build or this CPU or operating system lacks */
+  VLOSS_ERROR_VERSION          /* the argument struct has fields set that this older library does not know */
+} vloss_status;
+
+/* A sentence in English for a status. For the two ISA statuses it names the ISA that was asked for. Never null; valid
+ * until the same thread calls this function again. */
+VLOSS_API const char *vloss_status_message(vloss_status status);
+
+/* The symbol of a status, such as "VLOSS_ERROR_LABEL"; "VLOSS_ERROR_?" for a number that is none. Never null. */
+VLOSS_API const char *vloss_status_name(vloss_status status);
+
+/* "0.1.0": the version of the library, which may be newer than this header's. */
+VLOSS_API const char *vloss_version(void);
+
+/* ---- ISA: which kernels run -------------------------------------------------------------------------------------
+ *
+ * The first call chooses the best ISA that the build contains and that CPU and operating system offer. The environment
+ * variable VLOSS_ISA (read once, then; empty counts as unset) or vloss_isa_force() selects another one by name. A name
+ * that is unknown or unsupported makes every later call fail with a status that names it: nothing else is run instead.
+ */
+
+/* The number of ISAs that this version knows, best first, whether or not they can run here. */
+VLOSS_API size_t vloss_isa_count(void);
+
+/* The name of ISA number index ("avx512", "avx2", "neon", "scalar"); null if index >= vloss_isa_count(). */
+VLOSS_API const char *vloss_isa_name(size_t index);
+
+/* Why the ISA of that name cannot be used here, as a sentence; null if it can be used. */
+VLOSS_API const char *vloss_isa_unsupported_reason(const char *name);
+
+/* Sets *name to the ISA that calls use, choosing it now if none was chosen yet. name: not null.
+ * VLOSS_ERROR_ISA_UNKNOWN, VLOSS_ERROR_ISA_UNSUPPORTED: every other call answers the same; *name is not written. */
+VLOSS_API vloss_status vloss_isa_current(const char **name);
+
+/* Selects an ISA by name for the whole process; null goes back to the choice described above, VLOSS_ISA included.
+ * Meant for tests and benchmarks: a call that runs meanwhile in another thread finishes on the ISA it began with. */
+VLOSS_API vloss_status vloss_isa_force(const char *name);
+
+/* What CPU and operating system offer, as a list of features separated by spaces ("sse2 avx avx2 ... os-avx512"). */
+VLOSS_API const char *vloss_cpu_features(void);
+
+/* ---- Types and options ----------------------------------------------------------------------------------------- */
+
+/* Element type of the logits, gradients and everything of size rows x classes. Only VLOSS_F32 is computed by this
+ * version; the others answer VLOSS_ERROR_TYPE. Class weights, losses and other per-row floats are float for VLOSS_F32.
+ */
+typedef enum vloss_type { VLOSS_F32 = 0, VLOSS_F64, VLOSS_F16, VLOSS_BF16 } vloss_type;
+
+/* Element type of class indices. */
+typedef enum vloss_label_type { VLOSS_I64 = 0, VLOSS_I32 } vloss_label_type;
+
+/* How the losses of the rows become the output `loss`. */
+typedef enum vloss_reduction {
+  VLOSS_MEAN = 0, /* one number: the sum divided by the denominator that the function documents */
+  VLOSS_SUM,      /* one number */
+  VLOSS_NONE      /* rows * inner numbers, one a row */
+} vloss_reduction;
+
+/* Which rows do not count. */
+typedef enum vloss_ignore {
+  VLOSS_IGNORE_DEFAULT = 0, /* label == ignore_index, where ignore_index 0 stands for -100 */
+  VLOSS_IGNORE_INDEX,       /* label == ignore_index, 0 included */
+  VLOSS_IGNORE_NOTHING      /* no row is ignored; ignore_index must be 0 */
+} vloss_ignore;
+
+/* Flags, to be combined with |. */
+enum {
+  VLOSS_UNCHECKED = 1,      /* do not check labels: a row with a label out of range gives NaN, see labels */
+  VLOSS_EMPTY_MEAN_ZERO = 2 /* the mean of no live row is 0 rather than NaN */
+};
+
+/* ---- Cross-entropy and NLL over rows of logits ------------------------------------------------------------------
+ *
+ * With y the logits of a row, m their maximum, S = sum_c exp(y_c - m), lp_c = y_c - m - log S, p_c = exp(lp_c), t the
+ * label, w the class weights (1 if null), e the label smoothing and C the number of classes:
+ *
+ *   class index    q_c = (1 - e) w_t [c = t] + (e / C) w_c
+ *   probabilities  q_c = w_c ((1 - e) target_c + e / C)
+ *   loss           L = sum_c q_c (-lp_c);     without smoothing L = w_t log1p(sum_{c != t} exp(y_c - y_t))
+ *   gradient       dL/dy_c = Q p_c - q_c,     Q = sum_c q_c
+ *
+ * (CrossEntropyLoss of PyTorch; SoftmaxCrossEntropyLoss of ONNX; the from_logits=True categorical losses of Keras.) A
+ * term whose coefficient q_c or w_t is exactly 0 counts as 0 whatever it multiplies, NaN excepted: a class masked with
+ * -inf costs nothing unless the target or the smoothing asks for it.
+ *
+ *   VLOSS_MEAN divides by the sum of w_t over the rows that are not ignored; with probabilities by rows * inner.
+ *   A row whose label is ignored has loss 0, gradient 0, lse 0, prediction -1, and its logits are not read.
+ *   Special rows: every logit -inf, any +inf or any NaN give NaN; the target's logit -inf gives loss +inf and a finite
+ *   gradient; classes = 1 gives loss 0 and gradient 0.
+ *   No rows (rows or inner-wise 0): VLOSS_SUM gives 0, VLOSS_MEAN NaN (or 0, see VLOSS_EMPTY_MEAN_ZERO). All rows
+ *   ignored: the same. All live weights 0: the mean and its gradient are NaN.
+ *   Accuracy (f32): loss within 2 ulp and gradient within 4 ulp of the exact value for any number of classes up to
+ *   262,144; where q_c subtracts (smoothing, probabilities) the ulp is that of the sum of the absolute terms.
+ */
+typedef struct vloss_cross_entropy_args {
+  size_t rows;    /* axes before the class axis, multiplied; 0 is an empty batch */
+  size_t classes; /* C; may be 0 only if there is no row */
+  size_t inner;   /* axes after the class axis, multiplied; 0 means 1 */
+
+  const void *logits;   /* y, of `type`. For vloss_nll: log-probabilities */
+  size_t logits_stride; /* elements from one outer index to the next; 0: classes * inner */
+  vloss_type type;      /* of logits, targets and grad */
+
+  /* Exactly one of labels and targets is given. */
+  const void *labels;          /* rows * inner class indices of label_type. Checked before anything is written, unless
+                                  VLOSS_UNCHECKED is set: then a label out of range makes the loss and the gradient of
+                                  its row NaN, and the row counts with weight 1 in the mean's denominator */
+  vloss_label_type label_type; /* of labels and predicted */
+  vloss_ignore ignore;         /* which label value means "ignore this row" */
+  int64_t ignore_index;        /* see ignore; not limited to [0, classes). Must be 0 with targets */
+  const void *targets;         /* class probabilities, of `type` and of the shape of the logits; need not sum to 1 */
+  size_t targets_stride;       /* as logits_stride */
+
+  const void *weights;    /* w: one float per class; null: all 1. Any value; negative ones work arithmetically */
+  double label_smoothing; /* e in [0, 1] */
+
+  vloss_reduction reduction; /* of loss; it decides the scale of grad, too */
+  uint32_t flags;            /* VLOSS_UNCHECKED, VLOSS_EMPTY_MEAN_ZERO */
+  const void *upstream;      /* gradient of what follows with respect to `loss`: one float for mean and sum, one a row
+                                for VLOSS_NONE; null: 1. Scales grad only */
+
+  void *loss;         /* float: one for mean and sum, rows * inner for VLOSS_NONE */
+  void *grad;         /* d loss / d logits, of `type` and shape of the logits; may be the logits themselves */
+  size_t grad_stride; /* as logits_stride. Elements between the rows of a strided gradient are not touched */
+  void *lse;          /* float per row: log sum_c exp(y_c), natural logarithm */
+  void *predicted;    /* label_type per row: the first index of the row's maximum; of the first NaN if there is one */
+
+  size_t *bad_row; /* written only with VLOSS_ERROR_LABEL: the first row whose label is out of range */
+} vloss_cross_entropy_args;
+
+/* Computes what its non-null outputs ask for. size is sizeof(vloss_cross_entropy_args) as the caller knows it: the
+ * struct may grow at its end, and binaries built against an older or newer header keep working. */
+VLOSS_API vloss_status vloss_cross_entropy_sized(const vloss_cross_entropy_args *args, size_t size);
+static inline vloss_status vloss_cross_entropy(const vloss_cross_entropy_args *args) {
+  return vloss_cross_entropy_sized(args, sizeof *args);
+}
+
+/* Negative log-likelihood of log-probabilities x: L = -w_t x_t, dL/dx_c = -w_t [c = t]. (NLLLoss of PyTorch,
+ * NegativeLogLikelihoodLoss of ONNX.) The struct, labels, weights, reductions and ignored rows as above; x is not
+ * checked to be normalised, and only x_t is read. targets, lse and predicted must be null and label_smoothing 0:
+ * otherwise VLOSS_ERROR_ARGUMENTS. NaN: only x_t matters; the gradient does not depend on x. w_t = 0 gives loss 0 even
+ * for x_t = -inf. Exact to 0.5 ulp a row. */
+VLOSS_API vloss_status vloss_nll_sized(const vloss_cross_entropy_args *args, size_t size);
+static inline vloss_status vloss_nll(const vloss_cross_entropy_args *args) {
+  return vloss_nll_sized(args, sizeof *args);
+}
+
+/* ---- Softmax, log-softmax, log-sum-exp ---------------------------------------------------------------------------
+ *
+ * Over each row x of `input`:
+ *   softmax               out_c = exp(x_c - m) / S
+ *   log_softmax           out_c = x_c - m - log S
+ *   log_sum_exp           out_r = m + log S                        one float a row
+ * and backwards, where `input` is the output y of the forward function and h the gradient with respect to that:
+ *   softmax_backward      out_c = y_c (h_c - sum_j h_j y_j)
+ *   log_softmax_backward  out_c = h_c - exp(y_c) sum_j h_j
+ *
+ * A row with NaN, with +inf or of nothing but -inf gives NaN in softmax and log_softmax; in log_sum_exp a row of -inf
+ * gives -inf and a row with +inf gives +inf, as torch.logsumexp does. A masked class (-inf) has softmax 0 and
+ * log-softmax -inf, and exp(-inf) is 0 in log_softmax_backward. No rows: nothing is written, VLOSS_OK.
+ *   Accuracy (f32): softmax and log_softmax within 4 and 2 ulp; log_sum_exp within 2 ulp of max(|lse|, 1) (it is near 0
+ *   where log-probabilities come in); backward within 4 ulp of the sum of the absolute terms.
+ */
+typedef struct vloss_softmax_args {
+  size_t rows; /* as in vloss_cross_entropy_args */
+  size_t classes;
+  size_t inner;
+
+  const void *input;      /* forward: logits; backward: the output of the forward function; of `type` */
+  size_t input_stride;    /* 0: classes * inner */
+  const void *upstream;   /* backward only (null otherwise): h, of the shape of the input */
+  size_t upstream_stride; /* 0: classes * inner */
+  vloss_type type;        /* of input, upstream and output */
+
+  void *output;         /* shape of the input, may be the input or upstream itself; log_sum_exp: float a row */
+  size_t output_stride; /* 0: classes * inner; log_sum_exp: must be 0 */
+} vloss_softmax_args;
+
+VLOSS_API vloss_status vloss_softmax_sized(const vloss_softmax_args *args, size_t size);
+VLOSS_API vloss_status vloss_log_softmax_sized(const vloss_softmax_args *args, size_t size);
+VLOSS_API vloss_status vloss_log_sum_exp_sized(const vloss_softmax_args *args, size_t size);
+VLOSS_API vloss_status vloss_softmax_backward_sized(const vloss_softmax_args *args, size_t size);
+VLOSS_API vloss_status vloss_log_softmax_backward_sized(const vloss_softmax_args *args, size_t size);
+
+static inline vloss_status vloss_softmax(const vloss_softmax_args *args) {
+  return vloss_softmax_sized(args, sizeof *args);
+}
+static inline vloss_status vloss_log_softmax(const vloss_softmax_args *args) {
+  return vloss_log_softmax_sized(args, sizeof *args);
+}
+static inline vloss_status vloss_log_sum_exp(const vloss_softmax_args *args) {
+  return vloss_log_sum_exp_sized(args, sizeof *args);
+}
+static inline vloss_status vloss_softmax_backward(const vloss_softmax_args *args) {
+  return vloss_softmax_backward_sized(args, sizeof *args);
+}
+static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *args) {
+  return vloss_log_softmax_backward_sized(args, sizeof *args);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

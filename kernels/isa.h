@@ -1,0 +1,30 @@
+/* The vector words of the ISA that this file is compiled for: the build defines VLOSS_ISA as avx512, avx2, neon or
+ * scalar, and gives the flags of cmake/VlossIsa.cmake with it. VLOSS_ISA_SYMBOL(x) is x with the ISA's name behind it.
+ */
+#ifndef VLOSS_KERNELS_ISA_H
+#define VLOSS_KERNELS_ISA_H
+
+#ifdef __FAST_MATH__
+#error "vloss promises the same bits everywhere: its kernels cannot be compiled with -ffast-math"
+#endif
+
+#define VLOSS_PASTE_(a, b) a##_##b
+#define VLOSS_PASTE(a, b) VLOSS_PASTE_(a, b)
+#define VLOSS_STRING_(a) #a
+#define VLOSS_STRING(a) VLOSS_STRING_(a)
+#define VLOSS_ISA_SYMBOL(x) VLOSS_PASTE(x, VLOSS_ISA)
+#define VLOSS_ISA_NAME VLOSS_STRING(VLOSS_ISA)
+
+#if defined(VLOSS_ISA_IS_AVX512)
+#include "vec_avx512.h"
+#elif defined(VLOSS_ISA_IS_AVX2)
+#include "vec_avx2.h"
+#elif defined(VLOSS_ISA_IS_NEON)
+#include "vec_neon.h"
+#elif defined(VLOSS_ISA_IS_SCALAR)
+#include "vec_scalar.h"
+#else
+#error "compile this file through vloss_isa_sources() of cmake/VlossIsa.cmake"
+#endif
+
+#endif

@@ -1,0 +1,332 @@
+/* The vector words in plain C: a vector is an array of 16. This is the fallback ISA, and the definition of what every
+ * word means: the other vec_*.h give the same bits for every input, NaN payloads aside.
+ *
+ *   vf 16 floats    vi 16 int32    vd 16 doubles    vm, dm 16 truth values, for floats and for doubles
+ */
+#ifndef VLOSS_KERNELS_VEC_SCALAR_H
+#define VLOSS_KERNELS_VEC_SCALAR_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define VFN static inline __attribute__((always_inline, unused))
+#define EACH for (int i_ = 0; i_ < 16; i_++)
+
+typedef struct {
+  float a[16];
+} vf;
+typedef struct {
+  int32_t a[16];
+} vi;
+typedef struct {
+  double a[16];
+} vd;
+typedef struct {
+  uint8_t a[16];
+} vm;
+typedef struct {
+  uint8_t a[16];
+} dm;
+
+/* Memory. A tail reads or writes the first n elements, 0 <= n <= 16, and touches nothing beyond; the lanes from n on
+ * are `fill`. vstream is a store past the cache to a 64-byte aligned address; vstream_end orders what it stored. */
+VFN vf vset1(float x) {
+  vf r;
+  EACH r.a[i_] = x;
+  return r;
+}
+VFN vf vload(const float *p) {
+  vf r;
+  memcpy(r.a, p, sizeof r.a);
+  return r;
+}
+VFN vf vtail(const float *p, size_t n, float fill) {
+  vf r = vset1(fill);
+  memcpy(r.a, p, n * sizeof *p);
+  return r;
+}
+VFN void vstore(float *p, vf x) { memcpy(p, x.a, sizeof x.a); }
+VFN void vstore_tail(float *p, vf x, size_t n) { memcpy(p, x.a, n * sizeof *p); }
+VFN void vstream(float *p, vf x) { vstore(p, x); }
+VFN void vstream_end(void) {}
+VFN vi viset1(int32_t x) {
+  vi r;
+  EACH r.a[i_] = x;
+  return r;
+}
+VFN vi viload(const int32_t *p) {
+  vi r;
+  memcpy(r.a, p, sizeof r.a);
+  return r;
+}
+VFN void vistore(int32_t *p, vi x) { memcpy(p, x.a, sizeof x.a); }
+VFN vd dset1(double x) {
+  vd r;
+  EACH r.a[i_] = x;
+  return r;
+}
+VFN vd dload(const double *p) {
+  vd r;
+  memcpy(r.a, p, sizeof r.a);
+  return r;
+}
+VFN void dstore(double *p, vd x) { memcpy(p, x.a, sizeof x.a); }
+
+/* Float arithmetic, each rounded once; vfma is a*b + c and vnfma c - a*b, fused. vmax and vmin give the second operand
+ * unless the first is strictly greater (less): so NaN passes from the second operand and is dropped from the first. */
+VFN vf vadd(vf a, vf b) {
+  EACH a.a[i_] += b.a[i_];
+  return a;
+}
+VFN vf vsub(vf a, vf b) {
+  EACH a.a[i_] -= b.a[i_];
+  return a;
+}
+VFN vf vmul(vf a, vf b) {
+  EACH a.a[i_] *= b.a[i_];
+  return a;
+}
+VFN vf vdiv(vf a, vf b) {
+  EACH a.a[i_] /= b.a[i_];
+  return a;
+}
+VFN vf vsqrt(vf a) {
+  EACH a.a[i_] = sqrtf(a.a[i_]);
+  return a;
+}
+VFN vf vfma(vf a, vf b, vf c) {
+  EACH c.a[i_] = fmaf(a.a[i_], b.a[i_], c.a[i_]);
+  return c;
+}
+VFN vf vnfma(vf a, vf b, vf c) {
+  EACH c.a[i_] = fmaf(-a.a[i_], b.a[i_], c.a[i_]);
+  return c;
+}
+VFN vf vmax(vf a, vf b) {
+  EACH b.a[i_] = a.a[i_] > b.a[i_] ? a.a[i_] : b.a[i_];
+  return b;
+}
+VFN vf vmin(vf a, vf b) {
+  EACH b.a[i_] = a.a[i_] < b.a[i_] ? a.a[i_] : b.a[i_];
+  return b;
+}
+VFN vf vabs(vf a) {
+  EACH a.a[i_] = fabsf(a.a[i_]);
+  return a;
+}
+
+/* Comparisons are false where an operand is NaN; vnan is true there. vsel is m ? a : b. */
+VFN vm vgt(vf a, vf b) {
+  vm m;
+  EACH m.a[i_] = a.a[i_] > b.a[i_];
+  return m;
+}
+VFN vm vge(vf a, vf b) {
+  vm m;
+  EACH m.a[i_] = a.a[i_] >= b.a[i_];
+  return m;
+}
+VFN vm veq(vf a, vf b) {
+  vm m;
+  EACH m.a[i_] = a.a[i_] == b.a[i_];
+  return m;
+}
+VFN vm vnan(vf a) {
+  vm m;
+  EACH m.a[i_] = a.a[i_] != a.a[i_];
+  return m;
+}
+VFN vm vieq(vi a, vi b) {
+  vm m;
+  EACH m.a[i_] = a.a[i_] == b.a[i_];
+  return m;
+}
+VFN vm vmand(vm a, vm b) {
+  EACH a.a[i_] &= b.a[i_];
+  return a;
+}
+VFN vm vmor(vm a, vm b) {
+  EACH a.a[i_] |= b.a[i_];
+  return a;
+}
+VFN int vany(vm m) {
+  int r = 0;
+  EACH r |= m.a[i_];
+  return r;
+}
+VFN vf vsel(vm m, vf a, vf b) {
+  EACH b.a[i_] = m.a[i_] ? a.a[i_] : b.a[i_];
+  return b;
+}
+VFN vi visel(vm m, vi a, vi b) {
+  EACH b.a[i_] = m.a[i_] ? a.a[i_] : b.a[i_];
+  return b;
+}
+
+/* The bits of floats as int32 and back; integer arithmetic modulo 2^32; visra is the shift that keeps the sign.
+ * vitof rounds to nearest. */
+VFN vi vbits(vf a) {
+  vi r;
+  memcpy(r.a, a.a, sizeof r.a);
+  return r;
+}
+VFN vf vfloat(vi a) {
+  vf r;
+  memcpy(r.a, a.a, sizeof r.a);
+  return r;
+}
+VFN vi viadd(vi a, vi b) {
+  EACH a.a[i_] = (int32_t)((uint32_t)a.a[i_] + (uint32_t)b.a[i_]);
+  return a;
+}
+VFN vi visub(vi a, vi b) {
+  EACH a.a[i_] = (int32_t)((uint32_t)a.a[i_] - (uint32_t)b.a[i_]);
+  return a;
+}
+VFN vi viand(vi a, vi b) {
+  EACH a.a[i_] &= b.a[i_];
+  return a;
+}
+VFN vi vior(vi a, vi b) {
+  EACH a.a[i_] |= b.a[i_];
+  return a;
+}
+VFN vi vishl(vi a, int k) {
+  EACH a.a[i_] = (int32_t)((uint32_t)a.a[i_] << k);
+  return a;
+}
+VFN vi visra(vi a, int k) {
+  EACH a.a[i_] >>= k;
+  return a;
+}
+VFN vf vitof(vi a) {
+  vf r;
+  EACH r.a[i_] = (float)a.a[i_];
+  return r;
+}
+
+/* +0 where |a| < 2^-126, else a; NaN stays. */
+VFN vf vflush(vf a) {
+  EACH a.a[i_] = fabsf(a.a[i_]) < 0x1p-126f ? 0.0f : a.a[i_];
+  return a;
+}
+
+/* The greatest lane, by vmax over halves: lane i with i + 8, then + 4, + 2, + 1. */
+VFN float vhmax(vf a) {
+  for (int h = 8; h > 0; h /= 2)
+    for (int i = 0; i < h; i++) a.a[i] = a.a[i] > a.a[i + h] ? a.a[i] : a.a[i + h];
+  return a.a[0];
+}
+
+/* Doubles: as their float namesakes. dwiden is exact, dnarrow rounds to nearest even. */
+VFN vd dwiden(vf a) {
+  vd r;
+  EACH r.a[i_] = (double)a.a[i_];
+  return r;
+}
+VFN vf dnarrow(vd a) {
+  vf r;
+  EACH r.a[i_] = (float)a.a[i_];
+  return r;
+}
+VFN vd dadd(vd a, vd b) {
+  EACH a.a[i_] += b.a[i_];
+  return a;
+}
+VFN vd dsub(vd a, vd b) {
+  EACH a.a[i_] -= b.a[i_];
+  return a;
+}
+VFN vd dmul(vd a, vd b) {
+  EACH a.a[i_] *= b.a[i_];
+  return a;
+}
+VFN vd ddiv(vd a, vd b) {
+  EACH a.a[i_] /= b.a[i_];
+  return a;
+}
+VFN vd dfma(vd a, vd b, vd c) {
+  EACH c.a[i_] = fma(a.a[i_], b.a[i_], c.a[i_]);
+  return c;
+}
+VFN vd dnfma(vd a, vd b, vd c) {
+  EACH c.a[i_] = fma(-a.a[i_], b.a[i_], c.a[i_]);
+  return c;
+}
+VFN vd dmax(vd a, vd b) {
+  EACH b.a[i_] = a.a[i_] > b.a[i_] ? a.a[i_] : b.a[i_];
+  return b;
+}
+VFN vd dmin(vd a, vd b) {
+  EACH b.a[i_] = a.a[i_] < b.a[i_] ? a.a[i_] : b.a[i_];
+  return b;
+}
+VFN dm dgt(vd a, vd b) {
+  dm m;
+  EACH m.a[i_] = a.a[i_] > b.a[i_];
+  return m;
+}
+VFN dm deq(vd a, vd b) {
+  dm m;
+  EACH m.a[i_] = a.a[i_] == b.a[i_];
+  return m;
+}
+VFN dm dnan(vd a) {
+  dm m;
+  EACH m.a[i_] = a.a[i_] != a.a[i_];
+  return m;
+}
+VFN dm dmand(dm a, dm b) {
+  EACH a.a[i_] &= b.a[i_];
+  return a;
+}
+VFN dm dmor(dm a, dm b) {
+  EACH a.a[i_] |= b.a[i_];
+  return a;
+}
+VFN vd dsel(dm m, vd a, vd b) {
+  EACH b.a[i_] = m.a[i_] ? a.a[i_] : b.a[i_];
+  return b;
+}
+
+/* dshl52: the bits of a shifted left by 52, as a double. With a = 1.5*2^52 + 1023 + n, n a whole number from -1022 to
+ * 1023, that is 2^n (and 0 for n = -1023). dexponent: the exponent field of a minus 1023, floor(log2|a|) for normal a.
+ * dmantissa: a with the exponent field of 1, so 1 <= |result| < 2 with the sign of a. */
+VFN vd dshl52(vd a) {
+  EACH {
+    uint64_t u;
+    memcpy(&u, &a.a[i_], 8);
+    u <<= 52;
+    memcpy(&a.a[i_], &u, 8);
+  }
+  return a;
+}
+VFN vd dexponent(vd a) {
+  EACH {
+    uint64_t u;
+    memcpy(&u, &a.a[i_], 8);
+    a.a[i_] = (double)((int)(u >> 52 & 0x7ff) - 1023);
+  }
+  return a;
+}
+VFN vd dmantissa(vd a) {
+  EACH {
+    uint64_t u;
+    memcpy(&u, &a.a[i_], 8);
+    u = (u & 0x800fffffffffffffu) | 0x3ff0000000000000u;
+    memcpy(&a.a[i_], &u, 8);
+  }
+  return a;
+}
+
+/* The sum of the lanes: lane i with i + 8, then + 4, + 2, + 1. */
+VFN double dsum(vd a) {
+  for (int h = 8; h > 0; h /= 2)
+    for (int i = 0; i < h; i++) a.a[i] += a.a[i + h];
+  return a.a[0];
+}
+
+#undef EACH
+#endif
