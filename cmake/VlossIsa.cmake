@@ -1,0 +1,58 @@
+# The ISAs of this build and their compiler flags: the one place that names them. Every flag here has its bit in
+# dispatch/cpu.c.
+include(CheckCCompilerFlag)
+include(CheckCSourceCompiles)
+
+set(VLOSS_FLAGS_scalar "")
+set(VLOSS_FLAGS_avx2 -mavx2 -mfma -mf16c)
+set(VLOSS_FLAGS_avx512 -mavx2 -mfma -mf16c -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl)
+set(VLOSS_FLAGS_neon "")
+
+# What every kernel file needs to give the same bits everywhere: no fusing but through the fma word, and no link-time
+# optimisation, which would mix code of different ISAs.
+set(VLOSS_KERNEL_FLAGS -ffp-contract=off -fno-math-errno -fno-lto)
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
+  set(candidates avx512 avx2)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
+  set(candidates neon)
+else()
+  set(candidates)
+endif()
+
+set(VLOSS_ISAS)
+foreach(isa IN LISTS candidates)
+  list(JOIN VLOSS_FLAGS_${isa} " " CMAKE_REQUIRED_FLAGS)
+  if(isa STREQUAL "neon")
+    set(probe "#include <arm_neon.h>\nint main(void) { return (int)vgetq_lane_f32(vfmaq_f32(vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)), 0); }")
+  elseif(isa STREQUAL "avx2")
+    set(probe "#include <immintrin.h>\nint main(void) { return _mm256_movemask_ps(_mm256_fmadd_ps(_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps())); }")
+  else()
+    set(probe "#include <immintrin.h>\nint main(void) { return (int)_mm512_movepi32_mask(_mm512_setzero_si512()); }")
+  endif()
+  check_c_source_compiles("${probe}" VLOSS_COMPILES_${isa})
+  if(VLOSS_COMPILES_${isa})
+    list(APPEND VLOSS_ISAS ${isa})
+  else()
+    message(STATUS "vloss: ${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} cannot build for ${isa}; left out")
+  endif()
+endforeach()
+unset(CMAKE_REQUIRED_FLAGS)
+list(APPEND VLOSS_ISAS scalar)
+message(STATUS "vloss: ISAs ${VLOSS_ISAS}")
+
+# vloss_isa_sources(<target> <source>...) compiles each C source once per ISA, with VLOSS_ISA defined as the ISA's name,
+# and adds the objects to the target. The source includes "isa.h" and exports only names made by VLOSS_ISA_SYMBOL.
+function(vloss_isa_sources target)
+  foreach(isa IN LISTS VLOSS_ISAS)
+    set(objects ${target}_${isa})
+    string(TOUPPER ${isa} upper)
+    add_library(${objects} OBJECT ${ARGN})
+    target_compile_definitions(${objects} PRIVATE VLOSS_ISA=${isa} VLOSS_ISA_IS_${upper})
+    target_compile_options(${objects} PRIVATE ${VLOSS_WARNINGS} ${VLOSS_KERNEL_FLAGS} ${VLOSS_FLAGS_${isa}})
+    target_include_directories(${objects} PRIVATE ${vloss_SOURCE_DIR}/include ${vloss_SOURCE_DIR}/kernels)
+    set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden
+                                                INTERPROCEDURAL_OPTIMIZATION OFF)
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:${objects}>)
+  endforeach()
+endfunction()
