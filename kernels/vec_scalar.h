@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define VFN static inline __attribute__((always_inline, unused))
+#define VFN static inline __attribute__((unused))
 #define EACH for (int i_ = 0; i_ < 16; i_++)
 
 typedef struct {

@@ -1,0 +1,137 @@
+/* See check.h. */
+#include "check.h"
+
+#include <string.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <xmmintrin.h>
+#endif
+
+vloss_status vloss_check_args(void *ours, size_t our_size, const void *theirs, size_t their_size) {
+  if (!theirs) return VLOSS_ERROR_NULL;
+  memset(ours, 0, our_size);
+  memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
+  for (size_t i = our_size; i < their_size; i++)
+    if (((const unsigned char *)theirs)[i]) return VLOSS_ERROR_VERSION;
+  return VLOSS_OK;
+}
+
+/* *product = a * b, false if that overflows what a pointer difference can hold. */
+static int fits(size_t a, size_t b, size_t *product) {
+  if (b && a > (size_t)PTRDIFF_MAX / b) return 0;
+  *product = a * b;
+  return 1;
+}
+
+vloss_status vloss_check_shape(size_t rows, size_t classes, size_t inner, struct vloss_shape *shape) {
+  *shape = (struct vloss_shape){rows, classes, inner ? inner : 1};
+  size_t count;
+  if (classes > INT32_MAX || !fits(shape->outer, shape->inner, &count) || !fits(count, sizeof(int64_t), &count))
+    return VLOSS_ERROR_OVERFLOW;
+  if (classes == 0 && rows > 0) return VLOSS_ERROR_NO_CLASSES;
+  return VLOSS_OK;
+}
+
+struct vloss_array vloss_array_flat(const void *p, size_t count, size_t element) {
+  return (struct vloss_array){p, 1, count, count, element};
+}
+
+vloss_status vloss_check_tensor(const void *p, const struct vloss_shape *shape, size_t stride,
+                                struct vloss_array *array) {
+  size_t width, span;
+  if (!fits(shape->classes, shape->inner, &width) || !fits(width, sizeof(float), &span)) return VLOSS_ERROR_OVERFLOW;
+  if (stride == 0) stride = width;
+  if (stride < width) return VLOSS_ERROR_STRIDE;
+  if (!fits(stride, shape->outer, &span) || !fits(span, sizeof(float), &span)) return VLOSS_ERROR_OVERFLOW;
+  *array = (struct vloss_array){p, shape->outer, width, stride, sizeof(float)};
+  return VLOSS_OK;
+}
+
+/* The bytes from the first element to the last. */
+static size_t extent(const struct vloss_array *a) {
+  return a->lines && a->width ? ((a->lines - 1) * a->stride + a->width) * a->element : 0;
+}
+
+static int same(const struct vloss_array *a, const struct vloss_array *b) {
+  return a->p == b->p && a->element == b->element && a->width == b->width &&
+         (a->stride == b->stride || (a->lines <= 1 && b->lines <= 1));
+}
+
+/* Whether two arrays share a byte. Arrays of one stride may interleave: lines side by side in a wider matrix. */
+static int overlap(const struct vloss_array *a, const struct vloss_array *b) {
+  const uintptr_t pa = (uintptr_t)a->p, pb = (uintptr_t)b->p;
+  const size_t na = extent(a), nb = extent(b);
+  if (!na || !nb || (pa >= pb ? pa - pb >= nb : pb - pa >= na)) return 0;
+  const size_t stride = a->stride * a->element;
+  if (stride != b->stride * b->element) return 1;
+  const size_t shift = (size_t)(pa >= pb ? pa - pb : pb - pa) % stride;
+  const size_t low = (pa >= pb ? b : a)->width * a->element, high = (pa >= pb ? a : b)->width * a->element;
+  return shift < low || stride - shift < high;
+}
+
+vloss_status vloss_check_memory(const struct vloss_array *inputs, size_t input_count,
+                                const struct vloss_output *outputs, size_t output_count) {
+  for (size_t i = 0; i < input_count; i++)
+    if ((uintptr_t)inputs[i].p % inputs[i].element) return VLOSS_ERROR_ALIGNMENT;
+  for (size_t o = 0; o < output_count; o++)
+    if ((uintptr_t)outputs[o].array.p % outputs[o].array.element) return VLOSS_ERROR_ALIGNMENT;
+  for (size_t o = 0; o < output_count; o++) {
+    const struct vloss_array *out = &outputs[o].array;
+    if (!out->p) continue;
+    for (size_t i = 0; i < input_count; i++)
+      if (inputs[i].p && overlap(out, &inputs[i]) && !(outputs[o].in_place >> i & 1 && same(out, &inputs[i])))
+        return VLOSS_ERROR_OVERLAP;
+    for (size_t other = 0; other < o; other++)
+      if (outputs[other].array.p && overlap(out, &outputs[other].array)) return VLOSS_ERROR_OVERLAP;
+  }
+  return VLOSS_OK;
+}
+
+vloss_status vloss_check_labels(const struct vloss_labels *labels, size_t rows, size_t classes, const float *weights,
+                                int unchecked, struct vloss_label_count *count, size_t *bad_row) {
+  *count = (struct vloss_label_count){0, 0};
+  for (size_t row = 0; row < rows; row++) {
+    int64_t t = labels->narrow ? ((const int32_t *)labels->p)[row] : ((const int64_t *)labels->p)[row];
+    if (labels->ignoring && t == labels->ignore_index) continue;
+    int good = t >= 0 && (uint64_t)t < classes;
+    if (!good && !unchecked) {
+      if (bad_row) *bad_row = row;
+      return VLOSS_ERROR_LABEL;
+    }
+    count->live++;
+    if (weights) count->weight += good ? (double)weights[t] : 1;
+  }
+  if (!weights) count->weight = (double)count->live;
+  return VLOSS_OK;
+}
+
+#if defined(__x86_64__) || defined(__i386__)
+/* Every exception masked, round to nearest, no flush to zero, no flags. */
+#define DEFAULT_MXCSR 0x1f80u
+uint64_t vloss_fp_enter(void) {
+  unsigned saved = _mm_getcsr();
+  _mm_setcsr(DEFAULT_MXCSR);
+  return saved;
+}
+void vloss_fp_leave(uint64_t saved) { _mm_setcsr((unsigned)saved); }
+#elif defined(__aarch64__)
+/* FPCR (modes) in the low half, FPSR (flags) in the high half; the default of both is 0. */
+uint64_t vloss_fp_enter(void) {
+  uint64_t control, flags;
+  __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(control), "=r"(flags));
+  __asm__ volatile("msr fpcr, %0" : : "r"(UINT64_C(0)));
+  return control | flags << 32;
+}
+void vloss_fp_leave(uint64_t saved) {
+  __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(saved & 0xffffffff), "r"(saved >> 32));
+}
+#else
+#include <fenv.h>
+/* Rounding mode only: what C can name portably. */
+uint64_t vloss_fp_enter(void) {
+  int saved = fegetround();
+  fesetround(FE_TONEAREST);
+  return (uint64_t)saved;
+}
+void vloss_fp_leave(uint64_t saved) { fesetround((int)saved); }
+#endif

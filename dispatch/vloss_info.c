@@ -1,0 +1,66 @@
+/* vloss-info: what CPU and operating system offer, which ISA is chosen, and for each of the others why not.
+ * With --isa-only it prints just the name of the chosen ISA, for scripts.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu.h"
+#include "vloss/vloss.h"
+
+static int usage(FILE *out, const char *program) {
+  fprintf(out,
+          "usage: %s [--isa-only]\n"
+          "Prints what this CPU offers, which ISA vloss chooses, and why not the others.\n"
+          "  --isa-only  print only the name of the chosen ISA\n"
+          "VLOSS_ISA=<name> in the environment chooses another ISA.\n"
+          "Exit status: 0; 1 if VLOSS_ISA names an ISA that cannot be used; 2 for a wrong argument.\n",
+          program);
+  return out == stdout ? 0 : 2;
+}
+
+static void print_cpu(void) {
+  char brand[VLOSS_CPU_BRAND_SIZE];
+  vloss_cpu_brand(brand);
+  const struct vloss_cpu_facts facts = vloss_cpu_read();
+  const uint32_t features = vloss_cpu_decode(&facts);
+  printf("vloss     %s\n", vloss_version());
+  if (*brand) printf("CPU       %s\n", brand + strspn(brand, " "));
+  printf("features  %s\n", vloss_cpu_features());
+  if (facts.max_leaf)
+    printf("XCR0      0x%llx: the operating system saves the AVX registers: %s; the AVX-512 registers: %s\n",
+           (unsigned long long)facts.xcr0, features & VLOSS_CPU_OS_AVX ? "yes" : "no",
+           features & VLOSS_CPU_OS_AVX512 ? "yes" : "no");
+}
+
+/* One line for each ISA but the chosen one; current is null if VLOSS_ISA asks for what cannot be. */
+static void print_isas(const char *current, int requested) {
+  printf("ISA       %s%s\n", current ? current : "none",
+         requested ? ", because of VLOSS_ISA" : ", the best that can be used here");
+  for (size_t i = 0; i < vloss_isa_count(); i++) {
+    const char *name = vloss_isa_name(i), *reason = vloss_isa_unsupported_reason(name);
+    if (current && strcmp(name, current) == 0) continue;
+    printf("not       %-6s  %s\n", name,
+           reason      ? reason
+           : requested ? "It can be used, but VLOSS_ISA asks for another."
+                       : "It can be used, but so can a better one.");
+  }
+}
+
+int main(int argc, char **argv) {
+  const int isa_only = argc == 2 && strcmp(argv[1], "--isa-only") == 0;
+  if (argc == 2 && strcmp(argv[1], "--help") == 0) return usage(stdout, argv[0]);
+  if (argc > 1 && !isa_only) return usage(stderr, argv[0]);
+
+  const char *request = getenv("VLOSS_ISA"), *current = NULL;
+  const vloss_status status = vloss_isa_current(&current);
+  if (isa_only && current) puts(current);
+  if (!isa_only) {
+    print_cpu();
+    print_isas(current, request && *request);
+  }
+  if (status == VLOSS_OK) return 0;
+  fflush(stdout);
+  fprintf(stderr, "%s: %s\n", argv[0], vloss_status_message(status));
+  return 1;
+}

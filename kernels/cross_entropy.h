@@ -1,0 +1,314 @@
+/* The fused log-softmax cross-entropy: loss, gradient, log-sum-exp and prediction of 16 rows at a time.
+ *
+ * With index labels and no smoothing (plain) the target is left out of the sum: loss = log1p(sum_{c != t} exp(x_c -
+ * x_t)) and the target's gradient is -(1 - p_t) without a subtraction, so confident rows keep their digits. With q
+ * spread over classes (label smoothing, probability targets) the class of the maximum m is left out instead, and loss =
+ * sum_c q_c (m - x_c) + Q log S, whose terms are all accurate.
+ */
+#ifndef VLOSS_KERNELS_CROSS_ENTROPY_H
+#define VLOSS_KERNELS_CROSS_ENTROPY_H
+
+#include "finish.h"
+#include "softmax.h"
+
+/* What a group of rows needs to know before its logits are read. Lanes beyond the group are zero. */
+struct group_labels {
+  int32_t label[16];             /* -1: no class of this row is the target */
+  double ignored[16], bad[16];   /* 1 where the row is ignored; where an unchecked label is out of range */
+  double weight[16], target[16]; /* of and at the label: w_t, x_t; -inf without a label */
+  double upstream[16];           /* gradient scale of the row, reduction included */
+};
+
+VFN int64_t label_at(const void *labels, int narrow, size_t row) {
+  return narrow ? ((const int32_t *)labels)[row] : ((const int64_t *)labels)[row];
+}
+
+static void read_labels(const struct vloss_cross_entropy_job *job, const struct group *g, struct group_labels *l) {
+  for (size_t i = 0; i < 16; i++) {
+    size_t row = g->first + i;
+    l->label[i] = -1;
+    l->ignored[i] = l->bad[i] = l->weight[i] = l->upstream[i] = 0;
+    l->target[i] = -(double)INF;
+    if (i >= g->n) continue;
+    l->upstream[i] = job->grad_scale;
+    if (job->upstream) l->upstream[i] *= (double)job->upstream[job->upstream_per_row ? row : 0];
+    if (!job->labels.p) continue;
+    int64_t t = label_at(job->labels.p, job->labels.narrow, row);
+    if (job->labels.ignoring && t == job->labels.ignore_index) {
+      l->ignored[i] = 1;
+    } else if (t < 0 || (uint64_t)t >= job->shape.classes) {
+      l->bad[i] = 1;
+    } else {
+      l->label[i] = (int32_t)t;
+      l->weight[i] = job->weights ? (double)job->weights[t] : 1;
+      l->target[i] = (double)job->x[row_offset(&job->shape, job->x_stride, row) + (size_t)t * job->shape.inner];
+    }
+  }
+}
+
+/* ---- Sums weighted by q ------------------------------------------------------------------------------------------
+ * With k_c = w_c target_c (t) and k_c = w_c (u, for the uniform part of label smoothing): q = sum k_c,
+ * a = sum k_c (m - x_c). In double: there is nothing to rescale, and nothing to lose where terms cancel. Class c goes
+ * to lane c % 16. */
+struct spread_sums {
+  vd qt, at, qu, au;
+};
+VFN void spread_add(struct spread_sums *s, vf x, vf t, vf w, vd max, const int with_targets, const int with_uniform) {
+  vd distance = dsub(max, dwiden(x)), wide = dwiden(w), zero = dset1(0.0);
+  if (with_targets) {
+    vd k = dmul(wide, dwiden(t));
+    s->qt = dadd(s->qt, k);
+    s->at = dadd(s->at, dsel(deq(k, zero), zero, dmul(k, distance)));
+  }
+  if (with_uniform) {
+    s->qu = dadd(s->qu, wide);
+    s->au = dadd(s->au, dsel(deq(wide, zero), zero, dmul(wide, distance)));
+  }
+}
+struct spread {
+  double qt[16], at[16], qu[16], au[16];
+};
+
+static void row_spread(const struct vloss_cross_entropy_job *job, const float *x, const float *t, float max,
+                       struct spread *out, size_t row) {
+  vd zero = dset1(0.0), wide_max = dset1((double)max);
+  struct spread_sums s = {zero, zero, zero, zero};
+  const int uniform = job->smoothing > 0;
+  for (size_t c = 0, classes = job->shape.classes; c < classes; c += 16) {
+    size_t n = classes - c < 16 ? classes - c : 16;
+    vf v = n == 16 ? vload(x + c) : vtail(x + c, n, max);
+    vf w = job->weights ? load_n(job->weights + c, n)
+           : n == 16    ? vset1(1.0f)
+                        : vtail((const float[16]){1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, n, 0.0f);
+    spread_add(&s, v, t ? load_n(t + c, n) : vset1(0.0f), w, wide_max, t != NULL, uniform);
+  }
+  out->qt[row] = dsum(s.qt);
+  out->at[row] = dsum(s.at);
+  out->qu[row] = dsum(s.qu);
+  out->au[row] = dsum(s.au);
+}
+
+static void tile_spread(const struct vloss_cross_entropy_job *job, const struct tile *x, const struct tile *t, vf max,
+                        struct spread *out) {
+  struct spread_sums s[16];
+  const int uniform = job->smoothing > 0;
+  vd zero = dset1(0.0), wide_max = dwiden(max);
+  size_t classes = job->shape.classes;
+  for (size_t j = 0; j < 16; j++) s[j] = (struct spread_sums){zero, zero, zero, zero};
+  for (size_t c = 0; c < classes; c++)
+    spread_add(&s[c % 16], tile_load(x, c), t ? tile_load(t, c) : vset1(0.0f),
+               vset1(job->weights ? job->weights[c] : 1.0f), wide_max, t != NULL, uniform);
+  for (size_t h = 8; h > 0; h /= 2)
+    for (size_t j = 0; j < h; j++) {
+      s[j].qt = dadd(s[j].qt, s[j + h].qt);
+      s[j].at = dadd(s[j].at, s[j + h].at);
+      s[j].qu = dadd(s[j].qu, s[j + h].qu);
+      s[j].au = dadd(s[j].au, s[j + h].au);
+    }
+  dstore(out->qt, s[0].qt);
+  dstore(out->at, s[0].at);
+  dstore(out->qu, s[0].qu);
+  dstore(out->au, s[0].au);
+}
+
+/* ---- Gradients -------------------------------------------------------------------------------------------------- */
+
+/* softmax_term less w_c (target_c minus_qt + minus_qu), not flushed before the difference */
+VFN vf spread_term(vf x, const struct reference *ref, vf f, vf w, vf t, vf minus_qt, vf minus_qu) {
+  struct vexp_parts e = vexp_split(vmax(ref->low, x), ref->round);
+  vf minus_q = vmul(w, vfma(t, minus_qt, minus_qu));
+  return canonical(vflush(vfma(vmul(e.mantissa, f), e.scale, minus_q)));
+}
+
+/* ---- Groups ------------------------------------------------------------------------------------------------------ */
+
+/* Adds the losses of rows in the order of the rows, 16 at a time: the sum depends on no other grouping. */
+static void add_loss(struct vloss_cross_entropy_job *job, double *pending, size_t row, size_t rows, double loss) {
+  pending[row % 16] = loss;
+  if (row % 16 == 15 || row + 1 == rows) {
+    for (size_t i = row % 16 + 1; i < 16; i++) pending[i] = 0;
+    job->loss_sum += dsum(dload(pending));
+  }
+}
+
+struct buffers {
+  float x[GATHER_CLASSES * 16], t[GATHER_CLASSES * 16];
+};
+
+static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struct group *g, double *pending,
+                                struct buffers *buffers) {
+  const struct vloss_shape *shape = &job->shape;
+  const size_t classes = shape->classes, rows = shape->outer * shape->inner;
+  const int spread = job->targets || job->smoothing > 0;
+  struct group_labels l;
+  struct row_sums sums;
+  struct spread q;
+  struct tile x_tile, t_tile;
+  int32_t skip[16];
+  double left_out[16];
+  read_labels(job, g, &l);
+
+  /* The sums, without the target (plain) or without the class of the maximum (spread). */
+  if (g->layout == ALONG) {
+    for (size_t i = 0; i < 16; i++) {
+      const float *x = job->x + (g->first + i) * job->x_stride;
+      sums.sum[i] = 1;
+      sums.n[i] = sums.shift[i] = sums.max[i] = 0;
+      left_out[i] = l.target[i];
+      q.qt[i] = q.at[i] = q.qu[i] = q.au[i] = 0;
+      if (i >= g->n || l.ignored[i] != 0) continue;
+      if (!spread) {
+        row_sum(x, classes, l.label[i] < 0 ? NO_CLASS : (size_t)l.label[i], &sums, i);
+        continue;
+      }
+      sums.max[i] = row_max(x, classes, NO_CLASS);
+      skip[i] = (int32_t)row_find(x, 1, classes, sums.max[i], 0);
+      left_out[i] = (double)x[skip[i]];
+      sums.sum[i] = row_sum_below(x, classes, (size_t)skip[i], sums.max[i], &sums.n[i], &sums.shift[i]);
+      row_spread(job, x, job->targets ? job->targets + (g->first + i) * job->targets_stride : NULL, sums.max[i], &q, i);
+    }
+  } else {
+    x_tile = group_tile(shape, g, job->x, job->x_stride, l.ignored, buffers->x);
+    if (job->targets) t_tile = group_tile(shape, g, job->targets, job->targets_stride, NULL, buffers->t);
+    if (!spread) {
+      for (size_t i = 0; i < 16; i++) left_out[i] = l.target[i];
+      tile_sum(&x_tile, classes, viload(l.label), &sums);
+    } else {
+      tile_max(&x_tile, classes, viset1(-1), sums.max);
+      vi at_max = tile_find(&x_tile, classes, vload(sums.max));
+      vistore(skip, at_max);
+      for (size_t i = 0; i < 16; i++)
+        left_out[i] = (double)(i < x_tile.n ? x_tile.p[(size_t)skip[i] * x_tile.step + i] : 0.0f);
+      tile_sum_below(&x_tile, classes, at_max, &sums);
+      tile_spread(job, &x_tile, job->targets ? &t_tile : NULL, vload(sums.max), &q);
+    }
+  }
+
+  /* The losses. a is the target's own share of q; uniform that of every class. */
+  const double e = job->smoothing, uniform = e / (double)classes;
+  struct finished row = finish(&sums, dload(left_out));
+  vd nan = dset1((double)NOT_A_NUMBER), zero = dset1(0.0);
+  dm ignored = dgt(dload(l.ignored), zero), bad = dgt(dload(l.bad), zero);
+  vd weight = dload(l.weight), upstream = dload(l.upstream), a = dmul(dset1(1 - e), weight), total = a, loss;
+  if (!spread) {
+    loss = dmul_or_zero(a, row.loss);
+  } else {
+    if (job->targets) {
+      total = dmul(dset1(1 - e), dload(q.qt));
+      loss = dmul_or_zero(dset1(1 - e), dfma(dload(q.qt), row.loss, dload(q.at)));
+    } else {
+      loss = dmul_or_zero(a, dadd(dsub(dload(left_out), dload(l.target)), row.loss));
+    }
+    if (e > 0) {
+      total = dfma(dset1(uniform), dload(q.qu), total);
+      loss = dfma(dset1(uniform), dfma(dload(q.qu), row.loss, dload(q.au)), loss);
+    }
+  }
+  loss = dsel(bad, nan, loss);
+  loss = dsel(ignored, zero, loss);
+  double losses[16];
+  dstore(losses, loss);
+  if (g->n == 16 && g->first % 16 == 0)
+    job->loss_sum += dsum(loss);
+  else
+    for (size_t i = 0; i < g->n; i++) add_loss(job, pending, g->first + i, rows, losses[i]);
+  if (job->loss) vstore_tail(job->loss + g->first, canonical(dnarrow(loss)), g->n);
+  if (job->lse) vstore_tail(job->lse + g->first, canonical(dnarrow(dsel(ignored, zero, row.lse))), g->n);
+  if (job->predicted)
+    for (size_t i = 0; i < g->n; i++) {
+      const float *x = job->x + row_offset(shape, job->x_stride, g->first + i);
+      int nan_row = sums.sum[i] != sums.sum[i] || left_out[i] != left_out[i];
+      float max = (double)sums.max[i] > left_out[i] ? sums.max[i] : (float)left_out[i];
+      int64_t c = l.ignored[i] != 0 ? -1 : (int64_t)row_find(x, shape->inner, classes, max, nan_row);
+      if (job->predicted_narrow)
+        ((int32_t *)job->predicted)[g->first + i] = (int32_t)c;
+      else
+        ((int64_t *)job->predicted)[g->first + i] = c;
+    }
+  if (!job->grad) return;
+
+  /* The gradients. `flat` rows have one value everywhere: 0 if ignored, NaN if anything in the row is. */
+  struct row_factors factors;
+  row_factors(&factors, &sums, &row, dmul(upstream, total));
+  vd at_target;
+  if (!spread) {
+    at_target = dsub(zero, dmul(dmul(upstream, a), row.rest));
+  } else {
+    vd p = dmul(dexp(dmax(dset1(-700.0), dsub(dload(l.target), dload(left_out)))), row.p);
+    vd rest = dsel(deq(dload(left_out), dload(l.target)), row.rest, dsub(dset1(1.0), p));
+    at_target = dmul(dset1(uniform), dsub(dmul(dload(q.qu), p), weight));
+    at_target = dmul(upstream, dsub(at_target, dmul(a, rest)));
+  }
+  vf target_value = canonical(vflush(dnarrow(at_target)));
+  dm undefined = dmor(bad, dmor(dnan(row.p), dnan(dmul(upstream, total))));
+  vf flat_value = dnarrow(dsel(ignored, zero, nan)), flat = dnarrow(dsel(dmor(ignored, undefined), dset1(1.0), zero));
+  vd minus = dsub(zero, upstream);
+  vf minus_qt = dnarrow(dmul(minus, dset1(1 - e))), minus_qu = dnarrow(dmul(minus, dset1(uniform)));
+
+  if (g->layout == ALONG) {
+    float is_flat[16], flats[16], values[16], qt[16], qu[16];
+    vstore(is_flat, flat);
+    vstore(flats, flat_value);
+    vstore(values, target_value);
+    vstore(qt, minus_qt);
+    vstore(qu, minus_qu);
+    for (size_t i = 0; i < g->n; i++) {
+      const float *x = job->x + (g->first + i) * job->x_stride;
+      const float *t = job->targets ? job->targets + (g->first + i) * job->targets_stride : NULL;
+      float *out = job->grad + (g->first + i) * job->grad_stride;
+      if (is_flat[i] != 0) {
+        fill_row(out, flats[i], classes);
+        continue;
+      }
+      if (!spread && factors.f[i] * 0 == 0) {
+        row_softmax(x, out, classes, factors.f[i], factors.n[i], sums.shift[i],
+                    x != out && rows * classes * sizeof(float) > STREAM_BYTES);
+      } else {
+        struct reference ref = reference_at(vset1(factors.n[i]));
+        vf f = vset1(factors.f[i]), shift = vset1(sums.shift[i]), vqt = vset1(spread ? qt[i] : 0.0f),
+           vqu = vset1(spread ? qu[i] : 0.0f), one = vset1(1.0f);
+#define STEP(c, n)                                                                                                  \
+  store_n(out + (c),                                                                                                \
+          spread_term(vsub(load_n(x + (c), n), shift), &ref, f, job->weights ? load_n(job->weights + (c), n) : one, \
+                      t ? load_n(t + (c), n) : vset1(0.0f), vqt, vqu),                                              \
+          n, 0)
+        FOR_CLASSES(classes, out, 0, STEP);
+#undef STEP
+      }
+      if (l.label[i] >= 0) out[l.label[i]] = values[i];
+    }
+  } else {
+    struct tile out = group_out(shape, g, job->grad, job->grad_stride, buffers->x);
+    struct reference ref = reference_at(vload(factors.n));
+    vf f = vload(factors.f), shift = vload(sums.shift);
+    vm is_flat = vgt(flat, vset1(0.0f));
+    vi label = viload(l.label);
+    for (size_t c = 0; c < classes; c++) {
+      vf x = vsub(tile_load(&x_tile, c), shift), v;
+      if (spread)
+        v = spread_term(x, &ref, f, vset1(job->weights ? job->weights[c] : 1.0f),
+                        job->targets ? tile_load(&t_tile, c) : vset1(0.0f), minus_qt, minus_qu);
+      else
+        v = canonical(softmax_term(x, &ref, f));
+      v = vsel(vieq(label, viset1((int32_t)c)), target_value, v);
+      tile_store(&out, c, vsel(is_flat, flat_value, v));
+    }
+    group_scatter(shape, g, job->grad, job->grad_stride, buffers->x);
+  }
+}
+
+static void cross_entropy(struct vloss_cross_entropy_job *job) {
+  struct buffers buffers;
+  double pending[16] = {0};
+  job->loss_sum = 0;
+  size_t rows = job->shape.outer * job->shape.inner;
+  const int rereads = job->grad || job->predicted;
+  for (size_t row = 0; row < rows;) {
+    struct group g = group_at(&job->shape, row, rereads);
+    cross_entropy_group(job, &g, pending, &buffers);
+    row += g.n;
+  }
+  if (job->grad) vstream_end();
+}
+
+#endif

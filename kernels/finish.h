@@ -1,0 +1,80 @@
+/* From the sums of 16 rows to their losses and gradient factors, in double: one row a lane, so the cost of the
+ * logarithm and the divisions is shared by 16 rows. */
+#ifndef VLOSS_KERNELS_FINISH_H
+#define VLOSS_KERNELS_FINISH_H
+
+#include "sums.h"
+
+/* For the class y that the sum left out: r = sum_{c != y} exp(x_c - x_y). Everything is NaN for a row that has no
+ * answer: with NaN, with +inf, or of nothing but -inf. */
+struct finished {
+  vd loss;    /* log1p(r): lse - x_y without cancellation */
+  vd lse;     /* log sum_c exp(x_c), y included; -inf or +inf where that is the limit */
+  vd p;       /* 1 / (1 + r): the softmax of y */
+  vd rest;    /* r / (1 + r): 1 - p without cancellation */
+  vd inverse; /* 1 / sum_c exp(x_c) in units of the sums' own scale 2^n e^shift */
+};
+
+/* left_out is x_y, or -inf where nothing was left out. */
+VFN struct finished finish(const struct row_sums *sums, vd left_out) {
+  vd sum = dload(sums->sum), n = dwiden(vload(sums->n)), shift = dwiden(vload(sums->shift));
+  /* d = log of the left-out term in units of the sum's scale */
+  vd d = dsub(left_out, shift);
+  d = dnfma(n, dset1(VLOSS_D_LN2_LO), dnfma(n, dset1(VLOSS_D_LN2_HI), d));
+  vd minus_d = dsub(dset1(0.0), d);
+  /* Beyond e^600 the 1 in 1 + r is nothing and only logarithms fit; beyond e^-700 r is nothing in f32. */
+  dm far = dmand(dgt(minus_d, dset1(600.0)), dgt(sum, dset1(0.0)));
+  vd inverse_term = dexp(dmax(dset1(-700.0), dmin(dset1(600.0), minus_d)));
+  vd r = dmul(sum, inverse_term), u = dadd(dset1(1.0), r);
+  vd lost = ddiv(dsub(r, dsub(u, dset1(1.0))), u);
+  vd logarithm = dlog(dsel(far, sum, u));
+
+  struct finished f;
+  f.loss = dadd(logarithm, dsel(far, minus_d, lost));
+  vd base = dadd(shift, dmul(n, dset1(VLOSS_D_LN2_HI)));
+  f.lse = dsel(far, dadd(logarithm, base), dadd(left_out, f.loss));
+  f.p = ddiv(dset1(1.0), u);
+  f.rest = dmul(r, f.p);
+  f.inverse = dmul(inverse_term, f.p);
+
+  vd inf = dset1((double)INF), nan = dset1((double)NOT_A_NUMBER);
+  dm is_nan = dmor(dnan(sum), dnan(left_out));
+  dm infinite = dmor(deq(sum, inf), deq(left_out, inf));
+  dm empty = dmand(deq(sum, dset1(0.0)), deq(left_out, dset1(-(double)INF)));
+  f.lse = dsel(infinite, inf, f.lse);
+  f.lse = dsel(empty, dset1(-(double)INF), f.lse);
+  f.lse = dsel(is_nan, nan, f.lse);
+  dm undefined = dmor(is_nan, dmor(infinite, empty));
+  f.loss = dsel(undefined, nan, f.loss);
+  f.p = dsel(undefined, nan, f.p);
+  f.rest = dsel(undefined, nan, f.rest);
+  f.inverse = dsel(undefined, nan, f.inverse);
+  return f;
+}
+
+/* Floats for the caller, with one NaN for all. */
+VFN vf canonical(vf v) { return vsel(vnan(v), vset1(NOT_A_NUMBER), v); }
+
+/* coefficient * value, where a coefficient of 0 makes 0 of everything but NaN. */
+VFN vd dmul_or_zero(vd coefficient, vd value) {
+  return dsel(dnan(value), value, dsel(deq(coefficient, dset1(0.0)), coefficient, dmul(coefficient, value)));
+}
+
+/* How the gradient loops multiply exp(x_c) by a row's factor F = f * 2^k with 1 <= |f| < 2: the power of two goes into
+ * the exponent reference, so that nothing overflows or loses bits on the way. */
+struct row_factors {
+  float f[16], n[16]; /* the reference n of the loop is the sum's, less k */
+};
+VFN void row_factors(struct row_factors *out, const struct row_sums *sums, const struct finished *row, vd upstream) {
+  vd factor = dmul(upstream, row->inverse);
+  /* Where |upstream| comes near the float maximum the power is capped, so that n - N + k stays below 128. */
+  vd k = dmin(dset1(1000.0), dmin(dadd(dexponent(row->inverse), dset1(122.0)), dexponent(factor)));
+  dm tiny = dgt(dset1(0x1p-500), dmul(factor, factor));
+  k = dsel(tiny, dset1(0.0), k);
+  factor = dsel(tiny, dset1(0.0), factor);
+  vd scale = dshl52(dsub(dset1(VLOSS_D_ROUND), k));
+  vstore(out->f, canonical(dnarrow(dmul(factor, scale))));
+  vstore(out->n, dnarrow(dsub(dwiden(vload(sums->n)), k)));
+}
+
+#endif

@@ -1,0 +1,55 @@
+/* Negative log-likelihood of given log-probabilities: one multiplication a row and a gradient that is zero but for one
+ * class. There is nothing to compute fast, so this one plain function serves every ISA. */
+#include <string.h>
+
+#include "table.h"
+
+static double canonical(double v) { return v == v ? v : (double)__builtin_nanf(""); }
+
+static float flushed(double v) {
+  float f = (float)canonical(v);
+  return f < 0x1p-126f && f > -0x1p-126f ? 0.0f : f;
+}
+
+void vloss_nll_rows(struct vloss_cross_entropy_job *job) {
+  const struct vloss_shape *s = &job->shape;
+  const size_t rows = s->outer * s->inner;
+  job->loss_sum = 0;
+
+  /* Every loss before any gradient: the gradient may overwrite the log-probabilities. */
+  double group = 0; /* 16 rows at a time, so that long sums keep their digits */
+  for (size_t row = 0; row < rows; row++) {
+    int64_t t = job->labels.narrow ? ((const int32_t *)job->labels.p)[row] : ((const int64_t *)job->labels.p)[row];
+    double loss = 0;
+    if (!job->labels.ignoring || t != job->labels.ignore_index) {
+      if (t < 0 || (uint64_t)t >= s->classes) {
+        loss = (double)__builtin_nanf("");
+      } else {
+        double w = job->weights ? (double)job->weights[t] : 1;
+        double x = (double)job->x[row / s->inner * job->x_stride + (size_t)t * s->inner + row % s->inner];
+        loss = w == 0 && x == x ? 0 : -w * x;
+      }
+    }
+    group += loss;
+    if (row % 16 == 15 || row + 1 == rows) {
+      job->loss_sum += group;
+      group = 0;
+    }
+    if (job->loss) job->loss[row] = (float)canonical(loss);
+  }
+  if (!job->grad) return;
+
+  for (size_t outer = 0; outer < s->outer; outer++)
+    for (size_t c = 0; c < s->classes * s->inner; c++) job->grad[outer * job->grad_stride + c] = 0;
+  for (size_t row = 0; row < rows; row++) {
+    int64_t t = job->labels.narrow ? ((const int32_t *)job->labels.p)[row] : ((const int64_t *)job->labels.p)[row];
+    if (job->labels.ignoring && t == job->labels.ignore_index) continue;
+    float *out = job->grad + row / s->inner * job->grad_stride + row % s->inner;
+    double upstream = job->grad_scale;
+    if (job->upstream) upstream *= (double)job->upstream[job->upstream_per_row ? row : 0];
+    if (t < 0 || (uint64_t)t >= s->classes)
+      for (size_t c = 0; c < s->classes; c++) out[c * s->inner] = __builtin_nanf("");
+    else
+      out[(size_t)t * s->inner] = flushed(-(job->weights ? (double)job->weights[t] : 1) * upstream);
+  }
+}

@@ -1,0 +1,105 @@
+/* Walking over rows in groups of up to 16: how a group lies in memory, and the gathering of small rows into a tile. */
+#ifndef VLOSS_KERNELS_ROWS16_H
+#define VLOSS_KERNELS_ROWS16_H
+
+#include "sums.h"
+#include "table.h"
+
+/* Up to this many classes a row is too short to fill vectors along it: 16 rows are gathered side by side. */
+#define GATHER_CLASSES 64
+/* Up to this size 16 rows stay in the L2 cache between the pass that sums and the pass that writes. */
+#define GROUP_BYTES (256 * 1024)
+/* Outputs larger than this do not fit the last-level cache: they are written past it. */
+#define STREAM_BYTES ((size_t)32 << 20)
+
+enum layout {
+  ALONG,   /* inner == 1: each row's classes are contiguous, vectors run along the classes */
+  ACROSS,  /* inner > 1: 16 rows are contiguous, vectors run across them */
+  GATHERED /* few classes: the rows are copied into a tile first */
+};
+struct group {
+  size_t first, n; /* rows first .. first + n - 1 */
+  enum layout layout;
+};
+
+VFN size_t row_offset(const struct vloss_shape *shape, size_t stride, size_t row) {
+  return shape->inner == 1 ? row * stride : row / shape->inner * stride + row % shape->inner;
+}
+
+VFN struct group group_at(const struct vloss_shape *shape, size_t first, int rereads) {
+  size_t rest = shape->outer * shape->inner - first, in_line = shape->inner - first % shape->inner;
+  struct group g = {first, rest < 16 ? rest : 16, GATHERED};
+  if (shape->inner == 1 && shape->classes > GATHER_CLASSES) {
+    g.layout = ALONG;
+    if (rereads && shape->classes * 16 * sizeof(float) > GROUP_BYTES) g.n = 1;
+  } else if (shape->inner > 1 && (g.n <= in_line || shape->classes > GATHER_CLASSES)) {
+    g.layout = ACROSS;
+    if (g.n > in_line) g.n = in_line;
+  }
+  return g;
+}
+
+/* The tile of a group: in place, or a copy in `copy` (GATHER_CLASSES * 16 floats). Rows with a non-zero mark in `leave`
+ * are not read. */
+VFN struct tile group_tile(const struct vloss_shape *shape, const struct group *g, const float *p, size_t stride,
+                           const double *leave, float *copy) {
+  if (g->layout == ACROSS) return (struct tile){p + row_offset(shape, stride, g->first), shape->inner, g->n};
+  for (size_t i = 0; i < 16; i++) {
+    int present = i < g->n && !(leave && leave[i] != 0);
+    const float *row = present ? p + row_offset(shape, stride, g->first + i) : p;
+    for (size_t c = 0; c < shape->classes; c++) copy[c * 16 + i] = present ? row[c * shape->inner] : 0.0f;
+  }
+  return (struct tile){copy, 16, 16};
+}
+
+/* Writes class c of the group's rows: straight to memory, or into the copy, which group_scatter brings home. */
+VFN void tile_store(const struct tile *t, size_t c, vf v) {
+  float *p = (float *)t->p + c * t->step;
+  if (t->n == 16)
+    vstore(p, v);
+  else
+    vstore_tail(p, v, t->n);
+}
+VFN struct tile group_out(const struct vloss_shape *shape, const struct group *g, float *p, size_t stride,
+                          float *copy) {
+  if (g->layout == ACROSS) return (struct tile){p + row_offset(shape, stride, g->first), shape->inner, g->n};
+  return (struct tile){copy, 16, 16};
+}
+VFN void group_scatter(const struct vloss_shape *shape, const struct group *g, float *p, size_t stride,
+                       const float *copy) {
+  if (g->layout == ACROSS) return;
+  for (size_t i = 0; i < g->n; i++) {
+    float *row = p + row_offset(shape, stride, g->first + i);
+    for (size_t c = 0; c < shape->classes; c++) row[c * shape->inner] = copy[c * 16 + i];
+  }
+}
+
+/* Calls STEP(c, n) for n <= 16 classes at a time, and with n = 16 and out + c on a 64-byte boundary wherever `aligned`
+ * asks for it. */
+#define FOR_CLASSES(classes, out, aligned, STEP)                        \
+  do {                                                                  \
+    size_t c_ = 0, classes_ = (classes);                                \
+    if (aligned) {                                                      \
+      size_t head_ = (64 - (uintptr_t)(out) % 64) % 64 / sizeof(float); \
+      if (head_ > classes_) head_ = classes_;                           \
+      if (head_) STEP(0, head_);                                        \
+      c_ = head_;                                                       \
+    }                                                                   \
+    for (; c_ + 16 <= classes_; c_ += 16) STEP(c_, (size_t)16);         \
+    if (c_ < classes_) STEP(c_, classes_ - c_);                         \
+  } while (0)
+
+VFN vf load_n(const float *p, size_t n) { return n == 16 ? vload(p) : vtail(p, n, 0.0f); }
+VFN void store_n(float *p, vf v, size_t n, int past_cache) {
+  if (n < 16)
+    vstore_tail(p, v, n);
+  else if (past_cache)
+    vstream(p, v);
+  else
+    vstore(p, v);
+}
+VFN void fill_row(float *p, float value, size_t classes) {
+  for (size_t c = 0; c < classes; c++) p[c] = value;
+}
+
+#endif

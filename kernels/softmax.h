@@ -1,0 +1,208 @@
+/* Softmax, log-softmax and log-sum-exp of 16 rows at a time, and the backward forms of the first two. */
+#ifndef VLOSS_KERNELS_SOFTMAX_H
+#define VLOSS_KERNELS_SOFTMAX_H
+
+#include "finish.h"
+#include "rows16.h"
+
+/* exp(x) f in units of the reference: f 2^k / S of struct row_factors makes it the softmax, times the upstream */
+VFN vf softmax_term(vf x, const struct reference *ref, vf f) {
+  struct vexp_parts e = vexp_split(vmax(ref->low, x), ref->round);
+  return vflush(vmul(vmul(e.mantissa, f), e.scale));
+}
+
+/* out_c = softmax_term(x_c) for a finite f. */
+static void row_softmax(const float *x, float *out, size_t classes, float f, float n, float shift, int past_cache) {
+  struct reference ref = reference_at(vset1(n));
+  vf factor = vset1(f), shifts = vset1(shift);
+#define SHIFTED(c, n) store_n(out + (c), softmax_term(vsub(load_n(x + (c), n), shifts), &ref, factor), n, 0)
+#define CACHED(c, n) store_n(out + (c), softmax_term(load_n(x + (c), n), &ref, factor), n, 0)
+#define STREAMED(c, n) store_n(out + (c), softmax_term(load_n(x + (c), n), &ref, factor), n, 1)
+  if (shift != 0)
+    FOR_CLASSES(classes, out, 0, SHIFTED);
+  else if (past_cache)
+    FOR_CLASSES(classes, out, 1, STREAMED);
+  else
+    FOR_CLASSES(classes, out, 0, CACHED);
+#undef SHIFTED
+#undef CACHED
+#undef STREAMED
+}
+
+/* Sums of a group without the classes in skip (-1: none). */
+VFN void group_sums(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
+                    const int32_t *skip, struct row_sums *sums) {
+  if (g->layout != ALONG) {
+    tile_sum(tile, job->shape.classes, viload(skip), sums);
+    return;
+  }
+  for (size_t i = 0; i < 16; i++) {
+    sums->sum[i] = 1;
+    sums->n[i] = sums->shift[i] = sums->max[i] = 0;
+    if (i < g->n)
+      row_sum(job->x + (g->first + i) * job->x_stride, job->shape.classes, skip[i] < 0 ? NO_CLASS : (size_t)skip[i],
+              sums, i);
+  }
+}
+
+/* m and log S of 16 rows, S relative to m = max. Where one class holds more than half of S, log S is small and the sum
+ * has lost it: a second sum leaves that class out. */
+VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
+                     struct row_sums *sums, vf *max) {
+  vd nothing = dset1(-(double)INF), one = dset1(1.0);
+  *max = vload(sums->max);
+  vd log_sum = dsub(finish(sums, nothing).lse, dwiden(*max));
+  vd dominated = dsel(dgt(dset1(0x1.62e42fefa39efp-1), log_sum), one, dset1(0.0));
+  double again[16];
+  dstore(again, dominated);
+  int any = 0;
+  for (size_t i = 0; i < g->n; i++) any |= again[i] != 0;
+  if (!any) return log_sum;
+
+  struct row_sums others = *sums;
+  int32_t skip[16];
+  double left_out[16];
+  for (size_t i = 0; i < 16; i++) {
+    skip[i] = -1;
+    left_out[i] = -(double)INF;
+    if (i >= g->n || again[i] == 0) continue;
+    const float *x = g->layout == ALONG ? job->x + (g->first + i) * job->x_stride : tile->p + i;
+    size_t step = g->layout == ALONG ? 1 : tile->step;
+    skip[i] = (int32_t)row_find(x, step, job->shape.classes, sums->max[i], 0);
+    left_out[i] = (double)sums->max[i];
+    if (g->layout == ALONG) row_sum(x, job->shape.classes, (size_t)skip[i], &others, i);
+  }
+  if (g->layout != ALONG) tile_sum(tile, job->shape.classes, viload(skip), &others);
+  return dsel(dgt(dominated, dset1(0.0)), finish(&others, dload(left_out)).loss, log_sum);
+}
+
+VFN int past_cache(const struct vloss_softmax_job *job) {
+  return job->x != job->out && job->upstream != job->out &&
+         job->shape.outer * job->shape.inner * job->shape.classes * sizeof(float) > STREAM_BYTES;
+}
+
+enum softmax_kind { SOFTMAX, LOG_SOFTMAX, LOG_SUM_EXP };
+
+VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
+  static const int32_t none[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+  float copy[GATHER_CLASSES * 16];
+  const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
+  const int streaming = past_cache(job);
+  for (size_t first = 0; first < rows;) {
+    struct group g = group_at(&job->shape, first, kind != LOG_SUM_EXP);
+    first += g.n;
+    struct tile tile = {0};
+    if (g.layout != ALONG) tile = group_tile(&job->shape, &g, job->x, job->x_stride, NULL, copy);
+    struct row_sums sums;
+    group_sums(job, &g, &tile, none, &sums);
+    struct finished row = finish(&sums, dset1(-(double)INF));
+    if (kind == LOG_SUM_EXP) {
+      vstore_tail(job->out + g.first, canonical(dnarrow(row.lse)), g.n);
+      continue;
+    }
+
+    vf max = vset1(0.0f), log_sum = vset1(0.0f);
+    struct row_factors factors;
+    row_factors(&factors, &sums, &row, dset1(1.0));
+    if (kind == LOG_SOFTMAX) log_sum = dnarrow(group_log_sum(job, &g, &tile, &sums, &max));
+    vm undefined = vnan(dnarrow(row.inverse));
+    if (g.layout == ALONG) {
+      float maxima[16], log_sums[16], nans[16];
+      if (kind == LOG_SOFTMAX) vstore(maxima, max);
+      vstore(log_sums, log_sum);
+      vstore(nans, vsel(undefined, vset1(1.0f), vset1(0.0f)));
+      for (size_t i = 0; i < g.n; i++) {
+        const float *x = job->x + (g.first + i) * job->x_stride;
+        float *out = job->out + (g.first + i) * job->out_stride;
+        if (nans[i] != 0) {
+          fill_row(out, NOT_A_NUMBER, classes);
+        } else if (kind == SOFTMAX) {
+          row_softmax(x, out, classes, factors.f[i], factors.n[i], sums.shift[i], streaming);
+        } else {
+          vf m = vset1(maxima[i]), s = vset1(log_sums[i]);
+#define CACHED(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 0)
+#define STREAMED(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 1)
+          if (streaming)
+            FOR_CLASSES(classes, out, 1, STREAMED);
+          else
+            FOR_CLASSES(classes, out, 0, CACHED);
+#undef CACHED
+#undef STREAMED
+        }
+      }
+    } else {
+      struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, copy);
+      struct reference ref = reference_at(vload(factors.n));
+      vf f = vload(factors.f), shift = vload(sums.shift), nan = vset1(NOT_A_NUMBER);
+      for (size_t c = 0; c < classes; c++) {
+        vf x = tile_load(&tile, c);
+        vf v = kind == SOFTMAX ? softmax_term(vsub(x, shift), &ref, f) : vsub(vsub(x, max), log_sum);
+        tile_store(&out, c, vsel(undefined, nan, v));
+      }
+      group_scatter(&job->shape, &g, job->out, job->out_stride, copy);
+    }
+  }
+  vstream_end();
+}
+
+/* ---- Backward: one weighted sum of the upstream h per row, then one step per class -------------------------------
+ * The sum is in double, class c in lane c % 16. */
+
+VFN vd backward_add(vd sum, vf y, vf h, const enum softmax_kind kind) {
+  return kind == SOFTMAX ? dfma(dwiden(h), dwiden(y), sum) : dadd(sum, dwiden(h));
+}
+VFN vf backward_term(vf y, vf h, vf sum, const enum softmax_kind kind) {
+  vf v = kind == SOFTMAX ? vmul(y, vsub(h, sum)) : vnfma(vexp(y), sum, h);
+  return canonical(vflush(v));
+}
+
+VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
+  float y_copy[GATHER_CLASSES * 16], h_copy[GATHER_CLASSES * 16];
+  const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
+  const int streaming = past_cache(job);
+  for (size_t first = 0; first < rows;) {
+    struct group g = group_at(&job->shape, first, 1);
+    first += g.n;
+    if (g.layout == ALONG) {
+      for (size_t i = 0; i < g.n; i++) {
+        const float *y = job->x + (g.first + i) * job->x_stride;
+        const float *h = job->upstream + (g.first + i) * job->upstream_stride;
+        float *out = job->out + (g.first + i) * job->out_stride;
+        vd sums = dset1(0.0);
+#define ADD(c, n) sums = backward_add(sums, load_n(y + (c), n), load_n(h + (c), n), kind)
+        FOR_CLASSES(classes, out, 0, ADD);
+#undef ADD
+        vf sum = vset1((float)dsum(sums));
+#define CACHED(c, n) store_n(out + (c), backward_term(load_n(y + (c), n), load_n(h + (c), n), sum, kind), n, 0)
+#define STREAMED(c, n) store_n(out + (c), backward_term(load_n(y + (c), n), load_n(h + (c), n), sum, kind), n, 1)
+        if (streaming)
+          FOR_CLASSES(classes, out, 1, STREAMED);
+        else
+          FOR_CLASSES(classes, out, 0, CACHED);
+#undef CACHED
+#undef STREAMED
+      }
+    } else {
+      struct tile y = group_tile(&job->shape, &g, job->x, job->x_stride, NULL, y_copy);
+      struct tile h = group_tile(&job->shape, &g, job->upstream, job->upstream_stride, NULL, h_copy);
+      vd sums[16];
+      for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
+      for (size_t c = 0; c < classes; c++)
+        sums[c % 16] = backward_add(sums[c % 16], tile_load(&y, c), tile_load(&h, c), kind);
+      vf sum = dnarrow(tile_tree(sums, 16));
+      struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, y_copy);
+      for (size_t c = 0; c < classes; c++)
+        tile_store(&out, c, backward_term(tile_load(&y, c), tile_load(&h, c), sum, kind));
+      group_scatter(&job->shape, &g, job->out, job->out_stride, y_copy);
+    }
+  }
+  vstream_end();
+}
+
+static void softmax(const struct vloss_softmax_job *job) { softmax_forward(job, SOFTMAX); }
+static void log_softmax(const struct vloss_softmax_job *job) { softmax_forward(job, LOG_SOFTMAX); }
+static void log_sum_exp(const struct vloss_softmax_job *job) { softmax_forward(job, LOG_SUM_EXP); }
+static void softmax_backward(const struct vloss_softmax_job *job) { softmax_backward_of(job, SOFTMAX); }
+static void log_softmax_backward(const struct vloss_softmax_job *job) { softmax_backward_of(job, LOG_SOFTMAX); }
+
+#endif

@@ -1,0 +1,324 @@
+/* The sum of exp over the classes of a row, without one class of choice: for one row along the vector lanes (row_*),
+ * and for 16 rows side by side (tile_*). Both add the same terms in the same order, so a row has the same bits in
+ * either.
+ *
+ * The order: class c goes to float lane c % 64; after every 256 classes and at the end, lanes j, j+16, j+32, j+48 are
+ * combined as (e0 + e1) + (e2 + e3) and carried into double lane j % 16; the double lanes are summed by the tree of
+ * dsum. Plain f32 lanes would leave hundreds of ulp at 262,144 classes; a carry every 256 leaves about one.
+ *
+ * The scale: a sum stands for sum * 2^N. N is the exponent of the largest term of the first 64 classes, and is raised
+ * when a block of 64 exceeds it by 2^40. Terms below 2^-126 * 2^N count as 0.
+ */
+#ifndef VLOSS_KERNELS_SUMS_H
+#define VLOSS_KERNELS_SUMS_H
+
+#include "vmath.h"
+
+#define BLOCK 64
+#define RUN 256
+#define NO_CLASS SIZE_MAX
+#define INF __builtin_inff()
+#define NOT_A_NUMBER __builtin_nanf("")
+
+/* Beyond this the two-constant reduction of exp loses bits: such rows use x - max, which is exact where it matters. */
+#define HUGE_LOGIT 0x1p16f
+/* What N starts from when every class so far is masked: below -HUGE_LOGIT by more than the margin of raising it. */
+#define LOWEST_LOGIT -90000.0f
+/* 256 terms of 2^40 stay far from the float maximum of 2^128, and terms of 2^-126 far below the sum's 53 bits. */
+#define RAISE_MARGIN 40
+
+/* ---- The exponent reference, lane by lane ---------------------------------------------------------------------- */
+
+struct reference {
+  vf n, round, low, limit;
+};
+VFN struct reference reference_at(vf n) {
+  struct reference ref;
+  ref.n = n;
+  ref.round = vsub(vset1(VLOSS_ROUND), n);
+  ref.low = vmul(vsub(n, vset1(127.0f)), vset1(VLOSS_LN2_HI));
+  ref.limit = vmul(vadd(n, vset1(RAISE_MARGIN)), vset1(VLOSS_LN2_HI));
+  return ref;
+}
+VFN struct reference reference_for(vf max) {
+  vf t = vfma(vmax(vset1(LOWEST_LOGIT), max), vset1(VLOSS_LOG2E), vset1(0x1.8p23f));
+  return reference_at(vsub(t, vset1(0x1.8p23f)));
+}
+
+/* 2^n for whole n <= 0; +0 below the normal range. */
+VFN vf power_of_two(vf n) { return vfloat(vishl(vbits(vadd(vmax(vset1(-127.0f), n), vset1(VLOSS_ROUND))), 23)); }
+VFN vd dpower_of_two(vd n) { return dshl52(dadd(dmax(dset1(-1023.0), n), dset1(VLOSS_D_ROUND))); }
+
+/* sum + exp(x) / 2^N */
+VFN vf add_term(vf sum, vf x, const struct reference *ref) {
+  struct vexp_parts e = vexp_split(vmax(ref->low, x), ref->round);
+  return vfma(e.mantissa, e.scale, sum);
+}
+
+/* Rows that need x - max: beyond HUGE_LOGIT either way, +inf included; -inf is no class at all. */
+VFN vm is_huge(vf max) {
+  vm low = vmand(vgt(vset1(-HUGE_LOGIT), max), vgt(max, vset1(-INF)));
+  return vmor(vgt(max, vset1(HUGE_LOGIT)), low);
+}
+
+/* What is known of 16 rows after their sums: sum_{c != skip} exp(x_c) = sum * 2^n * e^shift, and the maximum of x_c
+ * over c != skip. sum is NaN if such an x_c is NaN, else +inf if one is +inf. */
+struct row_sums {
+  double sum[16];
+  float n[16], shift[16], max[16];
+};
+
+/* ---- One row, classes along the lanes --------------------------------------------------------------------------- */
+
+VFN vi lane_numbers(void) {
+  static const int32_t iota[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return viload(iota);
+}
+
+/* Classes c..c+15, with -inf for `skip` and for classes from `classes` on. */
+VFN vf row_load(const float *x, size_t c, size_t classes, size_t skip) {
+  vf v = c + 16 <= classes ? vload(x + c) : c < classes ? vtail(x + c, classes - c, -INF) : vset1(-INF);
+  if (skip - c < 16) v = vsel(vieq(lane_numbers(), viset1((int32_t)(skip - c))), vset1(-INF), v);
+  return v;
+}
+
+struct row_state {
+  vf e[4], max;
+  vd sum;
+  struct reference ref;
+};
+
+VFN void row_carry(struct row_state *s) {
+  s->sum = dadd(s->sum, dwiden(vadd(vadd(s->e[0], s->e[1]), vadd(s->e[2], s->e[3]))));
+  for (int j = 0; j < 4; j++) s->e[j] = vset1(0.0f);
+}
+
+VFN void row_block(struct row_state *s, const vf *v) {
+  vf max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
+  if (__builtin_expect(vany(vgt(max, s->ref.limit)), 0)) {
+    struct reference raised = reference_for(vset1(vhmax(max)));
+    vf difference = vsub(s->ref.n, raised.n);
+    for (int j = 0; j < 4; j++) s->e[j] = vmul(s->e[j], power_of_two(difference));
+    s->sum = dmul(s->sum, dpower_of_two(dwiden(difference)));
+    s->ref = raised;
+  }
+  s->max = vmax(max, s->max);
+  for (int j = 0; j < 4; j++) s->e[j] = add_term(s->e[j], v[j], &s->ref);
+}
+
+/* The greatest x_c, c != skip; -inf if there is none; some x_c if one is NaN. */
+static float row_max(const float *x, size_t classes, size_t skip) {
+  vf max = vset1(-INF);
+  for (size_t c = 0; c < classes; c += 16) max = vmax(row_load(x, c, classes, skip), max);
+  return vhmax(max);
+}
+
+/* The sum with a known maximum: N or the shift are fixed by it. */
+static __attribute__((noinline)) double row_sum_below(const float *x, size_t classes, size_t skip, float max, float *n,
+                                                      float *shift) {
+  int huge = vany(is_huge(vset1(max)));
+  if (max == INF) {
+    for (size_t c = 0; c < classes; c++)
+      if (x[c] != x[c] && c != skip) return (double)NOT_A_NUMBER;
+    *n = *shift = 0;
+    return (double)INF;
+  }
+  struct row_state s;
+  s.ref = huge ? reference_at(vset1(0.0f)) : reference_for(vset1(max));
+  vf shifts = vset1(huge ? max : 0.0f);
+  s.sum = dset1(0.0);
+  for (int j = 0; j < 4; j++) s.e[j] = vset1(0.0f);
+  for (size_t c = 0; c < classes; c += BLOCK) {
+    for (int j = 0; j < 4; j++)
+      s.e[j] = add_term(s.e[j], vsub(row_load(x, c + 16 * (size_t)j, classes, skip), shifts), &s.ref);
+    if (c % RUN == RUN - BLOCK) row_carry(&s);
+  }
+  row_carry(&s);
+  float lanes[16];
+  vstore(lanes, s.ref.n);
+  *n = lanes[0];
+  *shift = huge ? max : 0.0f;
+  return dsum(s.sum);
+}
+
+/* The sum in one pass over the row. */
+static __attribute__((noinline)) void row_sum(const float *x, size_t classes, size_t skip, struct row_sums *out,
+                                              size_t row) {
+  struct row_state s;
+  vf v[4];
+  for (size_t j = 0; j < 4; j++) {
+    s.e[j] = vset1(0.0f);
+    v[j] = row_load(x, 16 * j, classes, skip);
+  }
+  s.max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
+  s.sum = dset1(0.0);
+  s.ref = reference_for(vset1(vhmax(s.max)));
+  for (int j = 0; j < 4; j++) s.e[j] = add_term(s.e[j], v[j], &s.ref);
+
+  size_t c = BLOCK;
+  while (c < classes) {
+    size_t run_end = c - c % RUN + RUN;
+    if (run_end <= classes && (skip < c || skip >= run_end)) {
+      for (; c < run_end; c += BLOCK) {
+        for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
+        row_block(&s, v);
+      }
+      row_carry(&s);
+    } else {
+      for (; c < run_end && c < classes; c += BLOCK) {
+        for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
+        row_block(&s, v);
+      }
+      if (c == run_end) row_carry(&s);
+    }
+  }
+  row_carry(&s);
+
+  out->sum[row] = dsum(s.sum);
+  out->max[row] = vhmax(s.max);
+  out->shift[row] = 0;
+  float n[16];
+  vstore(n, s.ref.n);
+  out->n[row] = n[0];
+  if (__builtin_expect(vany(is_huge(vset1(out->max[row]))), 0)) {
+    out->max[row] = row_max(x, classes, skip);
+    out->sum[row] = row_sum_below(x, classes, skip, out->max[row], &out->n[row], &out->shift[row]);
+  }
+}
+
+/* The first class whose logit is the row's maximum; of the first NaN if `nan`. */
+static size_t row_find(const float *x, size_t step, size_t classes, float max, int nan) {
+  size_t c = 0;
+  if (step == 1)
+    while (c + 16 <= classes && !vany(nan ? vnan(vload(x + c)) : veq(vload(x + c), vset1(max)))) c += 16;
+  while (c + 1 < classes && !(nan ? x[c * step] != x[c * step] : x[c * step] == max)) c++;
+  return c;
+}
+
+/* ---- 16 rows, one a lane ---------------------------------------------------------------------------------------- */
+
+/* Class c of lane i is at p[c * step + i]; n lanes are rows, the others read as 0. */
+struct tile {
+  const float *p;
+  size_t step, n;
+};
+VFN vf tile_load(const struct tile *t, size_t c) {
+  return t->n == 16 ? vload(t->p + c * t->step) : vtail(t->p + c * t->step, t->n, 0.0f);
+}
+VFN vf tile_load_but(const struct tile *t, size_t c, vi skip) {
+  return vsel(vieq(skip, viset1((int32_t)c)), vset1(-INF), tile_load(t, c));
+}
+
+/* Lanes j, j+16, j+32, j+48 of the first `used` as row_carry adds them; lanes that do not exist would add +0. */
+VFN vf tile_carry(const vf *e, size_t j, size_t used) {
+  vf sum = e[j];
+  if (j + 16 < used) sum = vadd(sum, e[j + 16]);
+  if (j + 48 < used) return vadd(sum, vadd(e[j + 32], e[j + 48]));
+  return j + 32 < used ? vadd(sum, e[j + 32]) : sum;
+}
+
+/* As row_max. */
+static void tile_max(const struct tile *x, size_t classes, vi skip, float *max) {
+  vf m = vset1(-INF);
+  for (size_t c = 0; c < classes; c++) m = vmax(tile_load_but(x, c, skip), m);
+  vstore(max, m);
+}
+
+/* As row_find: the first class at the maximum, the last class if there is none. */
+static vi tile_find(const struct tile *x, size_t classes, vf max) {
+  vi found = viset1((int32_t)(classes - 1));
+  for (size_t c = classes; c-- > 0;) found = visel(veq(tile_load(x, c), max), viset1((int32_t)c), found);
+  return found;
+}
+
+VFN vd tile_tree(vd *sum, size_t classes) {
+  size_t used = classes < 16 ? classes : 16;
+  for (size_t h = 8; h > 0; h /= 2)
+    for (size_t j = 0; j < h && j + h < used; j++) sum[j] = dadd(sum[j], sum[j + h]);
+  return sum[0];
+}
+
+/* Sums in one pass over blocks of 64 classes, or (known_max) with N and the shift fixed by the maxima in out->max. */
+VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row_sums *out, const int known_max) {
+  vf e[BLOCK];
+  vd sum[16];
+  struct reference ref = reference_at(vset1(0.0f));
+  vf top = vset1(-INF), shift = vset1(0.0f);
+  if (known_max) {
+    top = vload(out->max);
+    vm huge = is_huge(top);
+    shift = vsel(huge, top, shift);
+    ref = reference_at(vsel(huge, vset1(0.0f), reference_for(top).n));
+  }
+  for (size_t c0 = 0; c0 < classes; c0 += BLOCK) {
+    size_t used = classes - c0 < BLOCK ? classes - c0 : BLOCK;
+    size_t run_used = c0 % RUN ? BLOCK : used;
+    if (!known_max) {
+      vf max = vset1(-INF);
+      for (size_t j = 0; j < used; j++) max = vmax(tile_load_but(x, c0 + j, skip), max);
+      if (c0 == 0) {
+        ref = reference_for(max);
+      } else if (vany(vgt(max, ref.limit))) {
+        struct reference raised = reference_at(vsel(vgt(max, ref.limit), reference_for(max).n, ref.n));
+        vf difference = vsub(ref.n, raised.n);
+        if (c0 % RUN)
+          for (size_t j = 0; j < BLOCK; j++) e[j] = vmul(e[j], power_of_two(difference));
+        if (c0 >= RUN)
+          for (size_t j = 0; j < 16; j++) sum[j] = dmul(sum[j], dpower_of_two(dwiden(difference)));
+        ref = raised;
+      }
+      top = vmax(max, top);
+    }
+    for (size_t j = 0; j < used; j++) {
+      vf v = tile_load_but(x, c0 + j, skip);
+      if (known_max) v = vsub(v, shift);
+      e[j] = add_term(c0 % RUN ? e[j] : vset1(0.0f), v, &ref);
+    }
+    if (c0 % RUN == RUN - BLOCK || c0 + BLOCK >= classes)
+      for (size_t j = 0; j < 16 && j < run_used; j++) {
+        vd carried = dwiden(tile_carry(e, j, run_used));
+        sum[j] = c0 < RUN ? carried : dadd(sum[j], carried);
+      }
+  }
+  dstore(out->sum, tile_tree(sum, classes));
+  vstore(out->n, ref.n);
+  vstore(out->shift, shift);
+  vstore(out->max, top);
+}
+
+/* Out of line: rows with huge logits are rare. A row with +inf has the sum +inf, or NaN if it has NaN, too. */
+static __attribute__((noinline)) void tile_sum_below(const struct tile *x, size_t classes, vi skip,
+                                                     struct row_sums *out) {
+  int32_t skips[16];
+  vistore(skips, skip);
+  tile_sum_pass(x, classes, skip, out, 1);
+  for (size_t i = 0; i < x->n; i++)
+    if (out->max[i] == INF) {
+      out->sum[i] = (double)INF;
+      out->n[i] = out->shift[i] = 0;
+      for (size_t c = 0; c < classes; c++) {
+        float v = x->p[c * x->step + i];
+        if (v != v && (int32_t)c != skips[i]) out->sum[i] = (double)NOT_A_NUMBER;
+      }
+    }
+}
+
+static __attribute__((noinline)) void tile_sum(const struct tile *x, size_t classes, vi skip, struct row_sums *out) {
+  tile_sum_pass(x, classes, skip, out, 0);
+  if (__builtin_expect(vany(is_huge(vload(out->max))), 0)) {
+    struct row_sums below;
+    tile_max(x, classes, skip, below.max);
+    tile_sum_below(x, classes, skip, &below);
+    float huge[16];
+    vstore(huge, vsel(is_huge(vload(out->max)), vset1(1.0f), vset1(0.0f)));
+    for (size_t i = 0; i < 16; i++)
+      if (huge[i] != 0) {
+        out->sum[i] = below.sum[i];
+        out->n[i] = below.n[i];
+        out->shift[i] = below.shift[i];
+        out->max[i] = below.max[i];
+      }
+  }
+}
+
+#endif

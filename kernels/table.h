@@ -1,0 +1,66 @@
+/* What dispatch hands to a kernel, and the table of kernels that each ISA exports. Jobs are complete and valid: every
+ * stride resolved, every label checked (or marked as unchecked), no output overlapping what is still read. */
+#ifndef VLOSS_KERNELS_TABLE_H
+#define VLOSS_KERNELS_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Class c of row r = o * inner + i is at element o * stride + c * inner + i; there are outer * inner rows. */
+struct vloss_shape {
+  size_t outer, classes, inner;
+};
+
+/* Class indices as the caller has them. */
+struct vloss_labels {
+  const void *p; /* int64_t, or int32_t if narrow; null: probability targets */
+  int narrow;
+  int ignoring; /* rows whose label is ignore_index are ignored */
+  int64_t ignore_index;
+};
+
+struct vloss_cross_entropy_job {
+  struct vloss_shape shape;
+  const float *x;
+  size_t x_stride;
+  struct vloss_labels labels;
+  const float *targets;
+  size_t targets_stride;
+  const float *weights;
+  double smoothing;
+  const float *upstream; /* null: 1 */
+  int upstream_per_row;
+  double grad_scale; /* what the reduction multiplies every gradient by: 1 or 1/denominator */
+  float *loss;       /* a row each, or null */
+  double loss_sum;   /* out: sum of the losses of all rows */
+  float *grad;
+  size_t grad_stride;
+  float *lse;
+  void *predicted; /* of the labels' type */
+  int predicted_narrow;
+};
+
+struct vloss_softmax_job {
+  struct vloss_shape shape;
+  const float *x, *upstream;
+  size_t x_stride, upstream_stride;
+  float *out;
+  size_t out_stride;
+};
+
+/* NLL moves numbers and computes nothing that an ISA could speed up: one plain function for all (nll.c). */
+void vloss_nll_rows(struct vloss_cross_entropy_job *job);
+
+struct vloss_table {
+  const char *name;
+  void (*cross_entropy)(struct vloss_cross_entropy_job *job);
+  void (*softmax)(const struct vloss_softmax_job *job);
+  void (*log_softmax)(const struct vloss_softmax_job *job);
+  void (*log_sum_exp)(const struct vloss_softmax_job *job);
+  void (*softmax_backward)(const struct vloss_softmax_job *job);
+  void (*log_softmax_backward)(const struct vloss_softmax_job *job);
+};
+
+extern const struct vloss_table vloss_table_avx512, vloss_table_avx2, vloss_table_neon, vloss_table_scalar;
+
+#endif

@@ -1,0 +1,183 @@
+/* The vector words (defined in vec_scalar.h) for AVX2 with FMA: a vector of floats is two ymm, of doubles four. */
+#ifndef VLOSS_KERNELS_VEC_AVX2_H
+#define VLOSS_KERNELS_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define VFN static inline __attribute__((always_inline, unused))
+
+typedef struct {
+  __m256 lo, hi;
+} vf, vm;
+typedef struct {
+  __m256i lo, hi;
+} vi;
+typedef struct {
+  __m256d a, b, c, d;
+} vd, dm;
+
+/* A word from an intrinsic applied to each register. */
+#define F1(op, x) ((vf){op((x).lo), op((x).hi)})
+#define F2(op, x, y) ((vf){op((x).lo, (y).lo), op((x).hi, (y).hi)})
+#define F3(op, x, y, z) ((vf){op((x).lo, (y).lo, (z).lo), op((x).hi, (y).hi, (z).hi)})
+#define I2(op, x, y) ((vi){op((x).lo, (y).lo), op((x).hi, (y).hi)})
+#define D1(op, x) ((vd){op((x).a), op((x).b), op((x).c), op((x).d)})
+#define D2(op, x, y) ((vd){op((x).a, (y).a), op((x).b, (y).b), op((x).c, (y).c), op((x).d, (y).d)})
+#define D3(op, x, y, z) \
+  ((vd){op((x).a, (y).a, (z).a), op((x).b, (y).b, (z).b), op((x).c, (y).c, (z).c), op((x).d, (y).d, (z).d)})
+
+VFN vf vset1(float x) { return (vf){_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+VFN vf vload(const float *p) { return (vf){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+VFN void vstore(float *p, vf x) {
+  _mm256_storeu_ps(p, x.lo);
+  _mm256_storeu_ps(p + 8, x.hi);
+}
+/* Through a small array: a masked load of a tail would be right, but emulators and sanitizers read its masked lanes. */
+VFN vf vtail(const float *p, size_t n, float fill) {
+  float t[16];
+  vstore(t, vset1(fill));
+  memcpy(t, p, n * sizeof *p);
+  return vload(t);
+}
+VFN void vstore_tail(float *p, vf x, size_t n) {
+  float t[16];
+  vstore(t, x);
+  memcpy(p, t, n * sizeof *p);
+}
+VFN void vstream(float *p, vf x) {
+  _mm256_stream_ps(p, x.lo);
+  _mm256_stream_ps(p + 8, x.hi);
+}
+VFN void vstream_end(void) { _mm_sfence(); }
+VFN vi viset1(int32_t x) { return (vi){_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+VFN vi viload(const int32_t *p) {
+  return (vi){_mm256_loadu_si256((const __m256i *)p), _mm256_loadu_si256((const __m256i *)(p + 8))};
+}
+VFN void vistore(int32_t *p, vi x) {
+  _mm256_storeu_si256((__m256i *)p, x.lo);
+  _mm256_storeu_si256((__m256i *)(p + 8), x.hi);
+}
+VFN vd dset1(double x) { return (vd){_mm256_set1_pd(x), _mm256_set1_pd(x), _mm256_set1_pd(x), _mm256_set1_pd(x)}; }
+VFN vd dload(const double *p) {
+  return (vd){_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4), _mm256_loadu_pd(p + 8), _mm256_loadu_pd(p + 12)};
+}
+VFN void dstore(double *p, vd x) {
+  _mm256_storeu_pd(p, x.a);
+  _mm256_storeu_pd(p + 4, x.b);
+  _mm256_storeu_pd(p + 8, x.c);
+  _mm256_storeu_pd(p + 12, x.d);
+}
+
+VFN vf vadd(vf a, vf b) { return F2(_mm256_add_ps, a, b); }
+VFN vf vsub(vf a, vf b) { return F2(_mm256_sub_ps, a, b); }
+VFN vf vmul(vf a, vf b) { return F2(_mm256_mul_ps, a, b); }
+VFN vf vdiv(vf a, vf b) { return F2(_mm256_div_ps, a, b); }
+VFN vf vsqrt(vf a) { return F1(_mm256_sqrt_ps, a); }
+VFN vf vfma(vf a, vf b, vf c) { return F3(_mm256_fmadd_ps, a, b, c); }
+VFN vf vnfma(vf a, vf b, vf c) { return F3(_mm256_fnmadd_ps, a, b, c); }
+VFN vf vmax(vf a, vf b) { return F2(_mm256_max_ps, a, b); }
+VFN vf vmin(vf a, vf b) { return F2(_mm256_min_ps, a, b); }
+VFN vf vabs(vf a) {
+  return F2(
+      _mm256_and_ps, a,
+      ((vf){_mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff)), _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff))}));
+}
+
+#define CMP_GT(x, y) _mm256_cmp_ps(x, y, _CMP_GT_OQ)
+#define CMP_GE(x, y) _mm256_cmp_ps(x, y, _CMP_GE_OQ)
+#define CMP_EQ(x, y) _mm256_cmp_ps(x, y, _CMP_EQ_OQ)
+#define CMP_NAN(x) _mm256_cmp_ps(x, x, _CMP_UNORD_Q)
+VFN vm vgt(vf a, vf b) { return F2(CMP_GT, a, b); }
+VFN vm vge(vf a, vf b) { return F2(CMP_GE, a, b); }
+VFN vm veq(vf a, vf b) { return F2(CMP_EQ, a, b); }
+VFN vm vnan(vf a) { return F1(CMP_NAN, a); }
+VFN vm vieq(vi a, vi b) {
+  return (vm){_mm256_castsi256_ps(_mm256_cmpeq_epi32(a.lo, b.lo)), _mm256_castsi256_ps(_mm256_cmpeq_epi32(a.hi, b.hi))};
+}
+VFN vm vmand(vm a, vm b) { return F2(_mm256_and_ps, a, b); }
+VFN vm vmor(vm a, vm b) { return F2(_mm256_or_ps, a, b); }
+VFN int vany(vm m) { return _mm256_movemask_ps(_mm256_or_ps(m.lo, m.hi)); }
+VFN vf vsel(vm m, vf a, vf b) { return F3(_mm256_blendv_ps, b, a, m); }
+
+VFN vi vbits(vf a) { return (vi){_mm256_castps_si256(a.lo), _mm256_castps_si256(a.hi)}; }
+VFN vf vfloat(vi a) { return (vf){_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }
+VFN vi visel(vm m, vi a, vi b) { return vbits(vsel(m, vfloat(a), vfloat(b))); }
+VFN vi viadd(vi a, vi b) { return I2(_mm256_add_epi32, a, b); }
+VFN vi visub(vi a, vi b) { return I2(_mm256_sub_epi32, a, b); }
+VFN vi viand(vi a, vi b) { return I2(_mm256_and_si256, a, b); }
+VFN vi vior(vi a, vi b) { return I2(_mm256_or_si256, a, b); }
+#define vishl(x, k) ((vi){_mm256_slli_epi32((x).lo, k), _mm256_slli_epi32((x).hi, k)})
+#define visra(x, k) ((vi){_mm256_srai_epi32((x).lo, k), _mm256_srai_epi32((x).hi, k)})
+VFN vf vitof(vi a) { return (vf){_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+
+/* "Not less than" is true for NaN, so that NaN stays. */
+VFN __m256 vflush_(__m256 a, __m256 magnitude) {
+  return _mm256_and_ps(a, _mm256_cmp_ps(magnitude, _mm256_set1_ps(0x1p-126f), _CMP_NLT_UQ));
+}
+VFN vf vflush(vf a) { return F2(vflush_, a, vabs(a)); }
+
+VFN float vhmax(vf a) {
+  __m256 h = _mm256_max_ps(a.lo, a.hi);
+  __m128 q = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+  q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+  return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
+}
+
+VFN vd dwiden(vf x) {
+  return (vd){_mm256_cvtps_pd(_mm256_castps256_ps128(x.lo)), _mm256_cvtps_pd(_mm256_extractf128_ps(x.lo, 1)),
+              _mm256_cvtps_pd(_mm256_castps256_ps128(x.hi)), _mm256_cvtps_pd(_mm256_extractf128_ps(x.hi, 1))};
+}
+VFN vf dnarrow(vd x) {
+  return (vf){_mm256_set_m128(_mm256_cvtpd_ps(x.b), _mm256_cvtpd_ps(x.a)),
+              _mm256_set_m128(_mm256_cvtpd_ps(x.d), _mm256_cvtpd_ps(x.c))};
+}
+VFN vd dadd(vd a, vd b) { return D2(_mm256_add_pd, a, b); }
+VFN vd dsub(vd a, vd b) { return D2(_mm256_sub_pd, a, b); }
+VFN vd dmul(vd a, vd b) { return D2(_mm256_mul_pd, a, b); }
+VFN vd ddiv(vd a, vd b) { return D2(_mm256_div_pd, a, b); }
+VFN vd dfma(vd a, vd b, vd c) { return D3(_mm256_fmadd_pd, a, b, c); }
+VFN vd dnfma(vd a, vd b, vd c) { return D3(_mm256_fnmadd_pd, a, b, c); }
+VFN vd dmax(vd a, vd b) { return D2(_mm256_max_pd, a, b); }
+VFN vd dmin(vd a, vd b) { return D2(_mm256_min_pd, a, b); }
+#define DCMP_GT(x, y) _mm256_cmp_pd(x, y, _CMP_GT_OQ)
+#define DCMP_EQ(x, y) _mm256_cmp_pd(x, y, _CMP_EQ_OQ)
+#define DCMP_NAN(x) _mm256_cmp_pd(x, x, _CMP_UNORD_Q)
+VFN dm dgt(vd a, vd b) { return D2(DCMP_GT, a, b); }
+VFN dm deq(vd a, vd b) { return D2(DCMP_EQ, a, b); }
+VFN dm dnan(vd a) { return D1(DCMP_NAN, a); }
+VFN dm dmand(dm a, dm b) { return D2(_mm256_and_pd, a, b); }
+VFN dm dmor(dm a, dm b) { return D2(_mm256_or_pd, a, b); }
+VFN vd dsel(dm m, vd a, vd b) { return D3(_mm256_blendv_pd, b, a, m); }
+
+VFN __m256d dshl52_(__m256d a) { return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a), 52)); }
+VFN vd dshl52(vd a) { return D1(dshl52_, a); }
+/* The exponent field under the bits of 2^52 is the double 2^52 + field: AVX2 has no conversion from 64-bit integers. */
+VFN __m256d dexponent_(__m256d a) {
+  __m256i e = _mm256_srli_epi64(_mm256_slli_epi64(_mm256_castpd_si256(a), 1), 53);
+  __m256d biased = _mm256_castsi256_pd(_mm256_or_si256(e, _mm256_set1_epi64x(0x4330000000000000)));
+  return _mm256_sub_pd(biased, _mm256_set1_pd(0x1p52 + 1023));
+}
+VFN vd dexponent(vd a) { return D1(dexponent_, a); }
+VFN __m256d dmantissa_(__m256d a) {
+  __m256i u = _mm256_and_si256(_mm256_castpd_si256(a), _mm256_set1_epi64x((int64_t)0x800fffffffffffff));
+  return _mm256_castsi256_pd(_mm256_or_si256(u, _mm256_set1_epi64x(0x3ff0000000000000)));
+}
+VFN vd dmantissa(vd a) { return D1(dmantissa_, a); }
+
+VFN double dsum(vd a) {
+  __m256d h = _mm256_add_pd(_mm256_add_pd(a.a, a.c), _mm256_add_pd(a.b, a.d));
+  __m128d q = _mm_add_pd(_mm256_castpd256_pd128(h), _mm256_extractf128_pd(h, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(q, _mm_unpackhi_pd(q, q)));
+}
+
+#undef F1
+#undef F2
+#undef F3
+#undef I2
+#undef D1
+#undef D2
+#undef D3
+#endif

@@ -1,0 +1,169 @@
+/* The vector words (defined in vec_scalar.h) for NEON on AArch64: a vector of floats is four registers, of doubles
+ * eight. */
+#ifndef VLOSS_KERNELS_VEC_NEON_H
+#define VLOSS_KERNELS_VEC_NEON_H
+
+#include <arm_neon.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define VFN static inline __attribute__((always_inline, unused))
+#define EACH4 for (int i = 0; i < 4; i++)
+#define EACH8 for (int i = 0; i < 8; i++)
+
+typedef struct {
+  float32x4_t r[4];
+} vf;
+typedef struct {
+  int32x4_t r[4];
+} vi;
+typedef struct {
+  uint32x4_t r[4];
+} vm;
+typedef struct {
+  float64x2_t r[8];
+} vd;
+typedef struct {
+  uint64x2_t r[8];
+} dm;
+
+VFN vf vset1(float x) {
+  vf v;
+  EACH4 v.r[i] = vdupq_n_f32(x);
+  return v;
+}
+VFN vf vload(const float *p) {
+  vf v;
+  EACH4 v.r[i] = vld1q_f32(p + 4 * i);
+  return v;
+}
+VFN void vstore(float *p, vf x) { EACH4 vst1q_f32(p + 4 * i, x.r[i]); }
+VFN vf vtail(const float *p, size_t n, float fill) {
+  float t[16];
+  vstore(t, vset1(fill));
+  memcpy(t, p, n * sizeof *p);
+  return vload(t);
+}
+VFN void vstore_tail(float *p, vf x, size_t n) {
+  float t[16];
+  vstore(t, x);
+  memcpy(p, t, n * sizeof *p);
+}
+VFN void vstream(float *p, vf x) { vstore(p, x); }
+VFN void vstream_end(void) {}
+VFN vi viset1(int32_t x) {
+  vi v;
+  EACH4 v.r[i] = vdupq_n_s32(x);
+  return v;
+}
+VFN vi viload(const int32_t *p) {
+  vi v;
+  EACH4 v.r[i] = vld1q_s32(p + 4 * i);
+  return v;
+}
+VFN void vistore(int32_t *p, vi x) { EACH4 vst1q_s32(p + 4 * i, x.r[i]); }
+VFN vd dset1(double x) {
+  vd v;
+  EACH8 v.r[i] = vdupq_n_f64(x);
+  return v;
+}
+VFN vd dload(const double *p) {
+  vd v;
+  EACH8 v.r[i] = vld1q_f64(p + 2 * i);
+  return v;
+}
+VFN void dstore(double *p, vd x) { EACH8 vst1q_f64(p + 2 * i, x.r[i]); }
+
+/* The instruction for max returns NaN if either operand is NaN and orders the zeros; the word's rule is a select. */
+#define WORD(type, EACH, name, parameters, expression) \
+  VFN type name parameters {                           \
+    type v;                                            \
+    EACH v.r[i] = expression;                          \
+    return v;                                          \
+  }
+WORD(vf, EACH4, vadd, (vf a, vf b), vaddq_f32(a.r[i], b.r[i]))
+WORD(vf, EACH4, vsub, (vf a, vf b), vsubq_f32(a.r[i], b.r[i]))
+WORD(vf, EACH4, vmul, (vf a, vf b), vmulq_f32(a.r[i], b.r[i]))
+WORD(vf, EACH4, vdiv, (vf a, vf b), vdivq_f32(a.r[i], b.r[i]))
+WORD(vf, EACH4, vsqrt, (vf a), vsqrtq_f32(a.r[i]))
+WORD(vf, EACH4, vfma, (vf a, vf b, vf c), vfmaq_f32(c.r[i], a.r[i], b.r[i]))
+WORD(vf, EACH4, vnfma, (vf a, vf b, vf c), vfmsq_f32(c.r[i], a.r[i], b.r[i]))
+WORD(vf, EACH4, vmax, (vf a, vf b), vbslq_f32(vcgtq_f32(a.r[i], b.r[i]), a.r[i], b.r[i]))
+WORD(vf, EACH4, vmin, (vf a, vf b), vbslq_f32(vcltq_f32(a.r[i], b.r[i]), a.r[i], b.r[i]))
+WORD(vf, EACH4, vabs, (vf a), vabsq_f32(a.r[i]))
+
+WORD(vm, EACH4, vgt, (vf a, vf b), vcgtq_f32(a.r[i], b.r[i]))
+WORD(vm, EACH4, vge, (vf a, vf b), vcgeq_f32(a.r[i], b.r[i]))
+WORD(vm, EACH4, veq, (vf a, vf b), vceqq_f32(a.r[i], b.r[i]))
+WORD(vm, EACH4, vnan, (vf a), vmvnq_u32(vceqq_f32(a.r[i], a.r[i])))
+WORD(vm, EACH4, vieq, (vi a, vi b), vceqq_s32(a.r[i], b.r[i]))
+WORD(vm, EACH4, vmand, (vm a, vm b), vandq_u32(a.r[i], b.r[i]))
+WORD(vm, EACH4, vmor, (vm a, vm b), vorrq_u32(a.r[i], b.r[i]))
+VFN int vany(vm m) { return vmaxvq_u32(vorrq_u32(vorrq_u32(m.r[0], m.r[1]), vorrq_u32(m.r[2], m.r[3]))) != 0; }
+WORD(vf, EACH4, vsel, (vm m, vf a, vf b), vbslq_f32(m.r[i], a.r[i], b.r[i]))
+WORD(vi, EACH4, visel, (vm m, vi a, vi b), vbslq_s32(m.r[i], a.r[i], b.r[i]))
+
+WORD(vi, EACH4, vbits, (vf a), vreinterpretq_s32_f32(a.r[i]))
+WORD(vf, EACH4, vfloat, (vi a), vreinterpretq_f32_s32(a.r[i]))
+WORD(vi, EACH4, viadd, (vi a, vi b), vaddq_s32(a.r[i], b.r[i]))
+WORD(vi, EACH4, visub, (vi a, vi b), vsubq_s32(a.r[i], b.r[i]))
+WORD(vi, EACH4, viand, (vi a, vi b), vandq_s32(a.r[i], b.r[i]))
+WORD(vi, EACH4, vior, (vi a, vi b), vorrq_s32(a.r[i], b.r[i]))
+WORD(vi, EACH4, vishl, (vi a, int k), vshlq_s32(a.r[i], vdupq_n_s32(k)))
+WORD(vi, EACH4, visra, (vi a, int k), vshlq_s32(a.r[i], vdupq_n_s32(-k)))
+WORD(vf, EACH4, vitof, (vi a), vcvtq_f32_s32(a.r[i]))
+
+/* +0 where |a| < 2^-126: bits are cleared, not compared into a zero, so that NaN stays. */
+WORD(vf, EACH4, vflush, (vf a),
+     vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a.r[i]), vcaltq_f32(a.r[i], vdupq_n_f32(0x1p-126f)))))
+
+VFN float vhmax(vf a) {
+  float t[16];
+  vstore(t, a);
+  for (int h = 8; h > 0; h /= 2)
+    for (int i = 0; i < h; i++) t[i] = t[i] > t[i + h] ? t[i] : t[i + h];
+  return t[0];
+}
+
+VFN vd dwiden(vf a) {
+  vd v;
+  EACH4 {
+    v.r[2 * i] = vcvt_f64_f32(vget_low_f32(a.r[i]));
+    v.r[2 * i + 1] = vcvt_high_f64_f32(a.r[i]);
+  }
+  return v;
+}
+WORD(vf, EACH4, dnarrow, (vd a), vcombine_f32(vcvt_f32_f64(a.r[2 * i]), vcvt_f32_f64(a.r[2 * i + 1])))
+WORD(vd, EACH8, dadd, (vd a, vd b), vaddq_f64(a.r[i], b.r[i]))
+WORD(vd, EACH8, dsub, (vd a, vd b), vsubq_f64(a.r[i], b.r[i]))
+WORD(vd, EACH8, dmul, (vd a, vd b), vmulq_f64(a.r[i], b.r[i]))
+WORD(vd, EACH8, ddiv, (vd a, vd b), vdivq_f64(a.r[i], b.r[i]))
+WORD(vd, EACH8, dfma, (vd a, vd b, vd c), vfmaq_f64(c.r[i], a.r[i], b.r[i]))
+WORD(vd, EACH8, dnfma, (vd a, vd b, vd c), vfmsq_f64(c.r[i], a.r[i], b.r[i]))
+WORD(vd, EACH8, dmax, (vd a, vd b), vbslq_f64(vcgtq_f64(a.r[i], b.r[i]), a.r[i], b.r[i]))
+WORD(vd, EACH8, dmin, (vd a, vd b), vbslq_f64(vcltq_f64(a.r[i], b.r[i]), a.r[i], b.r[i]))
+WORD(dm, EACH8, dgt, (vd a, vd b), vcgtq_f64(a.r[i], b.r[i]))
+WORD(dm, EACH8, deq, (vd a, vd b), vceqq_f64(a.r[i], b.r[i]))
+WORD(dm, EACH8, dnan, (vd a), veorq_u64(vceqq_f64(a.r[i], a.r[i]), vdupq_n_u64(~0ull)))
+WORD(dm, EACH8, dmand, (dm a, dm b), vandq_u64(a.r[i], b.r[i]))
+WORD(dm, EACH8, dmor, (dm a, dm b), vorrq_u64(a.r[i], b.r[i]))
+WORD(vd, EACH8, dsel, (dm m, vd a, vd b), vbslq_f64(m.r[i], a.r[i], b.r[i]))
+
+WORD(vd, EACH8, dshl52, (vd a), vreinterpretq_f64_s64(vshlq_n_s64(vreinterpretq_s64_f64(a.r[i]), 52)))
+WORD(vd, EACH8, dexponent, (vd a),
+     vsubq_f64(vcvtq_f64_u64(vshrq_n_u64(vshlq_n_u64(vreinterpretq_u64_f64(a.r[i]), 1), 53)), vdupq_n_f64(1023)))
+WORD(vd, EACH8, dmantissa, (vd a),
+     vreinterpretq_f64_u64(vorrq_u64(vandq_u64(vreinterpretq_u64_f64(a.r[i]), vdupq_n_u64(0x800fffffffffffff)),
+                                     vdupq_n_u64(0x3ff0000000000000))))
+
+VFN double dsum(vd a) {
+  for (int h = 4; h > 0; h /= 2)
+    for (int i = 0; i < h; i++) a.r[i] = vaddq_f64(a.r[i], a.r[i + h]);
+  return vgetq_lane_f64(a.r[0], 0) + vgetq_lane_f64(a.r[0], 1);
+}
+
+#undef WORD
+#undef EACH4
+#undef EACH8
+#endif

@@ -1,0 +1,136 @@
+/* exp, log and log1p over vector words: f32 with a full range for everybody, the bare pieces of exp for the softmax
+ * kernels, and the double versions that finish a row. Nothing here calls libm, so every ISA gives the same bits. */
+#ifndef VLOSS_KERNELS_VMATH_H
+#define VLOSS_KERNELS_VMATH_H
+
+#include "isa.h"
+
+#define VLOSS_LOG2E 0x1.715476p+0f
+/* ln 2 = hi + lo to 2^-49. hi has 24 bits, so x - n*hi is exact wherever n = round(x * log2e). */
+#define VLOSS_LN2_HI 0x1.62e43p-1f
+#define VLOSS_LN2_LO -0x1.05c61p-29f
+/* Adding 1.5 * 2^23 rounds to a whole number n and leaves n in the low bits; with 127 more, those bits shifted left by
+ * 23 are the float 2^n, as long as -126 <= n <= 127; n = -127 gives +0. */
+#define VLOSS_ROUND (0x1.8p23f + 127)
+
+/* exp(r) for |r| <= 0.348. The coefficients of r^2..r^6 are the minimax fit of (e^r - 1 - r) / r^2 for relative error
+ * on |r| <= 0.348, rounded to f32: 0.07 * 2^-24 in all. */
+VFN vf vexp_poly(vf r) {
+  vf p = vset1(0x1.6a215ap-10f);
+  p = vfma(p, r, vset1(0x1.123b9ap-7f));
+  p = vfma(p, r, vset1(0x1.5558fcp-5f));
+  p = vfma(p, r, vset1(0x1.55549p-3f));
+  p = vfma(p, r, vset1(0x1.fffffcp-2f));
+  p = vfma(p, r, vset1(1.0f));
+  return vfma(p, r, vset1(1.0f));
+}
+
+/* exp(x) as mantissa * scale, with scale = 2^(n - N), n = round(x log2e): the exponent reference N sits in `round`
+ * = VLOSS_ROUND - N, so that rescaling is exact. Needs x >= low = (N - 127) ln2, where scale is +0, n - N <= 127 and
+ * |x| < 2^17. NaN passes through the mantissa. */
+struct vexp_parts {
+  vf mantissa, scale;
+};
+VFN struct vexp_parts vexp_split(vf x, vf round) {
+  vf t = vfma(x, vset1(VLOSS_LOG2E), round);
+  vf n = vsub(t, round);
+  vf r = vnfma(n, vset1(VLOSS_LN2_HI), x);
+  r = vnfma(n, vset1(VLOSS_LN2_LO), r);
+  return (struct vexp_parts){vexp_poly(r), vfloat(vishl(vbits(t), 23))};
+}
+
+/* exp. 2^n is applied in two halves, so that overflow and denormal results come out by one rounding. The bounds lie
+ * just beyond ln(2^128) = 88.72 and ln(2^-150) = -103.97. */
+VFN vf vexp(vf x) {
+  x = vmax(vset1(-104.0f), vmin(vset1(89.0f), x));
+  vf t = vfma(x, vset1(VLOSS_LOG2E), vset1(0x1.8p23f));
+  vf n = vsub(t, vset1(0x1.8p23f));
+  vf r = vnfma(n, vset1(VLOSS_LN2_HI), x);
+  r = vnfma(n, vset1(VLOSS_LN2_LO), r);
+  vi whole = visub(vbits(t), viset1(0x4b400000));
+  vi half = visra(whole, 1);
+  vf s1 = vfloat(vishl(viadd(half, viset1(127)), 23));
+  vf s2 = vfloat(vishl(viadd(visub(whole, half), viset1(127)), 23));
+  return vmul(vmul(vexp_poly(r), s1), s2);
+}
+
+/* log(1 + f) + k ln2 for f in [sqrt(1/2) - 1, sqrt(2) - 1]. The coefficients are the minimax fit of
+ * (log1p(f) - f + f^2/2) / f^3 for relative error of log1p on that interval, rounded to f32: 0.06 * 2^-24. */
+VFN vf vlog_reduced(vf f, vf k) {
+  vf p = vset1(0x1.14578ap-4f);
+  p = vfma(p, f, vset1(-0x1.de4036p-4f));
+  p = vfma(p, f, vset1(0x1.e6f2acp-4f));
+  p = vfma(p, f, vset1(-0x1.fc219p-4f));
+  p = vfma(p, f, vset1(0x1.23373cp-3f));
+  p = vfma(p, f, vset1(-0x1.555c4ep-3f));
+  p = vfma(p, f, vset1(0x1.99a4b8p-3f));
+  p = vfma(p, f, vset1(-0x1.000006p-2f));
+  p = vfma(p, f, vset1(0x1.555548p-2f));
+  vf f2 = vmul(f, f);
+  vf tail = vfma(vmul(f2, f), p, vmul(k, vset1(VLOSS_LN2_LO)));
+  tail = vfma(f2, vset1(-0.5f), tail);
+  return vfma(k, vset1(VLOSS_LN2_HI), vadd(f, tail));
+}
+
+/* The k for which u / 2^k lies in [sqrt(1/2), sqrt(2)), u positive and normal, as an integer vector. */
+VFN vi vlog_exponent(vf u) { return visra(visub(vbits(u), viset1(0x3f3504f3)), 23); }
+
+VFN vf vlog(vf x) {
+  vm small = vgt(vset1(0x1p-126f), x);
+  vf u = vsel(small, vmul(x, vset1(0x1p23f)), x);
+  vi k = vlog_exponent(u);
+  vf f = vsub(vfloat(visub(vbits(u), vishl(k, 23))), vset1(1.0f));
+  vf y = vlog_reduced(f, vitof(visub(k, visel(small, viset1(23), viset1(0)))));
+  y = vsel(veq(x, vset1(0.0f)), vset1(-__builtin_inff()), y);
+  y = vsel(vgt(vset1(0.0f), x), vset1(__builtin_nanf("")), y);
+  y = vsel(veq(x, vset1(__builtin_inff())), x, y);
+  return vsel(vnan(x), x, y);
+}
+
+/* log(1 + x) by the log of u = 1 + x rounded; what the rounding lost goes back into the reduced argument. */
+VFN vf vlog1p(vf x) {
+  vf u = vadd(vset1(1.0f), x);
+  vf lost = vsel(vgt(x, vset1(1.0f)), vsub(vset1(1.0f), vsub(u, x)), vsub(x, vsub(u, vset1(1.0f))));
+  vi k = vlog_exponent(u);
+  vf f = vsub(vfloat(visub(vbits(u), vishl(k, 23))), vset1(1.0f));
+  f = vfma(lost, vfloat(vishl(visub(viset1(127), k), 23)), f);
+  vf y = vlog_reduced(f, vitof(k));
+  y = vsel(veq(x, vset1(-1.0f)), vset1(-__builtin_inff()), y);
+  y = vsel(vgt(vset1(-1.0f), x), vset1(__builtin_nanf("")), y);
+  y = vsel(veq(x, vset1(__builtin_inff())), x, y);
+  y = vsel(veq(x, vset1(0.0f)), x, y);
+  return vsel(vnan(x), x, y);
+}
+
+/* ---- Doubles, to about 1e-13: far below half an ulp of the f32 that they end in ------------------------------- */
+
+#define VLOSS_D_ROUND (0x1.8p52 + 1023) /* as VLOSS_ROUND, for doubles */
+#define VLOSS_D_LN2_HI 0x1.62e42fefa39efp-1
+#define VLOSS_D_LN2_LO 0x1.abc9e3b39803fp-56
+
+/* exp for -700 <= x <= 700; NaN gives NaN. Taylor to r^10: 0.347^11 / 11! = 2e-13. */
+VFN vd dexp(vd x) {
+  static const double inverse_factorial[] = {1 / 3628800., 1 / 362880., 1 / 40320., 1 / 5040., 1 / 720., 1 / 120.,
+                                             1 / 24.,      1 / 6.,      0.5,        1.,        1.};
+  vd t = dfma(x, dset1(1 / VLOSS_D_LN2_HI), dset1(VLOSS_D_ROUND));
+  vd n = dsub(t, dset1(VLOSS_D_ROUND));
+  vd r = dnfma(n, dset1(VLOSS_D_LN2_LO), dnfma(n, dset1(VLOSS_D_LN2_HI), x));
+  vd p = dset1(inverse_factorial[0]);
+  for (int i = 1; i < 11; i++) p = dfma(p, r, dset1(inverse_factorial[i]));
+  return dmul(p, dshl52(t));
+}
+
+/* log for normal positive x. With x = 2^k m, m in [sqrt(1/2), sqrt(2)) and s = (m - 1) / (m + 1):
+ * log m = 2 atanh(s) = 2 s (1 + z/3 + z^2/5 + ...), z = s^2 <= 0.0295; the first term left out is z^8/17 = 3e-14. */
+VFN vd dlog(vd x) {
+  vd k = dexponent(x), m = dmantissa(x);
+  dm high = dgt(m, dset1(0x1.6a09e667f3bcdp0));
+  m = dsel(high, dmul(m, dset1(0.5)), m);
+  k = dsel(high, dadd(k, dset1(1.0)), k);
+  vd s = ddiv(dsub(m, dset1(1.0)), dadd(m, dset1(1.0))), z = dmul(s, s);
+  vd p = dset1(1 / 15.);
+  for (int i = 13; i > 0; i -= 2) p = dfma(p, z, dset1(1. / i));
+  return dfma(k, dset1(VLOSS_D_LN2_HI), dmul(dadd(s, s), p));
+}
+
+#endif
