@@ -24,16 +24,18 @@ VFN int64_t label_at(const void *labels, int narrow, size_t row) {
 }
 
 static void read_labels(const struct vloss_cross_entropy_job *job, const struct group *g, struct group_labels *l) {
-  for (size_t i = 0; i < 16; i++) {
-    size_t row = g->first + i;
-    l->label[i] = -1;
-    l->ignored[i] = l->bad[i] = l->weight[i] = l->upstream[i] = 0;
-    l->target[i] = -(double)INF;
-    if (i >= g->n) continue;
-    l->upstream[i] = job->grad_scale;
-    if (job->upstream) l->upstream[i] *= (double)job->upstream[job->upstream_per_row ? row : 0];
-    if (!job->labels.p) continue;
-    int64_t t = label_at(job->labels.p, job->labels.narrow, row);
+  const vd zero = dset1(0.0);
+  vistore(l->label, viset1(-1));
+  dstore(l->ignored, zero);
+  dstore(l->bad, zero);
+  dstore(l->weight, zero);
+  dstore(l->target, dset1(-(double)INF));
+  dstore(l->upstream, dset1(job->grad_scale * (job->upstream && !job->upstream_per_row ? (double)*job->upstream : 1)));
+  if (job->upstream && job->upstream_per_row)
+    dstore(l->upstream, dmul(dload(l->upstream), dwiden(load_n(job->upstream + g->first, g->n))));
+  if (!job->labels.p) return;
+  for (size_t i = 0; i < g->n; i++) {
+    int64_t t = label_at(job->labels.p, job->labels.narrow, g->first + i);
     if (job->labels.ignoring && t == job->labels.ignore_index) {
       l->ignored[i] = 1;
     } else if (t < 0 || (uint64_t)t >= job->shape.classes) {
@@ -41,7 +43,8 @@ static void read_labels(const struct vloss_cross_entropy_job *job, const struct 
     } else {
       l->label[i] = (int32_t)t;
       l->weight[i] = job->weights ? (double)job->weights[t] : 1;
-      l->target[i] = (double)job->x[row_offset(&job->shape, job->x_stride, row) + (size_t)t * job->shape.inner];
+      l->target[i] =
+          (double)job->x[row_offset(&job->shape, job->x_stride, g->first + i) + (size_t)t * job->shape.inner];
     }
   }
 }
@@ -168,8 +171,8 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
       row_spread(job, x, job->targets ? job->targets + (g->first + i) * job->targets_stride : NULL, sums.max[i], &q, i);
     }
   } else {
-    x_tile = group_tile(shape, g, job->x, job->x_stride, l.ignored, buffers->x);
-    if (job->targets) t_tile = group_tile(shape, g, job->targets, job->targets_stride, NULL, buffers->t);
+    x_tile = group_tile(shape, g, job->x, job->x_stride, buffers->x);
+    if (job->targets) t_tile = group_tile(shape, g, job->targets, job->targets_stride, buffers->t);
     if (!spread) {
       for (size_t i = 0; i < 16; i++) left_out[i] = l.target[i];
       tile_sum(&x_tile, classes, viload(l.label), &sums);

@@ -26,14 +26,14 @@ VFN struct finished finish(const struct row_sums *sums, vd left_out) {
   dm far = dmand(dgt(minus_d, dset1(600.0)), dgt(sum, dset1(0.0)));
   vd inverse_term = dexp(dmax(dset1(-700.0), dmin(dset1(600.0), minus_d)));
   vd r = dmul(sum, inverse_term), u = dadd(dset1(1.0), r);
-  vd lost = ddiv(dsub(r, dsub(u, dset1(1.0))), u);
+  struct finished f;
+  f.p = ddiv(dset1(1.0), u);
+  vd lost = dmul(dsub(r, dsub(u, dset1(1.0))), f.p);
   vd logarithm = dlog(dsel(far, sum, u));
 
-  struct finished f;
   f.loss = dadd(logarithm, dsel(far, minus_d, lost));
   vd base = dadd(shift, dmul(n, dset1(VLOSS_D_LN2_HI)));
   f.lse = dsel(far, dadd(logarithm, base), dadd(left_out, f.loss));
-  f.p = ddiv(dset1(1.0), u);
   f.rest = dmul(r, f.p);
   f.inverse = dmul(inverse_term, f.p);
 

@@ -5,8 +5,10 @@
 #include "sums.h"
 #include "table.h"
 
-/* Up to this many classes a row is too short to fill vectors along it: 16 rows are gathered side by side. */
+/* Up to this many classes a row is too short to fill vectors along it: 16 rows are gathered side by side, unless
+ * there are too few to gain by it. */
 #define GATHER_CLASSES 64
+#define GATHER_ROWS 4
 /* Up to this size 16 rows stay in the L2 cache between the pass that sums and the pass that writes. */
 #define GROUP_BYTES (256 * 1024)
 /* Outputs larger than this do not fit the last-level cache: they are written past it. */
@@ -15,7 +17,7 @@
 enum layout {
   ALONG,   /* inner == 1: each row's classes are contiguous, vectors run along the classes */
   ACROSS,  /* inner > 1: 16 rows are contiguous, vectors run across them */
-  GATHERED /* few classes: the rows are copied into a tile first */
+  GATHERED /* few classes, enough rows: the rows are copied into a tile first */
 };
 struct group {
   size_t first, n; /* rows first .. first + n - 1 */
@@ -29,7 +31,7 @@ VFN size_t row_offset(const struct vloss_shape *shape, size_t stride, size_t row
 VFN struct group group_at(const struct vloss_shape *shape, size_t first, int rereads) {
   size_t rest = shape->outer * shape->inner - first, in_line = shape->inner - first % shape->inner;
   struct group g = {first, rest < 16 ? rest : 16, GATHERED};
-  if (shape->inner == 1 && shape->classes > GATHER_CLASSES) {
+  if (shape->inner == 1 && (shape->classes > GATHER_CLASSES || g.n < GATHER_ROWS)) {
     g.layout = ALONG;
     if (rereads && shape->classes * 16 * sizeof(float) > GROUP_BYTES) g.n = 1;
   } else if (shape->inner > 1 && (g.n <= in_line || shape->classes > GATHER_CLASSES)) {
@@ -39,16 +41,34 @@ VFN struct group group_at(const struct vloss_shape *shape, size_t first, int rer
   return g;
 }
 
-/* The tile of a group: in place, or a copy in `copy` (GATHER_CLASSES * 16 floats). Rows with a non-zero mark in `leave`
- * are not read. */
+/* The tile of a group: in place, or a copy in `copy` (GATHER_CLASSES * 16 floats), turned 16 x 16 at a time. Whether
+ * vectors of 16 may be used on all 16 rows: within the group's own dense memory, each row but the last may spill into
+ * the next one. */
+VFN int spills(const struct group *g, size_t stride, size_t classes, size_t i) {
+  return classes >= 16 || (stride == classes && i * classes + 16 <= g->n * classes);
+}
 VFN struct tile group_tile(const struct vloss_shape *shape, const struct group *g, const float *p, size_t stride,
-                           const double *leave, float *copy) {
+                           float *copy) {
+  const size_t classes = shape->classes;
   if (g->layout == ACROSS) return (struct tile){p + row_offset(shape, stride, g->first), shape->inner, g->n};
-  for (size_t i = 0; i < 16; i++) {
-    int present = i < g->n && !(leave && leave[i] != 0);
-    const float *row = present ? p + row_offset(shape, stride, g->first + i) : p;
-    for (size_t c = 0; c < shape->classes; c++) copy[c * 16 + i] = present ? row[c * shape->inner] : 0.0f;
+  if (shape->inner == 1 && g->n == 16) {
+    p += g->first * stride;
+    for (size_t c = 0; c < classes; c += 16) {
+      /* The last 16 classes overlap those before, so only rows of fewer than 16 have tails. */
+      size_t at = classes < 16 ? 0 : c + 16 > classes ? classes - 16 : c;
+      vf r[16];
+      for (size_t i = 0; i < 16; i++) {
+        const float *row = p + i * stride + at;
+        r[i] = spills(g, stride, classes, i) ? vload(row) : vtail(row, classes, 0.0f);
+      }
+      vtranspose(r);
+      for (size_t j = 0; j < 16; j++) vstore(copy + (at + j) * 16, r[j]);
+    }
+    return (struct tile){copy, 16, 16};
   }
+  for (size_t c = 0; c < classes; c++)
+    for (size_t i = 0; i < 16; i++)
+      copy[c * 16 + i] = i < g->n ? p[row_offset(shape, stride, g->first + i) + c * shape->inner] : 0.0f;
   return (struct tile){copy, 16, 16};
 }
 
@@ -67,11 +87,27 @@ VFN struct tile group_out(const struct vloss_shape *shape, const struct group *g
 }
 VFN void group_scatter(const struct vloss_shape *shape, const struct group *g, float *p, size_t stride,
                        const float *copy) {
+  const size_t classes = shape->classes;
   if (g->layout == ACROSS) return;
-  for (size_t i = 0; i < g->n; i++) {
-    float *row = p + row_offset(shape, stride, g->first + i);
-    for (size_t c = 0; c < shape->classes; c++) row[c * shape->inner] = copy[c * 16 + i];
+  if (shape->inner == 1 && g->n == 16) {
+    p += g->first * stride;
+    for (size_t c = 0; c < classes; c += 16) {
+      size_t at = classes < 16 ? 0 : c + 16 > classes ? classes - 16 : c;
+      vf r[16];
+      for (size_t j = 0; j < 16; j++) r[j] = vload(copy + (at + j) * 16);
+      vtranspose(r);
+      for (size_t i = 0; i < 16; i++) {
+        float *row = p + i * stride + at;
+        if (spills(g, stride, classes, i))
+          vstore(row, r[i]);
+        else
+          vstore_tail(row, r[i], classes);
+      }
+    }
+    return;
   }
+  for (size_t c = 0; c < classes; c++)
+    for (size_t i = 0; i < g->n; i++) p[row_offset(shape, stride, g->first + i) + c * shape->inner] = copy[c * 16 + i];
 }
 
 /* Calls STEP(c, n) for n <= 16 classes at a time, and with n = 16 and out + c on a 64-byte boundary wherever `aligned`

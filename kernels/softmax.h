@@ -92,7 +92,7 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
     struct group g = group_at(&job->shape, first, kind != LOG_SUM_EXP);
     first += g.n;
     struct tile tile = {0};
-    if (g.layout != ALONG) tile = group_tile(&job->shape, &g, job->x, job->x_stride, NULL, copy);
+    if (g.layout != ALONG) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
     struct row_sums sums;
     group_sums(job, &g, &tile, none, &sums);
     struct finished row = finish(&sums, dset1(-(double)INF));
@@ -183,8 +183,8 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum sof
 #undef STREAMED
       }
     } else {
-      struct tile y = group_tile(&job->shape, &g, job->x, job->x_stride, NULL, y_copy);
-      struct tile h = group_tile(&job->shape, &g, job->upstream, job->upstream_stride, NULL, h_copy);
+      struct tile y = group_tile(&job->shape, &g, job->x, job->x_stride, y_copy);
+      struct tile h = group_tile(&job->shape, &g, job->upstream, job->upstream_stride, h_copy);
       vd sums[16];
       for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
       for (size_t c = 0; c < classes; c++)

@@ -141,24 +141,28 @@ static __attribute__((noinline)) double row_sum_below(const float *x, size_t cla
   return dsum(s.sum);
 }
 
+/* Classes c..c+63. */
+VFN void row_load_block(vf *v, const float *x, size_t c, size_t classes, size_t skip) {
+  if (c + BLOCK <= classes && skip - c >= BLOCK)
+    for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
+  else
+    for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
+}
+
 /* The sum in one pass over the row. */
 static __attribute__((noinline)) void row_sum(const float *x, size_t classes, size_t skip, struct row_sums *out,
                                               size_t row) {
   struct row_state s;
   vf v[4];
-  for (size_t j = 0; j < 4; j++) {
-    s.e[j] = vset1(0.0f);
-    v[j] = row_load(x, 16 * j, classes, skip);
-  }
+  row_load_block(v, x, 0, classes, skip);
   s.max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
   s.sum = dset1(0.0);
   s.ref = reference_for(vset1(vhmax(s.max)));
-  for (int j = 0; j < 4; j++) s.e[j] = add_term(s.e[j], v[j], &s.ref);
+  for (size_t j = 0; j < 4; j++) s.e[j] = 16 * j < classes ? add_term(vset1(0.0f), v[j], &s.ref) : vset1(0.0f);
 
-  size_t c = BLOCK;
-  while (c < classes) {
+  for (size_t c = BLOCK; c < classes;) {
     size_t run_end = c - c % RUN + RUN;
-    if (run_end <= classes && (skip < c || skip >= run_end)) {
+    if (run_end <= classes && skip - c >= run_end - c) {
       for (; c < run_end; c += BLOCK) {
         for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
         row_block(&s, v);
@@ -166,7 +170,7 @@ static __attribute__((noinline)) void row_sum(const float *x, size_t classes, si
       row_carry(&s);
     } else {
       for (; c < run_end && c < classes; c += BLOCK) {
-        for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
+        row_load_block(v, x, c, classes, skip);
         row_block(&s, v);
       }
       if (c == run_end) row_carry(&s);
@@ -174,12 +178,12 @@ static __attribute__((noinline)) void row_sum(const float *x, size_t classes, si
   }
   row_carry(&s);
 
-  out->sum[row] = dsum(s.sum);
-  out->max[row] = vhmax(s.max);
-  out->shift[row] = 0;
   float n[16];
   vstore(n, s.ref.n);
   out->n[row] = n[0];
+  out->sum[row] = dsum(s.sum);
+  out->max[row] = vhmax(s.max);
+  out->shift[row] = 0;
   if (__builtin_expect(vany(is_huge(vset1(out->max[row]))), 0)) {
     out->max[row] = row_max(x, classes, skip);
     out->sum[row] = row_sum_below(x, classes, skip, out->max[row], &out->n[row], &out->shift[row]);

@@ -126,6 +126,39 @@ VFN float vhmax(vf a) {
   return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
 }
 
+/* 8 x 8: pairs of floats, pairs of pairs, halves. */
+VFN void vtranspose_(__m256 *r) {
+  __m256 t[8];
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4)
+    for (int k = 0; k < 2; k++) {
+      r[i + 2 * k] = _mm256_shuffle_ps(t[i + k], t[i + k + 2], 0x44);
+      r[i + 2 * k + 1] = _mm256_shuffle_ps(t[i + k], t[i + k + 2], 0xee);
+    }
+  for (int k = 0; k < 4; k++) {
+    __m256 a = r[k], b = r[k + 4];
+    r[k] = _mm256_permute2f128_ps(a, b, 0x20);
+    r[k + 4] = _mm256_permute2f128_ps(a, b, 0x31);
+  }
+}
+VFN void vtranspose(vf *r) {
+  __m256 q[4][8];
+  for (int i = 0; i < 8; i++) {
+    q[0][i] = r[i].lo;
+    q[1][i] = r[i + 8].lo;
+    q[2][i] = r[i].hi;
+    q[3][i] = r[i + 8].hi;
+  }
+  for (int k = 0; k < 4; k++) vtranspose_(q[k]);
+  for (int i = 0; i < 8; i++) {
+    r[i] = (vf){q[0][i], q[1][i]};
+    r[i + 8] = (vf){q[2][i], q[3][i]};
+  }
+}
+
 VFN vd dwiden(vf x) {
   return (vd){_mm256_cvtps_pd(_mm256_castps256_ps128(x.lo)), _mm256_cvtps_pd(_mm256_extractf128_ps(x.lo, 1)),
               _mm256_cvtps_pd(_mm256_castps256_ps128(x.hi)), _mm256_cvtps_pd(_mm256_extractf128_ps(x.hi, 1))};

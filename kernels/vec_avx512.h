@@ -79,6 +79,29 @@ VFN float vhmax(vf a) {
   return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
 }
 
+/* Pairs of floats, pairs of pairs, then quarters of registers, twice. */
+VFN void vtranspose(vf *r) {
+  vf t[16];
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4)
+    for (int k = 0; k < 2; k++) {
+      __m512d a = _mm512_castps_pd(t[i + k]), b = _mm512_castps_pd(t[i + k + 2]);
+      r[i + 2 * k] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+      r[i + 2 * k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+    }
+  for (int k = 0; k < 4; k++) {
+    vf a = _mm512_shuffle_f32x4(r[k], r[k + 4], 0x88), b = _mm512_shuffle_f32x4(r[k + 8], r[k + 12], 0x88);
+    vf c = _mm512_shuffle_f32x4(r[k], r[k + 4], 0xdd), d = _mm512_shuffle_f32x4(r[k + 8], r[k + 12], 0xdd);
+    r[k] = _mm512_shuffle_f32x4(a, b, 0x88);
+    r[k + 4] = _mm512_shuffle_f32x4(c, d, 0x88);
+    r[k + 8] = _mm512_shuffle_f32x4(a, b, 0xdd);
+    r[k + 12] = _mm512_shuffle_f32x4(c, d, 0xdd);
+  }
+}
+
 VFN vd dwiden(vf a) {
   return (vd){_mm512_cvtps_pd(_mm512_castps512_ps256(a)), _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1))};
 }

@@ -220,6 +220,16 @@ VFN float vhmax(vf a) {
   return a.a[0];
 }
 
+/* r[i] lane j <-> r[j] lane i, for 16 vectors. */
+VFN void vtranspose(vf *r) {
+  for (int i = 0; i < 16; i++)
+    for (int j = 0; j < i; j++) {
+      float x = r[i].a[j];
+      r[i].a[j] = r[j].a[i];
+      r[j].a[i] = x;
+    }
+}
+
 /* Doubles: as their float namesakes. dwiden is exact, dnarrow rounds to nearest even. */
 VFN vd dwiden(vf a) {
   vd r;
