@@ -18,9 +18,7 @@ vloss_status vloss_check_args(void *ours, size_t our_size, const void *theirs, s
 
 /* *product = a * b, false if that overflows what a pointer difference can hold. */
 static int fits(size_t a, size_t b, size_t *product) {
-  if (b && a > (size_t)PTRDIFF_MAX / b) return 0;
-  *product = a * b;
-  return 1;
+  return !__builtin_mul_overflow(a, b, product) && *product <= (size_t)PTRDIFF_MAX;
 }
 
 vloss_status vloss_check_shape(size_t rows, size_t classes, size_t inner, struct vloss_shape *shape) {
@@ -39,6 +37,8 @@ struct vloss_array vloss_array_flat(const void *p, size_t count, size_t element)
 vloss_status vloss_check_tensor(const void *p, const struct vloss_shape *shape, size_t stride,
                                 struct vloss_array *array) {
   size_t width, span;
+  *array = (struct vloss_array){NULL, 0, 0, 0, sizeof(float)};
+  if (!p && stride == 0) return VLOSS_OK;
   if (!fits(shape->classes, shape->inner, &width) || !fits(width, sizeof(float), &span)) return VLOSS_ERROR_OVERFLOW;
   if (stride == 0) stride = width;
   if (stride < width) return VLOSS_ERROR_STRIDE;
@@ -51,6 +51,9 @@ vloss_status vloss_check_tensor(const void *p, const struct vloss_shape *shape, 
 static size_t extent(const struct vloss_array *a) {
   return a->lines && a->width ? ((a->lines - 1) * a->stride + a->width) * a->element : 0;
 }
+
+/* Element sizes are powers of two. */
+static int misaligned(const struct vloss_array *a) { return ((uintptr_t)a->p & (a->element - 1)) != 0; }
 
 static int same(const struct vloss_array *a, const struct vloss_array *b) {
   return a->p == b->p && a->element == b->element && a->width == b->width &&
@@ -72,9 +75,9 @@ static int overlap(const struct vloss_array *a, const struct vloss_array *b) {
 vloss_status vloss_check_memory(const struct vloss_array *inputs, size_t input_count,
                                 const struct vloss_output *outputs, size_t output_count) {
   for (size_t i = 0; i < input_count; i++)
-    if ((uintptr_t)inputs[i].p % inputs[i].element) return VLOSS_ERROR_ALIGNMENT;
+    if (misaligned(&inputs[i])) return VLOSS_ERROR_ALIGNMENT;
   for (size_t o = 0; o < output_count; o++)
-    if ((uintptr_t)outputs[o].array.p % outputs[o].array.element) return VLOSS_ERROR_ALIGNMENT;
+    if (misaligned(&outputs[o].array)) return VLOSS_ERROR_ALIGNMENT;
   for (size_t o = 0; o < output_count; o++) {
     const struct vloss_array *out = &outputs[o].array;
     if (!out->p) continue;

@@ -8,6 +8,8 @@
 #ifndef VLOSS_KERNELS_CROSS_ENTROPY_H
 #define VLOSS_KERNELS_CROSS_ENTROPY_H
 
+#include <string.h>
+
 #include "finish.h"
 #include "softmax.h"
 
@@ -152,14 +154,13 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
   read_labels(job, g, &l);
 
   /* The sums, without the target (plain) or without the class of the maximum (spread). */
+  dstore(left_out, dload(l.target));
   if (g->layout == ALONG) {
-    for (size_t i = 0; i < 16; i++) {
+    no_sums(&sums);
+    if (spread) memset(&q, 0, sizeof q);
+    for (size_t i = 0; i < g->n; i++) {
       const float *x = job->x + (g->first + i) * job->x_stride;
-      sums.sum[i] = 1;
-      sums.n[i] = sums.shift[i] = sums.max[i] = 0;
-      left_out[i] = l.target[i];
-      q.qt[i] = q.at[i] = q.qu[i] = q.au[i] = 0;
-      if (i >= g->n || l.ignored[i] != 0) continue;
+      if (l.ignored[i] != 0) continue;
       if (!spread) {
         row_sum(x, classes, l.label[i] < 0 ? NO_CLASS : (size_t)l.label[i], &sums, i);
         continue;
@@ -174,7 +175,6 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
     x_tile = group_tile(shape, g, job->x, job->x_stride, buffers->x);
     if (job->targets) t_tile = group_tile(shape, g, job->targets, job->targets_stride, buffers->t);
     if (!spread) {
-      for (size_t i = 0; i < 16; i++) left_out[i] = l.target[i];
       tile_sum(&x_tile, classes, viload(l.label), &sums);
     } else {
       tile_max(&x_tile, classes, viset1(-1), sums.max);

@@ -36,13 +36,10 @@ VFN void group_sums(const struct vloss_softmax_job *job, const struct group *g, 
     tile_sum(tile, job->shape.classes, viload(skip), sums);
     return;
   }
-  for (size_t i = 0; i < 16; i++) {
-    sums->sum[i] = 1;
-    sums->n[i] = sums->shift[i] = sums->max[i] = 0;
-    if (i < g->n)
-      row_sum(job->x + (g->first + i) * job->x_stride, job->shape.classes, skip[i] < 0 ? NO_CLASS : (size_t)skip[i],
-              sums, i);
-  }
+  no_sums(sums);
+  for (size_t i = 0; i < g->n; i++)
+    row_sum(job->x + (g->first + i) * job->x_stride, job->shape.classes, skip[i] < 0 ? NO_CLASS : (size_t)skip[i], sums,
+            i);
 }
 
 /* m and log S of 16 rows, S relative to m = max. Where one class holds more than half of S, log S is small and the sum

@@ -68,6 +68,14 @@ struct row_sums {
   float n[16], shift[16], max[16];
 };
 
+/* For the lanes that no row fills. */
+VFN void no_sums(struct row_sums *sums) {
+  dstore(sums->sum, dset1(1.0));
+  vstore(sums->n, vset1(0.0f));
+  vstore(sums->shift, vset1(0.0f));
+  vstore(sums->max, vset1(0.0f));
+}
+
 /* ---- One row, classes along the lanes --------------------------------------------------------------------------- */
 
 VFN vi lane_numbers(void) {

@@ -1,0 +1,79 @@
+#include "context.h"
+
+#include <sleef.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "vloss/vloss.h"
+
+#define STRING_(x) #x
+#define STRING(x) STRING_(x)
+
+namespace {
+
+std::string FirstLine(const std::string &path) {
+  std::ifstream file(path);
+  std::string line;
+  return std::getline(file, line) ? line : "unknown";
+}
+
+// "AMD EPYC, family 26, model 2": virtual machines often hide the name, seldom the numbers.
+std::string Cpu() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string name, numbers;
+  for (std::string line; std::getline(file, line) && !line.empty();) {
+    const std::string key = line.substr(0, line.find_first_of("\t:"));
+    const std::string value = line.substr(std::min(line.size(), line.find(':') + 2));
+    if (key == "model name" || key == "CPU part") name = value;
+    if (key == "cpu family") numbers += ", family " + value;
+    if (key == "model") numbers += ", model " + value;
+  }
+  return name + numbers;
+}
+
+std::string Caches() {
+  std::string caches;
+  for (const char *level : {"0", "1", "2", "3"}) {
+    const std::string path = std::string("/sys/devices/system/cpu/cpu0/cache/index") + level + "/";
+    if (!std::ifstream(path + "size")) continue;
+    const std::string type = FirstLine(path + "type");
+    if (!caches.empty()) caches += ", ";
+    caches += "L" + FirstLine(path + "level") +
+              (type == "Unified"          ? ""
+               : type.substr(0, 1) == "D" ? "d"
+                                          : "i") +
+              " " + FirstLine(path + "size");
+  }
+  return caches.empty() ? "unknown" : caches;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> Context() {
+  utsname system{};
+  uname(&system);
+  return {
+      {"cpu", Cpu()},
+      {"cache sizes", Caches()},
+      {"cpu features", vloss_cpu_features()},
+      {"kernel", std::string(system.sysname) + " " + system.release + " " + system.machine},
+      {"governor", FirstLine("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")},
+      {"huge pages", FirstLine("/sys/kernel/mm/transparent_hugepage/enabled")},
+      {"vloss", vloss_version()},
+      {"compiler", BENCH_COMPILER},
+      {"flags", BENCH_FLAGS},
+      {"plain loop's flags", BENCH_PLAIN_FLAGS},
+      {"SLEEF", STRING(SLEEF_VERSION_MAJOR) "." STRING(SLEEF_VERSION_MINOR) "." STRING(SLEEF_VERSION_PATCHLEVEL)},
+  };
+}
+
+long L2Bytes() {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  return sysconf(_SC_LEVEL2_CACHE_SIZE);
+#else
+  return 0;
+#endif
+}

@@ -1,0 +1,100 @@
+// The table of functions. A function of the library is one row here; its sizes, ISAs, comparison and place in the
+// table follow.
+#include "functions.h"
+
+#include "plain.h"
+
+namespace {
+
+vloss_cross_entropy_args RowsOf(const problem &p) {
+  vloss_cross_entropy_args args{};
+  args.rows = p.rows;
+  args.classes = p.classes;
+  args.logits = p.input;
+  args.labels = p.labels;
+  args.loss = p.loss;
+  return args;
+}
+
+vloss_status CrossEntropy(const problem &p) {
+  const vloss_cross_entropy_args args = RowsOf(p);
+  return vloss_cross_entropy(&args);
+}
+
+vloss_status CrossEntropyGradient(const problem &p) {
+  vloss_cross_entropy_args args = RowsOf(p);
+  args.grad = p.matrix;
+  return vloss_cross_entropy(&args);
+}
+
+vloss_status CrossEntropyInPlace(const problem &p) {
+  vloss_cross_entropy_args args = RowsOf(p);
+  args.logits = args.grad = p.matrix;
+  return vloss_cross_entropy(&args);
+}
+
+vloss_status Nll(const problem &p) {
+  const vloss_cross_entropy_args args = RowsOf(p);
+  return vloss_nll(&args);
+}
+
+vloss_status NllGradient(const problem &p) {
+  vloss_cross_entropy_args args = RowsOf(p);
+  args.grad = p.matrix;
+  return vloss_nll(&args);
+}
+
+vloss_softmax_args MatrixOf(const problem &p, void *output) {
+  vloss_softmax_args args{};
+  args.rows = p.rows;
+  args.classes = p.classes;
+  args.input = p.input;
+  args.output = output;
+  return args;
+}
+
+vloss_status LogSumExp(const problem &p) {
+  const vloss_softmax_args args = MatrixOf(p, p.loss);
+  return vloss_log_sum_exp(&args);
+}
+
+template <vloss_status call(const vloss_softmax_args *)>
+vloss_status Forward(const problem &p) {
+  const vloss_softmax_args args = MatrixOf(p, p.matrix);
+  return call(&args);
+}
+
+template <vloss_status call(const vloss_softmax_args *)>
+vloss_status Backward(const problem &p) {
+  vloss_softmax_args args = MatrixOf(p, p.matrix);
+  args.upstream = p.upstream;
+  return call(&args);
+}
+
+}  // namespace
+
+// clang-format off
+const std::vector<Function> functions = {
+  // name                            traffic   headline  loss            matrix
+  {"cross_entropy/forward",           "read",   true,     Loss::kMean,    Matrix::kNone,
+   CrossEntropy, plain_cross_entropy},
+  {"cross_entropy/forward_gradient",  "copy",   true,     Loss::kMean,    Matrix::kOutput,
+   CrossEntropyGradient, plain_cross_entropy_gradient},
+  {"cross_entropy/in_place",          "update", false,    Loss::kMean,    Matrix::kInPlace,
+   CrossEntropyInPlace, plain_cross_entropy_in_place},
+  {"softmax",                         "copy",   false,    Loss::kNone,    Matrix::kOutput,
+   Forward<vloss_softmax>, plain_softmax},
+  {"log_softmax",                     "copy",   false,    Loss::kNone,    Matrix::kOutput,
+   Forward<vloss_log_softmax>, plain_log_softmax},
+  {"log_sum_exp",                     "read",   false,    Loss::kPerRow,  Matrix::kNone,
+   LogSumExp, plain_log_sum_exp},
+  {"softmax_backward",                "add",    false,    Loss::kNone,    Matrix::kBackward,
+   Backward<vloss_softmax_backward>, plain_softmax_backward},
+  {"log_softmax_backward",            "add",    false,    Loss::kNone,    Matrix::kBackward,
+   Backward<vloss_log_softmax_backward>, plain_log_softmax_backward},
+  {"nll/forward",                     "",       false,    Loss::kMean,    Matrix::kNone,
+   Nll, plain_nll},
+  {"nll/forward_gradient",            "fill",   false,    Loss::kMean,    Matrix::kOutput,
+   NllGradient, plain_nll_gradient},
+};
+// clang-format on

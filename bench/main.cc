@@ -1,0 +1,83 @@
+// vloss-bench: times every function of vloss on every ISA, beside the memory's limits and plain loops. On Google
+// Benchmark, whose options all work; --table prints a table for a person instead of its rows.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "context.h"
+#include "rows.h"
+#include "table.h"
+
+namespace {
+
+constexpr char kHelp[] =
+    "vloss-bench [--table | --table-short] [--benchmark_...]\n"
+    "  Rows: FUNCTION/ISA/V:classes/N:rows, FUNCTION/plain/V:../N:.., limit/TRAFFIC/WAY/L2|DRAM,\n"
+    "        math/FUNCTION/ISA/inline|sleef, call/FUNCTION/ISA/V:10/N:1\n"
+    "  --table        medians of 5 interleaved repetitions of the most telling rows, as a table (about 2 minutes)\n"
+    "  --table-short  the same with fewer rows and repetitions (about half a minute)\n"
+    "  exit status 1: ISAs disagree with each other or with the plain loop, or a call failed\n\n";
+
+struct TableOptions {
+  std::size_t repetitions;
+  const char *min_time;  // seconds
+};
+TableOptions OptionsOf(Plan plan) {
+  if (plan == Plan::kShort) return {3, "0.02"};
+  return {5, "0.05"};
+}
+
+bool Begins(const char *text, const char *with) { return !std::strncmp(text, with, std::strlen(with)); }
+
+}  // namespace
+
+int main(int argc, char **argv) {
+  Plan plan = Plan::kEverything;
+  std::vector<char *> given;
+  for (int i = 1; i < argc; i++) {
+    if (!std::strcmp(argv[i], "--table"))
+      plan = Plan::kTable;
+    else if (!std::strcmp(argv[i], "--table-short"))
+      plan = Plan::kShort;
+    else
+      given.push_back(argv[i]);
+    if (!std::strcmp(argv[i], "--help")) std::fputs(kHelp, stdout);
+  }
+
+  // The table's options come before those given, which therefore win.
+  const TableOptions options = OptionsOf(plan);
+  std::vector<std::string> ours{argv[0]};
+  if (plan != Plan::kEverything) {
+    ours.push_back("--benchmark_enable_random_interleaving=true");
+    ours.push_back("--benchmark_repetitions=" + std::to_string(options.repetitions));
+    ours.push_back(std::string("--benchmark_min_time=") + options.min_time);
+  }
+  std::vector<char *> arguments;
+  for (std::string &option : ours) arguments.push_back(option.data());
+  arguments.insert(arguments.end(), given.begin(), given.end());
+  int count = static_cast<int>(arguments.size());
+  arguments.push_back(nullptr);
+  benchmark::Initialize(&count, arguments.data());
+  if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
+
+  for (const auto &[key, value] : Context()) benchmark::AddCustomContext(key, value);
+  if (plan == Plan::kEverything) {
+    RegisterRows(plan, [](const std::string &, std::int64_t) {});
+    benchmark::RunSpecifiedBenchmarks();
+  } else {
+    Table table(plan);
+    const std::size_t rows =
+        RegisterRows(plan, [&](const std::string &row, std::int64_t iterations) { table.BeforeRun(row, iterations); });
+    const bool all = std::none_of(given.begin(), given.end(), [](const char *option) {
+      return Begins(option, "--benchmark_filter") || Begins(option, "--benchmark_repetitions");
+    });
+    if (all) table.SetExpectedRuns(rows * options.repetitions);
+    benchmark::RunSpecifiedBenchmarks(&table);
+  }
+  benchmark::Shutdown();
+  return AnyFailure() ? 1 : 0;
+}

@@ -1,0 +1,27 @@
+/* exp, log and log1p over an array, once with the functions that vloss inlines and once with SLEEF's, on one ISA. */
+#ifndef VLOSS_BENCH_MATH_ISA_H
+#define VLOSS_BENCH_MATH_ISA_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { BENCH_MATH_COUNT = 3 };
+struct bench_math {
+  const char *name;                                    /* "exp" */
+  double (*exact)(double);                             /* the C library's */
+  void (*inlined)(const float *x, float *y, size_t n); /* n: a multiple of 16 */
+  void (*sleef)(const float *x, float *y, size_t n);   /* null where SLEEF has no vector function */
+};
+extern const struct bench_math bench_math_avx512[BENCH_MATH_COUNT];
+extern const struct bench_math bench_math_avx2[BENCH_MATH_COUNT];
+extern const struct bench_math bench_math_neon[BENCH_MATH_COUNT];
+extern const struct bench_math bench_math_scalar[BENCH_MATH_COUNT];
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

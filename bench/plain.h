@@ -1,0 +1,26 @@
+/* The plain loops: each computes the same as the function of vloss of that name, in f32, mean reduction. */
+#ifndef VLOSS_BENCH_PLAIN_H
+#define VLOSS_BENCH_PLAIN_H
+
+#include "problem.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void plain_cross_entropy(const struct problem *p);
+void plain_cross_entropy_gradient(const struct problem *p); /* loss and gradient */
+void plain_cross_entropy_in_place(const struct problem *p); /* loss; the gradient replaces the logits in matrix */
+void plain_nll(const struct problem *p);
+void plain_nll_gradient(const struct problem *p);
+void plain_softmax(const struct problem *p);
+void plain_log_softmax(const struct problem *p);
+void plain_log_sum_exp(const struct problem *p);
+void plain_softmax_backward(const struct problem *p);
+void plain_log_softmax_backward(const struct problem *p);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,52 @@
+/* The results as a table for a person, printed when all rows have run; meanwhile progress on stderr. */
+#ifndef VLOSS_BENCH_TABLE_H
+#define VLOSS_BENCH_TABLE_H
+
+#include <benchmark/benchmark.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "rows.h"
+
+class Table : public benchmark::BenchmarkReporter {
+ public:
+  explicit Table(Plan plan) : plan_(plan) {}
+
+  // Progress: a row starts. Google Benchmark calls a row with growing iterations until they take long enough, and from
+  // then on once a repetition with the same.
+  void BeforeRun(const std::string &row, std::int64_t iterations);
+  void SetExpectedRuns(std::size_t runs) { expected_runs_ = runs; }
+
+  bool ReportContext(const Context &context) override;
+  void ReportRuns(const std::vector<Run> &runs) override;
+  void Finalize() override;
+
+ private:
+  struct Median {
+    double items, bytes, nanoseconds;  // a second, a second, a call
+  };
+  const Median *Find(const std::string &row) const;
+  bool Any(const std::string &prefix) const;
+  double LimitOf(const std::string &traffic, bool memory) const;  // bytes a second; 0 if not measured
+
+  void PrintLimits() const;
+  void PrintFunctions() const;
+  void PrintFunction(const Function &function, const Size &size) const;
+  void PrintMath() const;
+  void PrintCalls() const;
+
+  Plan plan_;
+  std::map<std::string, Median> medians_;
+  std::map<std::string, std::string> errors_;
+
+  struct Progress {
+    std::int64_t iterations;
+    std::size_t runs;
+  };
+  std::map<std::string, Progress> progress_;
+  std::size_t runs_ = 0, expected_runs_ = 0, shown_percent_ = 0;
+};
+
+#endif

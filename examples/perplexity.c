@@ -1,0 +1,371 @@
+/* Perplexity of a real text under a real 72,547-word trigram model.
+ *
+ * The model gives rows of log-probabilities, one row a word of the text; vloss gives the loss. As the rows are
+ * log-probabilities already, the loss must be the model's own -log P(word | history), but for the log-sum-exp of the
+ * row, which is 0 up to the model's rounding: so the run checks itself. Every ISA that can run here scores every row,
+ * to the same bits.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <ctype.h>
+#include <math.h>
+#include <sphinxbase/err.h>
+#include <sphinxbase/ngram_model.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "example.h"
+
+static const char usage[] =
+    "usage: perplexity [--tokens N] [--text FILE] [--model FILE]\n"
+    "  --tokens N    words to score (default 500; a row of the model takes about 7 ms)\n"
+    "  --text FILE   the text to score instead of the King James Bible\n"
+    "  --model FILE  the language model, in the binary format of sphinxbase\n";
+
+#define DEFAULT_MODEL "/usr/share/pocketsphinx/model/en-us/en-us.lm.bin"
+#define BIBLE "echo | bible -f Gen1:1-Rev22:21"
+
+enum { BATCH = 16, HISTORY = 2, WORD_LENGTH = 64 };
+
+/* ---- Files ------------------------------------------------------------------------------------------------------ */
+
+struct bytes {
+  char *start; /* with a 0 after the last one */
+  size_t size;
+};
+
+static struct bytes read_stream(FILE *stream, const char *name) {
+  struct bytes bytes = {NULL, 0};
+  size_t capacity = 0, got;
+  do {
+    if (capacity - bytes.size < 2) {
+      capacity = capacity == 0 ? 1 << 20 : 2 * capacity;
+      bytes.start = realloc(bytes.start, capacity);
+      if (bytes.start == NULL) fail("no memory for the %zu bytes of %s", capacity, name);
+    }
+    got = fread(bytes.start + bytes.size, 1, capacity - bytes.size - 1, stream);
+    bytes.size += got;
+  } while (got > 0);
+  if (ferror(stream)) fail("cannot read %s: %s", name, strerror(errno));
+  bytes.start[bytes.size] = '\0';
+  return bytes;
+}
+
+static struct bytes read_file(const char *name) {
+  FILE *stream = fopen(name, "rb");
+  if (stream == NULL) fail("cannot open %s: %s", name, strerror(errno));
+  struct bytes bytes = read_stream(stream, name);
+  fclose(stream);
+  return bytes;
+}
+
+static struct bytes read_bible(void) {
+  FILE *stream = popen("{ " BIBLE "; } 2>/dev/null", "r");
+  if (stream == NULL) fail("cannot run `" BIBLE "`: %s", strerror(errno));
+  struct bytes bytes = read_stream(stream, "`" BIBLE "`");
+  int status = pclose(stream);
+  if (bytes.size == 0) skip("`" BIBLE "` gives no text here: install the packages bible-kjv and bible-kjv-text");
+  if (status != 0) fail("`" BIBLE "` broke off after %zu bytes", bytes.size);
+  return bytes;
+}
+
+/* ---- The text: a stream of words -------------------------------------------------------------------------------- */
+
+enum token { END, VERSE, WORD };
+
+/* The token at *at, and steps over it: a word in small letters, or the reference that opens a verse ("Ge1:1"). */
+static enum token next_token(const char **at, char word[WORD_LENGTH]) {
+  for (;;) {
+    *at += strspn(*at, " \t\r\n");
+    size_t length = strcspn(*at, " \t\r\n");
+    if (length == 0) return END;
+    if (memchr(*at, ':', length) != NULL && isdigit((unsigned char)(*at)[length - 1])) {
+      *at += length;
+      return VERSE;
+    }
+    while (**at != '\0' && !isspace((unsigned char)**at) && !isalpha((unsigned char)**at)) ++*at;
+    size_t n = 0;
+    while (isalpha((unsigned char)**at) || (**at == '\'' && isalpha((unsigned char)(*at)[1]))) {
+      if (n + 1 < WORD_LENGTH) word[n++] = (char)tolower((unsigned char)**at);
+      ++*at;
+    }
+    word[n] = '\0';
+    if (n > 0) return WORD;
+  }
+}
+
+/* ---- The model: rows of logits ---------------------------------------------------------------------------------- */
+
+struct model {
+  ngram_model_t *ngrams;
+  logmath_t *logmath;
+  size_t words;
+};
+
+/* sphinxbase reads past the end of a file that was cut short, so look first: its binary format ends with the size of
+ * the list of words, and the words, each with a 0 after it. */
+static void check_model(const char *file) {
+  static const char magic[] = "Trie Language Model"; /* then the order as a byte, and the number of words */
+  struct bytes bytes = read_file(file);
+  int32 words, size;
+  const size_t header = strlen(magic) + 1 + sizeof words;
+  if (bytes.size < header || memcmp(bytes.start, magic, strlen(magic)) != 0)
+    fail("%s is not a language model in the binary format of sphinxbase", file);
+  memcpy(&words, bytes.start + strlen(magic) + 1, sizeof words);
+  bool whole = false;
+  int32 found = 0;
+  for (size_t n = 1; !whole && found <= words && header + sizeof size + n <= bytes.size; n++) {
+    const char *list = bytes.start + bytes.size - n;
+    found += *list == '\0';
+    memcpy(&size, list - sizeof size, sizeof size);
+    whole = found == words && size >= 0 && (size_t)size == n;
+  }
+  if (!whole) fail("%s is cut short or damaged", file);
+  free(bytes.start);
+}
+
+static struct model read_model(const char *file) {
+  if (access(file, R_OK) != 0) {
+    if (strcmp(file, DEFAULT_MODEL) == 0 && errno == ENOENT)
+      skip("no %s here: install the package pocketsphinx-en-us", file);
+    fail("cannot read the model %s: %s", file, strerror(errno));
+  }
+  check_model(file);
+  err_set_logfp(NULL);
+  struct model model = {.logmath = logmath_init(1.0001, 0, 0)}; /* the base of sphinxbase's own tools */
+  model.ngrams = ngram_model_read(NULL, file, NGRAM_AUTO, model.logmath);
+  if (model.ngrams == NULL) fail("sphinxbase cannot read %s", file);
+  model.words = ngram_model_get_counts(model.ngrams)[0];
+  return model;
+}
+
+/* The last words before the one to score, newest first. */
+struct history {
+  int32 word[HISTORY];
+  int length;
+};
+
+static void remember(struct history *history, int32 word) {
+  memmove(history->word + 1, history->word, (HISTORY - 1) * sizeof history->word[0]);
+  history->word[0] = word;
+  if (history->length < HISTORY) history->length++;
+}
+
+static double log_probability(const struct model *model, struct history *history, int32 word) {
+  int32 used;
+  return logmath_log_to_ln(model->logmath, ngram_ng_prob(model->ngrams, word, history->word, history->length, &used));
+}
+
+/* ---- Scoring ---------------------------------------------------------------------------------------------------- */
+
+/* Words to score together: the logits of each, the word itself, and what the model says of it. */
+struct batch {
+  float *logits;
+  int64_t words[BATCH];
+  double log_p[BATCH];
+  size_t rows, classes;
+};
+
+/* The place in the text. */
+struct reader {
+  const char *at;
+  struct history history;
+  size_t unknown; /* words met that the model does not know */
+};
+
+/* Fills the batch with the next words, `most` at most. A verse opens with the model's mark for the start of a sentence;
+ * an unknown word is not scored and wipes the history. */
+static void fill_batch(struct batch *batch, const struct model *model, struct reader *reader, size_t most) {
+  char word[WORD_LENGTH];
+  enum token token;
+  batch->rows = 0;
+  while (batch->rows < BATCH && batch->rows < most && (token = next_token(&reader->at, word)) != END) {
+    int32 id = ngram_wid(model->ngrams, token == VERSE ? "<s>" : word);
+    if (token == VERSE || id < 0) reader->history.length = 0;
+    if (id < 0) {
+      reader->unknown += token == WORD;
+      continue;
+    }
+    if (token == WORD) {
+      float *row = batch->logits + batch->rows * model->words;
+      for (size_t c = 0; c < model->words; c++) row[c] = (float)log_probability(model, &reader->history, (int32)c);
+      batch->words[batch->rows] = id;
+      batch->log_p[batch->rows++] = log_probability(model, &reader->history, id);
+    }
+    remember(&reader->history, id);
+  }
+}
+
+struct score {
+  float loss[BATCH], lse[BATCH], mean;
+  int64_t predicted[BATCH];
+};
+
+struct isa {
+  const char *name;
+  double seconds;
+  bool same_bits;
+};
+
+/* Returns the time of the call that gives everything per word; the mean is for the check. */
+static double score_batch(const struct batch *batch, struct score *score) {
+  vloss_cross_entropy_args args = {
+      .rows = batch->rows,
+      .classes = batch->classes,
+      .logits = batch->logits,
+      .labels = batch->words,
+      .reduction = VLOSS_NONE,
+      .loss = score->loss,
+      .lse = score->lse,
+      .predicted = score->predicted,
+  };
+  double start = seconds();
+  require(vloss_cross_entropy(&args));
+  double time = seconds() - start;
+  args.reduction = VLOSS_MEAN;
+  args.loss = &score->mean;
+  args.lse = args.predicted = NULL;
+  require(vloss_cross_entropy(&args));
+  return time;
+}
+
+static bool same_bits(const struct score *a, const struct score *b, size_t rows) {
+  return memcmp(a->loss, b->loss, rows * sizeof a->loss[0]) == 0 &&
+         memcmp(a->lse, b->lse, rows * sizeof a->lse[0]) == 0 &&
+         memcmp(a->predicted, b->predicted, rows * sizeof a->predicted[0]) == 0 &&
+         memcmp(&a->mean, &b->mean, sizeof a->mean) == 0;
+}
+
+/* The spacing of floats at |x|. */
+static double ulp(double x) { return x == 0 ? 0x1p-149 : ldexp(1, (int)fmax(ilogb(x), -126) - 23); }
+
+/* Checks a score against plain double arithmetic and the model; returns the worst error of a loss in ulp. */
+static double check_batch(const struct batch *batch, const struct score *score) {
+  double worst = 0, sum = 0;
+  for (size_t r = 0; r < batch->rows; r++) {
+    const float *row = batch->logits + r * batch->classes;
+    size_t best = 0;
+    double total = 0;
+    for (size_t c = 0; c < batch->classes; c++) {
+      total += exp((double)row[c]);
+      if (row[c] > row[best]) best = c;
+    }
+    double lse = log(total), loss = lse - batch->log_p[r];
+    double error = fabs((double)score->loss[r] - loss);
+    /* 2 ulp are what vloss promises; the rest is what the word's own logit lost when it was rounded to float. */
+    if (!(error <= 2 * ulp(loss) + 0.5 * ulp(batch->log_p[r])))
+      fail("word %lld: vloss says %.9g, the model %.9g", (long long)batch->words[r], (double)score->loss[r], loss);
+    if (!(fabs((double)score->lse[r] - lse) <= 2 * ulp(fmax(fabs(lse), 1))))
+      fail("log-sum-exp of a row: vloss says %.9g, double arithmetic %.9g", (double)score->lse[r], lse);
+    if (score->predicted[r] != (int64_t)best)
+      fail("best word of a row: vloss says %lld, the model %zu", (long long)score->predicted[r], best);
+    worst = fmax(worst, error / ulp(loss));
+    sum += loss;
+  }
+  double mean = sum / (double)batch->rows;
+  /* 2 ulp promised; and the words' logits lost at most 2^-24 of their size each, which is 1 ulp of their mean. */
+  if (!(fabs((double)score->mean - mean) <= 3 * ulp(mean)))
+    fail("mean of %zu words: vloss says %.9g, the model %.9g", batch->rows, (double)score->mean, mean);
+  return worst;
+}
+
+/* ---- The run ---------------------------------------------------------------------------------------------------- */
+
+/* The ISAs that can run here, the one that vloss chose (or VLOSS_ISA names) first. */
+static size_t list_isas(struct isa *isas) {
+  const char *chosen;
+  require(vloss_isa_current(&chosen));
+  size_t count = 0;
+  isas[count++] = (struct isa){.name = chosen, .same_bits = true};
+  for (size_t i = 0; i < vloss_isa_count(); i++) {
+    const char *name = vloss_isa_name(i);
+    if (strcmp(name, chosen) != 0 && vloss_isa_unsupported_reason(name) == NULL)
+      isas[count++] = (struct isa){.name = name, .same_bits = true};
+  }
+  return count;
+}
+
+static void print_table(const struct isa *isas, size_t count, double words, double model_seconds) {
+  printf("%-8s %16s %16s %16s  %s\n", "ISA", "tokens/s", "tokens/s, vloss", "time in vloss", "bits");
+  for (size_t i = 0; i < count; i++) {
+    double all = model_seconds + isas[i].seconds;
+    const char *bits = i == 0 ? "chosen" : isas[i].same_bits ? "same" : "DIFFERENT";
+    printf("%-8s %16.0f %16.0f %15.2f%%  %s\n", isas[i].name, words / all, words / isas[i].seconds,
+           100 * isas[i].seconds / all, bits);
+  }
+  for (size_t i = 0; i < vloss_isa_count(); i++) {
+    const char *reason = vloss_isa_unsupported_reason(vloss_isa_name(i));
+    if (reason != NULL) printf("%-8s %s\n", vloss_isa_name(i), reason);
+  }
+}
+
+int main(int argc, char **argv) {
+  size_t wanted = 500;
+  const char *text_file = NULL, *model_file = DEFAULT_MODEL;
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--tokens") == 0) {
+      wanted = option_count(argc, argv, &i);
+    } else if (strcmp(argv[i], "--text") == 0) {
+      text_file = option_value(argc, argv, &i);
+    } else if (strcmp(argv[i], "--model") == 0) {
+      model_file = option_value(argc, argv, &i);
+    } else {
+      bool help = strcmp(argv[i], "--help") == 0;
+      if (!help) fprintf(stderr, "error: unknown option %s\n", argv[i]);
+      fputs(usage, help ? stdout : stderr);
+      return help ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+  }
+  struct isa *isas = allocate(vloss_isa_count(), sizeof *isas);
+  size_t isa_count = list_isas(isas);
+  struct bytes text = text_file != NULL ? read_file(text_file) : read_bible();
+  struct model model = read_model(model_file);
+  struct batch batch = {.logits = allocate(BATCH * model.words, sizeof(float)), .classes = model.words};
+  struct reader reader = {.at = text.start};
+
+  size_t scored = 0, right = 0;
+  double sum = 0, lse_sum = 0, worst = 0, model_seconds = 0;
+  while (scored < wanted) {
+    double start = seconds();
+    fill_batch(&batch, &model, &reader, wanted - scored);
+    model_seconds += seconds() - start;
+    if (batch.rows == 0) break; /* the end of the text */
+
+    static struct score score, other;
+    for (size_t i = 0; i < isa_count; i++) {
+      require(vloss_isa_force(isas[i].name));
+      isas[i].seconds += score_batch(&batch, i == 0 ? &score : &other);
+      if (i > 0 && !same_bits(&score, &other, batch.rows)) isas[i].same_bits = false;
+    }
+    worst = fmax(worst, check_batch(&batch, &score));
+    for (size_t r = 0; r < batch.rows; r++) {
+      sum += (double)score.loss[r];
+      lse_sum += (double)score.lse[r];
+      right += score.predicted[r] == batch.words[r];
+    }
+    scored += batch.rows;
+    progress("words", scored, wanted);
+  }
+  progress("words", 0, 0);
+  if (scored == 0) fail("the text has no word that the model knows");
+  double n = (double)scored;
+
+  printf("%s under %s\n", text_file != NULL ? text_file : "King James Bible, from Genesis 1:1,", model_file);
+  printf("%zu words scored, each among %zu; %zu unknown to the model, not scored; first guess right %.1f%%\n", scored,
+         model.words, reader.unknown, 100 * (double)right / n);
+  printf("perplexity %.2f (mean loss %.6f)\n\n", exp(sum / n), sum / n);
+  print_table(isas, isa_count, n, model_seconds);
+  printf("\nloss against the model's -log P, in double: worst %.2f ulp; mean log-sum-exp of the rows %.6f\n", worst,
+         lse_sum / n);
+
+  for (size_t i = 0; i < isa_count; i++)
+    if (!isas[i].same_bits) fail("%s and %s do not give the same bits", isas[0].name, isas[i].name);
+  /* The model's rounding gives 0.0005; what is not a row of log-probabilities is off by far more. */
+  if (!(fabs(lse_sum / n) < 0.01)) fail("the probabilities of a row do not add up to 1");
+  ngram_model_free(model.ngrams);
+  logmath_free(model.logmath);
+  free(batch.logits);
+  free(text.start);
+  free(isas);
+  return EXIT_SUCCESS;
+}

@@ -1,0 +1,89 @@
+#include "check.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "crash.h"
+#include "environment.h"
+#include "ulp.h"
+
+uint64_t check_default_environment(void) {
+  size_t count;
+  return environment_list(&count)[0].word;
+}
+
+const char *check_where(const struct job *job) {
+  static char text[200];
+  snprintf(text, sizeof text, "[%s] classes %zu, rows %zu from %zu of %zu, inner %zu, family %s", job->option->name,
+           job->classes, job->count, job->first, job->rows, job->inner, family_name(job->family));
+  return text;
+}
+
+bool check_run(struct check *check, struct line *line, struct job *job, struct layout layout, uint64_t layout_seed,
+               const char *isa, uint64_t environment) {
+  struct random r = {layout_seed};
+  line->cases++;
+  job_place(job, layout, &r);
+  struct outcome outcome = job_run(job, isa, environment);
+  if (outcome.signal) {
+    report_failure(check->report, line, isa, check_where(job), "%s", crash_name(outcome.signal));
+    return false;
+  }
+  if (outcome.status != VLOSS_OK) {
+    report_failure(check->report, line, isa, check_where(job), "%s", vloss_status_name(outcome.status));
+    return false;
+  }
+  if (outcome.environment_changed)
+    report_failure(check->report, line, isa, check_where(job), "the floating-point environment changed from %#llx",
+                   (unsigned long long)environment);
+  const char *spoilt = job_collect(job);
+  if (spoilt) report_failure(check->report, line, isa, check_where(job), "wrote outside the outputs, near %s", spoilt);
+  return !spoilt;
+}
+
+static int64_t integer_at(const struct array *array, size_t i) {
+  return array->element == I64 ? ((const int64_t *)array->values)[i] : ((const int32_t *)array->values)[i];
+}
+
+static void check_array(struct check *check, struct line *line, struct job *job, const struct array *array,
+                        const char *isa) {
+  double worst = 0;
+  size_t worst_at = 0, length = job_length(job, array);
+  for (size_t i = 0; i < length; i++) {
+    double error;
+    if (array->element == F32)
+      error = ulp_error(((const float *)array->values)[i], array->expected[i], array->gate, array->flushed);
+    else
+      error = (real)integer_at(array, i) == array->expected[i].value ? 0 : (double)INFINITY;
+    if (error > worst) {
+      worst = error;
+      worst_at = i;
+    }
+  }
+  report_ulp(line, array->name, worst, array->gate);
+  if (worst <= array->gate) return;
+  struct expectation expected = array->expected[worst_at];
+  if (array->element == F32) {
+    float got = ((const float *)array->values)[worst_at];
+    report_failure(check->report, line, isa, check_where(job),
+                   "%s[%zu] is %.9g (0x%08x), expected %.17g (scale %.9g): %.4g ulp, allowed %.3g", array->name,
+                   worst_at, (double)got, (unsigned)float_bits(got), (double)expected.value, (double)expected.scale,
+                   worst, array->gate);
+  } else {
+    report_failure(check->report, line, isa, check_where(job), "%s[%zu] is %lld, expected %.0f", array->name, worst_at,
+                   (long long)integer_at(array, worst_at), (double)expected.value);
+  }
+}
+
+void check_ulp(struct check *check, struct line *line, struct job *job, const char *isa) {
+  for (size_t i = 0; i < job->array_count; i++)
+    if (job->arrays[i].output) check_array(check, line, job, &job->arrays[i], isa);
+}
+
+void check_same(struct check *check, struct line *line, struct job *job, const struct results *kept, const char *isa,
+                const char *what) {
+  const char *array = job_differs(job, kept);
+  if (!array) return;
+  line->unequal++;
+  report_failure(check->report, line, isa, check_where(job), "%s: other bits than %s", array, what);
+}

@@ -1,0 +1,110 @@
+/* The reference against itself: its gradients must be the derivatives of its losses. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+enum { CLASSES = 7, ROWS = 6 };
+
+/* What the gradient is the gradient of: the results of the forward function times the gradient from above, summed. */
+static real weighed(const struct expectation *results, const float *upstream, size_t count) {
+  real sum = 0;
+  for (size_t i = 0; i < count; i++) sum += results[i].value * (real)(upstream ? upstream[i] : 1);
+  return sum;
+}
+
+struct pair {
+  struct job *forward;
+  const char *input, *result;
+  const float *upstream;
+};
+
+static real evaluate(const struct pair *pair) {
+  struct job *job = pair->forward;
+  struct random r = {1};
+  struct layout layout = {.count = ROWS, .inner = 2, .outputs = (uint32_t)ALL_OUTPUTS};
+  job_place(job, layout, &r);
+  job->function->expect(job);
+  const struct array *result = job_array(job, pair->result);
+  return weighed(result->expected, pair->upstream, job_length(job, result));
+}
+
+/* Central differences with steps of 2^-8 and 2^-9, extrapolated: the error is of order 2^-34. Inputs are multiples of
+ * 2^-19 below 16, so adding the step is exact. */
+static real difference(const struct pair *pair, size_t element) {
+  float *x = (float *)job_array(pair->forward, pair->input)->values + element, kept = *x;
+  real slope[2];
+  for (int i = 0; i < 2; i++) {
+    float step = i ? 0x1p-9f : 0x1p-8f;
+    *x = kept + step;
+    real above = evaluate(pair);
+    *x = kept - step;
+    slope[i] = (above - evaluate(pair)) / (2 * (real)step);
+  }
+  *x = kept;
+  return (4 * slope[1] - slope[0]) / 3;
+}
+
+static void compare(struct check *check, struct line *line, const struct pair *pair, const struct expectation *gradient,
+                    double tolerance) {
+  for (size_t i = 0; i < ROWS * CLASSES; i++, line->cases++) {
+    const float x = ((const float *)job_array(pair->forward, pair->input)->values)[i];
+    if (isnan(x)) continue; /* of an ignored row */
+    double slope = (double)difference(pair, i), expected = (double)gradient[i].value;
+    double allowed = tolerance * (1 + (double)gradient[i].scale);
+    if (!(fabs(slope - expected) <= allowed))
+      report_failure(check->report, line, "reference", check_where(pair->forward),
+                     "gradient[%zu] is %.12g, slope %.12g", i, expected, slope);
+  }
+}
+
+/* loss and grad of one function. */
+static void of_loss(struct check *check, struct line *line, const struct function *function,
+                    const struct option *option) {
+  struct job job;
+  job_create(&job, function, option, ROWS, CLASSES, PLAIN, check->seed);
+  const struct array *upstream = job_array(&job, "upstream"), *grad = job_array(&job, "grad");
+  struct pair pair = {&job, "logits", "loss", upstream ? upstream->values : NULL};
+  struct expectation *gradient = malloc(ROWS * CLASSES * sizeof *gradient);
+  if (!gradient) exit(2);
+  if (isfinite((double)evaluate(&pair))) {
+    memcpy(gradient, grad->expected, ROWS * CLASSES * sizeof *gradient);
+    compare(check, line, &pair, gradient, 1e-8);
+  }
+  free(gradient);
+  job_destroy(&job);
+}
+
+/* NAME_backward of the rounded output of NAME: the rounding to float is the tolerance. */
+static void of_forward(struct check *check, struct line *line, const struct function *backward,
+                       const struct function *forward) {
+  struct job job, back;
+  job_create(&job, forward, forward->options, ROWS, CLASSES, PLAIN, check->seed);
+  job_create(&back, backward, backward->options, ROWS, CLASSES, PLAIN, check->seed);
+  struct pair pair = {&job, "input", "output", job_array(&back, "upstream")->values};
+  (void)evaluate(&pair);
+  float *y = job_array(&back, "input")->values;
+  for (size_t i = 0; i < ROWS * CLASSES; i++) y[i] = (float)job_array(&job, "output")->expected[i].value;
+  struct pair other = {&back, "input", "output", NULL};
+  (void)evaluate(&other);
+  compare(check, line, &pair, job_array(&back, "output")->expected, 1e-6);
+  job_destroy(&back);
+  job_destroy(&job);
+}
+
+void check_derivatives(struct check *check, const struct function *function) {
+  struct line line = {.function = function->name, .what = "reference: derivatives", .isas = 1};
+  struct job job;
+  job_create(&job, function, function->options, 0, 1, PLAIN, 0);
+  bool has_gradient = job_array(&job, "grad");
+  job_destroy(&job);
+  for (size_t o = 0; has_gradient && o < function->option_count; o++)
+    of_loss(check, &line, function, &function->options[o]);
+  for (size_t f = 0; f < function_count; f++) {
+    size_t length = strlen(functions[f].name);
+    if (strncmp(function->name, functions[f].name, length) == 0 && strcmp(function->name + length, "_backward") == 0)
+      of_forward(check, &line, function, &functions[f]);
+  }
+  if (line.cases) report_line(check->report, &line);
+}

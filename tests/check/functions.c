@@ -1,0 +1,78 @@
+#include "functions.h"
+
+#include "cross_entropy.h"
+#include "refusals.h"
+#include "softmax.h"
+
+/* The class-index options serve nll as well; only cross_entropy has the rest. */
+#define INDEX_OPTIONS                                                                                                 \
+  {.name = "none", .reduction = VLOSS_NONE},                                                                          \
+      {.name = "none, int32", .reduction = VLOSS_NONE, .label_type = VLOSS_I32},                                      \
+      {.name = "none, ignore nothing", .reduction = VLOSS_NONE, .ignore = VLOSS_IGNORE_NOTHING},                      \
+      {.name = "none, weights", .reduction = VLOSS_NONE, .weights = true},                                            \
+      {.name = "none, signed weights", .reduction = VLOSS_NONE, .weights = true, .signed_weights = true},             \
+      {.name = "none, upstream", .reduction = VLOSS_NONE, .upstream = true},                                          \
+      {.name = "none, weights, unchecked", .reduction = VLOSS_NONE, .weights = true, .flags = VLOSS_UNCHECKED},       \
+      {.name = "sum", .reduction = VLOSS_SUM},                                                                        \
+      {.name = "sum, signed weights", .reduction = VLOSS_SUM, .weights = true, .signed_weights = true},               \
+      {.name = "sum, ignore 0", .reduction = VLOSS_SUM, .ignore = VLOSS_IGNORE_INDEX},                                \
+      {.name = "mean", .reduction = VLOSS_MEAN}, {.name = "mean, weights", .reduction = VLOSS_MEAN, .weights = true}, \
+      {.name = "mean, ignore 3, int32", .label_type = VLOSS_I32, .ignore_index = 3},                                  \
+      {.name = "mean, empty mean 0", .flags = VLOSS_EMPTY_MEAN_ZERO},                                                 \
+      {.name = "mean, weights, upstream", .weights = true, .upstream = true}, {                                       \
+    .name = "mean, weights, unchecked, int32", .weights = true, .flags = VLOSS_UNCHECKED, .label_type = VLOSS_I32     \
+  }
+
+static const struct option index_options[] = {INDEX_OPTIONS};
+
+static const struct option cross_entropy_options[] = {
+    INDEX_OPTIONS,
+    {.name = "none, smoothing", .reduction = VLOSS_NONE, .smoothing = 0.1},
+    {.name = "none, smoothing, weights, upstream",
+     .reduction = VLOSS_NONE,
+     .smoothing = 0.1,
+     .weights = true,
+     .upstream = true},
+    {.name = "sum, smoothing, signed weights, unchecked",
+     .reduction = VLOSS_SUM,
+     .smoothing = 0.25,
+     .weights = true,
+     .signed_weights = true,
+     .flags = VLOSS_UNCHECKED},
+    {.name = "mean, smoothing, weights, int32", .smoothing = 0.1, .weights = true, .label_type = VLOSS_I32},
+    {.name = "mean, smoothing 1", .smoothing = 1},
+    {.name = "mean, smoothing 1e-9", .smoothing = 1e-9},
+    {.name = "none, targets", .reduction = VLOSS_NONE, .targets = true},
+    {.name = "none, targets, upstream", .reduction = VLOSS_NONE, .targets = true, .upstream = true},
+    {.name = "sum, targets, signed weights",
+     .reduction = VLOSS_SUM,
+     .targets = true,
+     .weights = true,
+     .signed_weights = true},
+    {.name = "mean, targets", .targets = true},
+    {.name = "mean, targets, weights, int32", .targets = true, .weights = true, .label_type = VLOSS_I32},
+    {.name = "mean, targets, smoothing", .targets = true, .smoothing = 0.1},
+    {.name = "mean, targets, smoothing, weights, upstream",
+     .targets = true,
+     .smoothing = 0.1,
+     .weights = true,
+     .upstream = true},
+};
+
+static const struct option no_options[] = {{.name = ""}};
+
+#define OPTIONS(list) .options = list, .option_count = sizeof list / sizeof *list
+#define FUNCTION(function)                                                                          \
+#function, .describe = function##_describe, .call = function##_call, .expect = function##_expect, \
+             .refuse = function##_refuse
+
+const struct function functions[] = {
+    {FUNCTION(cross_entropy), OPTIONS(cross_entropy_options)},
+    {FUNCTION(nll), OPTIONS(index_options)},
+    {FUNCTION(softmax), OPTIONS(no_options)},
+    {FUNCTION(log_softmax), OPTIONS(no_options)},
+    {FUNCTION(log_sum_exp), OPTIONS(no_options)},
+    {FUNCTION(softmax_backward), OPTIONS(no_options)},
+    {FUNCTION(log_softmax_backward), OPTIONS(no_options)},
+};
+const size_t function_count = sizeof functions / sizeof *functions;

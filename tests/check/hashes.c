@@ -1,0 +1,97 @@
+/* Results as hashes in a file: what one machine, compiler and ISA computed, the others must compute bit for bit. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cases.h"
+
+/* Of the inputs behind the file. Changing either of them, or the inputs, changes every line. */
+enum { SEED = 1, JOBS_PER_SIZE = 3 };
+
+/* FNV-1a over the bits of 32-bit words, low byte first whatever the machine. */
+static uint64_t hash_word(uint64_t h, uint32_t word) {
+  for (int i = 0; i < 4; i++) h = (h ^ (word >> 8 * i & 0xff)) * 0x100000001b3u;
+  return h;
+}
+
+static uint64_t hash_results(uint64_t h, const struct job *job, size_t *elements) {
+  for (size_t i = 0; i < job->array_count; i++) {
+    const struct array *array = &job->arrays[i];
+    if (!array->output) continue;
+    size_t length = job_length(job, array);
+    *elements += length;
+    for (size_t k = 0; k < length; k++) {
+      uint64_t bits =
+          array->element == I64 ? ((const uint64_t *)array->values)[k] : ((const uint32_t *)array->values)[k];
+      h = hash_word(h, (uint32_t)bits);
+      if (array->element == I64) h = hash_word(h, (uint32_t)(bits >> 32));
+    }
+  }
+  return h;
+}
+
+/* One group: jobs of many sizes under one set of options. False: a job failed. */
+static bool hash_group(struct check *check, struct line *line, const struct function *function, size_t o,
+                       const char *isa, uint64_t *hash, size_t *elements) {
+  static const size_t classes[] = {1, 2, 3, 7, 10, 16, 17, 31, 33, 64, 65, 100, 129, 257, 513, 1000, 2049, 4097};
+  struct random r = {SEED};
+  *hash = 0xcbf29ce484222325u;
+  *elements = 0;
+  for (size_t i = 0; i < JOBS_PER_SIZE * sizeof classes / sizeof *classes; i++) {
+    struct job job;
+    struct case_rows rows = case_rows(&r, classes[i / JOBS_PER_SIZE], 1500);
+    enum family family = (enum family)((i + 2 * o) % FAMILIES);
+    job_create(&job, function, &function->options[o], rows.rows, classes[i / JOBS_PER_SIZE], family, SEED);
+    struct layout layout = {.count = rows.rows, .inner = rows.inner, .outputs = (uint32_t)ALL_OUTPUTS};
+    bool ran = check_run(check, line, &job, layout, job.seed, isa, check_default_environment());
+    if (ran) *hash = hash_results(*hash, &job, elements);
+    job_destroy(&job);
+    if (!ran) return false;
+  }
+  return true;
+}
+
+/* Finds the line of a group: "<hash> <elements> <function>: <options>". */
+static bool find_hash(FILE *file, const char *group, uint64_t *hash) {
+  char text[300];
+  rewind(file);
+  while (fgets(text, sizeof text, file)) {
+    int name = 0;
+    text[strcspn(text, "\n")] = 0;
+    if (sscanf(text, "%" SCNx64 " %*u %n", hash, &name) == 1 && name && strcmp(text + name, group) == 0) return true;
+  }
+  return false;
+}
+
+static void hash_option(struct check *check, const struct function *function, size_t o, FILE *file, bool write) {
+  struct line line = {.function = function->name, .what = function->options[o].name, .isas = check->isa_count};
+  char group[200];
+  snprintf(group, sizeof group, "%s: %s", function->name, line.what);
+  uint64_t expected = 0, hash;
+  size_t elements;
+  bool known = !write && find_hash(file, group, &expected);
+  if (!write && !known) report_failure(check->report, &line, "any", group, "not in the file of hashes");
+  for (size_t i = 0; i < check->isa_count; i++) {
+    const char *isa = check->isas[i];
+    if (!hash_group(check, &line, function, o, isa, &hash, &elements)) continue;
+    if (write && i == 0) {
+      fprintf(file, "%016" PRIx64 " %zu %s\n", hash, elements, group);
+      expected = hash;
+      known = true;
+    }
+    if (!known || hash == expected) continue;
+    line.unequal++;
+    report_failure(check->report, &line, isa, group, "hash %016" PRIx64 ", expected %016" PRIx64, hash, expected);
+  }
+  report_line(check->report, &line);
+}
+
+bool check_hashes(struct check *check, const char *path, bool write, const char *only_function) {
+  FILE *file = fopen(path, write ? "w" : "r");
+  if (!file) return false;
+  for (size_t f = 0; f < function_count; f++)
+    for (size_t o = 0; o < functions[f].option_count; o++)
+      if (!only_function || strcmp(only_function, functions[f].name) == 0)
+        hash_option(check, &functions[f], o, file, write);
+  return fclose(file) == 0;
+}

@@ -1,0 +1,263 @@
+#include "job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crash.h"
+#include "environment.h"
+#include "functions.h"
+
+static const size_t element_size[] = {[F32] = 4, [I32] = 4, [I64] = 8};
+
+/* Guarded memory, kept from job to job. */
+static struct buffer buffers[MAX_ARRAYS];
+
+static void *allocate(size_t count, size_t size) {
+  void *p = calloc(count ? count : 1, size);
+  if (p) return p;
+  fprintf(stderr, "vloss-check: out of memory\n");
+  exit(2);
+}
+
+/* ---- What a job is made of ---- */
+
+void job_create(struct job *job, const struct function *function, const struct option *option, size_t rows,
+                size_t classes, enum family family, uint64_t seed) {
+  *job = (struct job){.function = function, .option = option, .rows = rows, .classes = classes, .family = family};
+  char text[160];
+  snprintf(text, sizeof text, "%s %s %zu %zu %s", function->name, option->name, rows, classes, family_name(family));
+  job->seed = random_mix(seed, text);
+  struct random r = {job->seed};
+  function->describe(job, &r);
+}
+
+void job_destroy(struct job *job) {
+  for (size_t i = 0; i < job->array_count; i++) {
+    free(job->arrays[i].values);
+    free(job->arrays[i].expected);
+  }
+}
+
+size_t job_length(const struct job *job, const struct array *array) {
+  switch (array->shape) {
+    case SCALAR:
+      return 1;
+    case PER_ROW:
+      return job->rows;
+    case PER_CLASS:
+      return job->classes;
+    default:
+      return job->rows * job->classes;
+  }
+}
+
+struct array *job_add(struct job *job, const char *name, enum shape shape, enum element element) {
+  struct array *array = &job->arrays[job->array_count++];
+  *array = (struct array){.name = name, .shape = shape, .element = element};
+  array->values = allocate(job_length(job, array), element_size[element]);
+  return array;
+}
+
+struct array *job_add_output(struct job *job, const char *name, enum shape shape, enum element element, double gate) {
+  struct array *array = job_add(job, name, shape, element);
+  array->output = true;
+  array->gate = gate;
+  array->expected = allocate(job_length(job, array), sizeof *array->expected);
+  return array;
+}
+
+const struct array *job_array(const struct job *job, const char *name) {
+  for (size_t i = 0; i < job->array_count; i++)
+    if (strcmp(job->arrays[i].name, name) == 0) return &job->arrays[i];
+  return NULL;
+}
+
+void *job_data(const struct job *job, const char *name) {
+  const struct array *array = job_array(job, name);
+  return array ? array->data : NULL;
+}
+
+size_t job_stride(const struct job *job, const char *name) {
+  const struct array *array = job_array(job, name);
+  return array ? array->stride : 0;
+}
+
+/* ---- Layout ---- */
+
+/* Visits the elements of the rows in the call: where each lies in memory, and where in logical order. The class axis
+ * is inside the row, as [o * stride + c * inner + i]. */
+struct run {
+  char *data;   /* in memory, `step` bytes from one element to the next */
+  char *values; /* in logical order, close together */
+  size_t length, step;
+};
+
+static size_t runs(const struct job *job, const struct array *array) { return array->shape == MATRIX ? job->count : 1; }
+
+static struct run run_at(const struct job *job, const struct array *array, size_t i) {
+  size_t size = element_size[array->element];
+  struct run run = {array->data, array->values, job_length(job, array), size};
+  if (array->shape == PER_ROW) {
+    run.values += job->first * size;
+    run.length = job->count;
+  } else if (array->shape == MATRIX) {
+    run.data += (i / job->inner * array->stride + i % job->inner) * size;
+    run.values += (job->first + i) * job->classes * size;
+    run.length = job->classes;
+    run.step = job->inner * size;
+  }
+  return run;
+}
+
+/* memory <- values, or values <- memory. */
+static void copy_run(struct run run, size_t size, bool to_memory) {
+  if (run.step == size) {
+    memcpy(to_memory ? run.data : run.values, to_memory ? run.values : run.data, run.length * size);
+    return;
+  }
+  for (size_t c = 0; c < run.length; c++) {
+    char *data = run.data + c * run.step, *values = run.values + c * size;
+    memcpy(to_memory ? data : values, to_memory ? values : data, size);
+  }
+}
+
+static bool equal_run(struct run run, size_t size) {
+  if (run.step == size) return memcmp(run.data, run.values, run.length * size) == 0;
+  for (size_t c = 0; c < run.length; c++)
+    if (memcmp(run.data + c * run.step, run.values + c * size, size) != 0) return false;
+  return true;
+}
+
+static void poison_run(struct run run, size_t size) {
+  if (run.step == size) {
+    buffer_poison(run.data, run.length * size);
+    return;
+  }
+  for (size_t c = 0; c < run.length; c++) buffer_poison(run.data + c * run.step, size);
+}
+
+/* The elements from the first to the last one of an array, gaps included. */
+static size_t extent(const struct job *job, const struct array *array) {
+  if (array->shape == PER_ROW) return job->count;
+  if (array->shape != MATRIX) return job_length(job, array);
+  return job->count ? (job->count / job->inner - 1) * array->stride + job->classes * job->inner : 0;
+}
+
+static bool lies_over(const struct array *array, const char *input) {
+  for (int k = 0; input && k < 2; k++)
+    if (array->over[k] && strcmp(array->over[k], input) == 0) return true;
+  return false;
+}
+
+void job_place(struct job *job, struct layout layout, struct random *r) {
+  job->first = layout.first;
+  job->count = layout.count;
+  job->inner = layout.inner;
+  uint32_t wanted = layout.outputs;
+  for (size_t i = 0; i < job->array_count; i++) {
+    struct array *array = &job->arrays[i];
+    size_t size = element_size[array->element];
+    size_t gap = random_below(r, 2) ? 0 : random_below(r, 35), offset = random_below(r, 16);
+    bool at_end = random_below(r, 2), against = random_below(r, 2), given = !array->output || (wanted & 1);
+    if (array->output) wanted >>= 1;
+    array->stride = job->classes * job->inner + (layout.dense ? 0 : gap);
+    array->data = NULL;
+    buffers[i].window_bytes = 0;
+    if (!given) continue;
+    if (array->output && lies_over(array, layout.over)) {
+      const struct array *input = job_array(job, layout.over);
+      array->data = input->data;
+      array->stride = input->stride;
+      continue;
+    }
+    if (layout.dense || against) offset = 0;
+    array->data = buffer_place(&buffers[i], extent(job, array) * size, offset * size, at_end || layout.dense);
+    for (size_t k = 0; !array->output && k < runs(job, array); k++) copy_run(run_at(job, array, k), size, true);
+  }
+}
+
+/* ---- Calls ---- */
+
+struct call {
+  const struct job *job;
+  uint64_t environment, before, after;
+  vloss_status status;
+};
+
+static void call_body(void *context) {
+  struct call *call = context;
+  environment_set(call->environment);
+  call->before = environment_get(); /* a CPU may not have every bit that was set */
+  call->status = call->job->function->call(call->job);
+  call->after = environment_get();
+}
+
+struct outcome job_run(struct job *job, const char *isa, uint64_t environment) {
+  struct call call = {.job = job, .environment = environment};
+  uint64_t own = environment_get();
+  vloss_status forced = vloss_isa_force(isa);
+  if (forced != VLOSS_OK) return (struct outcome){.status = forced};
+  int signal = crash_guard(call_body, &call);
+  environment_set(own);
+  return (struct outcome){signal, call.status, call.before != call.after};
+}
+
+const char *job_collect(struct job *job) {
+  for (size_t i = 0; i < job->array_count; i++) {
+    struct array *array = &job->arrays[i];
+    size_t size = element_size[array->element];
+    for (size_t k = 0; array->output && array->data && k < runs(job, array); k++)
+      copy_run(run_at(job, array, k), size, false);
+  }
+  /* What belongs to an array is now known: with it taken out, nothing but poison may be left. */
+  for (size_t i = 0; i < job->array_count; i++) {
+    struct array *array = &job->arrays[i];
+    size_t size = element_size[array->element];
+    bool replaced = false;
+    for (size_t j = 0; j < job->array_count; j++)
+      replaced |=
+          job->arrays[j].output && job->arrays[j].data == array->data && lies_over(&job->arrays[j], array->name);
+    if (!array->data || buffers[i].window_bytes == 0) continue;
+    for (size_t k = 0; k < runs(job, array); k++) {
+      struct run run = run_at(job, array, k);
+      if (!array->output && !replaced && !equal_run(run, size)) return array->name;
+      poison_run(run, size);
+    }
+    if (!buffer_is_poison(&buffers[i])) return array->name;
+  }
+  return NULL;
+}
+
+/* ---- Results ---- */
+
+void job_keep(const struct job *job, struct results *kept) {
+  *kept = (struct results){{NULL}};
+  for (size_t i = 0; i < job->array_count; i++) {
+    const struct array *array = &job->arrays[i];
+    if (!array->output) continue;
+    size_t length = job_length(job, array), size = element_size[array->element];
+    kept->values[i] = allocate(length, size);
+    memcpy(kept->values[i], array->values, length * size);
+  }
+}
+
+const char *job_differs(const struct job *job, const struct results *kept) {
+  for (size_t i = 0; i < job->array_count; i++) {
+    const struct array *array = &job->arrays[i];
+    if (!array->output || !array->data) continue;
+    size_t size = element_size[array->element], first = 0, length = job_length(job, array);
+    if (array->shape == PER_ROW || array->shape == MATRIX) {
+      size_t row = array->shape == MATRIX ? job->classes : 1;
+      first = job->first * row;
+      length = job->count * row;
+    }
+    if (memcmp((char *)array->values + first * size, (char *)kept->values[i] + first * size, length * size) != 0)
+      return array->name;
+  }
+  return NULL;
+}
+
+void results_destroy(struct results *kept) {
+  for (size_t i = 0; i < MAX_ARRAYS; i++) free(kept->values[i]);
+}

@@ -1,0 +1,96 @@
+/* A job is one function of the library with one set of options, sizes and inputs. It keeps the contents of its arrays
+ * in logical order ([row][class]), so that the same job can be run in any layout: as any run of its rows, with any
+ * class axis, stride, alignment, with some outputs only, in place. Whatever the layout, the results must be the same.
+ */
+#ifndef VLOSS_TESTS_CHECK_JOB_H
+#define VLOSS_TESTS_CHECK_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buffers.h"
+#include "inputs.h"
+#include "reference.h"
+
+enum element { F32, I32, I64 };
+enum shape { SCALAR, PER_ROW, PER_CLASS, MATRIX };
+
+struct array {
+  const char *name;
+  enum shape shape;
+  enum element element;
+  bool output;
+  const char *over[2]; /* output: the inputs whose memory it may be */
+  double gate;         /* output: how many ulp off it may be */
+  bool flushed;        /* output: what is below 2^-126 must be +0 */
+
+  void *values;                 /* contents, in logical order: an input's, or what the last call wrote */
+  struct expectation *expected; /* output: what the reference says */
+
+  char *data;    /* where the array is now; null if it is not given to the call */
+  size_t stride; /* of a matrix: elements from one outer index to the next */
+};
+
+enum { MAX_ARRAYS = 9 };
+
+struct job {
+  const struct function *function;
+  const struct option *option;
+  size_t rows, classes; /* rows counts every row, the inner axes included */
+  enum family family;
+  uint64_t seed;
+  struct array arrays[MAX_ARRAYS];
+  size_t array_count;
+
+  size_t first, count, inner; /* the rows in the call, and how many inner positions share an outer index */
+};
+
+/* How to lay a job out in memory. */
+struct layout {
+  size_t first, count; /* rows */
+  size_t inner;        /* divides count */
+  uint32_t outputs;    /* bit i: the i-th output is wanted */
+  bool dense;          /* no gaps, everything before the back guard page */
+  const char *over;    /* outputs that may lie over the input of this name do so; null: none does */
+};
+enum { ALL_OUTPUTS = -1 };
+
+/* Makes the job's arrays and inputs, from nothing but its arguments. */
+void job_create(struct job *job, const struct function *function, const struct option *option, size_t rows,
+                size_t classes, enum family family, uint64_t seed);
+void job_destroy(struct job *job);
+
+/* For the functions' descriptions: adds an array; its values are zero. */
+struct array *job_add(struct job *job, const char *name, enum shape shape, enum element element);
+struct array *job_add_output(struct job *job, const char *name, enum shape shape, enum element element, double gate);
+
+size_t job_length(const struct job *job, const struct array *array); /* elements, in logical order */
+const struct array *job_array(const struct job *job, const char *name);
+void *job_data(const struct job *job, const char *name); /* null if there is no such array, or it is not wanted */
+size_t job_stride(const struct job *job, const char *name);
+
+/* Places the arrays between guard pages, sides, offsets and gaps drawn from r, and fills the inputs in. */
+void job_place(struct job *job, struct layout layout, struct random *r);
+
+/* Runs the call on an ISA, in an environment (see environment.h). */
+struct outcome {
+  int signal; /* what it died of; 0 */
+  vloss_status status;
+  bool environment_changed;
+};
+struct outcome job_run(struct job *job, const char *isa, uint64_t environment);
+
+/* Takes the results of the rows in the call into the arrays' values. Null, or the name of an array around which (or,
+ * of an input, in which) something was written that should not have been. */
+const char *job_collect(struct job *job);
+
+/* A copy of all results, to compare later ones with: null if what the last call collected is the same bit for bit,
+ * or the name of an array that differs. Arrays and rows that were not in that call do not count. */
+struct results {
+  void *values[MAX_ARRAYS];
+};
+void job_keep(const struct job *job, struct results *kept);
+const char *job_differs(const struct job *job, const struct results *kept);
+void results_destroy(struct results *kept);
+
+#endif

@@ -1,0 +1,41 @@
+/* The scalar reference that every ISA is measured against: textbook formulas, one element at a time, plain libm, in
+ * long double where that is a hardware type. It works from the argument structs of vloss.h, shapes and strides
+ * included, and knows nothing of the kernels.
+ */
+#ifndef VLOSS_TESTS_CHECK_REFERENCE_H
+#define VLOSS_TESTS_CHECK_REFERENCE_H
+
+#include <float.h>
+
+#include "vloss/vloss.h"
+
+/* x87's 80 bits cost little more than double; a software quad (aarch64) would cost a lot and gain nothing at 24 bits.
+ */
+#if LDBL_MANT_DIG == 64
+typedef long double real;
+#else
+typedef double real;
+#endif
+
+/* What an output element should be. scale is the sum of the absolute terms behind the value: an error is counted in
+ * ulps of the larger of the two, so that it equals |value| wherever nothing cancels. */
+struct expectation {
+  real value;
+  real scale;
+};
+
+/* Each output that is not null gets one entry an element, in logical order: loss one or rows * inner, grad and output
+ * [row][class], the others rows * inner. */
+struct cross_entropy_expectations {
+  struct expectation *loss, *grad, *lse, *predicted;
+};
+void reference_cross_entropy(const vloss_cross_entropy_args *args, const struct cross_entropy_expectations *out);
+void reference_nll(const vloss_cross_entropy_args *args, const struct cross_entropy_expectations *out);
+
+void reference_softmax(const vloss_softmax_args *args, struct expectation *output);
+void reference_log_softmax(const vloss_softmax_args *args, struct expectation *output);
+void reference_log_sum_exp(const vloss_softmax_args *args, struct expectation *output);
+void reference_softmax_backward(const vloss_softmax_args *args, struct expectation *output);
+void reference_log_softmax_backward(const vloss_softmax_args *args, struct expectation *output);
+
+#endif

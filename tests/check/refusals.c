@@ -1,0 +1,36 @@
+#include "refusals.h"
+
+#include "crash.h"
+
+void refusals_note(struct refusals *refusals, const char *text, vloss_status expected, vloss_status got, bool written) {
+  struct report *report = refusals->check->report;
+  refusals->line.cases++;
+  refusals->last = text;
+  if (got != expected)
+    report_failure(report, &refusals->line, refusals->isa, text, "answered %s, expected %s", vloss_status_name(got),
+                   vloss_status_name(expected));
+  else if (written)
+    report_failure(report, &refusals->line, refusals->isa, text, "refused with %s, but wrote", vloss_status_name(got));
+}
+
+static void refuse(void *context) {
+  struct refusals *refusals = context;
+  refusals->function->refuse(refusals);
+}
+
+void check_refusals(struct check *check, const struct function *function) {
+  struct refusals refusals = {.check = check, .function = function};
+  refusals.line = (struct line){.function = function->name, .what = "bad input", .isas = check->isa_count};
+  for (size_t i = 0; i < check->isa_count; i++) {
+    refusals.isa = check->isas[i];
+    refusals.last = "the first change";
+    vloss_status forced = vloss_isa_force(refusals.isa);
+    if (forced != VLOSS_OK)
+      report_failure(check->report, &refusals.line, refusals.isa, "vloss_isa_force", "%s", vloss_status_name(forced));
+    int signal = forced == VLOSS_OK ? crash_guard(refuse, &refusals) : 0;
+    if (signal)
+      report_failure(check->report, &refusals.line, refusals.isa, refusals.last, "%s in the call after this one",
+                     crash_name(signal));
+  }
+  report_line(check->report, &refusals.line);
+}

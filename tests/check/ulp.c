@@ -1,0 +1,35 @@
+#include "ulp.h"
+
+#include <math.h>
+#include <string.h>
+#include <tgmath.h>
+
+#define SMALLEST 0x1p-126
+#define QUIET_NAN 0x7fc00000u
+
+uint32_t float_bits(float x) {
+  uint32_t u;
+  memcpy(&u, &x, sizeof u);
+  return u;
+}
+
+/* The distance between floats of the size of x; 2^-149 below 2^-126. */
+static real spacing(real x) {
+  int exponent = x > 0 ? ilogb(x) : -126;
+  return ldexp((real)1, (exponent < -126 ? -126 : exponent) - 23);
+}
+
+double ulp_error(float got, struct expectation expected, double gate, bool flushed) {
+  real value = expected.value, size = fabs(value) > expected.scale ? fabs(value) : expected.scale;
+  if (isnan(value)) return float_bits(got) == QUIET_NAN ? 0 : (double)INFINITY;
+  if (isnan(got)) return (double)INFINITY;
+  if (isinf(value)) return (real)got == value ? 0 : (double)INFINITY;
+  if (flushed && got == 0 && signbit(got)) return (double)INFINITY;
+  if (flushed && got != 0 && fabs(got) < (float)SMALLEST) return (double)INFINITY;
+  if (isinf(size)) size = (real)LDBL_MAX; /* terms beyond any float: only the sign of the overflow can be wrong */
+  if (isinf(got)) /* right if the value is, or with the allowed error could be, beyond the largest float */
+    return (got > 0) == (value > 0) && fabs(value) + (real)gate * spacing(size) >= (real)FLT_MAX ? 0 : (double)INFINITY;
+  real error = fabs((real)got - value);
+  if (error <= (real)SMALLEST + (real)gate * spacing((real)SMALLEST)) return 0;
+  return (double)(error / spacing(size));
+}

@@ -1,0 +1,17 @@
+/* How far a float is from what the reference says, in units of the last place. */
+#ifndef VLOSS_TESTS_CHECK_ULP_H
+#define VLOSS_TESTS_CHECK_ULP_H
+
+#include <stdbool.h>
+
+#include "reference.h"
+
+/* 0 for an exact answer, infinity for one of the wrong kind (NaN, infinite, finite; NaN must be 0x7fc00000). An error
+ * below 2^-126, and the gate at that size beside it, does not count: what is smaller may be taken for 0. flushed: a
+ * denormal or -0 is of the wrong kind. */
+double ulp_error(float got, struct expectation expected, double gate, bool flushed);
+
+/* The bits of a float. */
+uint32_t float_bits(float x);
+
+#endif

@@ -1,0 +1,31 @@
+#!/bin/sh
+# What vloss-info says and how it exits. Arguments: the command that runs it (an emulator may come first).
+set -eu
+unset VLOSS_ISA
+failed=0
+fail() {
+  echo "FAIL $1" >&2
+  failed=1
+}
+
+all=$("$@") || fail "plain run"
+chosen=$("$@" --isa-only) || fail "--isa-only"
+echo "$all"
+for word in vloss features avx512 avx2 neon scalar "ISA       $chosen, "; do
+  case $all in *"$word"*) ;; *) fail "the output lacks '$word'" ;; esac
+done
+case $all in *"not       $chosen "*) fail "it says why $chosen is not chosen" ;; esac
+
+[ "$(VLOSS_ISA=scalar "$@" --isa-only)" = scalar ] || fail "VLOSS_ISA=scalar"
+case $(VLOSS_ISA=scalar "$@") in
+  *"scalar, because of VLOSS_ISA"*) ;;
+  *) fail "VLOSS_ISA is not given as the cause" ;;
+esac
+[ "$(VLOSS_ISA='' "$@" --isa-only)" = "$chosen" ] || fail "an empty VLOSS_ISA does not count as unset"
+
+for name in avx3 AVX2; do
+  if message=$(VLOSS_ISA=$name "$@" --isa-only 2>&1); then fail "VLOSS_ISA=$name: exit status 0"; fi
+  case $message in *"\"$name\""*) ;; *) fail "VLOSS_ISA=$name is not named: $message" ;; esac
+done
+if "$@" --nonsense 2>/dev/null; then fail "an unknown argument is taken"; fi
+exit $failed

@@ -1,0 +1,55 @@
+#!/bin/sh
+# sh tests/run.sh [--full]: installs the Debian packages that are missing, builds with gcc and runs the quick tests, then
+# cross-builds for arm64 and runs them under qemu. --full adds clang, the sanitizers, and the slow tests: exhaustive
+# sweeps and large sizes. Builds go to build/. The exit status is 0 if every test passed.
+set -eu
+case $#:${1-} in
+  0:) tests=quick ;;
+  1:--full) tests=all ;;
+  1:-h | 1:--help)
+    sed -n '2,4s/^# //p' "$0"
+    exit 0
+    ;;
+  *)
+    echo "run.sh: unknown arguments: $*" >&2
+    echo "usage: sh tests/run.sh [--full]" >&2
+    exit 2
+    ;;
+esac
+cd "$(dirname "$0")/.."
+. tests/packages.sh
+
+# build_and_test TESTS PRESET [CMAKE OPTION]...: TESTS is quick or all, the preset one of CMakePresets.json.
+build_and_test() {
+  run=$1
+  preset=$2
+  shift
+  echo
+  echo "== $preset: configure and build"
+  cmake --preset "$@" -DVLOSS_WERROR=ON
+  cmake --build --preset "$preset"
+  echo
+  echo "== $preset: $run tests"
+  set -- --parallel "$(nproc)" --timeout 600 --output-on-failure --no-tests=error
+  if [ "$run" = quick ]; then
+    set -- "$@" -LE '^slow$'
+  fi
+  ctest --test-dir "build/$preset" "$@"
+}
+
+need gcc g++ libc6-dev cmake ninja-build pkg-config libsleef-dev qemu-user
+need zlib1g-dev libsphinxbase-dev dataset-fashion-mnist bible-kjv bible-kjv-text pocketsphinx-en-us # for the examples
+build_and_test $tests release -DVLOSS_BUILD_EXAMPLES=ON
+
+if [ $tests = all ]; then
+  need clang libclang-rt-dev libbenchmark-dev
+  build_and_test all release-clang -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON
+  build_and_test quick asan-ubsan
+  build_and_test quick tsan
+fi
+
+if [ "$(uname -m)" = x86_64 ]; then
+  need gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross
+  sh tests/arm64_sleef.sh build/arm64-root
+  build_and_test $tests arm64
+fi

@@ -1,0 +1,25 @@
+/* exp, log and log1p of one ISA over an array, inlined (kernels/vmath.h) and as SLEEF computes them. */
+#ifndef VLOSS_TESTS_WORDS_SWEEP_H
+#define VLOSS_TESTS_WORDS_SWEEP_H
+
+#include <stddef.h>
+
+/* n is a multiple of 16. */
+typedef void apply(const float *x, float *y, size_t n);
+
+enum { EXP, LOG, LOG1P, MAPS };
+
+struct maps {
+  const char *isa;
+  apply *inlined[MAPS];
+  apply *sleef[MAPS]; /* null where SLEEF has no functions of this ISA, or is not there */
+};
+
+#define DECLARE(isa) extern const struct maps maps_##isa
+DECLARE(avx512);
+DECLARE(avx2);
+DECLARE(neon);
+DECLARE(scalar);
+#undef DECLARE
+
+#endif

@@ -1,0 +1,44 @@
+/* The maps of one ISA: compiled once per ISA. VLOSS_SLEEF is defined where SLEEF may be used. */
+#include "sweep.h"
+
+#include "vmath.h"
+
+#define INLINED(name)                                                        \
+  static void inlined_##name(const float *x, float *y, size_t n) {           \
+    for (size_t i = 0; i < n; i += 16) vstore(y + i, v##name(vload(x + i))); \
+  }
+INLINED(exp)
+INLINED(log)
+INLINED(log1p)
+
+/* SLEEF's vectors are not always of 16: how many there are, and how to load and store one. */
+#if defined(VLOSS_SLEEF) && defined(VLOSS_ISA_IS_AVX512)
+#include <sleef.h>
+#define WIDTH 16
+#define CALL(name, x, y) _mm512_storeu_ps(y, Sleef_##name##f16_u10avx512f(_mm512_loadu_ps(x)))
+#elif defined(VLOSS_SLEEF) && defined(VLOSS_ISA_IS_AVX2)
+#include <sleef.h>
+#define WIDTH 8
+#define CALL(name, x, y) _mm256_storeu_ps(y, Sleef_##name##f8_u10avx2(_mm256_loadu_ps(x)))
+#elif defined(VLOSS_SLEEF) && defined(VLOSS_ISA_IS_NEON)
+#include <sleef.h>
+#define WIDTH 4
+#define CALL(name, x, y) vst1q_f32(y, Sleef_##name##f4_u10advsimd(vld1q_f32(x)))
+#endif
+
+#ifdef CALL
+#define SLEEF(name)                                                 \
+  static void sleef_##name(const float *x, float *y, size_t n) {    \
+    for (size_t i = 0; i < n; i += WIDTH) CALL(name, x + i, y + i); \
+  }
+SLEEF(exp)
+SLEEF(log)
+SLEEF(log1p)
+#define WITNESSES \
+  { sleef_exp, sleef_log, sleef_log1p }
+#else
+#define WITNESSES \
+  { NULL }
+#endif
+
+const struct maps VLOSS_ISA_SYMBOL(maps) = {VLOSS_ISA_NAME, {inlined_exp, inlined_log, inlined_log1p}, WITNESSES};

@@ -1,0 +1,39 @@
+/* The vector words of one ISA, callable from code that is compiled for none. */
+#ifndef VLOSS_TESTS_WORDS_WORDS_H
+#define VLOSS_TESTS_WORDS_WORDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+#define WORD(in, out, name, vector, scalar) WORD_##name,
+#include "words.def"
+#undef WORD
+  WORD_COUNT
+};
+
+/* A word on 16 lanes in memory. */
+typedef void lanes(const void *a, const void *b, const void *c, void *out);
+
+struct words {
+  const char *isa;
+  lanes *const *lane_wise;                    /* by WORD_name */
+  void (*copy)(const float *from, float *to); /* vload, vstore */
+  void (*load_tail)(const float *from, size_t n, float fill, float *to16);
+  void (*store_tail)(const float *from16, size_t n, float *to);
+  void (*stream)(const float *from, float *to);
+  void (*set)(float f, int32_t i, double d, float *f16, int32_t *i16, double *d16);
+  int (*any_greater)(const float *a, const float *b);
+  float (*greatest)(const float *a);
+  double (*sum)(const double *a);
+  void (*transpose)(float *rows16x16);
+};
+
+#define DECLARE(isa) extern const struct words words_##isa
+DECLARE(avx512);
+DECLARE(avx2);
+DECLARE(neon);
+DECLARE(scalar);
+#undef DECLARE
+
+#endif
