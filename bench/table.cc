@@ -150,7 +150,7 @@ void Table::PrintFunction(const Function &function, const Size &size) const {
     }
     std::printf(" |%7.2f", median->items / 1e9);
     limit > 0 ? std::printf("%5.0f%%", 100 * median->bytes / limit) : std::printf("%6s", "-");
-    plain ? std::printf("%6.1fx", median->items / plain->items) : std::printf("%7s", "-");
+    plain ? std::printf("%6.2fx", median->items / plain->items) : std::printf("%7s", "-");
   }
   if (agreement.error.empty())
     std::printf(" |  %zu equal\n", agreement.isas);

@@ -13,12 +13,12 @@
 #include "finish.h"
 #include "softmax.h"
 
-/* What a group of rows needs to know before its logits are read. Lanes beyond the group are zero. */
+/* What a group of rows needs to know before its logits are read. */
 struct group_labels {
-  int32_t label[16];             /* -1: no class of this row is the target */
-  double ignored[16], bad[16];   /* 1 where the row is ignored; where an unchecked label is out of range */
-  double weight[16], target[16]; /* of and at the label: w_t, x_t; -inf without a label */
-  double upstream[16];           /* gradient scale of the row, reduction included */
+  int32_t label[16];           /* -1: no class of this row is the target */
+  double ignored[16], bad[16]; /* 1 where the row is ignored; where an unchecked label is out of range */
+  double weight[16];           /* w_t */
+  double upstream[16];         /* gradient scale of the row, reduction included */
 };
 
 VFN int64_t label_at(const void *labels, int narrow, size_t row) {
@@ -30,25 +30,23 @@ static void read_labels(const struct vloss_cross_entropy_job *job, const struct 
   vistore(l->label, viset1(-1));
   dstore(l->ignored, zero);
   dstore(l->bad, zero);
-  dstore(l->weight, zero);
-  dstore(l->target, dset1(-(double)INF));
+  dstore(l->weight, dset1(1.0));
   dstore(l->upstream, dset1(job->grad_scale * (job->upstream && !job->upstream_per_row ? (double)*job->upstream : 1)));
   if (job->upstream && job->upstream_per_row)
     dstore(l->upstream, dmul(dload(l->upstream), dwiden(load_n(job->upstream + g->first, g->n))));
   if (!job->labels.p) return;
   for (size_t i = 0; i < g->n; i++) {
-    int64_t t = label_at(job->labels.p, job->labels.narrow, g->first + i);
-    if (job->labels.ignoring && t == job->labels.ignore_index) {
+    const int64_t t = label_at(job->labels.p, job->labels.narrow, g->first + i);
+    if (job->labels.ignoring && t == job->labels.ignore_index)
       l->ignored[i] = 1;
-    } else if (t < 0 || (uint64_t)t >= job->shape.classes) {
+    else if ((uint64_t)t >= job->shape.classes)
       l->bad[i] = 1;
-    } else {
+    else
       l->label[i] = (int32_t)t;
-      l->weight[i] = job->weights ? (double)job->weights[t] : 1;
-      l->target[i] =
-          (double)job->x[row_offset(&job->shape, job->x_stride, g->first + i) + (size_t)t * job->shape.inner];
-    }
   }
+  if (job->weights)
+    for (size_t i = 0; i < g->n; i++)
+      if (l->label[i] >= 0) l->weight[i] = (double)job->weights[l->label[i]];
 }
 
 /* ---- Sums weighted by q ------------------------------------------------------------------------------------------
@@ -150,11 +148,11 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
   struct spread q;
   struct tile x_tile, t_tile;
   int32_t skip[16];
-  double left_out[16];
+  float target[16], left_out[16]; /* the logit of the label, and of the class that the sum leaves out; or -inf */
   read_labels(job, g, &l);
+  vstore(target, vset1(-INF));
 
   /* The sums, without the target (plain) or without the class of the maximum (spread). */
-  dstore(left_out, dload(l.target));
   if (g->layout == ALONG) {
     no_sums(&sums);
     if (spread) memset(&q, 0, sizeof q);
@@ -163,11 +161,13 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
       if (l.ignored[i] != 0) continue;
       if (!spread) {
         row_sum(x, classes, l.label[i] < 0 ? NO_CLASS : (size_t)l.label[i], &sums, i);
+        if (l.label[i] >= 0) target[i] = x[l.label[i]];
         continue;
       }
+      if (l.label[i] >= 0) target[i] = x[l.label[i]];
       sums.max[i] = row_max(x, classes, NO_CLASS);
       skip[i] = (int32_t)row_find(x, 1, classes, sums.max[i], 0);
-      left_out[i] = (double)x[skip[i]];
+      left_out[i] = x[skip[i]];
       sums.sum[i] = row_sum_below(x, classes, (size_t)skip[i], sums.max[i], &sums.n[i], &sums.shift[i]);
       row_spread(job, x, job->targets ? job->targets + (g->first + i) * job->targets_stride : NULL, sums.max[i], &q, i);
     }
@@ -175,13 +175,15 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
     x_tile = group_tile(shape, g, job->x, job->x_stride, buffers->x);
     if (job->targets) t_tile = group_tile(shape, g, job->targets, job->targets_stride, buffers->t);
     if (!spread) {
-      tile_sum(&x_tile, classes, viload(l.label), &sums);
+      tile_sum(&x_tile, classes, viload(l.label), &sums, target);
     } else {
       tile_max(&x_tile, classes, viset1(-1), sums.max);
       vi at_max = tile_find(&x_tile, classes, vload(sums.max));
       vistore(skip, at_max);
-      for (size_t i = 0; i < 16; i++)
-        left_out[i] = (double)(i < x_tile.n ? x_tile.p[(size_t)skip[i] * x_tile.step + i] : 0.0f);
+      for (size_t i = 0; i < x_tile.n; i++) {
+        left_out[i] = x_tile.p[(size_t)skip[i] * x_tile.step + i];
+        if (l.label[i] >= 0) target[i] = x_tile.p[(size_t)l.label[i] * x_tile.step + i];
+      }
       tile_sum_below(&x_tile, classes, at_max, &sums);
       tile_spread(job, &x_tile, job->targets ? &t_tile : NULL, vload(sums.max), &q);
     }
@@ -189,7 +191,8 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
 
   /* The losses. a is the target's own share of q; uniform that of every class. */
   const double e = job->smoothing, uniform = e / (double)classes;
-  struct finished row = finish(&sums, dload(left_out));
+  const vd wide_target = dwiden(vload(target)), wide_left_out = dwiden(vload(spread ? left_out : target));
+  struct finished row = finish(&sums, wide_left_out);
   vd nan = dset1((double)NOT_A_NUMBER), zero = dset1(0.0);
   dm ignored = dgt(dload(l.ignored), zero), bad = dgt(dload(l.bad), zero);
   vd weight = dload(l.weight), upstream = dload(l.upstream), a = dmul(dset1(1 - e), weight), total = a, loss;
@@ -200,7 +203,7 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
       total = dmul(dset1(1 - e), dload(q.qt));
       loss = dmul_or_zero(dset1(1 - e), dfma(dload(q.qt), row.loss, dload(q.at)));
     } else {
-      loss = dmul_or_zero(a, dadd(dsub(dload(left_out), dload(l.target)), row.loss));
+      loss = dmul_or_zero(a, dadd(dsub(wide_left_out, wide_target), row.loss));
     }
     if (e > 0) {
       total = dfma(dset1(uniform), dload(q.qu), total);
@@ -220,8 +223,8 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
   if (job->predicted)
     for (size_t i = 0; i < g->n; i++) {
       const float *x = job->x + row_offset(shape, job->x_stride, g->first + i);
-      int nan_row = sums.sum[i] != sums.sum[i] || left_out[i] != left_out[i];
-      float max = (double)sums.max[i] > left_out[i] ? sums.max[i] : (float)left_out[i];
+      const float y = spread ? left_out[i] : target[i], max = sums.max[i] > y ? sums.max[i] : y;
+      int nan_row = sums.sum[i] != sums.sum[i] || y != y;
       int64_t c = l.ignored[i] != 0 ? -1 : (int64_t)row_find(x, shape->inner, classes, max, nan_row);
       if (job->predicted_narrow)
         ((int32_t *)job->predicted)[g->first + i] = (int32_t)c;
@@ -237,8 +240,8 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
   if (!spread) {
     at_target = dsub(zero, dmul(dmul(upstream, a), row.rest));
   } else {
-    vd p = dmul(dexp(dmax(dset1(-700.0), dsub(dload(l.target), dload(left_out)))), row.p);
-    vd rest = dsel(deq(dload(left_out), dload(l.target)), row.rest, dsub(dset1(1.0), p));
+    vd p = dmul(dexp(dmax(dset1(-700.0), dsub(wide_target, wide_left_out))), row.p);
+    vd rest = dsel(deq(wide_left_out, wide_target), row.rest, dsub(dset1(1.0), p));
     at_target = dmul(dset1(uniform), dsub(dmul(dload(q.qu), p), weight));
     at_target = dmul(upstream, dsub(at_target, dmul(a, rest)));
   }
@@ -261,11 +264,9 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
       float *out = job->grad + (g->first + i) * job->grad_stride;
       if (is_flat[i] != 0) {
         fill_row(out, flats[i], classes);
-        continue;
-      }
-      if (!spread && factors.f[i] * 0 == 0) {
+      } else if (!spread && factors.f[i] * 0 == 0) {
         row_softmax(x, out, classes, factors.f[i], factors.n[i], sums.shift[i],
-                    x != out && rows * classes * sizeof(float) > STREAM_BYTES);
+                    x != out && rows * classes * sizeof(float) > STREAM_BYTES, l.label[i], values[i]);
       } else {
         struct reference ref = reference_at(vset1(factors.n[i]));
         vf f = vset1(factors.f[i]), shift = vset1(sums.shift[i]), vqt = vset1(spread ? qt[i] : 0.0f),
@@ -277,8 +278,8 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
           n, 0)
         FOR_CLASSES(classes, out, 0, STEP);
 #undef STEP
+        if (l.label[i] >= 0) out[l.label[i]] = values[i];
       }
-      if (l.label[i] >= 0) out[l.label[i]] = values[i];
     }
   } else {
     struct tile out = group_out(shape, g, job->grad, job->grad_stride, buffers->x);

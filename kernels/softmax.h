@@ -11,19 +11,28 @@ VFN vf softmax_term(vf x, const struct reference *ref, vf f) {
   return vflush(vmul(vmul(e.mantissa, f), e.scale));
 }
 
-/* out_c = softmax_term(x_c) for a finite f. */
-static void row_softmax(const float *x, float *out, size_t classes, float f, float n, float shift, int past_cache) {
+/* out_c = softmax_term(x_c) for a finite f, and out_label = value if there is a label. Past the cache, the value is
+ * put into its vector: a store to a line that has left would have to fetch it again. */
+static void row_softmax(const float *x, float *out, size_t classes, float f, float n, float shift, int past_cache,
+                        int32_t label, float value) {
   struct reference ref = reference_at(vset1(n));
   vf factor = vset1(f), shifts = vset1(shift);
 #define SHIFTED(c, n) store_n(out + (c), softmax_term(vsub(load_n(x + (c), n), shifts), &ref, factor), n, 0)
 #define CACHED(c, n) store_n(out + (c), softmax_term(load_n(x + (c), n), &ref, factor), n, 0)
-#define STREAMED(c, n) store_n(out + (c), softmax_term(load_n(x + (c), n), &ref, factor), n, 1)
+#define STREAMED(c, n)                                                           \
+  store_n(out + (c),                                                             \
+          vsel(vieq(lane_numbers(), viset1(label - (int32_t)(c))), vset1(value), \
+               softmax_term(load_n(x + (c), n), &ref, factor)),                  \
+          n, 1)
+  if (past_cache && shift == 0) {
+    FOR_CLASSES(classes, out, 1, STREAMED);
+    return;
+  }
   if (shift != 0)
     FOR_CLASSES(classes, out, 0, SHIFTED);
-  else if (past_cache)
-    FOR_CLASSES(classes, out, 1, STREAMED);
   else
     FOR_CLASSES(classes, out, 0, CACHED);
+  if (label >= 0) out[label] = value;
 #undef SHIFTED
 #undef CACHED
 #undef STREAMED
@@ -33,7 +42,8 @@ static void row_softmax(const float *x, float *out, size_t classes, float f, flo
 VFN void group_sums(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
                     const int32_t *skip, struct row_sums *sums) {
   if (g->layout != ALONG) {
-    tile_sum(tile, job->shape.classes, viload(skip), sums);
+    float left_out[16];
+    tile_sum(tile, job->shape.classes, viload(skip), sums, left_out);
     return;
   }
   no_sums(sums);
@@ -58,19 +68,19 @@ VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g,
 
   struct row_sums others = *sums;
   int32_t skip[16];
-  double left_out[16];
+  float left_out[16];
   for (size_t i = 0; i < 16; i++) {
     skip[i] = -1;
-    left_out[i] = -(double)INF;
+    left_out[i] = -INF;
     if (i >= g->n || again[i] == 0) continue;
     const float *x = g->layout == ALONG ? job->x + (g->first + i) * job->x_stride : tile->p + i;
     size_t step = g->layout == ALONG ? 1 : tile->step;
     skip[i] = (int32_t)row_find(x, step, job->shape.classes, sums->max[i], 0);
-    left_out[i] = (double)sums->max[i];
+    left_out[i] = sums->max[i];
     if (g->layout == ALONG) row_sum(x, job->shape.classes, (size_t)skip[i], &others, i);
   }
-  if (g->layout != ALONG) tile_sum(tile, job->shape.classes, viload(skip), &others);
-  return dsel(dgt(dominated, dset1(0.0)), finish(&others, dload(left_out)).loss, log_sum);
+  if (g->layout != ALONG) tile_sum(tile, job->shape.classes, viload(skip), &others, left_out);
+  return dsel(dgt(dominated, dset1(0.0)), finish(&others, dwiden(vload(left_out))).loss, log_sum);
 }
 
 VFN int past_cache(const struct vloss_softmax_job *job) {
@@ -114,7 +124,7 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
         if (nans[i] != 0) {
           fill_row(out, NOT_A_NUMBER, classes);
         } else if (kind == SOFTMAX) {
-          row_softmax(x, out, classes, factors.f[i], factors.n[i], sums.shift[i], streaming);
+          row_softmax(x, out, classes, factors.f[i], factors.n[i], sums.shift[i], streaming, -1, 0.0f);
         } else {
           vf m = vset1(maxima[i]), s = vset1(log_sums[i]);
 #define CACHED(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 0)

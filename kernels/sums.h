@@ -149,12 +149,19 @@ static __attribute__((noinline)) double row_sum_below(const float *x, size_t cla
   return dsum(s.sum);
 }
 
-/* Classes c..c+63. */
+/* Classes c..c+63, by branches: skip is in one block of many. */
 VFN void row_load_block(vf *v, const float *x, size_t c, size_t classes, size_t skip) {
   if (c + BLOCK <= classes && skip - c >= BLOCK)
     for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
   else
     for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
+}
+/* The same without a branch on skip, which in short rows no branch predictor foresees. */
+VFN void row_load_block_blindly(vf *v, const float *x, size_t c, size_t classes, size_t skip) {
+  for (size_t j = 0; j < 4; j++, c += 16) {
+    v[j] = c + 16 <= classes ? vload(x + c) : c < classes ? vtail(x + c, classes - c, -INF) : vset1(-INF);
+    v[j] = vsel(vieq(lane_numbers(), viset1((int32_t)(skip - c))), vset1(-INF), v[j]);
+  }
 }
 
 /* The sum in one pass over the row. */
@@ -162,26 +169,36 @@ static __attribute__((noinline)) void row_sum(const float *x, size_t classes, si
                                               size_t row) {
   struct row_state s;
   vf v[4];
-  row_load_block(v, x, 0, classes, skip);
+  if (classes <= RUN)
+    row_load_block_blindly(v, x, 0, classes, skip);
+  else
+    row_load_block(v, x, 0, classes, skip);
   s.max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
   s.sum = dset1(0.0);
   s.ref = reference_for(vset1(vhmax(s.max)));
   for (size_t j = 0; j < 4; j++) s.e[j] = 16 * j < classes ? add_term(vset1(0.0f), v[j], &s.ref) : vset1(0.0f);
 
-  for (size_t c = BLOCK; c < classes;) {
-    size_t run_end = c - c % RUN + RUN;
-    if (run_end <= classes && skip - c >= run_end - c) {
-      for (; c < run_end; c += BLOCK) {
-        for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
-        row_block(&s, v);
+  if (classes <= RUN) {
+    for (size_t c = BLOCK; c < classes; c += BLOCK) {
+      row_load_block_blindly(v, x, c, classes, skip);
+      row_block(&s, v);
+    }
+  } else {
+    for (size_t c = BLOCK; c < classes;) {
+      size_t run_end = c - c % RUN + RUN;
+      if (run_end <= classes && skip - c >= run_end - c) {
+        for (; c < run_end; c += BLOCK) {
+          for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
+          row_block(&s, v);
+        }
+        row_carry(&s);
+      } else {
+        for (; c < run_end && c < classes; c += BLOCK) {
+          row_load_block(v, x, c, classes, skip);
+          row_block(&s, v);
+        }
+        if (c == run_end) row_carry(&s);
       }
-      row_carry(&s);
-    } else {
-      for (; c < run_end && c < classes; c += BLOCK) {
-        row_load_block(v, x, c, classes, skip);
-        row_block(&s, v);
-      }
-      if (c == run_end) row_carry(&s);
     }
   }
   row_carry(&s);
@@ -250,12 +267,14 @@ VFN vd tile_tree(vd *sum, size_t classes) {
   return sum[0];
 }
 
-/* Sums in one pass over blocks of 64 classes, or (known_max) with N and the shift fixed by the maxima in out->max. */
-VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row_sums *out, const int known_max) {
+/* Sums in one pass over blocks of 64 classes, or (known_max) with N and the shift fixed by the maxima in out->max.
+ * left_out (not with known_max) receives x_skip, or -inf for rows without. */
+VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row_sums *out, float *left_out,
+                       const int known_max) {
   vf e[BLOCK];
   vd sum[16];
   struct reference ref = reference_at(vset1(0.0f));
-  vf top = vset1(-INF), shift = vset1(0.0f);
+  vf top = vset1(-INF), shift = vset1(0.0f), left = vset1(-INF);
   if (known_max) {
     top = vload(out->max);
     vm huge = is_huge(top);
@@ -267,7 +286,12 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
     size_t run_used = c0 % RUN ? BLOCK : used;
     if (!known_max) {
       vf max = vset1(-INF);
-      for (size_t j = 0; j < used; j++) max = vmax(tile_load_but(x, c0 + j, skip), max);
+      for (size_t j = 0; j < used; j++) {
+        vf v = tile_load(x, c0 + j);
+        vm skipped = vieq(skip, viset1((int32_t)(c0 + j)));
+        left = vsel(skipped, v, left);
+        max = vmax(vsel(skipped, vset1(-INF), v), max);
+      }
       if (c0 == 0) {
         ref = reference_for(max);
       } else if (vany(vgt(max, ref.limit))) {
@@ -296,6 +320,7 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
   vstore(out->n, ref.n);
   vstore(out->shift, shift);
   vstore(out->max, top);
+  if (!known_max) vstore(left_out, left);
 }
 
 /* Out of line: rows with huge logits are rare. A row with +inf has the sum +inf, or NaN if it has NaN, too. */
@@ -303,7 +328,7 @@ static __attribute__((noinline)) void tile_sum_below(const struct tile *x, size_
                                                      struct row_sums *out) {
   int32_t skips[16];
   vistore(skips, skip);
-  tile_sum_pass(x, classes, skip, out, 1);
+  tile_sum_pass(x, classes, skip, out, NULL, 1);
   for (size_t i = 0; i < x->n; i++)
     if (out->max[i] == INF) {
       out->sum[i] = (double)INF;
@@ -315,8 +340,9 @@ static __attribute__((noinline)) void tile_sum_below(const struct tile *x, size_
     }
 }
 
-static __attribute__((noinline)) void tile_sum(const struct tile *x, size_t classes, vi skip, struct row_sums *out) {
-  tile_sum_pass(x, classes, skip, out, 0);
+static __attribute__((noinline)) void tile_sum(const struct tile *x, size_t classes, vi skip, struct row_sums *out,
+                                               float *left_out) {
+  tile_sum_pass(x, classes, skip, out, left_out, 0);
   if (__builtin_expect(vany(is_huge(vload(out->max))), 0)) {
     struct row_sums below;
     tile_max(x, classes, skip, below.max);
