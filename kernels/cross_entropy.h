@@ -21,6 +21,8 @@ struct group_labels {
   double upstream[16];         /* gradient scale of the row, reduction included */
 };
 
+VFN int is_spread(const struct vloss_cross_entropy_job *job) { return job->targets || job->smoothing > 0; }
+
 VFN int64_t label_at(const void *labels, int narrow, size_t row) {
   return narrow ? ((const int32_t *)labels)[row] : ((const int64_t *)labels)[row];
 }
@@ -116,11 +118,86 @@ static void tile_spread(const struct vloss_cross_entropy_job *job, const struct 
 
 /* ---- Gradients -------------------------------------------------------------------------------------------------- */
 
-/* softmax_term less w_c (target_c minus_qt + minus_qu), not flushed before the difference */
-VFN vf spread_term(vf x, const struct reference *ref, vf f, vf w, vf t, vf minus_qt, vf minus_qu) {
-  struct vexp_parts e = vexp_split(vmax(ref->low, x), ref->round);
-  vf minus_q = vmul(w, vfma(t, minus_qt, minus_qu));
-  return canonical(vflush(vfma(vmul(e.mantissa, f), e.scale, minus_q)));
+/* What the gradient loops need of 16 rows beside their factors. */
+struct gradient {
+  float at_target[16];              /* the entry at the label */
+  float flat[16], flat_value[16];   /* 1 for rows with one value everywhere, and that value */
+  float minus_qt[16], minus_qu[16]; /* -upstream (1 - e) and -upstream e / C: what targets and weights are scaled by */
+};
+
+/* F exp(x_c) / 2^N - upstream q_c in every form: spread q, wide rows. Narrow lanes get the bits of row_softmax. */
+struct general_row {
+  struct reference ref, wide_ref;
+  vf factor, f, shift, minus_qt, minus_qu;
+  vm wide;
+  int any_wide;
+};
+VFN struct general_row general_row(vf n, vf k, vf factor, vf f, vf shift, vf minus_qt, vf minus_qu, vf wide) {
+  vm is_wide = vgt(wide, vset1(0.0f));
+  return (struct general_row){reference_at(n), reference_at(vsub(n, k)), factor, f, shift, minus_qt, minus_qu, is_wide,
+                              vany(is_wide)};
+}
+VFN vf general_term(const struct general_row *r, vf x, vf w, vf t) {
+  const vf y = vsub(x, r->shift), minus_q = vmul(w, vfma(t, r->minus_qt, r->minus_qu));
+  vf v = vfma(term(y, &r->ref), r->factor, minus_q);
+  if (r->any_wide) {
+    struct vexp_parts e = vexp_split(vmax(r->wide_ref.low, y), r->wide_ref.round);
+    v = vsel(r->wide, vfma(vmul(e.mantissa, r->f), e.scale, minus_q), v);
+  }
+  return canonical(vflush(v));
+}
+
+static void row_gradient(const struct vloss_cross_entropy_job *job, size_t row, size_t ahead,
+                         const struct group_labels *l, const struct row_sums *sums, const struct row_factors *factors,
+                         const struct gradient *grad, size_t i, enum writing writing) {
+  const size_t classes = job->shape.classes;
+  const float *x = job->x + row * job->x_stride, *next = row + ahead < job->shape.outer ? x + ahead * job->x_stride : x;
+  const float *t = job->targets ? job->targets + row * job->targets_stride : NULL;
+  const float *w = is_spread(job) ? job->weights : NULL;
+  float *out = job->grad + row * job->grad_stride;
+  if (grad->flat[i] != 0) {
+    fill_row(out, grad->flat_value[i], classes);
+  } else if (!is_spread(job) && factors->wide[i] == 0) {
+    row_softmax(x, next, out, classes, factors->factor[i], sums->n[i], sums->shift[i], writing, l->label[i],
+                grad->at_target[i]);
+  } else {
+    const struct general_row r =
+        general_row(vset1(sums->n[i]), vset1(factors->k[i]), vset1(factors->factor[i]), vset1(factors->f[i]),
+                    vset1(sums->shift[i]), vset1(grad->minus_qt[i]), vset1(grad->minus_qu[i]), vset1(factors->wide[i]));
+#define STEP(c, n)                                                                   \
+  store_n(out + (c),                                                                 \
+          general_term(&r, load_n(x + (c), n), w ? load_n(w + (c), n) : vset1(1.0f), \
+                       t ? load_n(t + (c), n) : vset1(0.0f)),                        \
+          n, 0)
+    FOR_CLASSES(classes, out, 0, STEP);
+#undef STEP
+    if (l->label[i] >= 0) out[l->label[i]] = grad->at_target[i];
+  }
+}
+
+static void tile_gradient(const struct vloss_cross_entropy_job *job, const struct group *g, const struct tile *x,
+                          const struct tile *t, const struct group_labels *l, const struct row_sums *sums,
+                          const struct row_factors *factors, const struct gradient *grad, float *copy) {
+  const size_t classes = job->shape.classes;
+  const struct tile out = group_out(&job->shape, g, job->grad, job->grad_stride, copy);
+  const float *w = is_spread(job) ? job->weights : NULL;
+  const struct general_row r =
+      general_row(vload(sums->n), vload(factors->k), vload(factors->factor), vload(factors->f), vload(sums->shift),
+                  vload(grad->minus_qt), vload(grad->minus_qu), vload(factors->wide));
+  const int general = is_spread(job) || r.any_wide;
+  const vm flat = vgt(vload(grad->flat), vset1(0.0f));
+  const vf flat_value = vload(grad->flat_value), at_target = vload(grad->at_target);
+  const vi label = viload(l->label);
+  for (size_t c = 0; c < classes; c++) {
+    vf v = tile_load(x, c);
+    if (general)
+      v = general_term(&r, v, vset1(w ? w[c] : 1.0f), t->p ? tile_load(t, c) : vset1(0.0f));
+    else
+      v = vflush(vmul(term(vsub(v, r.shift), &r.ref), r.factor));
+    v = vsel(vieq(label, viset1((int32_t)c)), at_target, v);
+    tile_store(&out, c, vsel(flat, flat_value, v));
+  }
+  group_scatter(&job->shape, g, job->grad, job->grad_stride, copy);
 }
 
 /* ---- Groups ------------------------------------------------------------------------------------------------------ */
@@ -138,15 +215,15 @@ struct buffers {
   float x[GATHER_CLASSES * 16], t[GATHER_CLASSES * 16];
 };
 
-static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struct group *g, double *pending,
-                                struct buffers *buffers) {
+static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struct group *g, enum writing writing,
+                                double *pending, struct buffers *buffers) {
   const struct vloss_shape *shape = &job->shape;
   const size_t classes = shape->classes, rows = shape->outer * shape->inner;
-  const int spread = job->targets || job->smoothing > 0;
+  const int spread = is_spread(job);
   struct group_labels l;
   struct row_sums sums;
   struct spread q;
-  struct tile x_tile, t_tile;
+  struct tile x_tile = {0}, t_tile = {0};
   int32_t skip[16];
   float target[16], left_out[16]; /* the logit of the label, and of the class that the sum leaves out; or -inf */
   read_labels(job, g, &l);
@@ -160,7 +237,8 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
       const float *x = job->x + (g->first + i) * job->x_stride;
       if (l.ignored[i] != 0) continue;
       if (!spread) {
-        row_sum(x, classes, l.label[i] < 0 ? NO_CLASS : (size_t)l.label[i], &sums, i);
+        row_sum(x, classes, l.label[i] < 0 ? NO_CLASS : (size_t)l.label[i],
+                writing == KEPT ? job->grad + (g->first + i) * job->grad_stride : NULL, &sums, i);
         if (l.label[i] >= 0) target[i] = x[l.label[i]];
         continue;
       }
@@ -235,7 +313,7 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
 
   /* The gradients. `flat` rows have one value everywhere: 0 if ignored, NaN if anything in the row is. */
   struct row_factors factors;
-  row_factors(&factors, &sums, &row, dmul(upstream, total));
+  row_factors(&factors, &row, dmul(upstream, total));
   vd at_target;
   if (!spread) {
     at_target = dsub(zero, dmul(dmul(upstream, a), row.rest));
@@ -245,71 +323,30 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
     at_target = dmul(dset1(uniform), dsub(dmul(dload(q.qu), p), weight));
     at_target = dmul(upstream, dsub(at_target, dmul(a, rest)));
   }
-  vf target_value = canonical(vflush(dnarrow(at_target)));
-  dm undefined = dmor(bad, dmor(dnan(row.p), dnan(dmul(upstream, total))));
-  vf flat_value = dnarrow(dsel(ignored, zero, nan)), flat = dnarrow(dsel(dmor(ignored, undefined), dset1(1.0), zero));
+  struct gradient grad;
   vd minus = dsub(zero, upstream);
-  vf minus_qt = dnarrow(dmul(minus, dset1(1 - e))), minus_qu = dnarrow(dmul(minus, dset1(uniform)));
-
-  if (g->layout == ALONG) {
-    float is_flat[16], flats[16], values[16], qt[16], qu[16];
-    vstore(is_flat, flat);
-    vstore(flats, flat_value);
-    vstore(values, target_value);
-    vstore(qt, minus_qt);
-    vstore(qu, minus_qu);
-    for (size_t i = 0; i < g->n; i++) {
-      const float *x = job->x + (g->first + i) * job->x_stride;
-      const float *t = job->targets ? job->targets + (g->first + i) * job->targets_stride : NULL;
-      float *out = job->grad + (g->first + i) * job->grad_stride;
-      if (is_flat[i] != 0) {
-        fill_row(out, flats[i], classes);
-      } else if (!spread && factors.f[i] * 0 == 0) {
-        row_softmax(x, out, classes, factors.f[i], factors.n[i], sums.shift[i],
-                    x != out && rows * classes * sizeof(float) > STREAM_BYTES, l.label[i], values[i]);
-      } else {
-        struct reference ref = reference_at(vset1(factors.n[i]));
-        vf f = vset1(factors.f[i]), shift = vset1(sums.shift[i]), vqt = vset1(spread ? qt[i] : 0.0f),
-           vqu = vset1(spread ? qu[i] : 0.0f), one = vset1(1.0f);
-#define STEP(c, n)                                                                                                  \
-  store_n(out + (c),                                                                                                \
-          spread_term(vsub(load_n(x + (c), n), shift), &ref, f, job->weights ? load_n(job->weights + (c), n) : one, \
-                      t ? load_n(t + (c), n) : vset1(0.0f), vqt, vqu),                                              \
-          n, 0)
-        FOR_CLASSES(classes, out, 0, STEP);
-#undef STEP
-        if (l.label[i] >= 0) out[l.label[i]] = values[i];
-      }
-    }
-  } else {
-    struct tile out = group_out(shape, g, job->grad, job->grad_stride, buffers->x);
-    struct reference ref = reference_at(vload(factors.n));
-    vf f = vload(factors.f), shift = vload(sums.shift);
-    vm is_flat = vgt(flat, vset1(0.0f));
-    vi label = viload(l.label);
-    for (size_t c = 0; c < classes; c++) {
-      vf x = vsub(tile_load(&x_tile, c), shift), v;
-      if (spread)
-        v = spread_term(x, &ref, f, vset1(job->weights ? job->weights[c] : 1.0f),
-                        job->targets ? tile_load(&t_tile, c) : vset1(0.0f), minus_qt, minus_qu);
-      else
-        v = canonical(softmax_term(x, &ref, f));
-      v = vsel(vieq(label, viset1((int32_t)c)), target_value, v);
-      tile_store(&out, c, vsel(is_flat, flat_value, v));
-    }
-    group_scatter(shape, g, job->grad, job->grad_stride, buffers->x);
-  }
+  dm undefined = dmor(bad, dmor(dnan(row.p), dnan(dmul(upstream, total))));
+  vstore(grad.at_target, canonical(vflush(dnarrow(at_target))));
+  vstore(grad.flat, dnarrow(dsel(dmor(ignored, undefined), dset1(1.0), zero)));
+  vstore(grad.flat_value, canonical(dnarrow(dsel(ignored, zero, nan))));
+  vstore(grad.minus_qt, spread ? dnarrow(dmul(minus, dset1(1 - e))) : vset1(0.0f));
+  vstore(grad.minus_qu, spread ? dnarrow(dmul(minus, dset1(uniform))) : vset1(0.0f));
+  if (g->layout == ALONG)
+    for (size_t i = 0; i < g->n; i++) row_gradient(job, g->first + i, g->n, &l, &sums, &factors, &grad, i, writing);
+  else
+    tile_gradient(job, g, &x_tile, &t_tile, &l, &sums, &factors, &grad, buffers->x);
 }
 
 static void cross_entropy(struct vloss_cross_entropy_job *job) {
   struct buffers buffers;
   double pending[16] = {0};
+  const enum writing writing = job->grad && !is_spread(job) ? writing_for(&job->shape, job->x == job->grad) : CACHED;
   job->loss_sum = 0;
   size_t rows = job->shape.outer * job->shape.inner;
   const int rereads = job->grad || job->predicted;
   for (size_t row = 0; row < rows;) {
     struct group g = group_at(&job->shape, row, rereads);
-    cross_entropy_group(job, &g, pending, &buffers);
+    cross_entropy_group(job, &g, writing, pending, &buffers);
     row += g.n;
   }
   if (job->grad) vstream_end();

@@ -60,21 +60,28 @@ VFN vd dmul_or_zero(vd coefficient, vd value) {
   return dsel(dnan(value), value, dsel(deq(coefficient, dset1(0.0)), coefficient, dmul(coefficient, value)));
 }
 
-/* How the gradient loops multiply exp(x_c) by a row's factor F = f * 2^k with 1 <= |f| < 2: the power of two goes into
- * the exponent reference, so that nothing overflows or loses bits on the way. */
+/* What a row's terms exp(x_c) / 2^N are multiplied by to make its gradient: F = upstream / sum. Where F or the terms
+ * could leave the normal range of a float on the way to a result within it, the row is `wide`: F = f * 2^k with 1 <=
+ * |f| < 2, and k goes into the exponents. */
 struct row_factors {
-  float f[16], n[16]; /* the reference n of the loop is the sum's, less k */
+  float factor[16], wide[16]; /* F; 1 where wide, else 0 */
+  float f[16], k[16];
 };
-VFN void row_factors(struct row_factors *out, const struct row_sums *sums, const struct finished *row, vd upstream) {
-  vd factor = dmul(upstream, row->inverse);
-  /* Where |upstream| comes near the float maximum the power is capped, so that n - N + k stays below 128. */
+VFN void row_factors(struct row_factors *out, const struct finished *row, vd upstream) {
+  const vd one = dset1(1.0), zero = dset1(0.0);
+  vd factor = dmul(upstream, row->inverse), square = dmul(factor, factor);
+  dm narrow = dmand(dgt(dset1(LARGEST_UPSTREAM * LARGEST_UPSTREAM), dmul(upstream, upstream)),
+                    dmor(dmand(dgt(square, dset1(0x1p-250)), dgt(dset1(0x1p200), square)), deq(factor, zero)));
+  vstore(out->factor, dnarrow(factor));
+  vstore(out->wide, dnarrow(dsel(narrow, zero, one)));
+  /* Near the float maximum k is capped, so that the exponents of the terms stay below 128. Below 2^-250 there is no
+   * gradient of 2^-126 left. */
   vd k = dmin(dset1(1000.0), dmin(dadd(dexponent(row->inverse), dset1(122.0)), dexponent(factor)));
-  dm tiny = dgt(dset1(0x1p-500), dmul(factor, factor));
-  k = dsel(tiny, dset1(0.0), k);
-  factor = dsel(tiny, dset1(0.0), factor);
-  vd scale = dshl52(dsub(dset1(VLOSS_D_ROUND), k));
-  vstore(out->f, canonical(dnarrow(dmul(factor, scale))));
-  vstore(out->n, dnarrow(dsub(dwiden(vload(sums->n)), k)));
+  dm tiny = dgt(dset1(0x1p-500), square);
+  k = dsel(tiny, zero, k);
+  factor = dsel(tiny, zero, factor);
+  vstore(out->f, canonical(dnarrow(dmul(factor, dshl52(dsub(dset1(VLOSS_D_ROUND), k))))));
+  vstore(out->k, dnarrow(k));
 }
 
 #endif

@@ -5,42 +5,56 @@
 #include "finish.h"
 #include "rows16.h"
 
-/* exp(x) f in units of the reference: f 2^k / S of struct row_factors makes it the softmax, times the upstream */
-VFN vf softmax_term(vf x, const struct reference *ref, vf f) {
-  struct vexp_parts e = vexp_split(vmax(ref->low, x), ref->round);
-  return vflush(vmul(vmul(e.mantissa, f), e.scale));
-}
+/* How a group of rows is written. */
+enum writing {
+  KEPT,   /* the terms were kept in the output by the pass that summed them */
+  CACHED, /* the terms are computed again */
+  PAST    /* the same, and written past the cache */
+};
 
-/* out_c = softmax_term(x_c) for a finite f, and out_label = value if there is a label. Past the cache, the value is
- * put into its vector: a store to a line that has left would have to fetch it again. */
-static void row_softmax(const float *x, float *out, size_t classes, float f, float n, float shift, int past_cache,
-                        int32_t label, float value) {
+/* out_c = F * exp(x_c) / 2^N, and out_label = value if there is a label. next is the row that will be read after this.
+ */
+static void row_softmax(const float *x, const float *next, float *out, size_t classes, float factor, float n,
+                        float shift, enum writing writing, int32_t label, float value) {
   struct reference ref = reference_at(vset1(n));
-  vf factor = vset1(f), shifts = vset1(shift);
-#define SHIFTED(c, n) store_n(out + (c), softmax_term(vsub(load_n(x + (c), n), shifts), &ref, factor), n, 0)
-#define CACHED(c, n) store_n(out + (c), softmax_term(load_n(x + (c), n), &ref, factor), n, 0)
-#define STREAMED(c, n)                                                           \
-  store_n(out + (c),                                                             \
-          vsel(vieq(lane_numbers(), viset1(label - (int32_t)(c))), vset1(value), \
-               softmax_term(load_n(x + (c), n), &ref, factor)),                  \
-          n, 1)
-  if (past_cache && shift == 0) {
-    FOR_CLASSES(classes, out, 1, STREAMED);
+  const vf f = vset1(factor), shifts = vset1(shift);
+  /* Past the cache, the value is put into its vector: a store to a line that has left would have to fetch it again. */
+#define STEP_PAST(c, n)                                                                                    \
+  (fetch_ahead(next + (c)), store_n(out + (c),                                                             \
+                                    vsel(vieq(lane_numbers(), viset1(label - (int32_t)(c))), vset1(value), \
+                                         vflush(vmul(term(load_n(x + (c), n), &ref), f))),                 \
+                                    n, 1))
+#define STEP_KEPT(c, n) store_n(out + (c), vflush(vmul(load_n(out + (c), n), f)), n, 0)
+#define STEP_CACHED(c, n) store_n(out + (c), vflush(vmul(term(load_n(x + (c), n), &ref), f)), n, 0)
+#define STEP_SHIFTED(c, n) store_n(out + (c), vflush(vmul(term(vsub(load_n(x + (c), n), shifts), &ref), f)), n, 0)
+  if (writing == PAST && shift == 0) {
+    FOR_CLASSES(classes, out, 1, STEP_PAST);
     return;
   }
   if (shift != 0)
-    FOR_CLASSES(classes, out, 0, SHIFTED);
+    FOR_CLASSES(classes, out, 0, STEP_SHIFTED);
+  else if (writing == KEPT)
+    FOR_CLASSES(classes, out, 0, STEP_KEPT);
   else
-    FOR_CLASSES(classes, out, 0, CACHED);
+    FOR_CLASSES(classes, out, 0, STEP_CACHED);
   if (label >= 0) out[label] = value;
-#undef SHIFTED
-#undef CACHED
-#undef STREAMED
+#undef STEP_PAST
+#undef STEP_KEPT
+#undef STEP_CACHED
+#undef STEP_SHIFTED
 }
 
-/* Sums of a group without the classes in skip (-1: none). */
+/* exp(x) f 2^k / 2^N, k through the exponents: mantissa * f first, then one power of two. With low = (N - k - 127) ln2.
+ */
+VFN vf wide_term(vf x, const struct reference *wide_ref, vf f) {
+  struct vexp_parts e = vexp_split(vmax(wide_ref->low, x), wide_ref->round);
+  return vflush(vmul(vmul(e.mantissa, f), e.scale));
+}
+
+/* Sums of a group without the classes in skip (-1: none); with `keep`, rows along their classes leave their terms in
+ * the output. */
 VFN void group_sums(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
-                    const int32_t *skip, struct row_sums *sums) {
+                    const int32_t *skip, int keep, struct row_sums *sums) {
   if (g->layout != ALONG) {
     float left_out[16];
     tile_sum(tile, job->shape.classes, viload(skip), sums, left_out);
@@ -48,8 +62,8 @@ VFN void group_sums(const struct vloss_softmax_job *job, const struct group *g, 
   }
   no_sums(sums);
   for (size_t i = 0; i < g->n; i++)
-    row_sum(job->x + (g->first + i) * job->x_stride, job->shape.classes, skip[i] < 0 ? NO_CLASS : (size_t)skip[i], sums,
-            i);
+    row_sum(job->x + (g->first + i) * job->x_stride, job->shape.classes, skip[i] < 0 ? NO_CLASS : (size_t)skip[i],
+            keep ? job->out + (g->first + i) * job->out_stride : NULL, sums, i);
 }
 
 /* m and log S of 16 rows, S relative to m = max. Where one class holds more than half of S, log S is small and the sum
@@ -77,15 +91,15 @@ VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g,
     size_t step = g->layout == ALONG ? 1 : tile->step;
     skip[i] = (int32_t)row_find(x, step, job->shape.classes, sums->max[i], 0);
     left_out[i] = sums->max[i];
-    if (g->layout == ALONG) row_sum(x, job->shape.classes, (size_t)skip[i], &others, i);
+    if (g->layout == ALONG) row_sum(x, job->shape.classes, (size_t)skip[i], NULL, &others, i);
   }
   if (g->layout != ALONG) tile_sum(tile, job->shape.classes, viload(skip), &others, left_out);
   return dsel(dgt(dominated, dset1(0.0)), finish(&others, dwiden(vload(left_out))).loss, log_sum);
 }
 
-VFN int past_cache(const struct vloss_softmax_job *job) {
-  return job->x != job->out && job->upstream != job->out &&
-         job->shape.outer * job->shape.inner * job->shape.classes * sizeof(float) > STREAM_BYTES;
+VFN enum writing writing_for(const struct vloss_shape *shape, int in_place) {
+  if (in_place) return CACHED;
+  return shape->outer * shape->inner * shape->classes * sizeof(float) > STREAM_BYTES ? PAST : KEPT;
 }
 
 enum softmax_kind { SOFTMAX, LOG_SOFTMAX, LOG_SUM_EXP };
@@ -94,14 +108,14 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
   static const int32_t none[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
   float copy[GATHER_CLASSES * 16];
   const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
-  const int streaming = past_cache(job);
+  const enum writing writing = writing_for(&job->shape, job->x == job->out);
   for (size_t first = 0; first < rows;) {
     struct group g = group_at(&job->shape, first, kind != LOG_SUM_EXP);
     first += g.n;
     struct tile tile = {0};
     if (g.layout != ALONG) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
     struct row_sums sums;
-    group_sums(job, &g, &tile, none, &sums);
+    group_sums(job, &g, &tile, none, kind == SOFTMAX && writing == KEPT, &sums);
     struct finished row = finish(&sums, dset1(-(double)INF));
     if (kind == LOG_SUM_EXP) {
       vstore_tail(job->out + g.first, canonical(dnarrow(row.lse)), g.n);
@@ -110,7 +124,7 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
 
     vf max = vset1(0.0f), log_sum = vset1(0.0f);
     struct row_factors factors;
-    row_factors(&factors, &sums, &row, dset1(1.0));
+    row_factors(&factors, &row, dset1(1.0));
     if (kind == LOG_SOFTMAX) log_sum = dnarrow(group_log_sum(job, &g, &tile, &sums, &max));
     vm undefined = vnan(dnarrow(row.inverse));
     if (g.layout == ALONG) {
@@ -120,30 +134,31 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
       vstore(nans, vsel(undefined, vset1(1.0f), vset1(0.0f)));
       for (size_t i = 0; i < g.n; i++) {
         const float *x = job->x + (g.first + i) * job->x_stride;
+        const float *next = g.first + i + g.n < rows ? x + g.n * job->x_stride : x;
         float *out = job->out + (g.first + i) * job->out_stride;
         if (nans[i] != 0) {
           fill_row(out, NOT_A_NUMBER, classes);
         } else if (kind == SOFTMAX) {
-          row_softmax(x, out, classes, factors.f[i], factors.n[i], sums.shift[i], streaming, -1, 0.0f);
+          row_softmax(x, next, out, classes, factors.factor[i], sums.n[i], sums.shift[i], writing, -1, 0.0f);
         } else {
           vf m = vset1(maxima[i]), s = vset1(log_sums[i]);
-#define CACHED(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 0)
-#define STREAMED(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 1)
-          if (streaming)
-            FOR_CLASSES(classes, out, 1, STREAMED);
+#define STEP_CACHED(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 0)
+#define STEP_PAST(c, n) (fetch_ahead(next + (c)), store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 1))
+          if (writing == PAST)
+            FOR_CLASSES(classes, out, 1, STEP_PAST);
           else
-            FOR_CLASSES(classes, out, 0, CACHED);
-#undef CACHED
-#undef STREAMED
+            FOR_CLASSES(classes, out, 0, STEP_CACHED);
+#undef STEP_CACHED
+#undef STEP_PAST
         }
       }
     } else {
       struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, copy);
-      struct reference ref = reference_at(vload(factors.n));
-      vf f = vload(factors.f), shift = vload(sums.shift), nan = vset1(NOT_A_NUMBER);
+      struct reference ref = reference_at(vload(sums.n));
+      vf f = vload(factors.factor), shift = vload(sums.shift), nan = vset1(NOT_A_NUMBER);
       for (size_t c = 0; c < classes; c++) {
         vf x = tile_load(&tile, c);
-        vf v = kind == SOFTMAX ? softmax_term(vsub(x, shift), &ref, f) : vsub(vsub(x, max), log_sum);
+        vf v = kind == SOFTMAX ? vflush(vmul(term(vsub(x, shift), &ref), f)) : vsub(vsub(x, max), log_sum);
         tile_store(&out, c, vsel(undefined, nan, v));
       }
       group_scatter(&job->shape, &g, job->out, job->out_stride, copy);
@@ -166,7 +181,7 @@ VFN vf backward_term(vf y, vf h, vf sum, const enum softmax_kind kind) {
 VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
   float y_copy[GATHER_CLASSES * 16], h_copy[GATHER_CLASSES * 16];
   const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
-  const int streaming = past_cache(job);
+  const enum writing writing = writing_for(&job->shape, job->x == job->out || job->upstream == job->out);
   for (size_t first = 0; first < rows;) {
     struct group g = group_at(&job->shape, first, 1);
     first += g.n;
@@ -182,7 +197,7 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum sof
         vf sum = vset1((float)dsum(sums));
 #define CACHED(c, n) store_n(out + (c), backward_term(load_n(y + (c), n), load_n(h + (c), n), sum, kind), n, 0)
 #define STREAMED(c, n) store_n(out + (c), backward_term(load_n(y + (c), n), load_n(h + (c), n), sum, kind), n, 1)
-        if (streaming)
+        if (writing == PAST)
           FOR_CLASSES(classes, out, 1, STREAMED);
         else
           FOR_CLASSES(classes, out, 0, CACHED);

@@ -6,8 +6,8 @@
  * combined as (e0 + e1) + (e2 + e3) and carried into double lane j % 16; the double lanes are summed by the tree of
  * dsum. Plain f32 lanes would leave hundreds of ulp at 262,144 classes; a carry every 256 leaves about one.
  *
- * The scale: a sum stands for sum * 2^N. N is the exponent of the largest term of the first 64 classes, and is raised
- * when a block of 64 exceeds it by 2^40. Terms below 2^-126 * 2^N count as 0.
+ * The scale: a sum stands for sum * 2^N. N puts the largest term of the first 64 classes at 2^40, and is raised when a
+ * block of 64 exceeds that by 2^40. Terms below 2^-126 * 2^N, which is 2^-166 of the largest, count as 0.
  */
 #ifndef VLOSS_KERNELS_SUMS_H
 #define VLOSS_KERNELS_SUMS_H
@@ -24,8 +24,11 @@
 #define HUGE_LOGIT 0x1p16f
 /* What N starts from when every class so far is masked: below -HUGE_LOGIT by more than the margin of raising it. */
 #define LOWEST_LOGIT -90000.0f
-/* 256 terms of 2^40 stay far from the float maximum of 2^128, and terms of 2^-126 far below the sum's 53 bits. */
+/* Where the largest term stands, and how far N lets a later one go beyond: 256 terms of 2^80 stay far from the float
+ * maximum, and terms that gradients of up to 2^39 times the softmax can make normal numbers are normal numbers. */
+#define TOP_EXPONENT 40
 #define RAISE_MARGIN 40
+#define LARGEST_UPSTREAM 0x1p39
 
 /* ---- The exponent reference, lane by lane ---------------------------------------------------------------------- */
 
@@ -37,22 +40,22 @@ VFN struct reference reference_at(vf n) {
   ref.n = n;
   ref.round = vsub(vset1(VLOSS_ROUND), n);
   ref.low = vmul(vsub(n, vset1(127.0f)), vset1(VLOSS_LN2_HI));
-  ref.limit = vmul(vadd(n, vset1(RAISE_MARGIN)), vset1(VLOSS_LN2_HI));
+  ref.limit = vmul(vadd(n, vset1(TOP_EXPONENT + RAISE_MARGIN)), vset1(VLOSS_LN2_HI));
   return ref;
 }
 VFN struct reference reference_for(vf max) {
   vf t = vfma(vmax(vset1(LOWEST_LOGIT), max), vset1(VLOSS_LOG2E), vset1(0x1.8p23f));
-  return reference_at(vsub(t, vset1(0x1.8p23f)));
+  return reference_at(vsub(t, vset1(0x1.8p23f + TOP_EXPONENT)));
 }
 
 /* 2^n for whole n <= 0; +0 below the normal range. */
 VFN vf power_of_two(vf n) { return vfloat(vishl(vbits(vadd(vmax(vset1(-127.0f), n), vset1(VLOSS_ROUND))), 23)); }
 VFN vd dpower_of_two(vd n) { return dshl52(dadd(dmax(dset1(-1023.0), n), dset1(VLOSS_D_ROUND))); }
 
-/* sum + exp(x) / 2^N */
-VFN vf add_term(vf sum, vf x, const struct reference *ref) {
+/* exp(x) / 2^N, exact but for the rounding of the polynomial */
+VFN vf term(vf x, const struct reference *ref) {
   struct vexp_parts e = vexp_split(vmax(ref->low, x), ref->round);
-  return vfma(e.mantissa, e.scale, sum);
+  return vmul(e.mantissa, e.scale);
 }
 
 /* Rows that need x - max: beyond HUGE_LOGIT either way, +inf included; -inf is no class at all. */
@@ -101,17 +104,31 @@ VFN void row_carry(struct row_state *s) {
   for (int j = 0; j < 4; j++) s->e[j] = vset1(0.0f);
 }
 
-VFN void row_block(struct row_state *s, const vf *v) {
+VFN void stash_store(float *stash, vf e, size_t c, size_t classes) {
+  if (c + 16 <= classes)
+    vstore(stash + c, e);
+  else if (c < classes)
+    vstore_tail(stash + c, e, classes - c);
+}
+
+/* Adds classes c..c+63. With a stash, it keeps the terms for the gradient: stash[c] = exp(x_c) / 2^N. */
+VFN void row_block(struct row_state *s, const vf *v, float *stash, size_t c, size_t classes) {
   vf max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
   if (__builtin_expect(vany(vgt(max, s->ref.limit)), 0)) {
     struct reference raised = reference_for(vset1(vhmax(max)));
-    vf difference = vsub(s->ref.n, raised.n);
-    for (int j = 0; j < 4; j++) s->e[j] = vmul(s->e[j], power_of_two(difference));
+    vf difference = vsub(s->ref.n, raised.n), scale = power_of_two(difference);
+    for (int j = 0; j < 4; j++) s->e[j] = vmul(s->e[j], scale);
     s->sum = dmul(s->sum, dpower_of_two(dwiden(difference)));
     s->ref = raised;
+    if (stash)
+      for (size_t i = 0; i < c; i += 16) vstore(stash + i, vmul(vload(stash + i), scale));
   }
   s->max = vmax(max, s->max);
-  for (int j = 0; j < 4; j++) s->e[j] = add_term(s->e[j], v[j], &s->ref);
+  for (size_t j = 0; j < 4; j++) {
+    vf e = term(v[j], &s->ref);
+    s->e[j] = vadd(s->e[j], e);
+    if (stash) stash_store(stash, e, c + 16 * j, classes);
+  }
 }
 
 /* The greatest x_c, c != skip; -inf if there is none; some x_c if one is NaN. */
@@ -132,13 +149,13 @@ static __attribute__((noinline)) double row_sum_below(const float *x, size_t cla
     return (double)INF;
   }
   struct row_state s;
-  s.ref = huge ? reference_at(vset1(0.0f)) : reference_for(vset1(max));
+  s.ref = huge ? reference_at(vset1(-TOP_EXPONENT)) : reference_for(vset1(max));
   vf shifts = vset1(huge ? max : 0.0f);
   s.sum = dset1(0.0);
   for (int j = 0; j < 4; j++) s.e[j] = vset1(0.0f);
   for (size_t c = 0; c < classes; c += BLOCK) {
     for (int j = 0; j < 4; j++)
-      s.e[j] = add_term(s.e[j], vsub(row_load(x, c + 16 * (size_t)j, classes, skip), shifts), &s.ref);
+      s.e[j] = vadd(s.e[j], term(vsub(row_load(x, c + 16 * (size_t)j, classes, skip), shifts), &s.ref));
     if (c % RUN == RUN - BLOCK) row_carry(&s);
   }
   row_carry(&s);
@@ -164,9 +181,7 @@ VFN void row_load_block_blindly(vf *v, const float *x, size_t c, size_t classes,
   }
 }
 
-/* The sum in one pass over the row. */
-static __attribute__((noinline)) void row_sum(const float *x, size_t classes, size_t skip, struct row_sums *out,
-                                              size_t row) {
+VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out, size_t row) {
   struct row_state s;
   vf v[4];
   if (classes <= RUN)
@@ -176,12 +191,15 @@ static __attribute__((noinline)) void row_sum(const float *x, size_t classes, si
   s.max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
   s.sum = dset1(0.0);
   s.ref = reference_for(vset1(vhmax(s.max)));
-  for (size_t j = 0; j < 4; j++) s.e[j] = 16 * j < classes ? add_term(vset1(0.0f), v[j], &s.ref) : vset1(0.0f);
+  for (size_t j = 0; j < 4; j++) {
+    s.e[j] = 16 * j < classes ? term(v[j], &s.ref) : vset1(0.0f);
+    if (stash) stash_store(stash, s.e[j], 16 * j, classes);
+  }
 
   if (classes <= RUN) {
     for (size_t c = BLOCK; c < classes; c += BLOCK) {
       row_load_block_blindly(v, x, c, classes, skip);
-      row_block(&s, v);
+      row_block(&s, v, stash, c, classes);
     }
   } else {
     for (size_t c = BLOCK; c < classes;) {
@@ -189,13 +207,13 @@ static __attribute__((noinline)) void row_sum(const float *x, size_t classes, si
       if (run_end <= classes && skip - c >= run_end - c) {
         for (; c < run_end; c += BLOCK) {
           for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
-          row_block(&s, v);
+          row_block(&s, v, stash, c, SIZE_MAX);
         }
         row_carry(&s);
       } else {
         for (; c < run_end && c < classes; c += BLOCK) {
           row_load_block(v, x, c, classes, skip);
-          row_block(&s, v);
+          row_block(&s, v, stash, c, classes);
         }
         if (c == run_end) row_carry(&s);
       }
@@ -209,6 +227,16 @@ static __attribute__((noinline)) void row_sum(const float *x, size_t classes, si
   out->sum[row] = dsum(s.sum);
   out->max[row] = vhmax(s.max);
   out->shift[row] = 0;
+}
+
+/* The sum in one pass over the row. With a stash (not x itself), the terms are kept in it, unless the row gets a shift.
+ */
+static __attribute__((noinline)) void row_sum(const float *x, size_t classes, size_t skip, float *stash,
+                                              struct row_sums *out, size_t row) {
+  if (stash)
+    row_sum_pass(x, classes, skip, stash, out, row);
+  else
+    row_sum_pass(x, classes, skip, NULL, out, row);
   if (__builtin_expect(vany(is_huge(vset1(out->max[row]))), 0)) {
     out->max[row] = row_max(x, classes, skip);
     out->sum[row] = row_sum_below(x, classes, skip, out->max[row], &out->n[row], &out->shift[row]);
@@ -279,7 +307,7 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
     top = vload(out->max);
     vm huge = is_huge(top);
     shift = vsel(huge, top, shift);
-    ref = reference_at(vsel(huge, vset1(0.0f), reference_for(top).n));
+    ref = reference_at(vsel(huge, vset1(-TOP_EXPONENT), reference_for(top).n));
   }
   for (size_t c0 = 0; c0 < classes; c0 += BLOCK) {
     size_t used = classes - c0 < BLOCK ? classes - c0 : BLOCK;
@@ -308,7 +336,8 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
     for (size_t j = 0; j < used; j++) {
       vf v = tile_load_but(x, c0 + j, skip);
       if (known_max) v = vsub(v, shift);
-      e[j] = add_term(c0 % RUN ? e[j] : vset1(0.0f), v, &ref);
+      v = term(v, &ref);
+      e[j] = c0 % RUN ? vadd(e[j], v) : v;
     }
     if (c0 % RUN == RUN - BLOCK || c0 + BLOCK >= classes)
       for (size_t j = 0; j < 16 && j < run_used; j++) {

@@ -22,6 +22,7 @@ void check_accuracy(struct check *check, const struct function *function);
 /* The same bits in every layout: batch, position, stride, alignment, class axis; with any outputs left out; in place
  * of an input. One line each. */
 void check_layouts(struct check *check, const struct function *function);
+void check_past_cache(struct check *check, const struct function *function);
 void check_outputs(struct check *check, const struct function *function);
 void check_in_place(struct check *check, const struct function *function);
 

@@ -99,11 +99,18 @@ static void cut_off(struct random *r, size_t n, float *x) {
   }
 }
 
+/* Steps by steps, or one step somewhere: a late block may stand anywhere up to the range of exp above those before. */
 static void rising(struct random *r, size_t n, float *x) {
   static const float steps[] = {0.25f, 1, 3, 20, 90, 1000};
-  float step = steps[random_below(r, 6)], start = bell(r) * 16;
-  size_t run = (size_t)1 << random_below(r, 9);
-  for (size_t c = 0; c < n; c++) x[c] = start + step * (float)(c / run) + random_unit(r);
+  float step = steps[random_below(r, 6)], start = bell(r) * 16, jump = random_unit(r) * 100;
+  size_t run = (size_t)1 << random_below(r, 9), late = random_below(r, n);
+  bool once = random_below(r, 3) == 0;
+  for (size_t c = 0; c < n; c++) {
+    if (once)
+      x[c] = start + (c < late ? 0 : jump);
+    else
+      x[c] = start + step * (float)(c / run) + random_unit(r);
+  }
 }
 
 static void wide(struct random *r, size_t n, float *x) {

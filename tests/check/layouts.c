@@ -103,6 +103,28 @@ void check_layouts(struct check *check, const struct function *function) {
   sweep(check, function, "any layout", other_layouts);
 }
 
+/* Outputs beyond any cache, which kernels may write past it: the whole against runs of its rows. */
+void check_past_cache(struct check *check, const struct function *function) {
+  enum { MANY_ROWS = 35, MANY_CLASSES = 250001 }; /* 35 MB */
+  struct line line = {.function = function->name, .what = "past the cache", .isas = check->isa_count};
+  struct job job;
+  if (check->level == QUICK) return;
+  job_create(&job, function, function->options, MANY_ROWS, MANY_CLASSES, PLAIN, check->seed);
+  for (size_t k = 0; k < check->isa_count; k++) {
+    struct sweep sweep = {check, &line, {random_mix(check->seed, check->isas[k])}, check->isas[k]};
+    struct results base;
+    struct layout layout = {.count = MANY_ROWS, .inner = 1, .outputs = (uint32_t)ALL_OUTPUTS};
+    if (!check_run(check, &line, &job, layout, k, sweep.isa, check_default_environment())) continue;
+    job_keep(&job, &base);
+    layout.count = 3;
+    for (layout.first = 0; layout.first + 3 <= MANY_ROWS; layout.first += 16)
+      vary(&sweep, &job, &base, layout, "in the whole batch");
+    results_destroy(&base);
+  }
+  job_destroy(&job);
+  report_line(check->report, &line);
+}
+
 void check_outputs(struct check *check, const struct function *function) {
   sweep(check, function, "any outputs", fewer_outputs);
 }

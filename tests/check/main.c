@@ -101,6 +101,7 @@ static void check_function(struct check *check, const struct function *function)
   check_values(check, function);
   check_accuracy(check, function);
   check_layouts(check, function);
+  check_past_cache(check, function);
   check_outputs(check, function);
   check_in_place(check, function);
   check_environment(check, function);
