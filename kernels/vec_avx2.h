@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Independent chains of vector operations that the registers have room for. */
+#define INTERLEAVE 2
 #define VFN static inline __attribute__((always_inline, unused))
 
 typedef struct {

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Independent chains of vector operations that the registers have room for. */
+#define INTERLEAVE 4
 #define VFN static inline __attribute__((always_inline, unused))
 
 typedef __m512 vf;

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Independent chains of vector operations that the registers have room for. */
+#define INTERLEAVE 1
 #define VFN static inline __attribute__((always_inline, unused))
 #define EACH4 for (int i = 0; i < 4; i++)
 #define EACH8 for (int i = 0; i < 8; i++)

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Independent chains of vector operations that the registers have room for. */
+#define INTERLEAVE 1
 #define VFN static inline __attribute__((unused))
 #define EACH for (int i_ = 0; i_ < 16; i_++)
 

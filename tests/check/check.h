@@ -29,6 +29,9 @@ void check_in_place(struct check *check, const struct function *function);
 /* The same bits in every floating-point environment of the caller, which comes back as it was. */
 void check_environment(struct check *check, const struct function *function);
 
+/* A call stays below the stack use that the header promises. */
+void check_stack(struct check *check, const struct function *function);
+
 /* Every status, each from a call with one thing wrong; nothing is written. */
 void check_refusals(struct check *check, const struct function *function);
 

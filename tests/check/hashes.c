@@ -51,7 +51,7 @@ static bool hash_group(struct check *check, struct line *line, const struct func
   return true;
 }
 
-/* Finds the line of a group: "<hash> <elements> <function>: <options>". */
+/* Finds the line of a group: "<hash> <elements> <function>: <options>". Lines that begin with # are comments. */
 static bool find_hash(FILE *file, const char *group, uint64_t *hash) {
   char text[300];
   rewind(file);
@@ -89,6 +89,11 @@ static void hash_option(struct check *check, const struct function *function, si
 bool check_hashes(struct check *check, const char *path, bool write, const char *only_function) {
   FILE *file = fopen(path, write ? "w" : "r");
   if (!file) return false;
+  if (write)
+    fputs(
+        "# The results of vloss-check's fixed inputs, on every ISA: hash, elements, function and options. Written by\n"
+        "# vloss-check --write-hashes FILE; vloss-check --hashes FILE compares.\n",
+        file);
   for (size_t f = 0; f < function_count; f++)
     for (size_t o = 0; o < functions[f].option_count; o++)
       if (!only_function || strcmp(only_function, functions[f].name) == 0)

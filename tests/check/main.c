@@ -105,6 +105,7 @@ static void check_function(struct check *check, const struct function *function)
   check_outputs(check, function);
   check_in_place(check, function);
   check_environment(check, function);
+  check_stack(check, function);
   check_refusals(check, function);
 }
 

@@ -41,7 +41,9 @@ void report_failure(struct report *report, struct line *line, const char *isa, c
   va_start(args, format);
   vfprintf(stderr, format, args);
   va_end(args);
-  fprintf(stderr, "\n     repeat with: vloss-check --function %s --isa %s --seed %llu%s\n", line->function, isa,
+  /* who failed may be the reference rather than an ISA */
+  const char *option = vloss_isa_unsupported_reason(isa) ? "" : " --isa ", *value = *option ? isa : "";
+  fprintf(stderr, "\n     repeat with: vloss-check --function %s%s%s --seed %llu%s\n", line->function, option, value,
           (unsigned long long)report->seed, report->arguments);
 }
 
@@ -56,7 +58,7 @@ void report_ulp(struct line *line, const char *output, double ulp, double gate) 
   if (ulp > worst->ulp) worst->ulp = ulp;
 }
 
-int report_end(const struct report *report) {
+int report_end(struct report *report) {
   size_t cases = 0, unequal = 0;
   for (size_t i = 0; i < report->count; i++) {
     cases += report->lines[i].cases;
@@ -65,6 +67,9 @@ int report_end(const struct report *report) {
   if (!report->quiet)
     printf("\n%zu cases, %zu unequal results, %zu failures, seed %llu\n", cases, unequal, report->failures,
            (unsigned long long)report->seed);
+  free(report->lines);
+  report->lines = NULL;
+  report->count = 0;
   return report->failures ? 1 : 0;
 }
 

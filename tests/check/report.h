@@ -37,8 +37,8 @@ void report_failure(struct report *report, struct line *line, const char *isa, c
                     ...) __attribute__((format(printf, 5, 6)));
 /* Takes an output's error into the line. */
 void report_ulp(struct line *line, const char *output, double ulp, double gate);
-/* The last words; the exit status, 0 or 1. */
-int report_end(const struct report *report);
+/* The last words; gives the lines back. The exit status, 0 or 1. */
+int report_end(struct report *report);
 /* Writes the whole report as JSON. False: the file could not be written. */
 bool report_json(const struct report *report, const char *path);
 

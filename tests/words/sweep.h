@@ -7,12 +7,16 @@
 /* n is a multiple of 16. */
 typedef void apply(const float *x, float *y, size_t n);
 
+typedef void apply_double(const double *x, double *y, size_t n);
+
 enum { EXP, LOG, LOG1P, MAPS };
+enum { DOUBLE_EXP, DOUBLE_LOG, DOUBLE_MAPS };
 
 struct maps {
   const char *isa;
   apply *inlined[MAPS];
-  apply *sleef[MAPS]; /* null where SLEEF has no functions of this ISA, or is not there */
+  apply_double *doubles[DOUBLE_MAPS]; /* dexp, dlog */
+  apply *sleef[MAPS];                 /* null where SLEEF has no functions of this ISA, or is not there */
 };
 
 #define DECLARE(isa) extern const struct maps maps_##isa

@@ -11,6 +11,13 @@ INLINED(exp)
 INLINED(log)
 INLINED(log1p)
 
+#define DOUBLE(name)                                                      \
+  static void name##_of(const double *x, double *y, size_t n) {           \
+    for (size_t i = 0; i < n; i += 16) dstore(y + i, name(dload(x + i))); \
+  }
+DOUBLE(dexp)
+DOUBLE(dlog)
+
 /* SLEEF's vectors are not always of 16: how many there are, and how to load and store one. */
 #if defined(VLOSS_SLEEF) && defined(VLOSS_ISA_IS_AVX512)
 #include <sleef.h>
@@ -41,4 +48,5 @@ SLEEF(log1p)
   { NULL }
 #endif
 
-const struct maps VLOSS_ISA_SYMBOL(maps) = {VLOSS_ISA_NAME, {inlined_exp, inlined_log, inlined_log1p}, WITNESSES};
+const struct maps VLOSS_ISA_SYMBOL(maps) = {
+    VLOSS_ISA_NAME, {inlined_exp, inlined_log, inlined_log1p}, {dexp_of, dlog_of}, WITNESSES};
