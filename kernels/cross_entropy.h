@@ -74,48 +74,6 @@ struct spread {
   double qt[16], at[16], qu[16], au[16];
 };
 
-static void row_spread(const struct vloss_cross_entropy_job *job, const float *x, const float *t, float max,
-                       struct spread *out, size_t row) {
-  vd zero = dset1(0.0), wide_max = dset1((double)max);
-  struct spread_sums s = {zero, zero, zero, zero};
-  const int uniform = job->smoothing > 0;
-  for (size_t c = 0, classes = job->shape.classes; c < classes; c += 16) {
-    size_t n = classes - c < 16 ? classes - c : 16;
-    vf v = n == 16 ? vload(x + c) : vtail(x + c, n, max);
-    vf w = job->weights ? load_n(job->weights + c, n)
-           : n == 16    ? vset1(1.0f)
-                        : vtail((const float[16]){1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, n, 0.0f);
-    spread_add(&s, v, t ? load_n(t + c, n) : vset1(0.0f), w, wide_max, t != NULL, uniform);
-  }
-  out->qt[row] = dsum(s.qt);
-  out->at[row] = dsum(s.at);
-  out->qu[row] = dsum(s.qu);
-  out->au[row] = dsum(s.au);
-}
-
-static void tile_spread(const struct vloss_cross_entropy_job *job, const struct tile *x, const struct tile *t, vf max,
-                        struct spread *out) {
-  struct spread_sums s[16];
-  const int uniform = job->smoothing > 0;
-  vd zero = dset1(0.0), wide_max = dwiden(max);
-  size_t classes = job->shape.classes;
-  for (size_t j = 0; j < 16; j++) s[j] = (struct spread_sums){zero, zero, zero, zero};
-  for (size_t c = 0; c < classes; c++)
-    spread_add(&s[c % 16], tile_load(x, c), t ? tile_load(t, c) : vset1(0.0f),
-               vset1(job->weights ? job->weights[c] : 1.0f), wide_max, t != NULL, uniform);
-  for (size_t h = 8; h > 0; h /= 2)
-    for (size_t j = 0; j < h; j++) {
-      s[j].qt = dadd(s[j].qt, s[j + h].qt);
-      s[j].at = dadd(s[j].at, s[j + h].at);
-      s[j].qu = dadd(s[j].qu, s[j + h].qu);
-      s[j].au = dadd(s[j].au, s[j + h].au);
-    }
-  dstore(out->qt, s[0].qt);
-  dstore(out->at, s[0].at);
-  dstore(out->qu, s[0].qu);
-  dstore(out->au, s[0].au);
-}
-
 /* ---- Gradients -------------------------------------------------------------------------------------------------- */
 
 /* What the gradient loops need of 16 rows beside their factors. */
@@ -211,81 +169,139 @@ static void add_loss(struct vloss_cross_entropy_job *job, double *pending, size_
   }
 }
 
-struct buffers {
-  float x[GATHER_CLASSES * 16], t[GATHER_CLASSES * 16];
-};
-
-static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struct group *g, enum writing writing,
-                                double *pending, struct buffers *buffers) {
-  const struct vloss_shape *shape = &job->shape;
-  const size_t classes = shape->classes, rows = shape->outer * shape->inner;
-  const int spread = is_spread(job);
+/* A group between its sums and its losses. */
+struct group_state {
+  struct group g;
   struct group_labels l;
   struct row_sums sums;
   struct spread q;
-  struct tile x_tile = {0}, t_tile = {0};
-  int32_t skip[16];
   float target[16], left_out[16]; /* the logit of the label, and of the class that the sum leaves out; or -inf */
-  read_labels(job, g, &l);
-  vstore(target, vset1(-INF));
+  struct tile x_tile, t_tile;
+  float x_copy[GATHER_CLASSES * 16], t_copy[GATHER_CLASSES * 16];
+};
 
-  /* The sums, without the target (plain) or without the class of the maximum (spread). */
+/* The sums of row i of a group with spread q: the class of the maximum left out, and the sums weighted by q. */
+static void row_spread(const struct vloss_cross_entropy_job *job, const float *x, const float *t, struct group_state *s,
+                       size_t i) {
+  const size_t classes = job->shape.classes;
+  const float max = row_max(x, classes, NO_CLASS);
+  const size_t at_max = row_find(x, 1, classes, max, 0);
+  s->sums.max[i] = max;
+  s->left_out[i] = x[at_max];
+  s->sums.sum[i] = row_sum_below(x, classes, at_max, max, &s->sums.n[i], &s->sums.shift[i]);
+
+  const float ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  const vd zero = dset1(0.0), wide_max = dset1((double)max);
+  struct spread_sums q = {zero, zero, zero, zero};
+  for (size_t c = 0; c < classes; c += 16) {
+    const size_t n = classes - c < 16 ? classes - c : 16;
+    const vf v = n == 16 ? vload(x + c) : vtail(x + c, n, max);
+    spread_add(&q, v, t ? load_n(t + c, n) : vset1(0.0f), load_n(job->weights ? job->weights + c : ones, n), wide_max,
+               t != NULL, job->smoothing > 0);
+  }
+  s->q.qt[i] = dsum(q.qt);
+  s->q.at[i] = dsum(q.at);
+  s->q.qu[i] = dsum(q.qu);
+  s->q.au[i] = dsum(q.au);
+}
+
+/* The same for the rows of a tile. */
+static void tile_spread(const struct vloss_cross_entropy_job *job, struct group_state *s) {
+  const struct tile *x = &s->x_tile, *t = &s->t_tile;
+  const size_t classes = job->shape.classes;
+  int32_t at_max[16];
+  tile_max(x, classes, viset1(-1), s->sums.max);
+  const vf max = vload(s->sums.max);
+  vistore(at_max, tile_find(x, classes, max));
+  vstore(s->left_out, vset1(-INF));
+  for (size_t i = 0; i < x->n; i++) {
+    s->left_out[i] = x->p[(size_t)at_max[i] * x->step + i];
+    if (s->l.label[i] >= 0) s->target[i] = x->p[(size_t)s->l.label[i] * x->step + i];
+  }
+  tile_sum_below(x, classes, viload(at_max), &s->sums);
+
+  struct spread_sums q[16];
+  const vd zero = dset1(0.0), wide_max = dwiden(max);
+  for (size_t j = 0; j < 16; j++) q[j] = (struct spread_sums){zero, zero, zero, zero};
+  for (size_t c = 0; c < classes; c++)
+    spread_add(&q[c % 16], tile_load(x, c), t->p ? tile_load(t, c) : vset1(0.0f),
+               vset1(job->weights ? job->weights[c] : 1.0f), wide_max, t->p != NULL, job->smoothing > 0);
+  for (size_t h = 8; h > 0; h /= 2)
+    for (size_t j = 0; j < h; j++) {
+      q[j].qt = dadd(q[j].qt, q[j + h].qt);
+      q[j].at = dadd(q[j].at, q[j + h].at);
+      q[j].qu = dadd(q[j].qu, q[j + h].qu);
+      q[j].au = dadd(q[j].au, q[j + h].au);
+    }
+  dstore(s->q.qt, q[0].qt);
+  dstore(s->q.at, q[0].at);
+  dstore(s->q.qu, q[0].qu);
+  dstore(s->q.au, q[0].au);
+}
+
+/* The sums, without the target (plain) or without the class of the maximum (spread). */
+static void sum_group(const struct vloss_cross_entropy_job *job, struct group_state *s, enum writing writing) {
+  const struct group *g = &s->g;
+  const size_t classes = job->shape.classes;
+  const int spread = is_spread(job);
+  read_labels(job, g, &s->l);
+  vstore(s->target, vset1(-INF));
   if (g->layout == ALONG) {
-    no_sums(&sums);
-    if (spread) memset(&q, 0, sizeof q);
+    no_sums(&s->sums);
+    float *kept = writing == KEPT ? job->grad + g->first * job->grad_stride : NULL;
+    const int together = !spread && classes <= RUN && g->n >= GATHER_ROWS;
+    if (together)
+      short_rows_sum(job->x + g->first * job->x_stride, job->x_stride, g->n, classes, s->l.label, s->l.ignored, kept,
+                     job->grad_stride, &s->sums);
+    if (spread) {
+      memset(&s->q, 0, sizeof s->q);
+      vstore(s->left_out, vset1(-INF));
+    }
     for (size_t i = 0; i < g->n; i++) {
       const float *x = job->x + (g->first + i) * job->x_stride;
-      if (l.ignored[i] != 0) continue;
-      if (!spread) {
-        row_sum(x, classes, l.label[i] < 0 ? NO_CLASS : (size_t)l.label[i],
-                writing == KEPT ? job->grad + (g->first + i) * job->grad_stride : NULL, &sums, i);
-        if (l.label[i] >= 0) target[i] = x[l.label[i]];
-        continue;
-      }
-      if (l.label[i] >= 0) target[i] = x[l.label[i]];
-      sums.max[i] = row_max(x, classes, NO_CLASS);
-      skip[i] = (int32_t)row_find(x, 1, classes, sums.max[i], 0);
-      left_out[i] = x[skip[i]];
-      sums.sum[i] = row_sum_below(x, classes, (size_t)skip[i], sums.max[i], &sums.n[i], &sums.shift[i]);
-      row_spread(job, x, job->targets ? job->targets + (g->first + i) * job->targets_stride : NULL, sums.max[i], &q, i);
+      if (s->l.ignored[i] != 0) continue;
+      if (s->l.label[i] >= 0) s->target[i] = x[s->l.label[i]];
+      if (spread)
+        row_spread(job, x, job->targets ? job->targets + (g->first + i) * job->targets_stride : NULL, s, i);
+      else if (!together)
+        row_sum(x, classes, (size_t)(ptrdiff_t)s->l.label[i], kept ? kept + i * job->grad_stride : NULL, &s->sums, i);
     }
   } else {
-    x_tile = group_tile(shape, g, job->x, job->x_stride, buffers->x);
-    if (job->targets) t_tile = group_tile(shape, g, job->targets, job->targets_stride, buffers->t);
-    if (!spread) {
-      tile_sum(&x_tile, classes, viload(l.label), &sums, target);
-    } else {
-      tile_max(&x_tile, classes, viset1(-1), sums.max);
-      vi at_max = tile_find(&x_tile, classes, vload(sums.max));
-      vistore(skip, at_max);
-      for (size_t i = 0; i < x_tile.n; i++) {
-        left_out[i] = x_tile.p[(size_t)skip[i] * x_tile.step + i];
-        if (l.label[i] >= 0) target[i] = x_tile.p[(size_t)l.label[i] * x_tile.step + i];
-      }
-      tile_sum_below(&x_tile, classes, at_max, &sums);
-      tile_spread(job, &x_tile, job->targets ? &t_tile : NULL, vload(sums.max), &q);
-    }
+    s->x_tile = group_tile(&job->shape, g, job->x, job->x_stride, s->x_copy);
+    s->t_tile = (struct tile){0};
+    if (job->targets) s->t_tile = group_tile(&job->shape, g, job->targets, job->targets_stride, s->t_copy);
+    if (spread)
+      tile_spread(job, s);
+    else
+      tile_sum(&s->x_tile, classes, viload(s->l.label), &s->sums, s->target);
   }
+}
+
+static void finish_group(struct vloss_cross_entropy_job *job, const struct group_state *s, enum writing writing,
+                         double *pending) {
+  const struct group *g = &s->g;
+  const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
+  const int spread = is_spread(job);
 
   /* The losses. a is the target's own share of q; uniform that of every class. */
   const double e = job->smoothing, uniform = e / (double)classes;
-  const vd wide_target = dwiden(vload(target)), wide_left_out = dwiden(vload(spread ? left_out : target));
-  struct finished row = finish(&sums, wide_left_out);
+  const vd wide_target = dwiden(vload(s->target)), wide_left_out = dwiden(vload(spread ? s->left_out : s->target));
+  struct finished row = finish(&s->sums, wide_left_out);
   vd nan = dset1((double)NOT_A_NUMBER), zero = dset1(0.0);
-  dm ignored = dgt(dload(l.ignored), zero), bad = dgt(dload(l.bad), zero);
-  vd weight = dload(l.weight), upstream = dload(l.upstream), a = dmul(dset1(1 - e), weight), total = a, loss;
+  dm ignored = dgt(dload(s->l.ignored), zero), bad = dgt(dload(s->l.bad), zero);
+  vd weight = dload(s->l.weight), upstream = dload(s->l.upstream), a = dmul(dset1(1 - e), weight), total = a, loss;
   if (!spread) {
     loss = dmul_or_zero(a, row.loss);
   } else {
     if (job->targets) {
-      total = dmul(dset1(1 - e), dload(q.qt));
-      loss = dmul_or_zero(dset1(1 - e), dfma(dload(q.qt), row.loss, dload(q.at)));
+      total = dmul(dset1(1 - e), dload(s->q.qt));
+      loss = dmul_or_zero(dset1(1 - e), dfma(dload(s->q.qt), row.loss, dload(s->q.at)));
     } else {
       loss = dmul_or_zero(a, dadd(dsub(wide_left_out, wide_target), row.loss));
     }
     if (e > 0) {
-      total = dfma(dset1(uniform), dload(q.qu), total);
-      loss = dfma(dset1(uniform), dfma(dload(q.qu), row.loss, dload(q.au)), loss);
+      total = dfma(dset1(uniform), dload(s->q.qu), total);
+      loss = dfma(dset1(uniform), dfma(dload(s->q.qu), row.loss, dload(s->q.au)), loss);
     }
   }
   loss = dsel(bad, nan, loss);
@@ -300,10 +316,10 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
   if (job->lse) vstore_tail(job->lse + g->first, canonical(dnarrow(dsel(ignored, zero, row.lse))), g->n);
   if (job->predicted)
     for (size_t i = 0; i < g->n; i++) {
-      const float *x = job->x + row_offset(shape, job->x_stride, g->first + i);
-      const float y = spread ? left_out[i] : target[i], max = sums.max[i] > y ? sums.max[i] : y;
-      int nan_row = sums.sum[i] != sums.sum[i] || y != y;
-      int64_t c = l.ignored[i] != 0 ? -1 : (int64_t)row_find(x, shape->inner, classes, max, nan_row);
+      const float *x = job->x + row_offset(&job->shape, job->x_stride, g->first + i);
+      const float y = spread ? s->left_out[i] : s->target[i], max = s->sums.max[i] > y ? s->sums.max[i] : y;
+      int nan_row = s->sums.sum[i] != s->sums.sum[i] || y != y;
+      int64_t c = s->l.ignored[i] != 0 ? -1 : (int64_t)row_find(x, job->shape.inner, classes, max, nan_row);
       if (job->predicted_narrow)
         ((int32_t *)job->predicted)[g->first + i] = (int32_t)c;
       else
@@ -320,7 +336,7 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
   } else {
     vd p = dmul(dexp(dmax(dset1(-700.0), dsub(wide_target, wide_left_out))), row.p);
     vd rest = dsel(deq(wide_left_out, wide_target), row.rest, dsub(dset1(1.0), p));
-    at_target = dmul(dset1(uniform), dsub(dmul(dload(q.qu), p), weight));
+    at_target = dmul(dset1(uniform), dsub(dmul(dload(s->q.qu), p), weight));
     at_target = dmul(upstream, dsub(at_target, dmul(a, rest)));
   }
   struct gradient grad;
@@ -332,24 +348,30 @@ static void cross_entropy_group(struct vloss_cross_entropy_job *job, const struc
   vstore(grad.minus_qt, spread ? dnarrow(dmul(minus, dset1(1 - e))) : vset1(0.0f));
   vstore(grad.minus_qu, spread ? dnarrow(dmul(minus, dset1(uniform))) : vset1(0.0f));
   if (g->layout == ALONG)
-    for (size_t i = 0; i < g->n; i++) row_gradient(job, g->first + i, g->n, &l, &sums, &factors, &grad, i, writing);
+    for (size_t i = 0; i < g->n; i++)
+      row_gradient(job, g->first + i, g->n, &s->l, &s->sums, &factors, &grad, i, writing);
   else
-    tile_gradient(job, g, &x_tile, &t_tile, &l, &sums, &factors, &grad, buffers->x);
+    tile_gradient(job, g, &s->x_tile, &s->t_tile, &s->l, &s->sums, &factors, &grad, (float *)s->x_copy);
 }
 
 static void cross_entropy(struct vloss_cross_entropy_job *job) {
-  struct buffers buffers;
+  /* Two small groups at a time: the logarithms of one then wait beside those of the other. */
+  struct group_state states[2];
   double pending[16] = {0};
-  const enum writing writing = job->grad && !is_spread(job) ? writing_for(&job->shape, job->x == job->grad) : CACHED;
   job->loss_sum = 0;
-  size_t rows = job->shape.outer * job->shape.inner;
-  const int rereads = job->grad || job->predicted;
+  const size_t rows = job->shape.outer * job->shape.inner;
+  const int rereads = job->grad || job->predicted, small = job->shape.classes <= RUN;
+  const enum writing writing = job->grad && !is_spread(job) ? writing_for(&job->shape, job->x == job->grad) : CACHED;
   for (size_t row = 0; row < rows;) {
-    struct group g = group_at(&job->shape, row, rereads);
-    cross_entropy_group(job, &g, writing, pending, &buffers);
-    row += g.n;
+    size_t count = 0;
+    do {
+      states[count].g = group_at(&job->shape, row, rereads);
+      sum_group(job, &states[count], writing);
+      row += states[count].g.n;
+    } while (++count < 2 && row < rows && small);
+    for (size_t i = 0; i < count; i++) finish_group(job, &states[i], writing, pending);
   }
-  if (job->grad) vstream_end();
+  if (writing == PAST) vstream_end();
 }
 
 #endif

@@ -7,7 +7,7 @@
 
 /* Up to this many classes a row is too short to fill vectors along it: 16 rows are gathered side by side, unless
  * there are too few to gain by it. */
-#define GATHER_CLASSES 64
+#define GATHER_CLASSES 32
 #define GATHER_ROWS 4
 /* Up to this size 16 rows stay in the L2 cache between the pass that sums and the pass that writes. */
 #define GROUP_BYTES (256 * 1024)

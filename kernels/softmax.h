@@ -61,9 +61,16 @@ VFN void group_sums(const struct vloss_softmax_job *job, const struct group *g, 
     return;
   }
   no_sums(sums);
+  const float *x = job->x + g->first * job->x_stride;
+  float *kept = keep ? job->out + g->first * job->out_stride : NULL;
+  if (job->shape.classes <= RUN && g->n >= GATHER_ROWS) {
+    static const double none[16] = {0};
+    short_rows_sum(x, job->x_stride, g->n, job->shape.classes, skip, none, kept, job->out_stride, sums);
+    return;
+  }
   for (size_t i = 0; i < g->n; i++)
-    row_sum(job->x + (g->first + i) * job->x_stride, job->shape.classes, skip[i] < 0 ? NO_CLASS : (size_t)skip[i],
-            keep ? job->out + (g->first + i) * job->out_stride : NULL, sums, i);
+    row_sum(x + i * job->x_stride, job->shape.classes, skip[i] < 0 ? NO_CLASS : (size_t)skip[i],
+            kept ? kept + i * job->out_stride : NULL, sums, i);
 }
 
 /* m and log S of 16 rows, S relative to m = max. Where one class holds more than half of S, log S is small and the sum

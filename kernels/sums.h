@@ -184,9 +184,7 @@ static __attribute__((noinline)) double row_sum_below(const float *x, size_t cla
     if (c % RUN == RUN - BLOCK) row_carry(&s);
   }
   row_carry(&s);
-  float lanes[16];
-  vstore(lanes, s.ref.n);
-  *n = lanes[0];
+  *n = vfirst(s.ref.n);
   *shift = huge ? max : 0.0f;
   return dsum(s.sum);
 }
@@ -258,12 +256,17 @@ VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash,
   }
   row_carry(&s);
 
-  float n[16];
-  vstore(n, s.ref.n);
-  out->n[row] = n[0];
+  out->n[row] = vfirst(s.ref.n);
   out->sum[row] = dsum(s.sum);
   out->max[row] = vhmax(s.max);
   out->shift[row] = 0;
+}
+
+/* Rows beyond the reach of the fast reduction, whatever was summed of them. */
+static __attribute__((noinline)) void row_sum_huge(const float *x, size_t classes, size_t skip, struct row_sums *out,
+                                                   size_t row) {
+  out->max[row] = row_max(x, classes, skip);
+  out->sum[row] = row_sum_below(x, classes, skip, out->max[row], &out->n[row], &out->shift[row]);
 }
 
 /* The sum in one pass over the row. With a stash (not x itself), the terms are kept in it, unless the row gets a shift.
@@ -274,10 +277,75 @@ static __attribute__((noinline)) void row_sum(const float *x, size_t classes, si
     row_sum_pass(x, classes, skip, stash, out, row);
   else
     row_sum_pass(x, classes, skip, NULL, out, row);
-  if (__builtin_expect(vany(is_huge(vset1(out->max[row]))), 0)) {
-    out->max[row] = row_max(x, classes, skip);
-    out->sum[row] = row_sum_below(x, classes, skip, out->max[row], &out->n[row], &out->shift[row]);
+  if (__builtin_expect(vany(is_huge(vset1(out->max[row]))), 0)) row_sum_huge(x, classes, skip, out, row);
+}
+
+/* Rows of one run (classes <= RUN): what a row does across its lanes, 16 rows do at once on a transposed matrix, so no
+ * row waits for its own maximum or its own sum. skip: -1 for none; rows with a mark in leave are not read. */
+VFN vf reduce_max(vf *rows) {
+  vtranspose(rows);
+  for (int j = 0; j < 8; j++) rows[j] = vmax(rows[j], rows[j + 8]);
+  for (int j = 0; j < 4; j++) rows[j] = vmax(rows[j], rows[j + 4]);
+  return vmax(vmax(rows[0], rows[1]), vmax(rows[2], rows[3]));
+}
+VFN void short_rows_pass(const float *x, size_t stride, size_t n, size_t classes, const int32_t *skip,
+                         const double *leave, float *stash, size_t stash_stride, struct row_sums *out) {
+  vf v[4], rows[16], max[16];
+  struct {
+    float n[16], round[16], low[16], limit[16];
+  } first;
+  for (size_t i = 0; i < 16; i++) {
+    rows[i] = vset1(0.0f);
+    if (i >= n || leave[i] != 0) continue;
+    row_load_block_blindly(v, x + i * stride, 0, classes, (size_t)(ptrdiff_t)skip[i]);
+    rows[i] = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
   }
+  for (size_t i = 0; i < 16; i++) max[i] = rows[i];
+  vf top = reduce_max(rows);
+  const struct reference ref = reference_for(top);
+  vstore(first.n, ref.n);
+  vstore(first.round, ref.round);
+  vstore(first.low, ref.low);
+  vstore(first.limit, ref.limit);
+
+  for (size_t i = 0; i < 16; i++) {
+    rows[i] = vset1(0.0f);
+    if (i >= n || leave[i] != 0) continue;
+    const float *row = x + i * stride;
+    float *kept = stash ? stash + i * stash_stride : NULL;
+    struct row_state s = {.lanes = vset1(0.0f), .max = max[i], .sum = dset1(0.0)};
+    s.ref = (struct reference){vset1(first.n[i]), vset1(first.round[i]), vset1(first.low[i]), vset1(first.limit[i])};
+    for (size_t c = 0; c < classes; c += BLOCK) {
+      row_load_block_blindly(v, row, c, classes, (size_t)(ptrdiff_t)skip[i]);
+      row_fetch_ahead(row + c);
+      row_block(&s, v, kept, c, classes);
+    }
+    rows[i] = s.lanes;
+    max[i] = s.max;
+    first.n[i] = vfirst(s.ref.n);
+  }
+  if (classes > BLOCK) top = reduce_max(max);
+  vd sum[8];
+  vtranspose(rows);
+  for (int j = 0; j < 8; j++) sum[j] = dadd(dwiden(rows[j]), dwiden(rows[j + 8]));
+  for (int j = 0; j < 4; j++) sum[j] = dadd(sum[j], sum[j + 4]);
+  dstore(out->sum, dadd(dadd(sum[0], sum[2]), dadd(sum[1], sum[3])));
+  vstore(out->n, vload(first.n));
+  vstore(out->shift, vset1(0.0f));
+  vstore(out->max, top);
+}
+
+static __attribute__((noinline)) void short_rows_sum(const float *x, size_t stride, size_t n, size_t classes,
+                                                     const int32_t *skip, const double *leave, float *stash,
+                                                     size_t stash_stride, struct row_sums *out) {
+  if (stash)
+    short_rows_pass(x, stride, n, classes, skip, leave, stash, stash_stride, out);
+  else
+    short_rows_pass(x, stride, n, classes, skip, leave, NULL, 0, out);
+  if (__builtin_expect(vany(is_huge(vload(out->max))), 0))
+    for (size_t i = 0; i < n; i++)
+      if (leave[i] == 0 && vany(is_huge(vset1(out->max[i]))))
+        row_sum_huge(x + i * stride, classes, (size_t)(ptrdiff_t)skip[i], out, i);
 }
 
 /* The first class whose logit is the row's maximum; of the first NaN if `nan`. */

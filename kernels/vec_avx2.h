@@ -121,6 +121,7 @@ VFN __m256 vflush_(__m256 a, __m256 magnitude) {
 }
 VFN vf vflush(vf a) { return F2(vflush_, a, vabs(a)); }
 
+VFN float vfirst(vf a) { return _mm256_cvtss_f32(a.lo); }
 VFN float vhmax(vf a) {
   __m256 h = _mm256_max_ps(a.lo, a.hi);
   __m128 q = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));

@@ -74,6 +74,7 @@ VFN vf vitof(vi a) { return _mm512_cvtepi32_ps(a); }
 /* Denormals and zeros of either sign, by class: one instruction, where a comparison would need the absolute value. */
 VFN vf vflush(vf a) { return _mm512_maskz_mov_ps(_knot_mask16(_mm512_fpclass_ps_mask(a, 0x02 | 0x04 | 0x20)), a); }
 
+VFN float vfirst(vf a) { return _mm512_cvtss_f32(a); }
 VFN float vhmax(vf a) {
   __m256 h = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
   __m128 q = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));

@@ -120,6 +120,7 @@ WORD(vf, EACH4, vitof, (vi a), vcvtq_f32_s32(a.r[i]))
 WORD(vf, EACH4, vflush, (vf a),
      vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a.r[i]), vcaltq_f32(a.r[i], vdupq_n_f32(0x1p-126f)))))
 
+VFN float vfirst(vf a) { return vgetq_lane_f32(a.r[0], 0); }
 VFN float vhmax(vf a) {
   float t[16];
   vstore(t, a);

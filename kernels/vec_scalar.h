@@ -215,6 +215,9 @@ VFN vf vflush(vf a) {
   return a;
 }
 
+/* Lane 0. */
+VFN float vfirst(vf a) { return a.a[0]; }
+
 /* The greatest lane, by vmax over halves: lane i with i + 8, then + 4, + 2, + 1. */
 VFN float vhmax(vf a) {
   for (int h = 8; h > 0; h /= 2)
