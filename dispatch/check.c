@@ -92,19 +92,23 @@ vloss_status vloss_check_memory(const struct vloss_array *inputs, size_t input_c
 
 vloss_status vloss_check_labels(const struct vloss_labels *labels, size_t rows, size_t classes, const float *weights,
                                 int unchecked, struct vloss_label_count *count, size_t *bad_row) {
-  *count = (struct vloss_label_count){0, 0};
+  size_t live = 0;
+  double weight = 0;
+  const int64_t ignore_index = labels->ignore_index;
   for (size_t row = 0; row < rows; row++) {
-    int64_t t = labels->narrow ? ((const int32_t *)labels->p)[row] : ((const int64_t *)labels->p)[row];
-    if (labels->ignoring && t == labels->ignore_index) continue;
-    int good = t >= 0 && (uint64_t)t < classes;
-    if (!good && !unchecked) {
+    const int64_t t = labels->narrow ? ((const int32_t *)labels->p)[row] : ((const int64_t *)labels->p)[row];
+    if (labels->ignoring && t == ignore_index) continue;
+    live++;
+    if ((uint64_t)t < classes) {
+      if (weights) weight += (double)weights[t];
+    } else if (unchecked) {
+      weight += 1;
+    } else {
       if (bad_row) *bad_row = row;
       return VLOSS_ERROR_LABEL;
     }
-    count->live++;
-    if (weights) count->weight += good ? (double)weights[t] : 1;
   }
-  if (!weights) count->weight = (double)count->live;
+  *count = (struct vloss_label_count){live, weights ? weight : (double)live};
   return VLOSS_OK;
 }
 

@@ -15,16 +15,22 @@
 
 /* What a group of rows needs to know before its logits are read. */
 struct group_labels {
-  int32_t label[16];           /* -1: no class of this row is the target */
-  double ignored[16], bad[16]; /* 1 where the row is ignored; where an unchecked label is out of range */
-  double weight[16];           /* w_t */
-  double upstream[16];         /* gradient scale of the row, reduction included */
+  ALIGNED int32_t label[16];           /* -1: no class of this row is the target */
+  ALIGNED double ignored[16], bad[16]; /* 1 where the row is ignored; where an unchecked label is out of range */
+  ALIGNED double weight[16];           /* w_t */
+  ALIGNED double upstream[16];         /* gradient scale of the row, reduction included */
 };
 
 VFN int is_spread(const struct vloss_cross_entropy_job *job) { return job->targets || job->smoothing > 0; }
 
 VFN int64_t label_at(const void *labels, int narrow, size_t row) {
   return narrow ? ((const int32_t *)labels)[row] : ((const int64_t *)labels)[row];
+}
+
+static void read_weights(const struct vloss_cross_entropy_job *job, const struct group *g, struct group_labels *l) {
+  if (!job->weights) return;
+  for (size_t i = 0; i < g->n; i++)
+    if (l->label[i] >= 0) l->weight[i] = (double)job->weights[l->label[i]];
 }
 
 static void read_labels(const struct vloss_cross_entropy_job *job, const struct group *g, struct group_labels *l) {
@@ -37,18 +43,30 @@ static void read_labels(const struct vloss_cross_entropy_job *job, const struct 
   if (job->upstream && job->upstream_per_row)
     dstore(l->upstream, dmul(dload(l->upstream), dwiden(load_n(job->upstream + g->first, g->n))));
   if (!job->labels.p) return;
+  const uint64_t classes = job->shape.classes;
+  const int ignoring = job->labels.ignoring;
+  const int64_t ignore_index = job->labels.ignore_index;
+  if (g->n == 16) {
+    /* All in range and none ignored, as most groups are: without a detour over single elements. */
+    const vi t = job->labels.narrow ? viload((const int32_t *)job->labels.p + g->first)
+                                    : viload_narrow((const int64_t *)job->labels.p + g->first);
+    const int may_match = ignoring && ignore_index >= 0 && (uint64_t)ignore_index < classes;
+    const vm outside = vmor(vigt(viset1(0), t), vigt(t, viset1((int32_t)classes - 1)));
+    const vm special = vmor(outside, vieq(t, viset1(may_match ? (int32_t)ignore_index : -1)));
+    if (!vany(special)) {
+      vistore(l->label, t);
+      read_weights(job, g, l);
+      return;
+    }
+  }
   for (size_t i = 0; i < g->n; i++) {
     const int64_t t = label_at(job->labels.p, job->labels.narrow, g->first + i);
-    if (job->labels.ignoring && t == job->labels.ignore_index)
-      l->ignored[i] = 1;
-    else if ((uint64_t)t >= job->shape.classes)
-      l->bad[i] = 1;
-    else
+    if (__builtin_expect((uint64_t)t < classes && !(ignoring && t == ignore_index), 1))
       l->label[i] = (int32_t)t;
+    else
+      *(ignoring && t == ignore_index ? &l->ignored[i] : &l->bad[i]) = 1;
   }
-  if (job->weights)
-    for (size_t i = 0; i < g->n; i++)
-      if (l->label[i] >= 0) l->weight[i] = (double)job->weights[l->label[i]];
+  read_weights(job, g, l);
 }
 
 /* ---- Sums weighted by q ------------------------------------------------------------------------------------------
@@ -71,16 +89,17 @@ VFN void spread_add(struct spread_sums *s, vf x, vf t, vf w, vd max, const int w
   }
 }
 struct spread {
-  double qt[16], at[16], qu[16], au[16];
+  ALIGNED double qt[16], at[16], qu[16], au[16];
 };
 
 /* ---- Gradients -------------------------------------------------------------------------------------------------- */
 
 /* What the gradient loops need of 16 rows beside their factors. */
 struct gradient {
-  float at_target[16];              /* the entry at the label */
-  float flat[16], flat_value[16];   /* 1 for rows with one value everywhere, and that value */
-  float minus_qt[16], minus_qu[16]; /* -upstream (1 - e) and -upstream e / C: what targets and weights are scaled by */
+  ALIGNED float at_target[16];            /* the entry at the label */
+  ALIGNED float flat[16], flat_value[16]; /* 1 for rows with one value everywhere, and that value */
+  ALIGNED float minus_qt[16],
+      minus_qu[16]; /* -upstream (1 - e) and -upstream e / C: what targets and weights are scaled by */
 };
 
 /* F exp(x_c) / 2^N - upstream q_c in every form: spread q, wide rows. Narrow lanes get the bits of row_softmax. */
@@ -133,31 +152,6 @@ static void row_gradient(const struct vloss_cross_entropy_job *job, size_t row, 
   }
 }
 
-static void tile_gradient(const struct vloss_cross_entropy_job *job, const struct group *g, const struct tile *x,
-                          const struct tile *t, const struct group_labels *l, const struct row_sums *sums,
-                          const struct row_factors *factors, const struct gradient *grad, float *copy) {
-  const size_t classes = job->shape.classes;
-  const struct tile out = group_out(&job->shape, g, job->grad, job->grad_stride, copy);
-  const float *w = is_spread(job) ? job->weights : NULL;
-  const struct general_row r =
-      general_row(vload(sums->n), vload(factors->k), vload(factors->factor), vload(factors->f), vload(sums->shift),
-                  vload(grad->minus_qt), vload(grad->minus_qu), vload(factors->wide));
-  const int general = is_spread(job) || r.any_wide;
-  const vm flat = vgt(vload(grad->flat), vset1(0.0f));
-  const vf flat_value = vload(grad->flat_value), at_target = vload(grad->at_target);
-  const vi label = viload(l->label);
-  for (size_t c = 0; c < classes; c++) {
-    vf v = tile_load(x, c);
-    if (general)
-      v = general_term(&r, v, vset1(w ? w[c] : 1.0f), t->p ? tile_load(t, c) : vset1(0.0f));
-    else
-      v = vflush(vmul(term(vsub(v, r.shift), &r.ref), r.factor));
-    v = vsel(vieq(label, viset1((int32_t)c)), at_target, v);
-    tile_store(&out, c, vsel(flat, flat_value, v));
-  }
-  group_scatter(&job->shape, g, job->grad, job->grad_stride, copy);
-}
-
 /* ---- Groups ------------------------------------------------------------------------------------------------------ */
 
 /* Adds the losses of rows in the order of the rows, 16 at a time: the sum depends on no other grouping. */
@@ -175,9 +169,11 @@ struct group_state {
   struct group_labels l;
   struct row_sums sums;
   struct spread q;
-  float target[16], left_out[16]; /* the logit of the label, and of the class that the sum leaves out; or -inf */
+  ALIGNED float target[16],
+      left_out[16]; /* the logit of the label, and of the class that the sum leaves out; or -inf */
   struct tile x_tile, t_tile;
-  float x_copy[GATHER_CLASSES * 16], t_copy[GATHER_CLASSES * 16];
+  int kept; /* x_copy holds exp(x_c) / 2^N rather than x_c */
+  ALIGNED float x_copy[GATHER_CLASSES * 16], t_copy[GATHER_CLASSES * 16];
 };
 
 /* The sums of row i of a group with spread q: the class of the maximum left out, and the sums weighted by q. */
@@ -239,11 +235,23 @@ static void tile_spread(const struct vloss_cross_entropy_job *job, struct group_
   dstore(s->q.au, q[0].au);
 }
 
+/* 16 rows of up to 16 classes: gathered and summed without a detour over memory; x_copy keeps their terms. False if a
+ * row has huge logits, which want the general way. */
+static __attribute__((noinline)) int sum_16(const struct vloss_cross_entropy_job *job, struct group_state *s) {
+  vf r[16];
+  gather_16(r, job->x + s->g.first * job->x_stride, job->x_stride, job->shape.classes,
+            whole_vectors(&s->g, job->x_stride, job->shape.classes));
+  sum_of_16(r, job->shape.classes, viload(s->l.label), s->x_copy, &s->sums, s->target);
+  return !vany(is_huge(vload(s->sums.max)));
+}
+
 /* The sums, without the target (plain) or without the class of the maximum (spread). */
 static void sum_group(const struct vloss_cross_entropy_job *job, struct group_state *s, enum writing writing) {
   const struct group *g = &s->g;
   const size_t classes = job->shape.classes;
   const int spread = is_spread(job);
+  s->kept = 0;
+  s->x_tile = s->t_tile = (struct tile){0};
   read_labels(job, g, &s->l);
   vstore(s->target, vset1(-INF));
   if (g->layout == ALONG) {
@@ -266,9 +274,10 @@ static void sum_group(const struct vloss_cross_entropy_job *job, struct group_st
       else if (!together)
         row_sum(x, classes, (size_t)(ptrdiff_t)s->l.label[i], kept ? kept + i * job->grad_stride : NULL, &s->sums, i);
     }
+  } else if (!spread && gathers_16(&job->shape, g) && sum_16(job, s)) {
+    s->kept = 1;
   } else {
     s->x_tile = group_tile(&job->shape, g, job->x, job->x_stride, s->x_copy);
-    s->t_tile = (struct tile){0};
     if (job->targets) s->t_tile = group_tile(&job->shape, g, job->targets, job->targets_stride, s->t_copy);
     if (spread)
       tile_spread(job, s);
@@ -277,7 +286,35 @@ static void sum_group(const struct vloss_cross_entropy_job *job, struct group_st
   }
 }
 
-static void finish_group(struct vloss_cross_entropy_job *job, const struct group_state *s, enum writing writing,
+static void tile_gradient(const struct vloss_cross_entropy_job *job, struct group_state *s,
+                          const struct row_factors *factors, const struct gradient *grad) {
+  const size_t classes = job->shape.classes;
+  const struct tile out = group_out(&job->shape, &s->g, job->grad, job->grad_stride, s->x_copy);
+  const float *w = is_spread(job) ? job->weights : NULL;
+  const struct general_row r =
+      general_row(vload(s->sums.n), vload(factors->k), vload(factors->factor), vload(factors->f), vload(s->sums.shift),
+                  vload(grad->minus_qt), vload(grad->minus_qu), vload(factors->wide));
+  const int general = is_spread(job) || r.any_wide;
+  const vm flat = vgt(vload(grad->flat), vset1(0.0f));
+  const vf flat_value = vload(grad->flat_value), at_target = vload(grad->at_target);
+  const vi label = viload(s->l.label);
+  if (s->kept && general) {
+    s->x_tile = group_tile(&job->shape, &s->g, job->x, job->x_stride, s->x_copy);
+    s->kept = 0;
+  }
+  for (size_t c = 0; c < classes; c++) {
+    vf v = s->kept ? vload(s->x_copy + 16 * c) : tile_load(&s->x_tile, c);
+    if (general)
+      v = general_term(&r, v, vset1(w ? w[c] : 1.0f), s->t_tile.p ? tile_load(&s->t_tile, c) : vset1(0.0f));
+    else
+      v = vflush(vmul(s->kept ? v : term(vsub(v, r.shift), &r.ref), r.factor));
+    v = vsel(vieq(label, viset1((int32_t)c)), at_target, v);
+    tile_store(&out, c, vsel(flat, flat_value, v));
+  }
+  group_scatter(&job->shape, &s->g, job->grad, job->grad_stride, s->x_copy);
+}
+
+static void finish_group(struct vloss_cross_entropy_job *job, struct group_state *s, enum writing writing,
                          double *pending) {
   const struct group *g = &s->g;
   const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
@@ -306,7 +343,7 @@ static void finish_group(struct vloss_cross_entropy_job *job, const struct group
   }
   loss = dsel(bad, nan, loss);
   loss = dsel(ignored, zero, loss);
-  double losses[16];
+  ALIGNED double losses[16];
   dstore(losses, loss);
   if (g->n == 16 && g->first % 16 == 0)
     job->loss_sum += dsum(loss);
@@ -351,13 +388,13 @@ static void finish_group(struct vloss_cross_entropy_job *job, const struct group
     for (size_t i = 0; i < g->n; i++)
       row_gradient(job, g->first + i, g->n, &s->l, &s->sums, &factors, &grad, i, writing);
   else
-    tile_gradient(job, g, &s->x_tile, &s->t_tile, &s->l, &s->sums, &factors, &grad, (float *)s->x_copy);
+    tile_gradient(job, s, &factors, &grad);
 }
 
 static void cross_entropy(struct vloss_cross_entropy_job *job) {
   /* Two small groups at a time: the logarithms of one then wait beside those of the other. */
   struct group_state states[2];
-  double pending[16] = {0};
+  ALIGNED double pending[16] = {0};
   job->loss_sum = 0;
   const size_t rows = job->shape.outer * job->shape.inner;
   const int rereads = job->grad || job->predicted, small = job->shape.classes <= RUN;

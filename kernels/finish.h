@@ -64,8 +64,8 @@ VFN vd dmul_or_zero(vd coefficient, vd value) {
  * could leave the normal range of a float on the way to a result within it, the row is `wide`: F = f * 2^k with 1 <=
  * |f| < 2, and k goes into the exponents. */
 struct row_factors {
-  float factor[16], wide[16]; /* F; 1 where wide, else 0 */
-  float f[16], k[16];
+  ALIGNED float factor[16], wide[16]; /* F; 1 where wide, else 0 */
+  ALIGNED float f[16], k[16];
 };
 VFN void row_factors(struct row_factors *out, const struct finished *row, vd upstream) {
   const vd one = dset1(1.0), zero = dset1(0.0);

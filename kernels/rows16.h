@@ -41,27 +41,37 @@ VFN struct group group_at(const struct vloss_shape *shape, size_t first, int rer
   return g;
 }
 
-/* The tile of a group: in place, or a copy in `copy` (GATHER_CLASSES * 16 floats), turned 16 x 16 at a time. Whether
- * vectors of 16 may be used on all 16 rows: within the group's own dense memory, each row but the last may spill into
- * the next one. */
-VFN int spills(const struct group *g, size_t stride, size_t classes, size_t i) {
-  return classes >= 16 || (stride == classes && i * classes + 16 <= g->n * classes);
+/* How many of a group's rows can be read and written from `at` in vectors of 16: all where rows are that long, else
+ * those that spill only into later rows of the group's own dense memory. */
+VFN size_t whole_vectors(const struct group *g, size_t stride, size_t classes) {
+  if (classes >= 16) return g->n;
+  return stride == classes && g->n * classes >= 16 ? (g->n * classes - 16) / classes + 1 : 0;
 }
+
+/* Whether group_tile would turn one matrix of 16 rows and up to 16 classes. */
+VFN int gathers_16(const struct vloss_shape *shape, const struct group *g) {
+  return g->layout == GATHERED && shape->inner == 1 && g->n == 16 && shape->classes <= 16;
+}
+/* r[c] = class c of 16 rows, for up to 16 classes from p on; the first `whole` rows in whole vectors. */
+VFN void gather_16(vf *r, const float *p, size_t stride, size_t classes, size_t whole) {
+  for (size_t i = 0; i < 16; i++)
+    r[i] = i < whole ? vload(p + i * stride) : vtail(p + i * stride, classes < 16 ? classes : 16, 0.0f);
+  vtranspose(r);
+}
+
+/* The tile of a group: in place, or a copy in `copy` (GATHER_CLASSES * 16 floats), turned 16 x 16 at a time. */
 VFN struct tile group_tile(const struct vloss_shape *shape, const struct group *g, const float *p, size_t stride,
                            float *copy) {
   const size_t classes = shape->classes;
   if (g->layout == ACROSS) return (struct tile){p + row_offset(shape, stride, g->first), shape->inner, g->n};
   if (shape->inner == 1 && g->n == 16) {
+    const size_t whole = whole_vectors(g, stride, classes);
     p += g->first * stride;
     for (size_t c = 0; c < classes; c += 16) {
       /* The last 16 classes overlap those before, so only rows of fewer than 16 have tails. */
       size_t at = classes < 16 ? 0 : c + 16 > classes ? classes - 16 : c;
       vf r[16];
-      for (size_t i = 0; i < 16; i++) {
-        const float *row = p + i * stride + at;
-        r[i] = spills(g, stride, classes, i) ? vload(row) : vtail(row, classes, 0.0f);
-      }
-      vtranspose(r);
+      gather_16(r, p + at, stride, classes, whole);
       for (size_t j = 0; j < 16; j++) vstore(copy + (at + j) * 16, r[j]);
     }
     return (struct tile){copy, 16, 16};
@@ -90,19 +100,16 @@ VFN void group_scatter(const struct vloss_shape *shape, const struct group *g, f
   const size_t classes = shape->classes;
   if (g->layout == ACROSS) return;
   if (shape->inner == 1 && g->n == 16) {
+    const size_t whole = whole_vectors(g, stride, classes);
     p += g->first * stride;
     for (size_t c = 0; c < classes; c += 16) {
       size_t at = classes < 16 ? 0 : c + 16 > classes ? classes - 16 : c;
       vf r[16];
       for (size_t j = 0; j < 16; j++) r[j] = vload(copy + (at + j) * 16);
       vtranspose(r);
-      for (size_t i = 0; i < 16; i++) {
-        float *row = p + i * stride + at;
-        if (spills(g, stride, classes, i))
-          vstore(row, r[i]);
-        else
-          vstore_tail(row, r[i], classes);
-      }
+      size_t i = 0;
+      for (; i < whole; i++) vstore(p + i * stride + at, r[i]);
+      for (; i < 16; i++) vstore_tail(p + i * stride + at, r[i], classes);
     }
     return;
   }

@@ -113,7 +113,7 @@ enum softmax_kind { SOFTMAX, LOG_SOFTMAX, LOG_SUM_EXP };
 
 VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
   static const int32_t none[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-  float copy[GATHER_CLASSES * 16];
+  ALIGNED float copy[GATHER_CLASSES * 16];
   const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
   const enum writing writing = writing_for(&job->shape, job->x == job->out);
   for (size_t first = 0; first < rows;) {
@@ -186,7 +186,7 @@ VFN vf backward_term(vf y, vf h, vf sum, const enum softmax_kind kind) {
 }
 
 VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
-  float y_copy[GATHER_CLASSES * 16], h_copy[GATHER_CLASSES * 16];
+  ALIGNED float y_copy[GATHER_CLASSES * 16], h_copy[GATHER_CLASSES * 16];
   const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
   const enum writing writing = writing_for(&job->shape, job->x == job->out || job->upstream == job->out);
   for (size_t first = 0; first < rows;) {

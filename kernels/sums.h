@@ -19,6 +19,8 @@
 #define NO_CLASS SIZE_MAX
 #define INF __builtin_inff()
 #define NOT_A_NUMBER __builtin_nanf("")
+/* For arrays of 16 that are loaded as vectors: none then straddles two cache lines. */
+#define ALIGNED _Alignas(64)
 
 /* Beyond this the two-constant reduction of exp loses bits: such rows use x - max, which is exact where it matters. */
 #define HUGE_LOGIT 0x1p16f
@@ -90,8 +92,8 @@ VFN vm is_huge(vf max) {
 /* What is known of 16 rows after their sums: sum_{c != skip} exp(x_c) = sum * 2^n * e^shift, and the maximum of x_c
  * over c != skip. sum is NaN if such an x_c is NaN, else +inf if one is +inf. */
 struct row_sums {
-  double sum[16];
-  float n[16], shift[16], max[16];
+  ALIGNED double sum[16];
+  ALIGNED float n[16], shift[16], max[16];
 };
 
 /* For the lanes that no row fills. */
@@ -292,7 +294,7 @@ VFN void short_rows_pass(const float *x, size_t stride, size_t n, size_t classes
                          const double *leave, float *stash, size_t stash_stride, struct row_sums *out) {
   vf v[4], rows[16], max[16];
   struct {
-    float n[16], round[16], low[16], limit[16];
+    ALIGNED float n[16], round[16], low[16], limit[16];
   } first;
   for (size_t i = 0; i < 16; i++) {
     rows[i] = vset1(0.0f);
@@ -478,9 +480,43 @@ static __attribute__((noinline)) void tile_sum_below(const struct tile *x, size_
     }
 }
 
-static __attribute__((noinline)) void tile_sum(const struct tile *x, size_t classes, vi skip, struct row_sums *out,
-                                               float *left_out) {
+static __attribute__((noinline)) void tile_sum_wide(const struct tile *x, size_t classes, vi skip, struct row_sums *out,
+                                                    float *left_out) {
   tile_sum_pass(x, classes, skip, out, left_out, 0);
+}
+
+/* The same for 16 rows of up to 16 classes, r[c] being class c of every row: all in registers where there are 32. The
+ * terms are kept in `kept` as a tile. Terms that do not exist are 0: the sum's order is that of any row. */
+VFN void sum_of_16(vf *r, size_t classes, vi skip, float *kept, struct row_sums *out, float *left_out) {
+  vf left = vset1(-INF), max[4];
+  for (int j = 0; j < 16; j++) {
+    const vm skipped = vieq(skip, viset1(j));
+    left = vsel(skipped, r[j], left);
+    r[j] = (size_t)j < classes ? vsel(skipped, vset1(-INF), r[j]) : vset1(-INF);
+  }
+  for (int j = 0; j < 4; j++) max[j] = vmax(vmax(r[j], r[j + 4]), vmax(r[j + 8], r[j + 12]));
+  const vf top = vmax(vmax(max[0], max[1]), vmax(max[2], max[3]));
+  const struct reference ref = reference_for(top);
+  for (int j = 0; j < 16; j += 4) {
+    if ((size_t)j < classes)
+      terms4(r + j, r + j, &ref);
+    else
+      r[j] = r[j + 1] = r[j + 2] = r[j + 3] = vset1(0.0f);
+    for (int k = j; k < j + 4; k++) vstore(kept + 16 * k, r[k]);
+  }
+  vd sum[8];
+  for (int j = 0; j < 8; j++) sum[j] = classes > 8 ? dadd(dwiden(r[j]), dwiden(r[j + 8])) : dwiden(r[j]);
+  for (int j = 0; j < 4; j++) sum[j] = dadd(sum[j], sum[j + 4]);
+  dstore(out->sum, dadd(dadd(sum[0], sum[2]), dadd(sum[1], sum[3])));
+  vstore(out->n, ref.n);
+  vstore(out->shift, vset1(0.0f));
+  vstore(out->max, top);
+  vstore(left_out, left);
+}
+
+/* Rows of a tile without the classes in skip (-1: none), and in left_out their logits; or -inf. */
+static void tile_sum(const struct tile *x, size_t classes, vi skip, struct row_sums *out, float *left_out) {
+  tile_sum_wide(x, classes, skip, out, left_out);
   if (__builtin_expect(vany(is_huge(vload(out->max))), 0)) {
     struct row_sums below;
     tile_max(x, classes, skip, below.max);

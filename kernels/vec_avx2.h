@@ -62,6 +62,15 @@ VFN void vistore(int32_t *p, vi x) {
   _mm256_storeu_si256((__m256i *)p, x.lo);
   _mm256_storeu_si256((__m256i *)(p + 8), x.hi);
 }
+/* Low halves where the high halves are 0, else all bits set; the shuffle works in 128-bit lanes, hence the permute. */
+VFN __m256i viload_narrow_(const int64_t *p) {
+  __m256 a = _mm256_loadu_ps((const float *)p), b = _mm256_loadu_ps((const float *)(p + 4));
+  __m256i low = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88)),
+          high = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd));
+  __m256i fits = _mm256_cmpeq_epi32(high, _mm256_setzero_si256());
+  return _mm256_permute4x64_epi64(_mm256_or_si256(low, _mm256_xor_si256(fits, _mm256_set1_epi32(-1))), 0xd8);
+}
+VFN vi viload_narrow(const int64_t *p) { return (vi){viload_narrow_(p), viload_narrow_(p + 8)}; }
 VFN vd dset1(double x) { return (vd){_mm256_set1_pd(x), _mm256_set1_pd(x), _mm256_set1_pd(x), _mm256_set1_pd(x)}; }
 VFN vd dload(const double *p) {
   return (vd){_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4), _mm256_loadu_pd(p + 8), _mm256_loadu_pd(p + 12)};
@@ -96,6 +105,9 @@ VFN vm vgt(vf a, vf b) { return F2(CMP_GT, a, b); }
 VFN vm vge(vf a, vf b) { return F2(CMP_GE, a, b); }
 VFN vm veq(vf a, vf b) { return F2(CMP_EQ, a, b); }
 VFN vm vnan(vf a) { return F1(CMP_NAN, a); }
+VFN vm vigt(vi a, vi b) {
+  return (vm){_mm256_castsi256_ps(_mm256_cmpgt_epi32(a.lo, b.lo)), _mm256_castsi256_ps(_mm256_cmpgt_epi32(a.hi, b.hi))};
+}
 VFN vm vieq(vi a, vi b) {
   return (vm){_mm256_castsi256_ps(_mm256_cmpeq_epi32(a.lo, b.lo)), _mm256_castsi256_ps(_mm256_cmpeq_epi32(a.hi, b.hi))};
 }

@@ -32,6 +32,10 @@ VFN void vstream_end(void) { _mm_sfence(); }
 VFN vi viset1(int32_t x) { return _mm512_set1_epi32(x); }
 VFN vi viload(const int32_t *p) { return _mm512_loadu_si512(p); }
 VFN void vistore(int32_t *p, vi x) { _mm512_storeu_si512(p, x); }
+VFN vi viload_narrow(const int64_t *p) {
+  return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtusepi64_epi32(_mm512_loadu_si512(p))),
+                            _mm512_cvtusepi64_epi32(_mm512_loadu_si512(p + 8)), 1);
+}
 VFN vd dset1(double x) { return (vd){_mm512_set1_pd(x), _mm512_set1_pd(x)}; }
 VFN vd dload(const double *p) { return (vd){_mm512_loadu_pd(p), _mm512_loadu_pd(p + 8)}; }
 VFN void dstore(double *p, vd x) {
@@ -54,6 +58,7 @@ VFN vm vgt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
 VFN vm vge(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
 VFN vm veq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
 VFN vm vnan(vf a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
+VFN vm vigt(vi a, vi b) { return _mm512_cmpgt_epi32_mask(a, b); }
 VFN vm vieq(vi a, vi b) { return _mm512_cmpeq_epi32_mask(a, b); }
 VFN vm vmand(vm a, vm b) { return _kand_mask16(a, b); }
 VFN vm vmor(vm a, vm b) { return _kor_mask16(a, b); }

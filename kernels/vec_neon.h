@@ -65,6 +65,13 @@ VFN vi viload(const int32_t *p) {
   return v;
 }
 VFN void vistore(int32_t *p, vi x) { EACH4 vst1q_s32(p + 4 * i, x.r[i]); }
+VFN vi viload_narrow(const int64_t *p) {
+  vi v;
+  const uint64_t *u = (const uint64_t *)p;
+  EACH4 v.r[i] =
+      vreinterpretq_s32_u32(vcombine_u32(vqmovn_u64(vld1q_u64(u + 4 * i)), vqmovn_u64(vld1q_u64(u + 4 * i + 2))));
+  return v;
+}
 VFN vd dset1(double x) {
   vd v;
   EACH8 v.r[i] = vdupq_n_f64(x);
@@ -99,6 +106,7 @@ WORD(vm, EACH4, vgt, (vf a, vf b), vcgtq_f32(a.r[i], b.r[i]))
 WORD(vm, EACH4, vge, (vf a, vf b), vcgeq_f32(a.r[i], b.r[i]))
 WORD(vm, EACH4, veq, (vf a, vf b), vceqq_f32(a.r[i], b.r[i]))
 WORD(vm, EACH4, vnan, (vf a), vmvnq_u32(vceqq_f32(a.r[i], a.r[i])))
+WORD(vm, EACH4, vigt, (vi a, vi b), vcgtq_s32(a.r[i], b.r[i]))
 WORD(vm, EACH4, vieq, (vi a, vi b), vceqq_s32(a.r[i], b.r[i]))
 WORD(vm, EACH4, vmand, (vm a, vm b), vandq_u32(a.r[i], b.r[i]))
 WORD(vm, EACH4, vmor, (vm a, vm b), vorrq_u32(a.r[i], b.r[i]))

@@ -64,6 +64,12 @@ VFN vi viload(const int32_t *p) {
   return r;
 }
 VFN void vistore(int32_t *p, vi x) { memcpy(p, x.a, sizeof x.a); }
+/* 64-bit values as unsigned 32-bit ones; what does not fit becomes 0xffffffff. */
+VFN vi viload_narrow(const int64_t *p) {
+  vi r;
+  EACH r.a[i_] = p[i_] < 0 || p[i_] > UINT32_MAX ? -1 : (int32_t)(uint32_t)p[i_];
+  return r;
+}
 VFN vd dset1(double x) {
   vd r;
   EACH r.a[i_] = x;
@@ -138,6 +144,11 @@ VFN vm veq(vf a, vf b) {
 VFN vm vnan(vf a) {
   vm m;
   EACH m.a[i_] = a.a[i_] != a.a[i_];
+  return m;
+}
+VFN vm vigt(vi a, vi b) {
+  vm m;
+  EACH m.a[i_] = a.a[i_] > b.a[i_];
   return m;
 }
 VFN vm vieq(vi a, vi b) {

@@ -113,14 +113,17 @@ static void rising(struct random *r, size_t n, float *x) {
   }
 }
 
+/* Around +-2^16 and often exactly there at the maximum, and far beyond in places. */
 static void wide(struct random *r, size_t n, float *x) {
-  bool one_sided = random_below(r, 2);
-  float shift = either_sign(r, random_below(r, 2) ? 65536.0f : 60000.0f);
+  bool one_sided = random_below(r, 2), exact = random_below(r, 4) == 0;
+  float shift = either_sign(r, exact || random_below(r, 2) ? 65536.0f : 60000.0f);
   for (size_t c = 0; c < n; c++) {
     float spread = random_below(r, 8) ? 1.0f : 512.0f;
     x[c] = shift + bell(r) * spread;
-    if (!one_sided && random_below(r, 16) == 0) x[c] = -x[c];
+    if (exact && x[c] > shift) x[c] = shift;
+    if (!one_sided && !exact && random_below(r, 16) == 0) x[c] = -x[c];
   }
+  if (exact) put(r, n, x, shift);
 }
 
 static void fill_row(struct random *r, enum family family, size_t n, size_t target, float *x) {
