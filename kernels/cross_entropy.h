@@ -323,7 +323,7 @@ static void finish_group(struct vloss_cross_entropy_job *job, struct group_state
   /* The losses. a is the target's own share of q; uniform that of every class. */
   const double e = job->smoothing, uniform = e / (double)classes;
   const vd wide_target = dwiden(vload(s->target)), wide_left_out = dwiden(vload(spread ? s->left_out : s->target));
-  struct finished row = finish(&s->sums, wide_left_out);
+  struct finished row = finish(&s->sums, wide_left_out, !job->grad && !job->lse);
   vd nan = dset1((double)NOT_A_NUMBER), zero = dset1(0.0);
   dm ignored = dgt(dload(s->l.ignored), zero), bad = dgt(dload(s->l.bad), zero);
   vd weight = dload(s->l.weight), upstream = dload(s->l.upstream), a = dmul(dset1(1 - e), weight), total = a, loss;

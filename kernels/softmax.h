@@ -79,7 +79,7 @@ VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g,
                      struct row_sums *sums, vf *max) {
   vd nothing = dset1(-(double)INF), one = dset1(1.0);
   *max = vload(sums->max);
-  vd log_sum = dsub(finish(sums, nothing).lse, dwiden(*max));
+  vd log_sum = dsub(finish(sums, nothing, 0).lse, dwiden(*max));
   vd dominated = dsel(dgt(dset1(0x1.62e42fefa39efp-1), log_sum), one, dset1(0.0));
   double again[16];
   dstore(again, dominated);
@@ -101,7 +101,7 @@ VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g,
     if (g->layout == ALONG) row_sum(x, job->shape.classes, (size_t)skip[i], NULL, &others, i);
   }
   if (g->layout != ALONG) tile_sum(tile, job->shape.classes, viload(skip), &others, left_out);
-  return dsel(dgt(dominated, dset1(0.0)), finish(&others, dwiden(vload(left_out))).loss, log_sum);
+  return dsel(dgt(dominated, dset1(0.0)), finish(&others, dwiden(vload(left_out)), 1).loss, log_sum);
 }
 
 VFN enum writing writing_for(const struct vloss_shape *shape, int in_place) {
@@ -123,7 +123,7 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
     if (g.layout != ALONG) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
     struct row_sums sums;
     group_sums(job, &g, &tile, none, kind == SOFTMAX && writing == KEPT, &sums);
-    struct finished row = finish(&sums, dset1(-(double)INF));
+    struct finished row = finish(&sums, dset1(-(double)INF), 0);
     if (kind == LOG_SUM_EXP) {
       vstore_tail(job->out + g.first, canonical(dnarrow(row.lse)), g.n);
       continue;

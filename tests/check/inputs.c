@@ -164,6 +164,7 @@ static void fill_row(struct random *r, enum family family, size_t n, size_t targ
     for (size_t c = 0; c < n; c++) x[c] = -INFINITY;
   for (; family == WITH_NAN && many > 0; many--) put(r, n, x, any_nan(r));
   for (; family == WITH_INFINITY && many > 0; many--) put(r, n, x, INFINITY);
+  if (family == WITH_INFINITY && random_below(r, 4) == 0) put(r, n, x, any_nan(r));
 }
 
 void fill_logits(struct random *r, enum family family, size_t rows, size_t classes, const int64_t *labels, float *x) {
@@ -227,4 +228,10 @@ void fill_weights(struct random *r, bool with_signs, size_t n, float *w) {
 
 void fill_upstream(struct random *r, size_t n, float *h) {
   for (size_t i = 0; i < n; i++) h[i] = random_below(r, 16) ? with_exponent(r, 117, 137) : 0;
+}
+
+void fill_scales(struct random *r, size_t n, float *h) {
+  fill_upstream(r, n, h);
+  for (size_t i = 0; i < n; i++)
+    if (random_below(r, 4) == 0) h[i] = with_exponent(r, 0, 127 + 115);
 }
