@@ -113,14 +113,18 @@ vloss_status vloss_check_labels(const struct vloss_labels *labels, size_t rows, 
 }
 
 #if defined(__x86_64__) || defined(__i386__)
-/* Every exception masked, round to nearest, no flush to zero, no flags. */
+/* Every exception masked, round to nearest, no flush to zero; the low six bits are flags. Writing the register stalls
+ * the pipeline, so it is written only where that changes something. */
 #define DEFAULT_MXCSR 0x1f80u
+#define MXCSR_FLAGS 0x3fu
 uint64_t vloss_fp_enter(void) {
-  unsigned saved = _mm_getcsr();
-  _mm_setcsr(DEFAULT_MXCSR);
+  const unsigned saved = _mm_getcsr();
+  if ((saved & ~MXCSR_FLAGS) != DEFAULT_MXCSR) _mm_setcsr(DEFAULT_MXCSR);
   return saved;
 }
-void vloss_fp_leave(uint64_t saved) { _mm_setcsr((unsigned)saved); }
+void vloss_fp_leave(uint64_t saved) {
+  if (_mm_getcsr() != (unsigned)saved) _mm_setcsr((unsigned)saved);
+}
 #elif defined(__aarch64__)
 /* FPCR (modes) in the low half, FPSR (flags) in the high half; the default of both is 0. */
 uint64_t vloss_fp_enter(void) {

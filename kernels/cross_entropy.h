@@ -274,6 +274,10 @@ static void sum_group(const struct vloss_cross_entropy_job *job, struct group_st
       else if (!together)
         row_sum(x, classes, (size_t)(ptrdiff_t)s->l.label[i], kept ? kept + i * job->grad_stride : NULL, &s->sums, i);
     }
+    if (g->n == 1) {
+      spread_sums_of(&s->sums, 0);
+      vstore(s->target, vset1(s->target[0]));
+    }
   } else if (!spread && gathers_16(&job->shape, g) && sum_16(job, s)) {
     s->kept = 1;
   } else {
@@ -345,7 +349,9 @@ static void finish_group(struct vloss_cross_entropy_job *job, struct group_state
   loss = dsel(ignored, zero, loss);
   ALIGNED double losses[16];
   dstore(losses, loss);
-  if (g->n == 16 && g->first % 16 == 0)
+  if (rows == 1)
+    job->loss_sum = losses[0];
+  else if (g->n == 16 && g->first % 16 == 0)
     job->loss_sum += dsum(loss);
   else
     for (size_t i = 0; i < g->n; i++) add_loss(job, pending, g->first + i, rows, losses[i]);

@@ -15,6 +15,13 @@
 #define VLOSS_ISA_SYMBOL(x) VLOSS_PASTE(x, VLOSS_ISA)
 #define VLOSS_ISA_NAME VLOSS_STRING(VLOSS_ISA)
 
+/* In front of a short loop over an array of vectors: unrolled, the array lives in registers. */
+#ifdef __clang__
+#define UNROLL _Pragma("unroll 16")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #if defined(VLOSS_ISA_IS_AVX512)
 #include "vec_avx512.h"
 #elif defined(VLOSS_ISA_IS_AVX2)

@@ -54,8 +54,8 @@ VFN int gathers_16(const struct vloss_shape *shape, const struct group *g) {
 }
 /* r[c] = class c of 16 rows, for up to 16 classes from p on; the first `whole` rows in whole vectors. */
 VFN void gather_16(vf *r, const float *p, size_t stride, size_t classes, size_t whole) {
-  for (size_t i = 0; i < 16; i++)
-    r[i] = i < whole ? vload(p + i * stride) : vtail(p + i * stride, classes < 16 ? classes : 16, 0.0f);
+  UNROLL for (size_t i = 0; i < 16; i++) r[i] =
+      i < whole ? vload(p + i * stride) : vtail(p + i * stride, classes < 16 ? classes : 16, 0.0f);
   vtranspose(r);
 }
 

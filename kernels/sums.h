@@ -63,9 +63,9 @@ VFN vf term(vf x, const struct reference *ref) {
 /* Four terms at once. Steps of INTERLEAVE terms alternate, so that the chains of dependent operations overlap even
  * where the CPU looks ahead less than a term: as many as the ISA has registers for. */
 VFN void terms4(vf *e, const vf *x, const struct reference *ref) {
-  for (int j = 0; j < 4; j += INTERLEAVE) {
+  UNROLL for (int j = 0; j < 4; j += INTERLEAVE) {
     vf t[INTERLEAVE], r[INTERLEAVE], p[INTERLEAVE];
-#define EACH for (int i = 0; i < INTERLEAVE; i++)
+#define EACH UNROLL for (int i = 0; i < INTERLEAVE; i++)
     EACH r[i] = vmax(ref->low, x[j + i]);
     EACH t[i] = vfma(r[i], vset1(VLOSS_LOG2E), ref->round);
     EACH p[i] = vsub(t[i], ref->round);
@@ -102,6 +102,13 @@ VFN void no_sums(struct row_sums *sums) {
   vstore(sums->n, vset1(0.0f));
   vstore(sums->shift, vset1(0.0f));
   vstore(sums->max, vset1(0.0f));
+}
+
+/* The sums of a lone row, in every lane: stored as they will be loaded, so that the loads need not wait. */
+VFN void spread_sums_of(struct row_sums *sums, size_t row) {
+  dstore(sums->sum, dset1(sums->sum[row]));
+  vstore(sums->n, vset1(sums->n[row]));
+  vstore(sums->shift, vset1(sums->shift[row]));
 }
 
 /* ---- One row, classes along the lanes --------------------------------------------------------------------------- */
@@ -286,8 +293,8 @@ static __attribute__((noinline)) void row_sum(const float *x, size_t classes, si
  * row waits for its own maximum or its own sum. skip: -1 for none; rows with a mark in leave are not read. */
 VFN vf reduce_max(vf *rows) {
   vtranspose(rows);
-  for (int j = 0; j < 8; j++) rows[j] = vmax(rows[j], rows[j + 8]);
-  for (int j = 0; j < 4; j++) rows[j] = vmax(rows[j], rows[j + 4]);
+  UNROLL for (int j = 0; j < 8; j++) rows[j] = vmax(rows[j], rows[j + 8]);
+  UNROLL for (int j = 0; j < 4; j++) rows[j] = vmax(rows[j], rows[j + 4]);
   return vmax(vmax(rows[0], rows[1]), vmax(rows[2], rows[3]));
 }
 VFN void short_rows_pass(const float *x, size_t stride, size_t n, size_t classes, const int32_t *skip,
@@ -329,8 +336,8 @@ VFN void short_rows_pass(const float *x, size_t stride, size_t n, size_t classes
   if (classes > BLOCK) top = reduce_max(max);
   vd sum[8];
   vtranspose(rows);
-  for (int j = 0; j < 8; j++) sum[j] = dadd(dwiden(rows[j]), dwiden(rows[j + 8]));
-  for (int j = 0; j < 4; j++) sum[j] = dadd(sum[j], sum[j + 4]);
+  UNROLL for (int j = 0; j < 8; j++) sum[j] = dadd(dwiden(rows[j]), dwiden(rows[j + 8]));
+  UNROLL for (int j = 0; j < 4; j++) sum[j] = dadd(sum[j], sum[j + 4]);
   dstore(out->sum, dadd(dadd(sum[0], sum[2]), dadd(sum[1], sum[3])));
   vstore(out->n, vload(first.n));
   vstore(out->shift, vset1(0.0f));
@@ -488,25 +495,28 @@ static __attribute__((noinline)) void tile_sum_wide(const struct tile *x, size_t
 /* The same for 16 rows of up to 16 classes, r[c] being class c of every row: all in registers where there are 32. The
  * terms are kept in `kept` as a tile. Terms that do not exist are 0: the sum's order is that of any row. */
 VFN void sum_of_16(vf *r, size_t classes, vi skip, float *kept, struct row_sums *out, float *left_out) {
-  vf left = vset1(-INF), max[4];
-  for (int j = 0; j < 16; j++) {
+  const vf none = vset1(-INF);
+  vf left = none, max[4];
+  UNROLL for (int j = 0; j < 16; j++) {
     const vm skipped = vieq(skip, viset1(j));
     left = vsel(skipped, r[j], left);
-    r[j] = (size_t)j < classes ? vsel(skipped, vset1(-INF), r[j]) : vset1(-INF);
+    r[j] = vsel(skipped, none, r[j]);
+    if ((size_t)j >= classes) r[j] = none;
   }
-  for (int j = 0; j < 4; j++) max[j] = vmax(vmax(r[j], r[j + 4]), vmax(r[j + 8], r[j + 12]));
+  UNROLL for (int j = 0; j < 4; j++) max[j] = vmax(vmax(r[j], r[j + 4]), vmax(r[j + 8], r[j + 12]));
   const vf top = vmax(vmax(max[0], max[1]), vmax(max[2], max[3]));
   const struct reference ref = reference_for(top);
-  for (int j = 0; j < 16; j += 4) {
+  UNROLL for (int j = 0; j < 16; j += 4) {
     if ((size_t)j < classes)
       terms4(r + j, r + j, &ref);
     else
       r[j] = r[j + 1] = r[j + 2] = r[j + 3] = vset1(0.0f);
-    for (int k = j; k < j + 4; k++) vstore(kept + 16 * k, r[k]);
   }
+  UNROLL for (int j = 0; j < 16; j++) vstore(kept + 16 * j, r[j]);
   vd sum[8];
-  for (int j = 0; j < 8; j++) sum[j] = classes > 8 ? dadd(dwiden(r[j]), dwiden(r[j + 8])) : dwiden(r[j]);
-  for (int j = 0; j < 4; j++) sum[j] = dadd(sum[j], sum[j + 4]);
+  UNROLL for (int j = 0; j < 8; j++) sum[j] = dwiden(r[j]);
+  if (classes > 8) UNROLL for (int j = 0; j < 8; j++) sum[j] = dadd(sum[j], dwiden(r[j + 8]));
+  UNROLL for (int j = 0; j < 4; j++) sum[j] = dadd(sum[j], sum[j + 4]);
   dstore(out->sum, dadd(dadd(sum[0], sum[2]), dadd(sum[1], sum[3])));
   vstore(out->n, ref.n);
   vstore(out->shift, vset1(0.0f));

@@ -144,16 +144,15 @@ VFN float vhmax(vf a) {
 /* 8 x 8: pairs of floats, pairs of pairs, halves. */
 VFN void vtranspose_(__m256 *r) {
   __m256 t[8];
-  for (int i = 0; i < 8; i += 2) {
+  UNROLL for (int i = 0; i < 8; i += 2) {
     t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
     t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
   }
-  for (int i = 0; i < 8; i += 4)
-    for (int k = 0; k < 2; k++) {
-      r[i + 2 * k] = _mm256_shuffle_ps(t[i + k], t[i + k + 2], 0x44);
-      r[i + 2 * k + 1] = _mm256_shuffle_ps(t[i + k], t[i + k + 2], 0xee);
-    }
-  for (int k = 0; k < 4; k++) {
+  UNROLL for (int i = 0; i < 8; i += 4) UNROLL for (int k = 0; k < 2; k++) {
+    r[i + 2 * k] = _mm256_shuffle_ps(t[i + k], t[i + k + 2], 0x44);
+    r[i + 2 * k + 1] = _mm256_shuffle_ps(t[i + k], t[i + k + 2], 0xee);
+  }
+  UNROLL for (int k = 0; k < 4; k++) {
     __m256 a = r[k], b = r[k + 4];
     r[k] = _mm256_permute2f128_ps(a, b, 0x20);
     r[k + 4] = _mm256_permute2f128_ps(a, b, 0x31);
@@ -161,14 +160,14 @@ VFN void vtranspose_(__m256 *r) {
 }
 VFN void vtranspose(vf *r) {
   __m256 q[4][8];
-  for (int i = 0; i < 8; i++) {
+  UNROLL for (int i = 0; i < 8; i++) {
     q[0][i] = r[i].lo;
     q[1][i] = r[i + 8].lo;
     q[2][i] = r[i].hi;
     q[3][i] = r[i + 8].hi;
   }
-  for (int k = 0; k < 4; k++) vtranspose_(q[k]);
-  for (int i = 0; i < 8; i++) {
+  UNROLL for (int k = 0; k < 4; k++) vtranspose_(q[k]);
+  UNROLL for (int i = 0; i < 8; i++) {
     r[i] = (vf){q[0][i], q[1][i]};
     r[i + 8] = (vf){q[2][i], q[3][i]};
   }

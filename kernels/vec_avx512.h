@@ -90,17 +90,16 @@ VFN float vhmax(vf a) {
 /* Pairs of floats, pairs of pairs, then quarters of registers, twice. */
 VFN void vtranspose(vf *r) {
   vf t[16];
-  for (int i = 0; i < 16; i += 2) {
+  UNROLL for (int i = 0; i < 16; i += 2) {
     t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
     t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
   }
-  for (int i = 0; i < 16; i += 4)
-    for (int k = 0; k < 2; k++) {
-      __m512d a = _mm512_castps_pd(t[i + k]), b = _mm512_castps_pd(t[i + k + 2]);
-      r[i + 2 * k] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
-      r[i + 2 * k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
-    }
-  for (int k = 0; k < 4; k++) {
+  UNROLL for (int i = 0; i < 16; i += 4) UNROLL for (int k = 0; k < 2; k++) {
+    __m512d a = _mm512_castps_pd(t[i + k]), b = _mm512_castps_pd(t[i + k + 2]);
+    r[i + 2 * k] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+    r[i + 2 * k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+  }
+  UNROLL for (int k = 0; k < 4; k++) {
     vf a = _mm512_shuffle_f32x4(r[k], r[k + 4], 0x88), b = _mm512_shuffle_f32x4(r[k + 8], r[k + 12], 0x88);
     vf c = _mm512_shuffle_f32x4(r[k], r[k + 4], 0xdd), d = _mm512_shuffle_f32x4(r[k + 8], r[k + 12], 0xdd);
     r[k] = _mm512_shuffle_f32x4(a, b, 0x88);

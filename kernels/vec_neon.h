@@ -139,18 +139,17 @@ VFN float vhmax(vf a) {
 
 VFN void vtranspose(vf *r) {
   vf t[16];
-  for (int i = 0; i < 16; i += 4)
-    for (int k = 0; k < 4; k++) {
-      float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(r[i].r[k], r[i + 1].r[k]));
-      float64x2_t b = vreinterpretq_f64_f32(vtrn2q_f32(r[i].r[k], r[i + 1].r[k]));
-      float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(r[i + 2].r[k], r[i + 3].r[k]));
-      float64x2_t d = vreinterpretq_f64_f32(vtrn2q_f32(r[i + 2].r[k], r[i + 3].r[k]));
-      t[4 * k].r[i / 4] = vreinterpretq_f32_f64(vtrn1q_f64(a, c));
-      t[4 * k + 1].r[i / 4] = vreinterpretq_f32_f64(vtrn1q_f64(b, d));
-      t[4 * k + 2].r[i / 4] = vreinterpretq_f32_f64(vtrn2q_f64(a, c));
-      t[4 * k + 3].r[i / 4] = vreinterpretq_f32_f64(vtrn2q_f64(b, d));
-    }
-  for (int i = 0; i < 16; i++) r[i] = t[i];
+  UNROLL for (int i = 0; i < 16; i += 4) UNROLL for (int k = 0; k < 4; k++) {
+    float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(r[i].r[k], r[i + 1].r[k]));
+    float64x2_t b = vreinterpretq_f64_f32(vtrn2q_f32(r[i].r[k], r[i + 1].r[k]));
+    float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(r[i + 2].r[k], r[i + 3].r[k]));
+    float64x2_t d = vreinterpretq_f64_f32(vtrn2q_f32(r[i + 2].r[k], r[i + 3].r[k]));
+    t[4 * k].r[i / 4] = vreinterpretq_f32_f64(vtrn1q_f64(a, c));
+    t[4 * k + 1].r[i / 4] = vreinterpretq_f32_f64(vtrn1q_f64(b, d));
+    t[4 * k + 2].r[i / 4] = vreinterpretq_f32_f64(vtrn2q_f64(a, c));
+    t[4 * k + 3].r[i / 4] = vreinterpretq_f32_f64(vtrn2q_f64(b, d));
+  }
+  UNROLL for (int i = 0; i < 16; i++) r[i] = t[i];
 }
 
 VFN vd dwiden(vf a) {

@@ -45,7 +45,7 @@ static void describe(struct job *job, struct random *r, double loss_gate) {
     fill_weights(r, option->signed_weights, job->classes, job_add(job, "weights", PER_CLASS, F32)->values);
   if (option->upstream) {
     struct array *upstream = job_add(job, "upstream", per_loss, F32);
-    fill_scales(r, job_length(job, upstream), upstream->values);
+    fill_scales(r, !option->weights && !option->targets, job_length(job, upstream), upstream->values);
   }
   job_add_output(job, "loss", per_loss, F32, loss_gate);
   struct array *grad = job_add_output(job, "grad", MATRIX, F32, 4);

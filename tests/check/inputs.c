@@ -230,8 +230,8 @@ void fill_upstream(struct random *r, size_t n, float *h) {
   for (size_t i = 0; i < n; i++) h[i] = random_below(r, 16) ? with_exponent(r, 117, 137) : 0;
 }
 
-void fill_scales(struct random *r, size_t n, float *h) {
+void fill_scales(struct random *r, bool alone, size_t n, float *h) {
   fill_upstream(r, n, h);
   for (size_t i = 0; i < n; i++)
-    if (random_below(r, 4) == 0) h[i] = with_exponent(r, 0, 127 + 115);
+    if (random_below(r, 4) == 0) h[i] = with_exponent(r, 0, alone ? 254 : 127 + 115);
 }

@@ -47,7 +47,8 @@ void fill_weights(struct random *r, bool with_signs, size_t n, float *w);
 /* Gradients from above: both signs, zeros, and magnitudes from 2^-10 to 2^10. */
 void fill_upstream(struct random *r, size_t n, float *h);
 
-/* The same, of losses: some from denormals up to 2^115, to which weights and targets may add 2^12. */
-void fill_scales(struct random *r, size_t n, float *h);
+/* The same, of losses: some from denormals up to the largest float or, unless alone, up to 2^115, to which weights and
+ * targets may add 2^12. */
+void fill_scales(struct random *r, bool alone, size_t n, float *h);
 
 #endif
