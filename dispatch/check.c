@@ -7,10 +7,13 @@
 #include <xmmintrin.h>
 #endif
 
-vloss_status vloss_check_args(void *ours, size_t our_size, const void *theirs, size_t their_size) {
+vloss_status vloss_check_args(const void **args, void *copy, size_t our_size, const void *theirs, size_t their_size) {
+  *args = theirs;
   if (!theirs) return VLOSS_ERROR_NULL;
-  memset(ours, 0, our_size);
-  memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
+  if (their_size == our_size) return VLOSS_OK;
+  memset(copy, 0, our_size);
+  memcpy(copy, theirs, their_size < our_size ? their_size : our_size);
+  *args = copy;
   for (size_t i = our_size; i < their_size; i++)
     if (((const unsigned char *)theirs)[i]) return VLOSS_ERROR_VERSION;
   return VLOSS_OK;
@@ -28,10 +31,6 @@ vloss_status vloss_check_shape(size_t rows, size_t classes, size_t inner, struct
     return VLOSS_ERROR_OVERFLOW;
   if (classes == 0 && rows > 0) return VLOSS_ERROR_NO_CLASSES;
   return VLOSS_OK;
-}
-
-struct vloss_array vloss_array_flat(const void *p, size_t count, size_t element) {
-  return (struct vloss_array){p, 1, count, count, element};
 }
 
 vloss_status vloss_check_tensor(const void *p, const struct vloss_shape *shape, size_t stride,
@@ -72,20 +71,18 @@ static int overlap(const struct vloss_array *a, const struct vloss_array *b) {
   return shift < low || stride - shift < high;
 }
 
-vloss_status vloss_check_memory(const struct vloss_array *inputs, size_t input_count,
-                                const struct vloss_output *outputs, size_t output_count) {
-  for (size_t i = 0; i < input_count; i++)
-    if (misaligned(&inputs[i])) return VLOSS_ERROR_ALIGNMENT;
-  for (size_t o = 0; o < output_count; o++)
-    if (misaligned(&outputs[o].array)) return VLOSS_ERROR_ALIGNMENT;
-  for (size_t o = 0; o < output_count; o++) {
-    const struct vloss_array *out = &outputs[o].array;
-    if (!out->p) continue;
-    for (size_t i = 0; i < input_count; i++)
-      if (inputs[i].p && overlap(out, &inputs[i]) && !(outputs[o].in_place >> i & 1 && same(out, &inputs[i])))
+vloss_status vloss_check_memory(const struct vloss_memory *m) {
+  for (size_t i = 0; i < m->input_count; i++)
+    if (misaligned(&m->inputs[i])) return VLOSS_ERROR_ALIGNMENT;
+  for (size_t o = 0; o < m->output_count; o++)
+    if (misaligned(&m->outputs[o].array)) return VLOSS_ERROR_ALIGNMENT;
+  for (size_t o = 0; o < m->output_count; o++) {
+    const struct vloss_output *out = &m->outputs[o];
+    for (size_t i = 0; i < m->input_count; i++)
+      if (overlap(&out->array, &m->inputs[i]) && !(m->inputs[i].p == out->in_place && same(&out->array, &m->inputs[i])))
         return VLOSS_ERROR_OVERLAP;
     for (size_t other = 0; other < o; other++)
-      if (outputs[other].array.p && overlap(out, &outputs[other].array)) return VLOSS_ERROR_OVERLAP;
+      if (overlap(&out->array, &m->outputs[other].array)) return VLOSS_ERROR_OVERLAP;
   }
   return VLOSS_OK;
 }

@@ -9,9 +9,9 @@
 #include "table.h"
 #include "vloss/vloss.h"
 
-/* Copies an argument struct of the caller's size into one of ours. Fields the caller does not know are 0; fields that
- * we do not know must be 0. */
-vloss_status vloss_check_args(void *ours, size_t our_size, const void *theirs, size_t their_size);
+/* The argument struct in our size: *args is the caller's own if the sizes agree, else `copy` (our_size bytes) of it.
+ * Fields the caller does not know are 0; fields that we do not know must be 0. */
+vloss_status vloss_check_args(const void **args, void *copy, size_t our_size, const void *theirs, size_t their_size);
 
 /* Fills *shape. The class count is limited to what an int32 label can name. */
 vloss_status vloss_check_shape(size_t rows, size_t classes, size_t inner, struct vloss_shape *shape);
@@ -21,20 +21,33 @@ struct vloss_array {
   const void *p; /* null: not given */
   size_t lines, width, stride, element;
 };
-struct vloss_array vloss_array_flat(const void *p, size_t count, size_t element);
 
 /* The strided array of a tensor of that shape; stride 0 is dense. */
 vloss_status vloss_check_tensor(const void *p, const struct vloss_shape *shape, size_t stride,
                                 struct vloss_array *array);
 
-/* Alignment of every array, and that no output overlaps an input or another output. An output may coincide with input
- * number i exactly if bit i of `in_place` is set for it. */
-struct vloss_output {
-  struct vloss_array array;
-  unsigned in_place;
+/* The arrays of a call, those that are given. */
+enum { VLOSS_MAX_ARRAYS = 8 };
+struct vloss_memory {
+  struct vloss_array inputs[VLOSS_MAX_ARRAYS];
+  struct vloss_output {
+    struct vloss_array array;
+    const void *in_place; /* an input that this output may coincide with, exactly */
+  } outputs[VLOSS_MAX_ARRAYS];
+  size_t input_count, output_count;
 };
-vloss_status vloss_check_memory(const struct vloss_array *inputs, size_t input_count,
-                                const struct vloss_output *outputs, size_t output_count);
+static inline void vloss_add_input(struct vloss_memory *m, struct vloss_array array) {
+  if (array.p) m->inputs[m->input_count++] = array;
+}
+static inline void vloss_add_output(struct vloss_memory *m, struct vloss_array array, const void *in_place) {
+  if (array.p) m->outputs[m->output_count++] = (struct vloss_output){array, in_place};
+}
+static inline struct vloss_array vloss_array_flat(const void *p, size_t count, size_t element) {
+  return (struct vloss_array){p, 1, count, count, element};
+}
+
+/* Alignment of every array, and that no output overlaps an input or another output. */
+vloss_status vloss_check_memory(const struct vloss_memory *m);
 
 /* The rows that count, and the sum of their class weights. Stops at the first label out of range unless unchecked. */
 struct vloss_label_count {

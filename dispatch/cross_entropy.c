@@ -23,70 +23,75 @@ static vloss_status check_fields(const vloss_cross_entropy_args *a, enum loss lo
 
 static vloss_status run(const vloss_cross_entropy_args *args, size_t size, enum loss loss) {
   const struct vloss_table *table;
-  vloss_cross_entropy_args a;
-  vloss_status status = vloss_check_args(&a, sizeof a, args, size);
+  vloss_cross_entropy_args copy;
+  const void *complete;
+  vloss_status status = vloss_check_args(&complete, &copy, sizeof copy, args, size);
+  const vloss_cross_entropy_args *a = complete;
   if (!status) status = vloss_select(&table);
-  if (!status) status = check_fields(&a, loss);
+  if (!status) status = check_fields(a, loss);
   if (status) return status;
 
   /* Arrays: pointers, strides, alignment, overlap. */
   struct vloss_shape shape;
   struct vloss_array logits, targets, grad;
-  if ((status = vloss_check_shape(a.rows, a.classes, a.inner, &shape))) return status;
-  const size_t rows = shape.outer * shape.inner, one_or_rows = a.reduction == VLOSS_NONE ? rows : 1;
-  if (rows && (!a.logits || (!a.labels && !a.targets))) return VLOSS_ERROR_NULL;
-  if ((status = vloss_check_tensor(a.logits, &shape, a.logits_stride, &logits))) return status;
-  if ((status = vloss_check_tensor(a.targets, &shape, a.targets_stride, &targets))) return status;
-  if ((status = vloss_check_tensor(a.grad, &shape, a.grad_stride, &grad))) return status;
-  const size_t label = a.label_type == VLOSS_I32 ? sizeof(int32_t) : sizeof(int64_t);
-  const struct vloss_array inputs[] = {logits, vloss_array_flat(a.labels, rows, label), targets,
-                                       vloss_array_flat(a.weights, a.classes, sizeof(float)),
-                                       vloss_array_flat(a.upstream, one_or_rows, sizeof(float))};
-  const struct vloss_output outputs[] = {{vloss_array_flat(a.loss, one_or_rows, sizeof(float)), 0},
-                                         {grad, 1},
-                                         {vloss_array_flat(a.lse, rows, sizeof(float)), 0},
-                                         {vloss_array_flat(a.predicted, rows, label), 0}};
-  status = vloss_check_memory(inputs, sizeof inputs / sizeof *inputs, outputs, sizeof outputs / sizeof *outputs);
-  if (status) return status;
+  if ((status = vloss_check_shape(a->rows, a->classes, a->inner, &shape))) return status;
+  const size_t rows = shape.outer * shape.inner, one_or_rows = a->reduction == VLOSS_NONE ? rows : 1;
+  if (rows && (!a->logits || (!a->labels && !a->targets))) return VLOSS_ERROR_NULL;
+  if ((status = vloss_check_tensor(a->logits, &shape, a->logits_stride, &logits))) return status;
+  if ((status = vloss_check_tensor(a->targets, &shape, a->targets_stride, &targets))) return status;
+  if ((status = vloss_check_tensor(a->grad, &shape, a->grad_stride, &grad))) return status;
+  const size_t label = a->label_type == VLOSS_I32 ? sizeof(int32_t) : sizeof(int64_t);
+  struct vloss_memory memory;
+  memory.input_count = memory.output_count = 0;
+  vloss_add_input(&memory, logits);
+  vloss_add_input(&memory, vloss_array_flat(a->labels, rows, label));
+  vloss_add_input(&memory, targets);
+  vloss_add_input(&memory, vloss_array_flat(a->weights, a->classes, sizeof(float)));
+  vloss_add_input(&memory, vloss_array_flat(a->upstream, one_or_rows, sizeof(float)));
+  vloss_add_output(&memory, vloss_array_flat(a->loss, one_or_rows, sizeof(float)), NULL);
+  vloss_add_output(&memory, grad, a->logits);
+  vloss_add_output(&memory, vloss_array_flat(a->lse, rows, sizeof(float)), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->predicted, rows, label), NULL);
+  if ((status = vloss_check_memory(&memory))) return status;
 
   /* Labels, and with them the denominator of the mean. */
   struct vloss_cross_entropy_job job = {
       .shape = shape,
-      .x = a.logits,
+      .x = a->logits,
       .x_stride = logits.stride,
-      .labels = {.p = a.labels,
-                 .narrow = a.label_type == VLOSS_I32,
-                 .ignoring = a.ignore != VLOSS_IGNORE_NOTHING,
-                 .ignore_index = a.ignore == VLOSS_IGNORE_DEFAULT && a.ignore_index == 0 ? -100 : a.ignore_index},
-      .targets = a.targets,
+      .labels = {.p = a->labels,
+                 .narrow = a->label_type == VLOSS_I32,
+                 .ignoring = a->ignore != VLOSS_IGNORE_NOTHING,
+                 .ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index},
+      .targets = a->targets,
       .targets_stride = targets.stride,
-      .weights = a.weights,
-      .smoothing = a.label_smoothing,
-      .upstream = a.upstream,
-      .upstream_per_row = a.reduction == VLOSS_NONE,
+      .weights = a->weights,
+      .smoothing = a->label_smoothing,
+      .upstream = a->upstream,
+      .upstream_per_row = a->reduction == VLOSS_NONE,
       .grad_scale = 1,
-      .loss = a.reduction == VLOSS_NONE ? a.loss : NULL,
-      .grad = a.grad,
+      .loss = a->reduction == VLOSS_NONE ? a->loss : NULL,
+      .grad = a->grad,
       .grad_stride = grad.stride,
-      .lse = a.lse,
-      .predicted = a.predicted,
-      .predicted_narrow = a.label_type == VLOSS_I32,
+      .lse = a->lse,
+      .predicted = a->predicted,
+      .predicted_narrow = a->label_type == VLOSS_I32,
   };
   const uint64_t environment = vloss_fp_enter();
   struct vloss_label_count count = {rows, (double)rows};
-  if (a.labels)
-    status = vloss_check_labels(&job.labels, rows, a.classes, a.weights, (a.flags & VLOSS_UNCHECKED) != 0, &count,
-                                a.bad_row);
+  if (a->labels)
+    status = vloss_check_labels(&job.labels, rows, a->classes, a->weights, (a->flags & VLOSS_UNCHECKED) != 0, &count,
+                                a->bad_row);
   if (!status) {
-    const int empty = count.live == 0 && a.flags & VLOSS_EMPTY_MEAN_ZERO;
-    if (a.reduction == VLOSS_MEAN && !empty) job.grad_scale = 1 / count.weight;
+    const int empty = count.live == 0 && a->flags & VLOSS_EMPTY_MEAN_ZERO;
+    if (a->reduction == VLOSS_MEAN && !empty) job.grad_scale = 1 / count.weight;
     if (loss == NLL)
       vloss_nll_rows(&job);
     else
       table->cross_entropy(&job);
-    if (a.loss && a.reduction != VLOSS_NONE) {
-      double total = a.reduction == VLOSS_SUM || empty ? job.loss_sum : job.loss_sum / count.weight;
-      *(float *)a.loss = total == total ? (float)total : __builtin_nanf("");
+    if (a->loss && a->reduction != VLOSS_NONE) {
+      double total = a->reduction == VLOSS_SUM || empty ? job.loss_sum : job.loss_sum / count.weight;
+      *(float *)a->loss = total == total ? (float)total : __builtin_nanf("");
     }
   }
   vloss_fp_leave(environment);

@@ -7,33 +7,38 @@ enum form { FORWARD, BACKWARD, PER_ROW };
 /* The job for valid arguments; *empty where there is nothing to do. */
 static vloss_status prepare(const vloss_softmax_args *args, size_t size, enum form form,
                             const struct vloss_table **table, struct vloss_softmax_job *job) {
-  vloss_softmax_args a;
+  vloss_softmax_args copy;
+  const void *complete;
   struct vloss_shape shape;
   struct vloss_array input, upstream, output;
-  vloss_status status = vloss_check_args(&a, sizeof a, args, size);
+  vloss_status status = vloss_check_args(&complete, &copy, sizeof copy, args, size);
+  const vloss_softmax_args *a = complete;
   if (!status) status = vloss_select(table);
   if (status) return status;
-  if (a.type < VLOSS_F32 || a.type > VLOSS_BF16) return VLOSS_ERROR_ENUM;
-  if (a.type != VLOSS_F32) return VLOSS_ERROR_TYPE;
-  if (form != BACKWARD && a.upstream) return VLOSS_ERROR_ARGUMENTS;
-  if (form == PER_ROW && a.output_stride) return VLOSS_ERROR_ARGUMENTS;
-  if (!a.output) return VLOSS_ERROR_NO_OUTPUT;
-  if ((status = vloss_check_shape(a.rows, a.classes, a.inner, &shape))) return status;
+  if (a->type < VLOSS_F32 || a->type > VLOSS_BF16) return VLOSS_ERROR_ENUM;
+  if (a->type != VLOSS_F32) return VLOSS_ERROR_TYPE;
+  if (form != BACKWARD && a->upstream) return VLOSS_ERROR_ARGUMENTS;
+  if (form == PER_ROW && a->output_stride) return VLOSS_ERROR_ARGUMENTS;
+  if (!a->output) return VLOSS_ERROR_NO_OUTPUT;
+  if ((status = vloss_check_shape(a->rows, a->classes, a->inner, &shape))) return status;
   const size_t rows = shape.outer * shape.inner;
-  if (rows && (!a.input || (form == BACKWARD && !a.upstream))) return VLOSS_ERROR_NULL;
-  if ((status = vloss_check_tensor(a.input, &shape, a.input_stride, &input))) return status;
-  if ((status = vloss_check_tensor(a.upstream, &shape, a.upstream_stride, &upstream))) return status;
-  if ((status = vloss_check_tensor(a.output, &shape, a.output_stride, &output))) return status;
-  if (form == PER_ROW) output = vloss_array_flat(a.output, rows, sizeof(float));
-  const struct vloss_array inputs[] = {input, upstream};
-  const struct vloss_output outputs[] = {{output, form == PER_ROW ? 0 : 3}};
-  if ((status = vloss_check_memory(inputs, 2, outputs, 1))) return status;
+  if (rows && (!a->input || (form == BACKWARD && !a->upstream))) return VLOSS_ERROR_NULL;
+  if ((status = vloss_check_tensor(a->input, &shape, a->input_stride, &input))) return status;
+  if ((status = vloss_check_tensor(a->upstream, &shape, a->upstream_stride, &upstream))) return status;
+  if ((status = vloss_check_tensor(a->output, &shape, a->output_stride, &output))) return status;
+  if (form == PER_ROW) output = vloss_array_flat(a->output, rows, sizeof(float));
+  struct vloss_memory memory;
+  memory.input_count = memory.output_count = 0;
+  vloss_add_input(&memory, input);
+  vloss_add_input(&memory, upstream);
+  vloss_add_output(&memory, output, form == PER_ROW ? NULL : a->output);
+  if ((status = vloss_check_memory(&memory))) return status;
   *job = (struct vloss_softmax_job){.shape = shape,
-                                    .x = a.input,
-                                    .upstream = a.upstream,
+                                    .x = a->input,
+                                    .upstream = a->upstream,
                                     .x_stride = input.stride,
                                     .upstream_stride = upstream.stride,
-                                    .out = a.output,
+                                    .out = a->output,
                                     .out_stride = output.stride};
   return VLOSS_OK;
 }
