@@ -124,19 +124,19 @@ VFN vf general_term(const struct general_row *r, vf x, vf w, vf t) {
   return canonical(vflush(v));
 }
 
-static void row_gradient(const struct vloss_cross_entropy_job *job, size_t row, size_t ahead,
-                         const struct group_labels *l, const struct row_sums *sums, const struct row_factors *factors,
-                         const struct gradient *grad, size_t i, enum writing writing) {
+static void row_gradient(const struct vloss_cross_entropy_job *job, size_t row, const struct group_labels *l,
+                         const struct row_sums *sums, const struct row_factors *factors, const struct gradient *grad,
+                         size_t i, enum writing writing) {
   const size_t classes = job->shape.classes;
-  const float *x = job->x + row * job->x_stride, *next = row + ahead < job->shape.outer ? x + ahead * job->x_stride : x;
+  const float *x = job->x + row * job->x_stride;
   const float *t = job->targets ? job->targets + row * job->targets_stride : NULL;
   const float *w = is_spread(job) ? job->weights : NULL;
   float *out = job->grad + row * job->grad_stride;
   if (grad->flat[i] != 0) {
     fill_row(out, grad->flat_value[i], classes);
   } else if (!is_spread(job) && factors->wide[i] == 0) {
-    row_softmax(x, next, out, classes, factors->factor[i], sums->n[i], sums->shift[i], writing, l->label[i],
-                grad->at_target[i]);
+    row_softmax(x, out, classes, factors->factor[i], sums->n[i], sums->shift[i], writing,
+                (size_t)(ptrdiff_t)l->label[i], grad->at_target[i]);
   } else {
     const struct general_row r =
         general_row(vset1(sums->n[i]), vset1(factors->k[i]), vset1(factors->factor[i]), vset1(factors->f[i]),
@@ -391,8 +391,7 @@ static void finish_group(struct vloss_cross_entropy_job *job, struct group_state
   vstore(grad.minus_qt, spread ? dnarrow(dmul(minus, dset1(1 - e))) : vset1(0.0f));
   vstore(grad.minus_qu, spread ? dnarrow(dmul(minus, dset1(uniform))) : vset1(0.0f));
   if (g->layout == ALONG)
-    for (size_t i = 0; i < g->n; i++)
-      row_gradient(job, g->first + i, g->n, &s->l, &s->sums, &factors, &grad, i, writing);
+    for (size_t i = 0; i < g->n; i++) row_gradient(job, g->first + i, &s->l, &s->sums, &factors, &grad, i, writing);
   else
     tile_gradient(job, s, &factors, &grad);
 }

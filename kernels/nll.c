@@ -11,6 +11,12 @@ static float flushed(double v) {
   return f < 0x1p-126f && f > -0x1p-126f ? 0.0f : f;
 }
 
+/* Element offset of class t of a row; division is left to the tensors that need it. */
+static size_t offset(const struct vloss_shape *s, size_t stride, size_t row, size_t t) {
+  if (s->inner == 1) return row * stride + t;
+  return row / s->inner * stride + t * s->inner + row % s->inner;
+}
+
 void vloss_nll_rows(struct vloss_cross_entropy_job *job) {
   const struct vloss_shape *s = &job->shape;
   const size_t rows = s->outer * s->inner;
@@ -26,7 +32,7 @@ void vloss_nll_rows(struct vloss_cross_entropy_job *job) {
         loss = (double)__builtin_nanf("");
       } else {
         double w = job->weights ? (double)job->weights[t] : 1;
-        double x = (double)job->x[row / s->inner * job->x_stride + (size_t)t * s->inner + row % s->inner];
+        double x = (double)job->x[offset(s, job->x_stride, row, (size_t)t)];
         loss = w == 0 && x == x ? 0 : -w * x;
       }
     }
@@ -44,12 +50,12 @@ void vloss_nll_rows(struct vloss_cross_entropy_job *job) {
   for (size_t row = 0; row < rows; row++) {
     int64_t t = job->labels.narrow ? ((const int32_t *)job->labels.p)[row] : ((const int64_t *)job->labels.p)[row];
     if (job->labels.ignoring && t == job->labels.ignore_index) continue;
-    float *out = job->grad + row / s->inner * job->grad_stride + row % s->inner;
     double upstream = job->grad_scale;
     if (job->upstream) upstream *= (double)job->upstream[job->upstream_per_row ? row : 0];
     if (t < 0 || (uint64_t)t >= s->classes)
-      for (size_t c = 0; c < s->classes; c++) out[c * s->inner] = __builtin_nanf("");
+      for (size_t c = 0; c < s->classes; c++) job->grad[offset(s, job->grad_stride, row, c)] = __builtin_nanf("");
     else
-      out[(size_t)t * s->inner] = flushed(-(job->weights ? (double)job->weights[t] : 1) * upstream);
+      job->grad[offset(s, job->grad_stride, row, (size_t)t)] =
+          flushed(-(job->weights ? (double)job->weights[t] : 1) * upstream);
   }
 }

@@ -117,10 +117,6 @@ VFN void group_scatter(const struct vloss_shape *shape, const struct group *g, f
     for (size_t i = 0; i < g->n; i++) p[row_offset(shape, stride, g->first + i) + c * shape->inner] = copy[c * 16 + i];
 }
 
-/* Brings the line at p, one of the next row that will be summed, into the L2 cache: while one row is written past the
- * cache, memory has time to read. */
-VFN void fetch_ahead(const float *p) { __builtin_prefetch(p, 0, 2); }
-
 /* Calls STEP(c, n) for n <= 16 classes at a time, and with n = 16 and out + c on a 64-byte boundary wherever `aligned`
  * asks for it. */
 #define FOR_CLASSES(classes, out, aligned, STEP)                        \

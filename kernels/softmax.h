@@ -12,43 +12,60 @@ enum writing {
   PAST    /* the same, and written past the cache */
 };
 
-/* out_c = F * exp(x_c) / 2^N, and out_label = value if there is a label. next is the row that will be read after this.
- */
-static void row_softmax(const float *x, const float *next, float *out, size_t classes, float factor, float n,
-                        float shift, enum writing writing, int32_t label, float value) {
-  struct reference ref = reference_at(vset1(n));
-  const vf f = vset1(factor), shifts = vset1(shift);
-  /* Past the cache, the value is put into its vector: a store to a line that has left would have to fetch it again. */
-#define STEP_PAST(c, n)                                                                                    \
-  (fetch_ahead(next + (c)), store_n(out + (c),                                                             \
-                                    vsel(vieq(lane_numbers(), viset1(label - (int32_t)(c))), vset1(value), \
-                                         vflush(vmul(term(load_n(x + (c), n), &ref), f))),                 \
-                                    n, 1))
-#define STEP_KEPT(c, n) store_n(out + (c), vflush(vmul(load_n(out + (c), n), f)), n, 0)
-#define STEP_CACHED(c, n) store_n(out + (c), vflush(vmul(term(load_n(x + (c), n), &ref), f)), n, 0)
-#define STEP_SHIFTED(c, n) store_n(out + (c), vflush(vmul(term(vsub(load_n(x + (c), n), shifts), &ref), f)), n, 0)
-  if (writing == PAST && shift == 0) {
-    FOR_CLASSES(classes, out, 1, STEP_PAST);
-    return;
-  }
-  if (shift != 0)
-    FOR_CLASSES(classes, out, 0, STEP_SHIFTED);
-  else if (writing == KEPT)
-    FOR_CLASSES(classes, out, 0, STEP_KEPT);
-  else
-    FOR_CLASSES(classes, out, 0, STEP_CACHED);
-  if (label >= 0) out[label] = value;
-#undef STEP_PAST
-#undef STEP_KEPT
-#undef STEP_CACHED
-#undef STEP_SHIFTED
+/* vflush of four vectors without NaN, with one test for the usual case that there is nothing to flush. */
+VFN void flush4(vf *v) {
+  const vf least = vmin(vmin(vabs(v[0]), vabs(v[1])), vmin(vabs(v[2]), vabs(v[3])));
+  if (__builtin_expect(vany(vgt(vset1(0x1p-126f), least)), 0)) UNROLL for (int j = 0; j < 4; j++) v[j] = vflush(v[j]);
 }
 
-/* exp(x) f 2^k / 2^N, k through the exponents: mantissa * f first, then one power of two. With low = (N - k - 127) ln2.
- */
-VFN vf wide_term(vf x, const struct reference *wide_ref, vf f) {
-  struct vexp_parts e = vexp_split(vmax(wide_ref->low, x), wide_ref->round);
-  return vflush(vmul(vmul(e.mantissa, f), e.scale));
+/* Classes c..c+15 with `value` at the label. It goes into its vector: past the cache, a later store to a line that has
+ * left would have to fetch it again. */
+VFN vf put_label(vf v, size_t c, size_t label, float value) {
+  return vsel(vieq(lane_numbers(), viset1((int32_t)(label - c))), vset1(value), v);
+}
+
+VFN void row_softmax_as(const float *x, float *out, size_t classes, float factor, float n, float shift, size_t label,
+                        float value, const enum writing writing) {
+  const struct reference ref = reference_at(vset1(n));
+  const vf f = vset1(factor), shifts = vset1(shift);
+  const float *from = writing == KEPT ? out : x;
+  size_t c = 0;
+#define STEP(c, n)                                                                                    \
+  do {                                                                                                \
+    vf v_ = load_n(from + (c), n);                                                                    \
+    v_ = vflush(vmul(writing == KEPT ? v_ : term(vsub(v_, shifts), &ref), f));                        \
+    store_n(out + (c), (label - (c) < 16) ? put_label(v_, c, label, value) : v_, n, writing == PAST); \
+  } while (0)
+  if (writing == PAST) {
+    const size_t head = (64 - (uintptr_t)out % 64) % 64 / sizeof *out;
+    c = head < classes ? head : classes;
+    if (c) STEP(0, c);
+  }
+  for (; c + BLOCK <= classes; c += BLOCK) {
+    vf v[4];
+    UNROLL for (size_t j = 0; j < 4; j++) v[j] = vload(from + c + 16 * j);
+    if (writing != KEPT) {
+      if (shift != 0) UNROLL for (int j = 0; j < 4; j++) v[j] = vsub(v[j], shifts);
+      terms4(v, v, &ref);
+    }
+    UNROLL for (int j = 0; j < 4; j++) v[j] = vmul(v[j], f);
+    flush4(v);
+    if (label - c < BLOCK) UNROLL for (size_t j = 0; j < 4; j++) v[j] = put_label(v[j], c + 16 * j, label, value);
+    UNROLL for (size_t j = 0; j < 4; j++) store_n(out + c + 16 * j, v[j], 16, writing == PAST);
+  }
+  for (; c < classes; c += 16) STEP(c, (classes - c < 16 ? classes - c : (size_t)16));
+#undef STEP
+}
+
+/* out_c = F * exp(x_c) / 2^N for finite F, and `value` at the label (NO_CLASS: none). */
+static void row_softmax(const float *x, float *out, size_t classes, float factor, float n, float shift,
+                        enum writing writing, size_t label, float value) {
+  if (writing == KEPT && shift == 0)
+    row_softmax_as(x, out, classes, factor, n, 0, label, value, KEPT);
+  else if (writing == PAST)
+    row_softmax_as(x, out, classes, factor, n, shift, label, value, PAST);
+  else
+    row_softmax_as(x, out, classes, factor, n, shift, label, value, CACHED);
 }
 
 /* Sums of a group without the classes in skip (-1: none); with `keep`, rows along their classes leave their terms in
@@ -141,16 +158,15 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
       vstore(nans, vsel(undefined, vset1(1.0f), vset1(0.0f)));
       for (size_t i = 0; i < g.n; i++) {
         const float *x = job->x + (g.first + i) * job->x_stride;
-        const float *next = g.first + i + g.n < rows ? x + g.n * job->x_stride : x;
         float *out = job->out + (g.first + i) * job->out_stride;
         if (nans[i] != 0) {
           fill_row(out, NOT_A_NUMBER, classes);
         } else if (kind == SOFTMAX) {
-          row_softmax(x, next, out, classes, factors.factor[i], sums.n[i], sums.shift[i], writing, -1, 0.0f);
+          row_softmax(x, out, classes, factors.factor[i], sums.n[i], sums.shift[i], writing, NO_CLASS, 0.0f);
         } else {
           vf m = vset1(maxima[i]), s = vset1(log_sums[i]);
 #define STEP_CACHED(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 0)
-#define STEP_PAST(c, n) (fetch_ahead(next + (c)), store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 1))
+#define STEP_PAST(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 1)
           if (writing == PAST)
             FOR_CLASSES(classes, out, 1, STEP_PAST);
           else
