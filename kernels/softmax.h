@@ -91,34 +91,31 @@ VFN void group_sums(const struct vloss_softmax_job *job, const struct group *g, 
 }
 
 /* m and log S of 16 rows, S relative to m = max. Where one class holds more than half of S, log S is small and the sum
- * has lost it: a second sum leaves that class out. */
+ * has lost it: a second sum leaves that class out. 0.69 is just below log 2, so that no second class can be as large.
+ */
 VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
-                     struct row_sums *sums, vf *max) {
-  vd nothing = dset1(-(double)INF), one = dset1(1.0);
+                     const struct row_sums *sums, const struct finished *row, vf *max) {
+  const size_t classes = job->shape.classes;
   *max = vload(sums->max);
-  vd log_sum = dsub(finish(sums, nothing, 0).lse, dwiden(*max));
-  vd dominated = dsel(dgt(dset1(0x1.62e42fefa39efp-1), log_sum), one, dset1(0.0));
-  double again[16];
-  dstore(again, dominated);
-  int any = 0;
-  for (size_t i = 0; i < g->n; i++) any |= again[i] != 0;
-  if (!any) return log_sum;
+  const vd log_sum = dsub(row->lse, dwiden(*max));
+  const vm dominated = vgt(vset1(0.69f), dnarrow(log_sum));
+  if (!vany(dominated)) return log_sum;
 
   struct row_sums others = *sums;
-  int32_t skip[16];
-  float left_out[16];
-  for (size_t i = 0; i < 16; i++) {
-    skip[i] = -1;
-    left_out[i] = -INF;
-    if (i >= g->n || again[i] == 0) continue;
-    const float *x = g->layout == ALONG ? job->x + (g->first + i) * job->x_stride : tile->p + i;
-    size_t step = g->layout == ALONG ? 1 : tile->step;
-    skip[i] = (int32_t)row_find(x, step, job->shape.classes, sums->max[i], 0);
-    left_out[i] = sums->max[i];
-    if (g->layout == ALONG) row_sum(x, job->shape.classes, (size_t)skip[i], NULL, &others, i);
+  ALIGNED float left_out[16];
+  vstore(left_out, vsel(dominated, *max, vset1(-INF)));
+  if (g->layout == ALONG) {
+    for (size_t i = 0; i < g->n; i++) {
+      if (left_out[i] == -INF) continue;
+      const float *x = job->x + (g->first + i) * job->x_stride;
+      others.sum[i] = row_sum_below(x, classes, row_find(x, 1, classes, sums->max[i], 0), sums->max[i], &others.n[i],
+                                    &others.shift[i]);
+    }
+  } else {
+    tile_sum_below(tile, classes, visel(dominated, tile_find(tile, classes, *max), viset1(-1)), &others);
   }
-  if (g->layout != ALONG) tile_sum(tile, job->shape.classes, viload(skip), &others, left_out);
-  return dsel(dgt(dominated, dset1(0.0)), finish(&others, dwiden(vload(left_out)), 1).loss, log_sum);
+  const vd small = finish(&others, dwiden(vload(left_out)), 1).loss;
+  return dsel(dgt(dwiden(vsel(dominated, vset1(1.0f), vset1(0.0f))), dset1(0.0)), small, log_sum);
 }
 
 VFN enum writing writing_for(const struct vloss_shape *shape, int in_place) {
@@ -149,7 +146,7 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
     vf max = vset1(0.0f), log_sum = vset1(0.0f);
     struct row_factors factors;
     row_factors(&factors, &row, dset1(1.0));
-    if (kind == LOG_SOFTMAX) log_sum = dnarrow(group_log_sum(job, &g, &tile, &sums, &max));
+    if (kind == LOG_SOFTMAX) log_sum = dnarrow(group_log_sum(job, &g, &tile, &sums, &row, &max));
     vm undefined = vnan(dnarrow(row.inverse));
     if (g.layout == ALONG) {
       float maxima[16], log_sums[16], nans[16];
