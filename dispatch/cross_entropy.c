@@ -84,13 +84,15 @@ static vloss_status run(const vloss_cross_entropy_args *args, size_t size, enum 
                                 a->bad_row);
   if (!status) {
     const int empty = count.live == 0 && a->flags & VLOSS_EMPTY_MEAN_ZERO;
-    if (a->reduction == VLOSS_MEAN && !empty) job.grad_scale = 1 / count.weight;
+    /* Where every live weight is 0 there is no mean: NaN, not what the smoothing's own terms would make of 1/0. */
+    const double denominator = count.weight == 0 ? (double)__builtin_nanf("") : count.weight;
+    if (a->reduction == VLOSS_MEAN && !empty) job.grad_scale = 1 / denominator;
     if (loss == NLL)
       vloss_nll_rows(&job);
     else
       table->cross_entropy(&job);
     if (a->loss && a->reduction != VLOSS_NONE) {
-      double total = a->reduction == VLOSS_SUM || empty ? job.loss_sum : job.loss_sum / count.weight;
+      double total = a->reduction == VLOSS_SUM || empty ? job.loss_sum : job.loss_sum / denominator;
       *(float *)a->loss = total == total ? (float)total : __builtin_nanf("");
     }
   }

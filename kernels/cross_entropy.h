@@ -105,21 +105,17 @@ struct gradient {
 /* F exp(x_c) / 2^N - upstream q_c in every form: spread q, wide rows. Narrow lanes get the bits of row_softmax. */
 struct general_row {
   struct reference ref, wide_ref;
-  vf factor, f, shift, minus_qt, minus_qu;
+  vf factor, factor_low, f, f_low, shift, minus_qt, minus_qu;
   vm wide;
   int any_wide;
 };
-VFN struct general_row general_row(vf n, vf k, vf factor, vf f, vf shift, vf minus_qt, vf minus_qu, vf wide) {
-  vm is_wide = vgt(wide, vset1(0.0f));
-  return (struct general_row){reference_at(n), reference_at(vsub(n, k)), factor, f, shift, minus_qt, minus_qu, is_wide,
-                              vany(is_wide)};
-}
 VFN vf general_term(const struct general_row *r, vf x, vf w, vf t) {
-  const vf y = vsub(x, r->shift), minus_q = vmul(w, vfma(t, r->minus_qt, r->minus_qu));
-  vf v = vfma(term(y, &r->ref), r->factor, minus_q);
+  const vf y = vsub(x, r->shift), minus_q = vmul(w, vfma(t, r->minus_qt, r->minus_qu)), e = term(y, &r->ref);
+  vf v = vfma(e, r->factor, vfma(e, r->factor_low, minus_q));
   if (r->any_wide) {
-    struct vexp_parts e = vexp_split(vmax(r->wide_ref.low, y), r->wide_ref.round);
-    v = vsel(r->wide, vfma(vmul(e.mantissa, r->f), e.scale, minus_q), v);
+    const struct vexp_parts p = vexp_split(vmax(r->wide_ref.low, y), r->wide_ref.round);
+    const vf product = vfma(p.mantissa, r->f, vmul(p.mantissa, r->f_low));
+    v = vsel(r->wide, vfma(product, p.scale, minus_q), v);
   }
   return canonical(vflush(v));
 }
@@ -135,12 +131,22 @@ static void row_gradient(const struct vloss_cross_entropy_job *job, size_t row, 
   if (grad->flat[i] != 0) {
     fill_row(out, grad->flat_value[i], classes);
   } else if (!is_spread(job) && factors->wide[i] == 0) {
-    row_softmax(x, out, classes, factors->factor[i], sums->n[i], sums->shift[i], writing,
+    row_softmax(x, out, classes, factors->factor[i], factors->factor_low[i], sums->n[i], sums->shift[i], writing,
                 (size_t)(ptrdiff_t)l->label[i], grad->at_target[i]);
   } else {
-    const struct general_row r =
-        general_row(vset1(sums->n[i]), vset1(factors->k[i]), vset1(factors->factor[i]), vset1(factors->f[i]),
-                    vset1(sums->shift[i]), vset1(grad->minus_qt[i]), vset1(grad->minus_qu[i]), vset1(factors->wide[i]));
+    const vf n = vset1(sums->n[i]);
+    const vm wide = vgt(vset1(factors->wide[i]), vset1(0.0f));
+    const struct general_row r = {.ref = reference_at(n),
+                                  .wide_ref = reference_at(vsub(n, vset1(factors->k[i]))),
+                                  .factor = vset1(factors->factor[i]),
+                                  .factor_low = vset1(factors->factor_low[i]),
+                                  .f = vset1(factors->f[i]),
+                                  .f_low = vset1(factors->f_low[i]),
+                                  .shift = vset1(sums->shift[i]),
+                                  .minus_qt = vset1(grad->minus_qt[i]),
+                                  .minus_qu = vset1(grad->minus_qu[i]),
+                                  .wide = wide,
+                                  .any_wide = vany(wide)};
 #define STEP(c, n)                                                                   \
   store_n(out + (c),                                                                 \
           general_term(&r, load_n(x + (c), n), w ? load_n(w + (c), n) : vset1(1.0f), \
@@ -295,9 +301,19 @@ static void tile_gradient(const struct vloss_cross_entropy_job *job, struct grou
   const size_t classes = job->shape.classes;
   const struct tile out = group_out(&job->shape, &s->g, job->grad, job->grad_stride, s->x_copy);
   const float *w = is_spread(job) ? job->weights : NULL;
-  const struct general_row r =
-      general_row(vload(s->sums.n), vload(factors->k), vload(factors->factor), vload(factors->f), vload(s->sums.shift),
-                  vload(grad->minus_qt), vload(grad->minus_qu), vload(factors->wide));
+  const vf n = vload(s->sums.n);
+  const vm wide = vgt(vload(factors->wide), vset1(0.0f));
+  const struct general_row r = {.ref = reference_at(n),
+                                .wide_ref = reference_at(vsub(n, vload(factors->k))),
+                                .factor = vload(factors->factor),
+                                .factor_low = vload(factors->factor_low),
+                                .f = vload(factors->f),
+                                .f_low = vload(factors->f_low),
+                                .shift = vload(s->sums.shift),
+                                .minus_qt = vload(grad->minus_qt),
+                                .minus_qu = vload(grad->minus_qu),
+                                .wide = wide,
+                                .any_wide = vany(wide)};
   const int general = is_spread(job) || r.any_wide;
   const vm flat = vgt(vload(grad->flat), vset1(0.0f));
   const vf flat_value = vload(grad->flat_value), at_target = vload(grad->at_target);
@@ -311,7 +327,7 @@ static void tile_gradient(const struct vloss_cross_entropy_job *job, struct grou
     if (general)
       v = general_term(&r, v, vset1(w ? w[c] : 1.0f), s->t_tile.p ? tile_load(&s->t_tile, c) : vset1(0.0f));
     else
-      v = vflush(vmul(s->kept ? v : term(vsub(v, r.shift), &r.ref), r.factor));
+      v = vflush(scaled(s->kept ? v : term(vsub(v, r.shift), &r.ref), r.factor, r.factor_low));
     v = vsel(vieq(label, viset1((int32_t)c)), at_target, v);
     tile_store(&out, c, vsel(flat, flat_value, v));
   }

@@ -76,27 +76,32 @@ VFN vd dmul_or_zero(vd coefficient, vd value) {
   return dsel(dnan(value), value, dsel(deq(coefficient, dset1(0.0)), coefficient, dmul(coefficient, value)));
 }
 
-/* What a row's terms exp(x_c) / 2^N are multiplied by to make its gradient: F = upstream / sum. Where F or the terms
- * could leave the normal range of a float on the way to a result within it, the row is `wide`: F = f * 2^k with 1 <=
- * |f| < 2, and k goes into the exponents. */
+/* What a row's terms exp(x_c) / 2^N are multiplied by to make its gradient: F = upstream / sum, as a float and what it
+ * leaves out (one rounding less: the difference between 4 ulp and 3). Where F or the terms could leave the normal range
+ * on the way to a result within it, the row is `wide`: F = f * 2^k with 1/2 <= |f| < 1, and k goes into the exponents.
+ * exp's mantissa is below sqrt(2), so a term whose power of two is lost (2^-127) is below 2^-126. */
 struct row_factors {
-  ALIGNED float factor[16], wide[16]; /* F; 1 where wide, else 0 */
-  ALIGNED float f[16], k[16];
+  ALIGNED float factor[16], factor_low[16], wide[16]; /* wide: 1 or 0 */
+  ALIGNED float f[16], f_low[16], k[16];
 };
+VFN vf low_part(vd x, vf high) { return dnarrow(dsub(x, dwiden(high))); }
 VFN void row_factors(struct row_factors *out, const struct finished *row, vd upstream) {
   const vd one = dset1(1.0), zero = dset1(0.0);
   vd factor = dmul(upstream, row->inverse), square = dmul(factor, factor);
   dm narrow = dmand(dgt(dset1(LARGEST_UPSTREAM * LARGEST_UPSTREAM), dmul(upstream, upstream)),
-                    dmor(dmand(dgt(square, dset1(0x1p-250)), dgt(dset1(0x1p200), square)), deq(factor, zero)));
-  vstore(out->factor, dnarrow(factor));
+                    dmor(dmand(dgt(square, dset1(0x1p-200)), dgt(dset1(0x1p200), square)), deq(factor, zero)));
+  const vf high = dnarrow(factor);
+  vstore(out->factor, high);
+  vstore(out->factor_low, low_part(factor, high));
   vstore(out->wide, dnarrow(dsel(narrow, zero, one)));
   /* Near the float maximum k is capped, so that the exponents of the terms stay below 128. Below 2^-250 there is no
    * gradient of 2^-126 left. */
-  vd k = dmin(dset1(1000.0), dmin(dadd(dexponent(row->inverse), dset1(122.0)), dexponent(factor)));
+  vd k = dmin(dset1(1000.0), dmin(dadd(dexponent(row->inverse), dset1(122.0)), dadd(dexponent(factor), one)));
   dm tiny = dgt(dset1(0x1p-500), square);
   k = dsel(tiny, zero, k);
-  factor = dsel(tiny, zero, factor);
-  vstore(out->f, canonical(dnarrow(dmul(factor, dshl52(dsub(dset1(VLOSS_D_ROUND), k))))));
+  const vd f = dmul(dsel(tiny, zero, factor), dshl52(dsub(dset1(VLOSS_D_ROUND), k)));
+  vstore(out->f, canonical(dnarrow(f)));
+  vstore(out->f_low, low_part(f, dnarrow(f)));
   vstore(out->k, dnarrow(k));
 }
 

@@ -12,6 +12,9 @@ enum writing {
   PAST    /* the same, and written past the cache */
 };
 
+/* e (f + low) */
+VFN vf scaled(vf e, vf f, vf low) { return vfma(e, f, vmul(e, low)); }
+
 /* vflush of four vectors without NaN, with one test for the usual case that there is nothing to flush. */
 VFN void flush4(vf *v) {
   const vf least = vmin(vmin(vabs(v[0]), vabs(v[1])), vmin(vabs(v[2]), vabs(v[3])));
@@ -24,16 +27,16 @@ VFN vf put_label(vf v, size_t c, size_t label, float value) {
   return vsel(vieq(lane_numbers(), viset1((int32_t)(label - c))), vset1(value), v);
 }
 
-VFN void row_softmax_as(const float *x, float *out, size_t classes, float factor, float n, float shift, size_t label,
-                        float value, const enum writing writing) {
+VFN void row_softmax_as(const float *x, float *out, size_t classes, float factor, float factor_low, float n,
+                        float shift, size_t label, float value, const enum writing writing) {
   const struct reference ref = reference_at(vset1(n));
-  const vf f = vset1(factor), shifts = vset1(shift);
+  const vf f = vset1(factor), low = vset1(factor_low), shifts = vset1(shift);
   const float *from = writing == KEPT ? out : x;
   size_t c = 0;
 #define STEP(c, n)                                                                                    \
   do {                                                                                                \
     vf v_ = load_n(from + (c), n);                                                                    \
-    v_ = vflush(vmul(writing == KEPT ? v_ : term(vsub(v_, shifts), &ref), f));                        \
+    v_ = vflush(scaled(writing == KEPT ? v_ : term(vsub(v_, shifts), &ref), f, low));                 \
     store_n(out + (c), (label - (c) < 16) ? put_label(v_, c, label, value) : v_, n, writing == PAST); \
   } while (0)
   if (writing == PAST) {
@@ -48,7 +51,7 @@ VFN void row_softmax_as(const float *x, float *out, size_t classes, float factor
       if (shift != 0) UNROLL for (int j = 0; j < 4; j++) v[j] = vsub(v[j], shifts);
       terms4(v, v, &ref);
     }
-    UNROLL for (int j = 0; j < 4; j++) v[j] = vmul(v[j], f);
+    UNROLL for (int j = 0; j < 4; j++) v[j] = scaled(v[j], f, low);
     flush4(v);
     if (label - c < BLOCK) UNROLL for (size_t j = 0; j < 4; j++) v[j] = put_label(v[j], c + 16 * j, label, value);
     UNROLL for (size_t j = 0; j < 4; j++) store_n(out + c + 16 * j, v[j], 16, writing == PAST);
@@ -58,14 +61,14 @@ VFN void row_softmax_as(const float *x, float *out, size_t classes, float factor
 }
 
 /* out_c = F * exp(x_c) / 2^N for finite F, and `value` at the label (NO_CLASS: none). */
-static void row_softmax(const float *x, float *out, size_t classes, float factor, float n, float shift,
-                        enum writing writing, size_t label, float value) {
+static void row_softmax(const float *x, float *out, size_t classes, float factor, float factor_low, float n,
+                        float shift, enum writing writing, size_t label, float value) {
   if (writing == KEPT && shift == 0)
-    row_softmax_as(x, out, classes, factor, n, 0, label, value, KEPT);
+    row_softmax_as(x, out, classes, factor, factor_low, n, 0, label, value, KEPT);
   else if (writing == PAST)
-    row_softmax_as(x, out, classes, factor, n, shift, label, value, PAST);
+    row_softmax_as(x, out, classes, factor, factor_low, n, shift, label, value, PAST);
   else
-    row_softmax_as(x, out, classes, factor, n, shift, label, value, CACHED);
+    row_softmax_as(x, out, classes, factor, factor_low, n, shift, label, value, CACHED);
 }
 
 /* Sums of a group without the classes in skip (-1: none); with `keep`, rows along their classes leave their terms in
@@ -159,7 +162,8 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
         if (nans[i] != 0) {
           fill_row(out, NOT_A_NUMBER, classes);
         } else if (kind == SOFTMAX) {
-          row_softmax(x, out, classes, factors.factor[i], sums.n[i], sums.shift[i], writing, NO_CLASS, 0.0f);
+          row_softmax(x, out, classes, factors.factor[i], factors.factor_low[i], sums.n[i], sums.shift[i], writing,
+                      NO_CLASS, 0.0f);
         } else {
           vf m = vset1(maxima[i]), s = vset1(log_sums[i]);
 #define STEP_CACHED(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 0)
@@ -175,10 +179,11 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
     } else {
       struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, copy);
       struct reference ref = reference_at(vload(sums.n));
-      vf f = vload(factors.factor), shift = vload(sums.shift), nan = vset1(NOT_A_NUMBER);
+      vf f = vload(factors.factor), low = vload(factors.factor_low), shift = vload(sums.shift),
+         nan = vset1(NOT_A_NUMBER);
       for (size_t c = 0; c < classes; c++) {
         vf x = tile_load(&tile, c);
-        vf v = kind == SOFTMAX ? vflush(vmul(term(vsub(x, shift), &ref), f)) : vsub(vsub(x, max), log_sum);
+        vf v = kind == SOFTMAX ? vflush(scaled(term(vsub(x, shift), &ref), f, low)) : vsub(vsub(x, max), log_sum);
         tile_store(&out, c, vsel(undefined, nan, v));
       }
       group_scatter(&job->shape, &g, job->out, job->out_stride, copy);

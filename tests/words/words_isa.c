@@ -6,16 +6,20 @@
 #define LOAD_f vload
 #define LOAD_i viload
 #define LOAD_d dload
+#define LOAD_l (const int64_t *)
 #define STORE_f vstore
 #define STORE_i vistore
 #define STORE_d dstore
 #define VECTOR_f vf
 #define VECTOR_i vi
 #define VECTOR_d vd
+#define VECTOR_l int64_t *
 
 #define WORD(in, out, name, vector, scalar)                                              \
   static void run_##name(const void *pa, const void *pb, const void *pc, void *result) { \
-    const VECTOR_##in a = LOAD_##in(pa), b = LOAD_##in(pb), c = LOAD_##in(pc);           \
+    const VECTOR_##in a = LOAD_##in(pa);                                                 \
+    const VECTOR_##in b = LOAD_##in(pb);                                                 \
+    const VECTOR_##in c = LOAD_##in(pc);                                                 \
     (void)a, (void)b, (void)c;                                                           \
     STORE_##out(result, vector);                                                         \
   }
@@ -41,6 +45,7 @@ static void set(float f, int32_t i, double d, float *f16, int32_t *i16, double *
   dstore(d16, dset1(d));
 }
 static int any_greater(const float *a, const float *b) { return vany(vgt(vload(a), vload(b))); }
+static float first(const float *a) { return vfirst(vload(a)); }
 static float greatest(const float *a) { return vhmax(vload(a)); }
 static double sum(const double *a) { return dsum(dload(a)); }
 static void transpose(float *rows) {
@@ -50,5 +55,5 @@ static void transpose(float *rows) {
   for (int i = 0; i < 16; i++) vstore(rows + 16 * i, r[i]);
 }
 
-const struct words VLOSS_ISA_SYMBOL(words) = {VLOSS_ISA_NAME, lane_wise, copy, load_tail, store_tail, stream, set,
-                                              any_greater,    greatest,  sum,  transpose};
+const struct words VLOSS_ISA_SYMBOL(words) = {VLOSS_ISA_NAME, lane_wise, copy,     load_tail, store_tail, stream, set,
+                                              any_greater,    first,     greatest, sum,       transpose};

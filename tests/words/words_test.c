@@ -36,6 +36,7 @@ static double bits_as_double(uint64_t u) {
 #define TYPE_f float
 #define TYPE_i int32_t
 #define TYPE_d double
+#define TYPE_l int64_t
 #define WORD(in, out, name, vector, scalar)                                                \
   static void plain_##name(const void *pa, const void *pb, const void *pc, void *result) { \
     for (int i = 0; i < 16; i++) {                                                         \
@@ -66,6 +67,21 @@ static const uint32_t special_floats[] = {0x00000000, 0x80000000, 0x00000001, 0x
 static const int32_t special_ints[] = {
     0,         1,         -1,        2,         -2,        127,       -127,          0x7fffff,   0x800000,
     -0x800000, -0x800001, 0x1000001, 0x1000003, INT32_MAX, INT32_MIN, INT32_MIN + 1, 0x4b400000, 1 << 30};
+static const int64_t special_longs[] = {0,
+                                        1,
+                                        -1,
+                                        -100,
+                                        50256,
+                                        INT32_MAX,
+                                        (int64_t)INT32_MAX + 1,
+                                        UINT32_MAX - 100,
+                                        UINT32_MAX,
+                                        (int64_t)UINT32_MAX + 1,
+                                        (int64_t)1 << 33,
+                                        INT64_MAX,
+                                        INT64_MIN,
+                                        INT32_MIN,
+                                        INT64_MIN + 7};
 /* As the floats; and halfway between two floats, even and odd, at 1, at the float maximum, among its denormals. */
 static const uint64_t special_doubles[] = {
     0x0000000000000000, 0x8000000000000000, 0x0000000000000001, 0x800fffffffffffff, 0x0010000000000000,
@@ -78,15 +94,15 @@ static const uint64_t special_doubles[] = {
 static size_t special_count(char type) {
   if (type == 'f') return sizeof special_floats / sizeof *special_floats;
   if (type == 'i') return sizeof special_ints / sizeof *special_ints;
+  if (type == 'l') return sizeof special_longs / sizeof *special_longs;
   return sizeof special_doubles / sizeof *special_doubles;
 }
 
-static size_t size_of(char type) { return type == 'd' ? 8 : 4; }
+static size_t size_of(char type) { return type == 'd' || type == 'l' ? 8 : 4; }
 
 static void put_special(char *operand, char type, int lane, size_t which) {
-  const char *pool = type == 'f'   ? (const char *)special_floats
-                     : type == 'i' ? (const char *)special_ints
-                                   : (const char *)special_doubles;
+  const void *pools[] = {special_floats, special_ints, special_longs, special_doubles};
+  const char *pool = pools[type == 'f' ? 0 : type == 'i' ? 1 : type == 'l' ? 2 : 3];
   memcpy(operand + (size_t)lane * size_of(type), pool + which * size_of(type), size_of(type));
 }
 
@@ -95,7 +111,8 @@ static void put_random(char *operand, char type, int lane, struct random *r) {
   uint64_t bits = random_bits(r);
   bool near = random_below(r, 2);
   if (type == 'd' && near) bits = (bits & 0x800fffffffffffff) | (1023 - 30 + random_below(r, 60)) << 52;
-  if (type != 'd') bits >>= 32;
+  if (type == 'l' && near) bits >>= 28; /* around 2^32 */
+  if (size_of(type) == 4) bits >>= 32;
   if (type == 'f' && near) bits = (bits & 0x807fffff) | (127 - 15 + random_below(r, 30)) << 23;
   if (type == 'i' && near) bits &= 0xff;
   uint32_t low = (uint32_t)bits;
@@ -107,22 +124,23 @@ static bool is_nan(const char *lane, char type) {
   double d;
   memcpy(&f, lane, sizeof f);
   if (type == 'f') return isnan(f);
-  if (type == 'i') return false;
+  if (type == 'i' || type == 'l') return false;
   memcpy(&d, lane, sizeof d);
   return isnan(d);
 }
 
 static size_t failures, compared;
 
-/* Operands 4 bytes off any vector alignment. */
+/* Operands one element off any vector alignment. */
 struct operands {
-  char room[3][16 * 8 + 8];
+  _Alignas(64) char room[3][16 * 8 + 64];
 };
-static char *operand(struct operands *o, int which, char type) { return o->room[which] + (type == 'd' ? 8 : 4); }
+static char *operand(struct operands *o, int which, char type) { return o->room[which] + size_of(type); }
 
 static void compare(const struct words *isa, int w, struct operands *o) {
   const struct word *word = &plain_words[w];
-  char expected[16 * 8], got[16 * 8 + 8], *result = got + size_of(word->out);
+  _Alignas(64) char expected[16 * 8], got[16 * 8 + 8];
+  char *result = got + size_of(word->out);
   const char *a = operand(o, 0, word->in), *b = operand(o, 1, word->in), *c = operand(o, 2, word->in);
   word->plain(a, b, c, expected);
   isa->lane_wise[w](a, b, c, result);
@@ -264,6 +282,7 @@ static void test_across(const struct words *isa) {
       put_random((char *)d, 'd', i, &r);
       if (random_below(&r, 16) == 0) put_special((char *)f, 'f', i, random_below(&r, special_count('f')));
     }
+    expect(isa, float_as_int(isa->first(f)) == float_as_int(f[0]) || isnan(f[0]), "vfirst", round);
     float max = max_tree(f, 0, 1), got = isa->greatest(f);
     expect(isa, float_as_int(max) == float_as_int(got) || (isnan(max) && isnan(got)), "vhmax", round);
     double sum = sum_tree(d, 0, 1), got_sum = isa->sum(d);
