@@ -152,8 +152,13 @@ VFN void row_block(struct row_state *s, const vf *v, float *stash, size_t c, siz
     s->lanes = vmul(s->lanes, scale);
     s->sum = dmul(s->sum, dpower_of_two(dwiden(difference)));
     s->ref = raised;
-    if (stash)
-      for (size_t i = 0; i < c; i += 16) vstore(stash + i, vmul(vload(stash + i), scale));
+    if (stash) {
+      /* In two steps: a single power of two of less than 2^-126 is 0, but times a term of 2^80 it is not. */
+      const vf half = vmax(vset1(-127.0f), vmul(difference, vset1(0.5f))), n = vset1(0x1.8p23f);
+      const vf whole = vsub(vadd(half, n), n), scale1 = power_of_two(whole),
+               scale2 = power_of_two(vsub(difference, whole));
+      for (size_t i = 0; i < c; i += 16) vstore(stash + i, vmul(vmul(vload(stash + i), scale1), scale2));
+    }
   }
   s->max = vmax(max, s->max);
   vf e[4];
