@@ -263,7 +263,7 @@ static void sum_group(const struct vloss_cross_entropy_job *job, struct group_st
   if (g->layout == ALONG) {
     no_sums(&s->sums);
     float *kept = writing == KEPT ? job->grad + g->first * job->grad_stride : NULL;
-    const int together = !spread && classes <= RUN && g->n >= GATHER_ROWS;
+    const int together = !spread && classes <= SHORT_ROW && g->n >= GATHER_ROWS;
     if (together)
       short_rows_sum(job->x + g->first * job->x_stride, job->x_stride, g->n, classes, s->l.label, s->l.ignored, kept,
                      job->grad_stride, &s->sums);
@@ -418,7 +418,7 @@ static void cross_entropy(struct vloss_cross_entropy_job *job) {
   ALIGNED double pending[16] = {0};
   job->loss_sum = 0;
   const size_t rows = job->shape.outer * job->shape.inner;
-  const int rereads = job->grad || job->predicted, small = job->shape.classes <= RUN;
+  const int rereads = job->grad || job->predicted, small = job->shape.classes <= SHORT_ROW;
   const enum writing writing = job->grad && !is_spread(job) ? writing_for(&job->shape, job->x == job->grad) : CACHED;
   for (size_t row = 0; row < rows;) {
     size_t count = 0;

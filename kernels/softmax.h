@@ -49,7 +49,7 @@ VFN void row_softmax_as(const float *x, float *out, size_t classes, float factor
     UNROLL for (size_t j = 0; j < 4; j++) v[j] = vload(from + c + 16 * j);
     if (writing != KEPT) {
       if (shift != 0) UNROLL for (int j = 0; j < 4; j++) v[j] = vsub(v[j], shifts);
-      terms4(v, v, &ref);
+      terms(v, v, 4, &ref);
     }
     UNROLL for (int j = 0; j < 4; j++) v[j] = scaled(v[j], f, low);
     flush4(v);
@@ -83,7 +83,7 @@ VFN void group_sums(const struct vloss_softmax_job *job, const struct group *g, 
   no_sums(sums);
   const float *x = job->x + g->first * job->x_stride;
   float *kept = keep ? job->out + g->first * job->out_stride : NULL;
-  if (job->shape.classes <= RUN && g->n >= GATHER_ROWS) {
+  if (job->shape.classes <= SHORT_ROW && g->n >= GATHER_ROWS) {
     static const double none[16] = {0};
     short_rows_sum(x, job->x_stride, g->n, job->shape.classes, skip, none, kept, job->out_stride, sums);
     return;

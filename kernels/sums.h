@@ -2,9 +2,9 @@
  * and for 16 rows side by side (tile_*). Both add the same terms in the same order, so a row has the same bits in
  * either.
  *
- * The order: class c goes to float lane c % 64; after every 256 classes and at the end, lanes j, j+16, j+32, j+48 are
- * combined as (e0 + e1) + (e2 + e3) and carried into double lane j % 16; the double lanes are summed by the tree of
- * dsum. Plain f32 lanes would leave hundreds of ulp at 262,144 classes; a carry every 256 leaves about one.
+ * The order: the terms of 64 classes are combined in float as (e[j] + e[j+16]) + (e[j+32] + e[j+48]) and added to
+ * double lane j; the tree of dsum adds the 16 lanes up. Plain f32 lanes would leave hundreds of ulp at 262,144 classes;
+ * this leaves about two where one class outweighs the others, and less elsewhere.
  *
  * The scale: a sum stands for sum * 2^N. N puts the largest term of the first 64 classes at 2^40, and is raised when a
  * block of 64 exceeds that by 2^40. Terms below 2^-126 * 2^N, which is 2^-166 of the largest, count as 0.
@@ -15,7 +15,8 @@
 #include "vmath.h"
 
 #define BLOCK 64
-#define RUN 256
+/* Up to this many classes, rows are summed 16 at a time. */
+#define SHORT_ROW 256
 #define NO_CLASS SIZE_MAX
 #define INF __builtin_inff()
 #define NOT_A_NUMBER __builtin_nanf("")
@@ -54,18 +55,13 @@ VFN struct reference reference_for(vf max) {
 VFN vf power_of_two(vf n) { return vfloat(vishl(vbits(vadd(vmax(vset1(-127.0f), n), vset1(VLOSS_ROUND))), 23)); }
 VFN vd dpower_of_two(vd n) { return dshl52(dadd(dmax(dset1(-1023.0), n), dset1(VLOSS_D_ROUND))); }
 
-/* exp(x) / 2^N, exact but for the rounding of the polynomial */
-VFN vf term(vf x, const struct reference *ref) {
-  struct vexp_parts e = vexp_split(vmax(ref->low, x), ref->round);
-  return vmul(e.mantissa, e.scale);
-}
-
-/* Four terms at once. Steps of INTERLEAVE terms alternate, so that the chains of dependent operations overlap even
- * where the CPU looks ahead less than a term: as many as the ISA has registers for. */
-VFN void terms4(vf *e, const vf *x, const struct reference *ref) {
-  UNROLL for (int j = 0; j < 4; j += INTERLEAVE) {
+/* exp(x) / 2^N of `count` vectors (1 or 4). Steps of INTERLEAVE vectors alternate, so that the chains of dependent
+ * operations overlap even where the CPU looks ahead less than a term: as many as the ISA has registers for. */
+VFN void terms(vf *e, const vf *x, const int count, const struct reference *ref) {
+  const int step = count < INTERLEAVE ? count : INTERLEAVE;
+  UNROLL for (int j = 0; j < count; j += step) {
     vf t[INTERLEAVE], r[INTERLEAVE], p[INTERLEAVE];
-#define EACH UNROLL for (int i = 0; i < INTERLEAVE; i++)
+#define EACH UNROLL for (int i = 0; i < step; i++)
     EACH r[i] = vmax(ref->low, x[j + i]);
     EACH t[i] = vfma(r[i], vset1(VLOSS_LOG2E), ref->round);
     EACH p[i] = vsub(t[i], ref->round);
@@ -76,12 +72,18 @@ VFN void terms4(vf *e, const vf *x, const struct reference *ref) {
     EACH p[i] = vfma(p[i], r[i], vset1(VLOSS_EXP_4));
     EACH p[i] = vfma(p[i], r[i], vset1(VLOSS_EXP_3));
     EACH p[i] = vfma(p[i], r[i], vset1(VLOSS_EXP_2));
-    EACH p[i] = vfma(p[i], r[i], vset1(1.0f));
-    EACH p[i] = vfma(p[i], r[i], vset1(1.0f));
-    EACH e[j + i] = vmul(p[i], vfloat(vishl(vbits(t[i]), 23)));
+    EACH p[i] = vfma(vmul(r[i], r[i]), p[i], r[i]);
+    EACH t[i] = vfloat(vishl(vbits(t[i]), 23));
+    EACH e[j + i] = vfma(p[i], t[i], t[i]);
 #undef EACH
   }
 }
+VFN vf term(vf x, const struct reference *ref) {
+  vf e;
+  terms(&e, &x, 1, ref);
+  return e;
+}
+VFN vf combine4(const vf *e) { return vadd(vadd(e[0], e[1]), vadd(e[2], e[3])); }
 
 /* Rows that need x - max: beyond HUGE_LOGIT either way, +inf included; -inf is no class at all. */
 VFN vm is_huge(vf max) {
@@ -126,15 +128,10 @@ VFN vf row_load(const float *x, size_t c, size_t classes, size_t skip) {
 }
 
 struct row_state {
-  vf lanes, max;
+  vf max;
   vd sum;
   struct reference ref;
 };
-
-VFN void row_carry(struct row_state *s) {
-  s->sum = dadd(s->sum, dwiden(s->lanes));
-  s->lanes = vset1(0.0f);
-}
 
 VFN void stash_store(float *stash, vf e, size_t c, size_t classes) {
   if (c + 16 <= classes)
@@ -148,8 +145,7 @@ VFN void row_block(struct row_state *s, const vf *v, float *stash, size_t c, siz
   vf max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
   if (__builtin_expect(vany(vgt(max, s->ref.limit)), 0)) {
     struct reference raised = reference_for(vset1(vhmax(max)));
-    vf difference = vsub(s->ref.n, raised.n), scale = power_of_two(difference);
-    s->lanes = vmul(s->lanes, scale);
+    vf difference = vsub(s->ref.n, raised.n);
     s->sum = dmul(s->sum, dpower_of_two(dwiden(difference)));
     s->ref = raised;
     if (stash) {
@@ -162,8 +158,8 @@ VFN void row_block(struct row_state *s, const vf *v, float *stash, size_t c, siz
   }
   s->max = vmax(max, s->max);
   vf e[4];
-  terms4(e, v, &s->ref);
-  s->lanes = vadd(s->lanes, vadd(vadd(e[0], e[1]), vadd(e[2], e[3])));
+  terms(e, v, 4, &s->ref);
+  s->sum = dadd(s->sum, dwiden(combine4(e)));
   if (stash)
     for (size_t j = 0; j < 4; j++) stash_store(stash, e[j], c + 16 * j, classes);
 }
@@ -189,28 +185,18 @@ static __attribute__((noinline)) double row_sum_below(const float *x, size_t cla
   s.ref = huge ? reference_at(vset1(-TOP_EXPONENT)) : reference_for(vset1(max));
   vf shifts = vset1(huge ? max : 0.0f);
   s.sum = dset1(0.0);
-  s.lanes = vset1(0.0f);
   for (size_t c = 0; c < classes; c += BLOCK) {
-    vf e[4];
-    for (size_t j = 0; j < 4; j++) e[j] = vsub(row_load(x, c + 16 * j, classes, skip), shifts);
-    terms4(e, e, &s.ref);
-    s.lanes = vadd(s.lanes, vadd(vadd(e[0], e[1]), vadd(e[2], e[3])));
-    if (c % RUN == RUN - BLOCK) row_carry(&s);
+    vf v[4];
+    for (size_t j = 0; j < 4; j++) v[j] = vsub(row_load(x, c + 16 * j, classes, skip), shifts);
+    terms(v, v, 4, &s.ref);
+    s.sum = dadd(s.sum, dwiden(combine4(v)));
   }
-  row_carry(&s);
   *n = vfirst(s.ref.n);
   *shift = huge ? max : 0.0f;
   return dsum(s.sum);
 }
 
-/* Classes c..c+63, by branches: skip is in one block of many. */
-VFN void row_load_block(vf *v, const float *x, size_t c, size_t classes, size_t skip) {
-  if (c + BLOCK <= classes && skip - c >= BLOCK)
-    for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
-  else
-    for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
-}
-/* The same without a branch on skip, which in short rows no branch predictor foresees. */
+/* Classes c..c+63 without a branch on skip, which in short rows no branch predictor foresees. */
 VFN void row_load_block_blindly(vf *v, const float *x, size_t c, size_t classes, size_t skip) {
   for (size_t j = 0; j < 4; j++, c += 16) {
     v[j] = c + 16 <= classes ? vload(x + c) : c < classes ? vtail(x + c, classes - c, -INF) : vset1(-INF);
@@ -226,50 +212,22 @@ VFN void row_fetch_ahead(const float *x) {
 }
 
 VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out, size_t row) {
-  struct row_state s;
+  struct row_state s = {.sum = dset1(0.0)};
   vf v[4];
-  if (classes <= RUN)
-    row_load_block_blindly(v, x, 0, classes, skip);
-  else
-    row_load_block(v, x, 0, classes, skip);
+  for (size_t j = 0; j < 4; j++) v[j] = row_load(x, 16 * j, classes, skip);
   s.max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
-  s.sum = dset1(0.0);
   s.ref = reference_for(vset1(vhmax(s.max)));
-  vf e[4];
-  for (size_t j = 0; j < 4; j++) {
-    e[j] = 16 * j < classes ? term(v[j], &s.ref) : vset1(0.0f);
-    if (stash) stash_store(stash, e[j], 16 * j, classes);
-  }
-  s.lanes = vadd(vadd(e[0], e[1]), vadd(e[2], e[3]));
-
-  if (classes <= RUN) {
-    for (size_t c = BLOCK; c < classes; c += BLOCK) {
-      row_load_block_blindly(v, x, c, classes, skip);
+  row_block(&s, v, stash, 0, classes);
+  for (size_t c = BLOCK; c < classes; c += BLOCK) {
+    if (c + BLOCK <= classes && skip - c >= BLOCK) {
+      for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
       row_fetch_ahead(x + c);
+      row_block(&s, v, stash, c, SIZE_MAX);
+    } else {
+      for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
       row_block(&s, v, stash, c, classes);
     }
-  } else {
-    for (size_t c = BLOCK; c < classes;) {
-      size_t run_end = c - c % RUN + RUN;
-      if (run_end <= classes && skip - c >= run_end - c) {
-        for (; c < run_end; c += BLOCK) {
-          for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
-          row_fetch_ahead(x + c);
-          row_block(&s, v, stash, c, SIZE_MAX);
-        }
-        row_carry(&s);
-      } else {
-        for (; c < run_end && c < classes; c += BLOCK) {
-          row_load_block(v, x, c, classes, skip);
-          row_fetch_ahead(x + c);
-          row_block(&s, v, stash, c, classes);
-        }
-        if (c == run_end) row_carry(&s);
-      }
-    }
   }
-  row_carry(&s);
-
   out->n[row] = vfirst(s.ref.n);
   out->sum[row] = dsum(s.sum);
   out->max[row] = vhmax(s.max);
@@ -294,8 +252,8 @@ static __attribute__((noinline)) void row_sum(const float *x, size_t classes, si
   if (__builtin_expect(vany(is_huge(vset1(out->max[row]))), 0)) row_sum_huge(x, classes, skip, out, row);
 }
 
-/* Rows of one run (classes <= RUN): what a row does across its lanes, 16 rows do at once on a transposed matrix, so no
- * row waits for its own maximum or its own sum. skip: -1 for none; rows with a mark in leave are not read. */
+/* Rows of up to SHORT_ROW classes: their maxima, which a row alone would have to wait for, are found 16 at once on a
+ * transposed matrix. skip: -1 for none; rows with a mark in leave are not read. */
 VFN vf reduce_max(vf *rows) {
   vtranspose(rows);
   UNROLL for (int j = 0; j < 8; j++) rows[j] = vmax(rows[j], rows[j + 8]);
@@ -322,28 +280,22 @@ VFN void short_rows_pass(const float *x, size_t stride, size_t n, size_t classes
   vstore(first.low, ref.low);
   vstore(first.limit, ref.limit);
 
-  for (size_t i = 0; i < 16; i++) {
-    rows[i] = vset1(0.0f);
-    if (i >= n || leave[i] != 0) continue;
+  for (size_t i = 0; i < n; i++) {
+    if (leave[i] != 0) continue;
     const float *row = x + i * stride;
     float *kept = stash ? stash + i * stash_stride : NULL;
-    struct row_state s = {.lanes = vset1(0.0f), .max = max[i], .sum = dset1(0.0)};
+    struct row_state s = {.max = max[i], .sum = dset1(0.0)};
     s.ref = (struct reference){vset1(first.n[i]), vset1(first.round[i]), vset1(first.low[i]), vset1(first.limit[i])};
     for (size_t c = 0; c < classes; c += BLOCK) {
       row_load_block_blindly(v, row, c, classes, (size_t)(ptrdiff_t)skip[i]);
       row_fetch_ahead(row + c);
       row_block(&s, v, kept, c, classes);
     }
-    rows[i] = s.lanes;
+    out->sum[i] = dsum(s.sum);
     max[i] = s.max;
     first.n[i] = vfirst(s.ref.n);
   }
   if (classes > BLOCK) top = reduce_max(max);
-  vd sum[8];
-  vtranspose(rows);
-  UNROLL for (int j = 0; j < 8; j++) sum[j] = dadd(dwiden(rows[j]), dwiden(rows[j + 8]));
-  UNROLL for (int j = 0; j < 4; j++) sum[j] = dadd(sum[j], sum[j + 4]);
-  dstore(out->sum, dadd(dadd(sum[0], sum[2]), dadd(sum[1], sum[3])));
   vstore(out->n, vload(first.n));
   vstore(out->shift, vset1(0.0f));
   vstore(out->max, top);
@@ -418,7 +370,7 @@ VFN vd tile_tree(vd *sum, size_t classes) {
  * left_out (not with known_max) receives x_skip, or -inf for rows without. */
 VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row_sums *out, float *left_out,
                        const int known_max) {
-  vf e[BLOCK], lanes[16];
+  vf e[BLOCK];
   vd sum[16];
   const size_t width = classes < 16 ? classes : 16;
   struct reference ref = reference_at(vset1(0.0f));
@@ -444,10 +396,7 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
       } else if (vany(vgt(max, ref.limit))) {
         struct reference raised = reference_at(vsel(vgt(max, ref.limit), reference_for(max).n, ref.n));
         vf difference = vsub(ref.n, raised.n);
-        if (c0 % RUN)
-          for (size_t j = 0; j < width; j++) lanes[j] = vmul(lanes[j], power_of_two(difference));
-        if (c0 >= RUN)
-          for (size_t j = 0; j < width; j++) sum[j] = dmul(sum[j], dpower_of_two(dwiden(difference)));
+        for (size_t j = 0; j < width; j++) sum[j] = dmul(sum[j], dpower_of_two(dwiden(difference)));
         ref = raised;
       }
       top = vmax(max, top);
@@ -458,15 +407,9 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
       e[j] = term(v, &ref);
     }
     for (size_t j = 0; j < width && j < used; j++) {
-      vf combined = tile_combine(e, j, used);
-      lanes[j] = c0 % RUN ? vadd(lanes[j], combined) : combined;
+      const vd combined = dwiden(tile_combine(e, j, used));
+      sum[j] = c0 ? dadd(sum[j], combined) : combined;
     }
-    if (c0 % RUN == RUN - BLOCK || c0 + BLOCK >= classes)
-      for (size_t j = 0; j < width; j++) {
-        if (c0 % RUN == 0 && j >= used) break;
-        vd carried = dwiden(lanes[j]);
-        sum[j] = c0 < RUN ? carried : dadd(sum[j], carried);
-      }
   }
   dstore(out->sum, tile_tree(sum, classes));
   vstore(out->n, ref.n);
@@ -513,7 +456,7 @@ VFN void sum_of_16(vf *r, size_t classes, vi skip, float *kept, struct row_sums 
   const struct reference ref = reference_for(top);
   UNROLL for (int j = 0; j < 16; j += 4) {
     if ((size_t)j < classes)
-      terms4(r + j, r + j, &ref);
+      terms(r + j, r + j, 4, &ref);
     else
       r[j] = r[j + 1] = r[j + 2] = r[j + 3] = vset1(0.0f);
   }

@@ -13,22 +13,22 @@
  * 23 are the float 2^n, as long as -126 <= n <= 127; n = -127 gives +0. */
 #define VLOSS_ROUND (0x1.8p23f + 127)
 
-/* exp(r) for |r| <= 0.348. The coefficients of r^2..r^6 are the minimax fit of (e^r - 1 - r) / r^2 for relative error
- * on |r| <= 0.348, rounded to f32: 0.07 * 2^-24 in all. */
+/* exp(r) - 1 for |r| <= 0.348, and exp(r). The coefficients of r^2..r^6 are the minimax fit of (e^r - 1 - r) / r^2 for
+ * relative error on |r| <= 0.348, rounded to f32: 0.07 * 2^-24 in all. */
 #define VLOSS_EXP_2 0x1.fffffcp-2f
 #define VLOSS_EXP_3 0x1.55549p-3f
 #define VLOSS_EXP_4 0x1.5558fcp-5f
 #define VLOSS_EXP_5 0x1.123b9ap-7f
 #define VLOSS_EXP_6 0x1.6a215ap-10f
-VFN vf vexp_poly(vf r) {
+VFN vf vexpm1_poly(vf r) {
   vf p = vset1(VLOSS_EXP_6);
   p = vfma(p, r, vset1(VLOSS_EXP_5));
   p = vfma(p, r, vset1(VLOSS_EXP_4));
   p = vfma(p, r, vset1(VLOSS_EXP_3));
   p = vfma(p, r, vset1(VLOSS_EXP_2));
-  p = vfma(p, r, vset1(1.0f));
-  return vfma(p, r, vset1(1.0f));
+  return vfma(vmul(r, r), p, r);
 }
+VFN vf vexp_poly(vf r) { return vadd(vset1(1.0f), vexpm1_poly(r)); }
 
 /* exp(x) as mantissa * scale, with scale = 2^(n - N), n = round(x log2e): the exponent reference N sits in `round`
  * = VLOSS_ROUND - N, so that rescaling is exact. Needs x >= low = (N - 127) ln2, where scale is +0, n - N <= 127 and
@@ -98,7 +98,8 @@ VFN vf vlog1p(vf x) {
   vf lost = vsel(vgt(x, vset1(1.0f)), vsub(vset1(1.0f), vsub(u, x)), vsub(x, vsub(u, vset1(1.0f))));
   vi k = vlog_exponent(u);
   vf f = vsub(vfloat(visub(vbits(u), vishl(k, 23))), vset1(1.0f));
-  f = vfma(lost, vfloat(vishl(visub(viset1(127), k), 23)), f);
+  /* Nothing is lost of large x, whose 2^-k is no normal number either. */
+  f = vsel(veq(lost, vset1(0.0f)), f, vfma(lost, vfloat(vishl(visub(viset1(127), k), 23)), f));
   vf y = vlog_reduced(f, vitof(k));
   y = vsel(veq(x, vset1(-1.0f)), vset1(-__builtin_inff()), y);
   y = vsel(vgt(vset1(-1.0f), x), vset1(__builtin_nanf("")), y);
