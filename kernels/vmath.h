@@ -98,8 +98,9 @@ VFN vf vlog1p(vf x) {
   vf lost = vsel(vgt(x, vset1(1.0f)), vsub(vset1(1.0f), vsub(u, x)), vsub(x, vsub(u, vset1(1.0f))));
   vi k = vlog_exponent(u);
   vf f = vsub(vfloat(visub(vbits(u), vishl(k, 23))), vset1(1.0f));
-  /* Nothing is lost of large x, whose 2^-k is no normal number either. */
-  f = vsel(veq(lost, vset1(0.0f)), f, vfma(lost, vfloat(vishl(visub(viset1(127), k), 23)), f));
+  /* What 1 adds to large x is nothing, and 2^-k would be no normal number either. */
+  const vf scale = vfloat(vishl(visub(viset1(127), k), 23));
+  f = vsel(vgt(x, vset1(0x1p64f)), f, vfma(lost, scale, f));
   vf y = vlog_reduced(f, vitof(k));
   y = vsel(veq(x, vset1(-1.0f)), vset1(-__builtin_inff()), y);
   y = vsel(vgt(vset1(-1.0f), x), vset1(__builtin_nanf("")), y);
