@@ -14,7 +14,8 @@
   X(VLOSS_ERROR_ENUM, "An enumerator or flag has a value that this version of vloss does not know.")                  \
   X(VLOSS_ERROR_TYPE, "This function does not compute that element type; VLOSS_F32 always works.")                    \
   X(VLOSS_ERROR_NO_CLASSES, "There are rows, but classes is 0.")                                                      \
-  X(VLOSS_ERROR_OVERFLOW, "The sizes and strides describe an array that is larger than the address space.")           \
+  X(VLOSS_ERROR_OVERFLOW,                                                                                             \
+    "The sizes and strides describe an array larger than the address space, or classes exceeds 2^31 - 1.")            \
   X(VLOSS_ERROR_STRIDE,                                                                                               \
     "A stride is smaller than classes * inner, the elements it has to span (strides count "                           \
     "elements, not bytes).")                                                                                          \

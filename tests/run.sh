@@ -37,12 +37,12 @@ build_and_test() {
   ctest --test-dir "build/$preset" "$@"
 }
 
-need gcc g++ libc6-dev cmake ninja-build pkg-config libsleef-dev qemu-user
+need gcc g++ libc6-dev cmake ninja-build pkg-config libsleef-dev libbenchmark-dev qemu-user
 need zlib1g-dev libsphinxbase-dev dataset-fashion-mnist bible-kjv bible-kjv-text pocketsphinx-en-us # for the examples
-build_and_test $tests release -DVLOSS_BUILD_EXAMPLES=ON
+build_and_test $tests release -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON
 
 if [ $tests = all ]; then
-  need clang libclang-rt-dev libbenchmark-dev
+  need clang libclang-rt-dev
   build_and_test all release-clang -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON
   build_and_test quick asan-ubsan
   build_and_test quick tsan

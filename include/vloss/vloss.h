@@ -63,7 +63,7 @@ typedef enum vloss_status {
   VLOSS_ERROR_ENUM,            /* an enumerator or flag that this version does not know */
   VLOSS_ERROR_TYPE,            /* an element type that is known but that this function does not compute yet */
   VLOSS_ERROR_NO_CLASSES,      /* classes is 0 although there are rows */
-  VLOSS_ERROR_OVERFLOW,        /* the sizes describe an array larger than the address space */
+  VLOSS_ERROR_OVERFLOW,        /* an array larger than the address space, or more than 2^31 - 1 classes */
   VLOSS_ERROR_STRIDE,          /* a stride is smaller than the classes * inner elements it has to span */
   VLOSS_ERROR_ALIGNMENT,       /* a pointer is not a multiple of its element's size */
   VLOSS_ERROR_OVERLAP,         /* an output overlaps an input or another output where that is not allowed */
@@ -89,8 +89,9 @@ VLOSS_API const char *vloss_version(void);
 /* ---- ISA: which kernels run -------------------------------------------------------------------------------------
  *
  * The first call chooses the best ISA that the build contains and that CPU and operating system offer. The environment
- * variable VLOSS_ISA (read once, then; empty counts as unset) or vloss_isa_force() selects another one by name. A name
- * that is unknown or unsupported makes every later call fail with a status that names it: nothing else is run instead.
+ * variable VLOSS_ISA (read then, and again by vloss_isa_force(NULL); empty counts as unset) or vloss_isa_force()
+ * selects another one by name. A name that is unknown or unsupported makes every later call fail with a status that
+ * names it: nothing else is run instead.
  */
 
 /* The number of ISAs that this version knows, best first, whether or not they can run here. */
@@ -99,7 +100,8 @@ VLOSS_API size_t vloss_isa_count(void);
 /* The name of ISA number index ("avx512", "avx2", "neon", "scalar"); null if index >= vloss_isa_count(). */
 VLOSS_API const char *vloss_isa_name(size_t index);
 
-/* Why the ISA of that name cannot be used here, as a sentence; null if it can be used. */
+/* Why the ISA of that name cannot be used here, as a sentence that stays valid; null if it can be used. An unknown name
+ * has its sentence, too. */
 VLOSS_API const char *vloss_isa_unsupported_reason(const char *name);
 
 /* Sets *name to the ISA that calls use, choosing it now if none was chosen yet. name: not null.
@@ -110,7 +112,8 @@ VLOSS_API vloss_status vloss_isa_current(const char **name);
  * Meant for tests and benchmarks: a call that runs meanwhile in another thread finishes on the ISA it began with. */
 VLOSS_API vloss_status vloss_isa_force(const char *name);
 
-/* What CPU and operating system offer, as a list of features separated by spaces ("sse2 avx avx2 ... os-avx512"). */
+/* What CPU and operating system offer, best first, separated by spaces ("avx512f ... avx2 fma ... os-avx512 os-avx").
+ * Valid until the same thread calls this function again. */
 VLOSS_API const char *vloss_cpu_features(void);
 
 /* ---- Types and options ----------------------------------------------------------------------------------------- */
@@ -161,8 +164,8 @@ enum {
  *   A row whose label is ignored has loss 0, gradient 0, lse 0, prediction -1, and its logits are not read.
  *   Special rows: every logit -inf, any +inf or any NaN give NaN; the target's logit -inf gives loss +inf and a finite
  *   gradient; classes = 1 gives loss 0 and gradient 0.
- *   No rows (rows or inner-wise 0): VLOSS_SUM gives 0, VLOSS_MEAN NaN (or 0, see VLOSS_EMPTY_MEAN_ZERO). All rows
- *   ignored: the same. All live weights 0: the mean and its gradient are NaN.
+ *   No rows (rows = 0): VLOSS_SUM gives 0, VLOSS_MEAN NaN (or 0, see VLOSS_EMPTY_MEAN_ZERO). All rows
+ *   ignored: the same. Live weights that add up to 0: the mean and its gradient are NaN, with smoothing, too.
  *   Accuracy (f32): loss within 2 ulp and gradient within 4 ulp of the exact value for any number of classes up to
  *   262,144; where q_c subtracts (smoothing, probabilities) the ulp is that of the sum of the absolute terms.
  */
@@ -196,7 +199,7 @@ typedef struct vloss_cross_entropy_args {
   void *loss;         /* float: one for mean and sum, rows * inner for VLOSS_NONE */
   void *grad;         /* d loss / d logits, of `type` and shape of the logits; may be the logits themselves */
   size_t grad_stride; /* as logits_stride. Elements between the rows of a strided gradient are not touched */
-  void *lse;          /* float per row: log sum_c exp(y_c), natural logarithm */
+  void *lse;          /* float per row: log sum_c exp(y_c), natural logarithm; special rows as in log_sum_exp */
   void *predicted;    /* label_type per row: the first index of the row's maximum; of the first NaN if there is one */
 
   size_t *bad_row; /* written only with VLOSS_ERROR_LABEL: the first row whose label is out of range */
