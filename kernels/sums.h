@@ -196,11 +196,19 @@ static __attribute__((noinline)) double row_sum_below(const float *x, size_t cla
   return dsum(s.sum);
 }
 
-/* Classes c..c+63 without a branch on skip, which in short rows no branch predictor foresees. */
-VFN void row_load_block_blindly(vf *v, const float *x, size_t c, size_t classes, size_t skip) {
+/* Short rows leave out a class without a branch, which no predictor would foresee, and without comparisons, which are
+ * slow: by a minimum with +inf everywhere but for one -inf, SHORT_ROW - skip floats into this array. skip: -1 for none.
+ */
+#define INF_4 INF, INF, INF, INF
+#define INF_16 INF_4, INF_4, INF_4, INF_4
+#define INF_64 INF_16, INF_16, INF_16, INF_16
+static const float all_but_one[2 * SHORT_ROW + 65] = {INF_64, INF_64, INF_64, INF_64, -INF,
+                                                      INF_64, INF_64, INF_64, INF_64, INF_64};
+VFN void short_row_block(vf *v, const float *x, size_t c, size_t classes, int32_t skip) {
+  const float *limit = all_but_one + (SHORT_ROW - skip);
   for (size_t j = 0; j < 4; j++, c += 16) {
     v[j] = c + 16 <= classes ? vload(x + c) : c < classes ? vtail(x + c, classes - c, -INF) : vset1(-INF);
-    v[j] = vsel(vieq(lane_numbers(), viset1((int32_t)(skip - c))), vset1(-INF), v[j]);
+    v[j] = vmin(vload(limit + c), v[j]);
   }
 }
 
@@ -263,13 +271,14 @@ VFN vf reduce_max(vf *rows) {
 VFN void short_rows_pass(const float *x, size_t stride, size_t n, size_t classes, const int32_t *skip,
                          const double *leave, float *stash, size_t stash_stride, struct row_sums *out) {
   vf v[4], rows[16], max[16];
+  vd sum[16];
   struct {
     ALIGNED float n[16], round[16], low[16], limit[16];
   } first;
   for (size_t i = 0; i < 16; i++) {
     rows[i] = vset1(0.0f);
     if (i >= n || leave[i] != 0) continue;
-    row_load_block_blindly(v, x + i * stride, 0, classes, (size_t)(ptrdiff_t)skip[i]);
+    short_row_block(v, x + i * stride, 0, classes, skip[i]);
     rows[i] = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
   }
   for (size_t i = 0; i < 16; i++) max[i] = rows[i];
@@ -287,14 +296,17 @@ VFN void short_rows_pass(const float *x, size_t stride, size_t n, size_t classes
     struct row_state s = {.max = max[i], .sum = dset1(0.0)};
     s.ref = (struct reference){vset1(first.n[i]), vset1(first.round[i]), vset1(first.low[i]), vset1(first.limit[i])};
     for (size_t c = 0; c < classes; c += BLOCK) {
-      row_load_block_blindly(v, row, c, classes, (size_t)(ptrdiff_t)skip[i]);
+      short_row_block(v, row, c, classes, skip[i]);
       row_fetch_ahead(row + c);
       row_block(&s, v, kept, c, classes);
     }
-    out->sum[i] = dsum(s.sum);
+    sum[i] = s.sum;
     max[i] = s.max;
     first.n[i] = vfirst(s.ref.n);
   }
+  /* Apart from the rows: the next row's terms then need not queue behind this row's last additions. */
+  for (size_t i = 0; i < n; i++)
+    if (leave[i] == 0) out->sum[i] = dsum(sum[i]);
   if (classes > BLOCK) top = reduce_max(max);
   vstore(out->n, vload(first.n));
   vstore(out->shift, vset1(0.0f));
