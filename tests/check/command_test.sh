@@ -9,16 +9,22 @@ answers() {
   text=$2
   shift 2
   got=0
-  output=$($check "$@" 2>&1) || got=$?
+  output=$("$work/check" "$@" 2>&1) || got=$?
   if [ "$got" -ne "$status" ] || ! printf '%s\n' "$output" | grep -qF -- "$text"; then
     printf 'vloss-check %s: status %s, expected %s with "%s". It said:\n%s\n' "$*" "$got" "$status" "$text" "$output"
     failures=$((failures + 1))
   fi
 }
 
-check=$*
+# The command with its emulator as one executable, so that its path may hold spaces.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+{
+  printf '#!/bin/sh\nexec'
+  printf " '%s'" "$@"
+  printf ' "$@"\n'
+} >"$work/check"
+chmod +x "$work/check"
 
 answers 0 'Usage: vloss-check' --help
 answers 2 'unknown option: --fast' --fast
