@@ -1,51 +1,6 @@
 /* See check.h. */
 #include "check.h"
 
-#include <string.h>
-
-#if defined(__x86_64__) || defined(__i386__)
-#include <xmmintrin.h>
-#endif
-
-vloss_status vloss_check_args(const void **args, void *copy, size_t our_size, const void *theirs, size_t their_size) {
-  *args = theirs;
-  if (!theirs) return VLOSS_ERROR_NULL;
-  if (their_size == our_size) return VLOSS_OK;
-  memset(copy, 0, our_size);
-  memcpy(copy, theirs, their_size < our_size ? their_size : our_size);
-  *args = copy;
-  for (size_t i = our_size; i < their_size; i++)
-    if (((const unsigned char *)theirs)[i]) return VLOSS_ERROR_VERSION;
-  return VLOSS_OK;
-}
-
-/* *product = a * b, false if that overflows what a pointer difference can hold. */
-static int fits(size_t a, size_t b, size_t *product) {
-  return !__builtin_mul_overflow(a, b, product) && *product <= (size_t)PTRDIFF_MAX;
-}
-
-vloss_status vloss_check_shape(size_t rows, size_t classes, size_t inner, struct vloss_shape *shape) {
-  *shape = (struct vloss_shape){rows, classes, inner ? inner : 1};
-  size_t count;
-  if (classes > INT32_MAX || !fits(shape->outer, shape->inner, &count) || !fits(count, sizeof(int64_t), &count))
-    return VLOSS_ERROR_OVERFLOW;
-  if (classes == 0 && rows > 0) return VLOSS_ERROR_NO_CLASSES;
-  return VLOSS_OK;
-}
-
-vloss_status vloss_check_tensor(const void *p, const struct vloss_shape *shape, size_t stride,
-                                struct vloss_array *array) {
-  size_t width, span;
-  *array = (struct vloss_array){NULL, 0, 0, 0, sizeof(float)};
-  if (!p && stride == 0) return VLOSS_OK;
-  if (!fits(shape->classes, shape->inner, &width) || !fits(width, sizeof(float), &span)) return VLOSS_ERROR_OVERFLOW;
-  if (stride == 0) stride = width;
-  if (stride < width) return VLOSS_ERROR_STRIDE;
-  if (!fits(stride, shape->outer, &span) || !fits(span, sizeof(float), &span)) return VLOSS_ERROR_OVERFLOW;
-  *array = (struct vloss_array){p, shape->outer, width, stride, sizeof(float)};
-  return VLOSS_OK;
-}
-
 /* The bytes from the first element to the last. */
 static size_t extent(const struct vloss_array *a) {
   return a->lines && a->width ? ((a->lines - 1) * a->stride + a->width) * a->element : 0;
@@ -108,38 +63,3 @@ vloss_status vloss_check_labels(const struct vloss_labels *labels, size_t rows, 
   *count = (struct vloss_label_count){live, weights ? weight : (double)live};
   return VLOSS_OK;
 }
-
-#if defined(__x86_64__) || defined(__i386__)
-/* Every exception masked, round to nearest, no flush to zero; the low six bits are flags. Writing the register stalls
- * the pipeline, so it is written only where that changes something. */
-#define DEFAULT_MXCSR 0x1f80u
-#define MXCSR_FLAGS 0x3fu
-uint64_t vloss_fp_enter(void) {
-  const unsigned saved = _mm_getcsr();
-  if ((saved & ~MXCSR_FLAGS) != DEFAULT_MXCSR) _mm_setcsr(DEFAULT_MXCSR);
-  return saved;
-}
-void vloss_fp_leave(uint64_t saved) {
-  if (_mm_getcsr() != (unsigned)saved) _mm_setcsr((unsigned)saved);
-}
-#elif defined(__aarch64__)
-/* FPCR (modes) in the low half, FPSR (flags) in the high half; the default of both is 0. */
-uint64_t vloss_fp_enter(void) {
-  uint64_t control, flags;
-  __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(control), "=r"(flags));
-  __asm__ volatile("msr fpcr, %0" : : "r"(UINT64_C(0)));
-  return control | flags << 32;
-}
-void vloss_fp_leave(uint64_t saved) {
-  __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(saved & 0xffffffff), "r"(saved >> 32));
-}
-#else
-#include <fenv.h>
-/* Rounding mode only: what C can name portably. */
-uint64_t vloss_fp_enter(void) {
-  int saved = fegetround();
-  fesetround(FE_TONEAREST);
-  return (uint64_t)saved;
-}
-void vloss_fp_leave(uint64_t saved) { fesetround((int)saved); }
-#endif

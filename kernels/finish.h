@@ -8,11 +8,12 @@
 /* For the class y that the sum left out: r = sum_{c != y} exp(x_c - x_y). Everything is NaN for a row that has no
  * answer: with NaN, with +inf, or of nothing but -inf. */
 struct finished {
-  vd loss;    /* log1p(r): lse - x_y without cancellation */
-  vd lse;     /* log sum_c exp(x_c), y included; -inf or +inf where that is the limit */
-  vd p;       /* 1 / (1 + r): the softmax of y */
-  vd rest;    /* r / (1 + r): 1 - p without cancellation */
-  vd inverse; /* 1 / sum_c exp(x_c) in units of the sums' own scale 2^n e^shift */
+  vd loss;          /* log1p(r): lse - x_y without cancellation */
+  vd lse;           /* log sum_c exp(x_c), y included; -inf or +inf where that is the limit */
+  vd lse_unshifted; /* if nothing was left out, lse - shift with the digits that a huge shift would swallow */
+  vd p;             /* 1 / (1 + r): the softmax of y */
+  vd rest;          /* r / (1 + r): 1 - p without cancellation */
+  vd inverse;       /* 1 / sum_c exp(x_c) in units of the sums' own scale 2^n e^shift */
 };
 
 /* left_out is x_y, or -inf where nothing was left out. loss_only leaves everything else 0: a third of the work. */
@@ -39,10 +40,11 @@ VFN struct finished finish_parts(const struct row_sums *sums, vd left_out, const
   const dm empty = dmand(deq(sum, dset1(0.0)), deq(left_out, dset1(-(double)INF)));
   const dm undefined = dmor(is_nan, dmor(infinite, empty));
   if (loss_only) {
-    f.lse = f.p = f.rest = f.inverse = dset1(0.0);
+    f.lse = f.lse_unshifted = f.p = f.rest = f.inverse = dset1(0.0);
   } else {
-    vd base = dadd(shift, dmul(n, dset1(VLOSS_D_LN2_HI)));
-    f.lse = dsel(far, dadd(logarithm, base), dadd(left_out, f.loss));
+    const vd n_ln2 = dmul(n, dset1(VLOSS_D_LN2_HI));
+    f.lse_unshifted = dadd(logarithm, n_ln2);
+    f.lse = dsel(far, dadd(logarithm, dadd(shift, n_ln2)), dadd(left_out, f.loss));
     f.lse = dsel(infinite, inf, f.lse);
     f.lse = dsel(empty, dset1(-(double)INF), f.lse);
     f.lse = dsel(is_nan, nan, f.lse);
@@ -78,8 +80,9 @@ VFN vd dmul_or_zero(vd coefficient, vd value) {
 
 /* What a row's terms exp(x_c) / 2^N are multiplied by to make its gradient: F = upstream / sum, as a float and what it
  * leaves out (one rounding less: the difference between 4 ulp and 3). Where F or the terms could leave the normal range
- * on the way to a result within it, the row is `wide`: F = f * 2^k with 1/2 <= |f| < 1, and k goes into the exponents.
- * exp's mantissa is below sqrt(2), so a term whose power of two is lost (2^-127) is below 2^-126. */
+ * on the way to a result within it, the row is `wide`: F = f * 2^k, and k goes into the exponents. f is small, so that
+ * a term whose power of two is lost (2^-127) is lost in the last place of any normal number it could be added to. */
+#define WIDE_MARGIN 40.0 /* 2^-40 <= |f| < 2^-39, unless k is capped */
 struct row_factors {
   ALIGNED float factor[16], factor_low[16], wide[16]; /* wide: 1 or 0 */
   ALIGNED float f[16], f_low[16], k[16];
@@ -96,7 +99,8 @@ VFN void row_factors(struct row_factors *out, const struct finished *row, vd ups
   vstore(out->wide, dnarrow(dsel(narrow, zero, one)));
   /* Near the float maximum k is capped, so that the exponents of the terms stay below 128. Below 2^-250 there is no
    * gradient of 2^-126 left. */
-  vd k = dmin(dset1(1000.0), dmin(dadd(dexponent(row->inverse), dset1(122.0)), dadd(dexponent(factor), one)));
+  vd k = dmin(dset1(1000.0),
+              dmin(dadd(dexponent(row->inverse), dset1(122.0)), dadd(dexponent(factor), dset1(WIDE_MARGIN))));
   dm tiny = dgt(dset1(0x1p-500), square);
   k = dsel(tiny, zero, k);
   const vd f = dmul(dsel(tiny, zero, factor), dshl52(dsub(dset1(VLOSS_D_ROUND), k)));

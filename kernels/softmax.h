@@ -52,8 +52,9 @@ VFN void row_softmax_as(const float *x, float *out, size_t classes, float factor
       terms(v, v, 4, &ref);
     }
     UNROLL for (int j = 0; j < 4; j++) v[j] = scaled(v[j], f, low);
-    flush4(v);
+    /* Before the flush: the label's own term may lie beyond the reach of exp, and be NaN. */
     if (label - c < BLOCK) UNROLL for (size_t j = 0; j < 4; j++) v[j] = put_label(v[j], c + 16 * j, label, value);
+    flush4(v);
     UNROLL for (size_t j = 0; j < 4; j++) store_n(out + c + 16 * j, v[j], 16, writing == PAST);
   }
   for (; c < classes; c += 16) STEP(c, (classes - c < 16 ? classes - c : (size_t)16));
@@ -100,7 +101,7 @@ VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g,
                      const struct row_sums *sums, const struct finished *row, vf *max) {
   const size_t classes = job->shape.classes;
   *max = vload(sums->max);
-  const vd log_sum = dsub(row->lse, dwiden(*max));
+  const vd log_sum = dsub(row->lse_unshifted, dsub(dwiden(*max), dwiden(vload(sums->shift))));
   const vm dominated = vgt(vset1(0.69f), dnarrow(log_sum));
   if (!vany(dominated)) return log_sum;
 
@@ -199,8 +200,9 @@ VFN vd backward_add(vd sum, vf y, vf h, const enum softmax_kind kind) {
   return kind == SOFTMAX ? dfma(dwiden(h), dwiden(y), sum) : dadd(sum, dwiden(h));
 }
 VFN vf backward_term(vf y, vf h, vf sum, const enum softmax_kind kind) {
-  vf v = kind == SOFTMAX ? vmul(y, vsub(h, sum)) : vnfma(vexp(y), sum, h);
-  return canonical(vflush(v));
+  if (kind == SOFTMAX) return canonical(vflush(vmul(y, vsub(h, sum))));
+  const struct vexp_halves e = vexp_in_halves(y);
+  return canonical(vflush(vnfma(e.mantissa, vmul(e.scale, sum), h)));
 }
 
 VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum softmax_kind kind) {

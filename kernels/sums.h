@@ -221,19 +221,28 @@ VFN void row_fetch_ahead(const float *x) {
 
 VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out, size_t row) {
   struct row_state s = {.sum = dset1(0.0)};
-  vf v[4];
-  for (size_t j = 0; j < 4; j++) v[j] = row_load(x, 16 * j, classes, skip);
-  s.max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
-  s.ref = reference_for(vset1(vhmax(s.max)));
-  row_block(&s, v, stash, 0, classes);
-  for (size_t c = BLOCK; c < classes; c += BLOCK) {
-    if (c + BLOCK <= classes && skip - c >= BLOCK) {
-      for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
-      row_fetch_ahead(x + c);
-      row_block(&s, v, stash, c, SIZE_MAX);
-    } else {
-      for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
-      row_block(&s, v, stash, c, classes);
+  if (classes <= 16) {
+    vf e = row_load(x, 0, classes, skip);
+    s.max = e;
+    s.ref = reference_for(vset1(vhmax(e)));
+    e = term(e, &s.ref);
+    s.sum = dwiden(e);
+    if (stash) stash_store(stash, e, 0, classes);
+  } else {
+    vf v[4];
+    for (size_t j = 0; j < 4; j++) v[j] = row_load(x, 16 * j, classes, skip);
+    s.max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
+    s.ref = reference_for(vset1(vhmax(s.max)));
+    row_block(&s, v, stash, 0, classes);
+    for (size_t c = BLOCK; c < classes; c += BLOCK) {
+      if (c + BLOCK <= classes && skip - c >= BLOCK) {
+        for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
+        row_fetch_ahead(x + c);
+        row_block(&s, v, stash, c, SIZE_MAX);
+      } else {
+        for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
+        row_block(&s, v, stash, c, classes);
+      }
     }
   }
   out->n[row] = vfirst(s.ref.n);

@@ -44,19 +44,28 @@ VFN struct vexp_parts vexp_split(vf x, vf round) {
   return (struct vexp_parts){vexp_poly(r), vfloat(vishl(vbits(t), 23))};
 }
 
-/* exp. 2^n is applied in two halves, so that overflow and denormal results come out by one rounding. The bounds lie
- * just beyond ln(2^128) = 88.72 and ln(2^-150) = -103.97. */
-VFN vf vexp(vf x) {
-  x = vmax(vset1(-104.0f), vmin(vset1(89.0f), x));
-  vf t = vfma(x, vset1(VLOSS_LOG2E), vset1(0x1.8p23f));
+/* exp(x) = mantissa * scale. 2^n is applied in two halves, one of them here: so overflow and denormal results come out
+ * by one rounding, and a product with exp(x) need not be rounded to a denormal on the way. Beyond 89 the mantissa is
+ * +inf: ln(2^128) is 88.72. At -176 (2^-254, nothing even times the float maximum) it is +0. */
+struct vexp_halves {
+  vf mantissa, scale;
+};
+VFN struct vexp_halves vexp_in_halves(vf x) {
+  const vf clamped = vmax(vset1(-176.0f), vmin(vset1(89.0f), x));
+  vf t = vfma(clamped, vset1(VLOSS_LOG2E), vset1(0x1.8p23f));
   vf n = vsub(t, vset1(0x1.8p23f));
-  vf r = vnfma(n, vset1(VLOSS_LN2_HI), x);
+  vf r = vnfma(n, vset1(VLOSS_LN2_HI), clamped);
   r = vnfma(n, vset1(VLOSS_LN2_LO), r);
   vi whole = visub(vbits(t), viset1(0x4b400000));
   vi half = visra(whole, 1);
   vf s1 = vfloat(vishl(viadd(half, viset1(127)), 23));
   vf s2 = vfloat(vishl(viadd(visub(whole, half), viset1(127)), 23));
-  return vmul(vmul(vexp_poly(r), s1), s2);
+  vf mantissa = vmul(vexp_poly(r), s1);
+  return (struct vexp_halves){vsel(vgt(x, vset1(89.0f)), vset1(__builtin_inff()), mantissa), s2};
+}
+VFN vf vexp(vf x) {
+  const struct vexp_halves e = vexp_in_halves(x);
+  return vmul(e.mantissa, e.scale);
 }
 
 /* log(1 + f) + k ln2 for f in [sqrt(1/2) - 1, sqrt(2) - 1]. The coefficients are the minimax fit of
@@ -115,15 +124,16 @@ VFN vf vlog1p(vf x) {
 #define VLOSS_D_LN2_HI 0x1.62e42fefa39efp-1
 #define VLOSS_D_LN2_LO 0x1.abc9e3b39803fp-56
 
-/* exp for -700 <= x <= 700; NaN gives NaN. Taylor to r^8: 0.347^9 / 9! = 2e-10. */
+/* exp for -700 <= x <= 700; NaN gives NaN. Taylor to r^8, 0.347^9 / 9! = 2e-10, by pairs: a lone row waits for it. */
 VFN vd dexp(vd x) {
-  static const double inverse_factorial[] = {1 / 40320., 1 / 5040., 1 / 720., 1 / 120., 1 / 24., 1 / 6., 0.5, 1., 1.};
   vd t = dfma(x, dset1(1 / VLOSS_D_LN2_HI), dset1(VLOSS_D_ROUND));
   vd n = dsub(t, dset1(VLOSS_D_ROUND));
   vd r = dnfma(n, dset1(VLOSS_D_LN2_LO), dnfma(n, dset1(VLOSS_D_LN2_HI), x));
-  vd p = dset1(inverse_factorial[0]);
-  for (int i = 1; i < 9; i++) p = dfma(p, r, dset1(inverse_factorial[i]));
-  return dmul(p, dshl52(t));
+  vd r2 = dmul(r, r), r4 = dmul(r2, r2);
+  vd p01 = dadd(r, dset1(1.0)), p23 = dfma(r, dset1(1 / 6.), dset1(0.5));
+  vd p45 = dfma(r, dset1(1 / 120.), dset1(1 / 24.)), p67 = dfma(r, dset1(1 / 5040.), dset1(1 / 720.));
+  vd high = dfma(r4, dset1(1 / 40320.), dfma(r2, p67, p45));
+  return dmul(dfma(r4, high, dfma(r2, p23, p01)), dshl52(t));
 }
 
 /* log for normal positive x. With x = 2^k m, m in [sqrt(1/2), sqrt(2)) and s = (m - 1) / (m + 1):
@@ -134,8 +144,8 @@ VFN vd dlog(vd x) {
   m = dsel(high, dmul(m, dset1(0.5)), m);
   k = dsel(high, dadd(k, dset1(1.0)), k);
   vd s = ddiv(dsub(m, dset1(1.0)), dadd(m, dset1(1.0))), z = dmul(s, s);
-  vd p = dset1(1 / 11.);
-  for (int i = 9; i > 0; i -= 2) p = dfma(p, z, dset1(1. / i));
+  vd z2 = dmul(z, z), p01 = dfma(z, dset1(1 / 3.), dset1(1.0)), p23 = dfma(z, dset1(1 / 7.), dset1(1 / 5.));
+  vd p45 = dfma(z, dset1(1 / 11.), dset1(1 / 9.)), p = dfma(z2, dfma(z2, p45, p23), p01);
   return dfma(k, dset1(VLOSS_D_LN2_HI), dmul(dadd(s, s), p));
 }
 

@@ -48,8 +48,11 @@ static void plain(struct random *r, size_t n, float *x) {
   for (size_t c = 0; c < n; c++) x[c] = bell(r);
 }
 
+/* At 1e8 the floats are 8 apart; from 1e12 on, the row is nothing but ties. */
 static void shifted(struct random *r, size_t n, float *x) {
-  float shift = either_sign(r, 1e8f);
+  static const float shifts[] = {1e8f, 1e8f, 1e12f, 1e15f};
+  float shift = shifts[random_below(r, 4)];
+  shift = either_sign(r, shift);
   for (size_t c = 0; c < n; c++) x[c] = bell(r) * 4 + shift;
 }
 
@@ -210,6 +213,7 @@ void fill_log_probabilities(struct random *r, enum family family, size_t rows, s
       x[c] = -fabsf(bell(r) * 2);
       if (family == MASKED && random_below(r, 4) == 0) x[c] = mask(r);
       if (family == CUT_OFF) x[c] = -0x1.5d58ap+6f + (float)((int)random_below(r, 9) - 4) * 0x1p-17f;
+      if (family == CUT_OFF && random_below(r, 2)) x[c] -= random_unit(r) * 30; /* exp is denormal, its products not */
       if (family == HUGE_RANGE) x[c] = -fabsf(with_exponent(r, 127, 254));
       if (family == TINY) x[c] = -fabsf(with_exponent(r, 0, 20));
     }
@@ -228,6 +232,11 @@ void fill_weights(struct random *r, bool with_signs, size_t n, float *w) {
 
 void fill_upstream(struct random *r, size_t n, float *h) {
   for (size_t i = 0; i < n; i++) h[i] = random_below(r, 16) ? with_exponent(r, 117, 137) : 0;
+}
+
+void fill_one_hot(struct random *r, size_t n, float *h) {
+  for (size_t c = 0; c < n; c++) h[c] = 0;
+  put(r, n, h, -0x1p16f);
 }
 
 void fill_scales(struct random *r, bool alone, size_t n, float *h) {

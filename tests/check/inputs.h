@@ -47,8 +47,11 @@ void fill_weights(struct random *r, bool with_signs, size_t n, float *w);
 /* Gradients from above: both signs, zeros, and magnitudes from 2^-10 to 2^10. */
 void fill_upstream(struct random *r, size_t n, float *h);
 
-/* The same, of losses: some from denormals up to the largest float or, unless alone, up to 2^115, to which weights and
- * targets may add 2^12. */
+/* What a loss of one class, scaled by 2^16 as in 16-bit training, sends into a log-softmax. */
+void fill_one_hot(struct random *r, size_t n, float *h);
+
+/* Gradients of losses, as fill_upstream: some from denormals up to the largest float or, unless alone, up to 2^115, to
+ * which weights and targets may add 2^12. */
 void fill_scales(struct random *r, bool alone, size_t n, float *h);
 
 #endif

@@ -1,6 +1,7 @@
 #include "refusals.h"
 
 #include "crash.h"
+#include "environment.h"
 
 void refusals_note(struct refusals *refusals, const char *text, vloss_status expected, vloss_status got, bool written) {
   struct report *report = refusals->check->report;
@@ -27,7 +28,10 @@ void check_refusals(struct check *check, const struct function *function) {
     vloss_status forced = vloss_isa_force(refusals.isa);
     if (forced != VLOSS_OK)
       report_failure(check->report, &refusals.line, refusals.isa, "vloss_isa_force", "%s", vloss_status_name(forced));
+    environment_set(check_default_environment());
     int signal = forced == VLOSS_OK ? crash_guard(refuse, &refusals) : 0;
+    if (environment_get() != check_default_environment())
+      report_failure(check->report, &refusals.line, refusals.isa, "all of them", "exception flags were left behind");
     if (signal)
       report_failure(check->report, &refusals.line, refusals.isa, refusals.last, "%s in the call after this one",
                      crash_name(signal));

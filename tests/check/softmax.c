@@ -16,7 +16,9 @@ static void forward(struct job *job, struct random *r, enum shape shape, double 
 static void backward(struct job *job, struct random *r, fill *fill_input) {
   fill_input(r, job->family, job->rows, job->classes, job_add(job, "input", MATRIX, F32)->values);
   struct array *upstream = job_add(job, "upstream", MATRIX, F32);
-  fill_upstream(r, job_length(job, upstream), upstream->values);
+  float *h = upstream->values;
+  for (size_t row = 0; row < job->rows; row++, h += job->classes)
+    (random_below(r, 4) ? fill_upstream : fill_one_hot)(r, job->classes, h);
   struct array *output = job_add_output(job, "output", MATRIX, F32, 4);
   output->flushed = true;
   output->over[0] = "input";

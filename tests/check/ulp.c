@@ -5,6 +5,7 @@
 #include <tgmath.h>
 
 #define SMALLEST 0x1p-126
+#define NEGLIGIBLE 0x1p-140
 #define QUIET_NAN 0x7fc00000u
 
 uint32_t float_bits(float x) {
@@ -29,7 +30,8 @@ double ulp_error(float got, struct expectation expected, double gate, bool flush
   if (isinf(size)) size = (real)LDBL_MAX; /* terms beyond any float: only the sign of the overflow can be wrong */
   if (isinf(got)) /* right if the value is, or with the allowed error could be, beyond the largest float */
     return (got > 0) == (value > 0) && fabs(value) + (real)gate * spacing(size) >= (real)FLT_MAX ? 0 : (double)INFINITY;
+  if (flushed && got == 0 && fabs(value) <= (real)SMALLEST + (real)gate * spacing((real)SMALLEST)) return 0;
   real error = fabs((real)got - value);
-  if (error <= (real)SMALLEST + (real)gate * spacing((real)SMALLEST)) return 0;
+  if (flushed && error <= (real)NEGLIGIBLE) return 0;
   return (double)(error / spacing(size));
 }

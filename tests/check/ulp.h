@@ -6,9 +6,9 @@
 
 #include "reference.h"
 
-/* 0 for an exact answer, infinity for one of the wrong kind (NaN, infinite, finite; NaN must be 0x7fc00000). An error
- * below 2^-126, and the gate at that size beside it, does not count: what is smaller may be taken for 0. flushed: a
- * denormal or -0 is of the wrong kind. */
+/* 0 for an exact answer, infinity for one of the wrong kind (NaN, infinite, finite; NaN must be 0x7fc00000). flushed: a
+ * denormal or -0 is of the wrong kind, +0 is right for what is below 2^-126 (and the gate at that size beside it), and
+ * an error below 2^-140 does not count: factors that are denormal themselves have no more digits. */
 double ulp_error(float got, struct expectation expected, double gate, bool flushed);
 
 /* The bits of a float. */
