@@ -115,15 +115,16 @@ static inline void vloss_fp_leave(uint64_t saved) {
   if (_mm_getcsr() != (unsigned)saved) _mm_setcsr((unsigned)saved);
 }
 #elif defined(__aarch64__)
-/* FPCR (modes) in the low half, FPSR (flags) in the high half; the default of both is 0. */
+/* FPCR (modes) in the low half, FPSR (flags) in the high half; the default of both is 0. "memory": what is computed
+ * from memory, or stored to it, stays on its side. */
 static inline uint64_t vloss_fp_enter(void) {
   uint64_t control, flags;
   __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(control), "=r"(flags));
-  __asm__ volatile("msr fpcr, %0" : : "r"(UINT64_C(0)));
+  __asm__ volatile("msr fpcr, %0" : : "r"(UINT64_C(0)) : "memory");
   return control | flags << 32;
 }
 static inline void vloss_fp_leave(uint64_t saved) {
-  __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(saved & 0xffffffff), "r"(saved >> 32));
+  __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(saved & 0xffffffff), "r"(saved >> 32) : "memory");
 }
 #else
 /* Rounding mode only: what C can name portably. */

@@ -8,7 +8,7 @@ if ! command -v qemu-x86_64 >/dev/null; then
   echo "SKIP $model: no qemu-x86_64 (package qemu-user)"
   exit 77
 fi
-if nm "$1" 2>/dev/null | grep -q __asan_init; then
+if nm "$1" 2>/dev/null | grep -qE "__(asan|tsan|msan)_init"; then
   echo "SKIP $model: sanitizers do not run under qemu"
   exit 77
 fi
