@@ -280,6 +280,7 @@ static void sum_group(const struct vloss_cross_entropy_job *job, struct group_st
       else if (!together)
         row_sum(x, classes, (size_t)(ptrdiff_t)s->l.label[i], kept ? kept + i * job->grad_stride : NULL, &s->sums, i);
     }
+    if (!spread) group_refine(&job->shape, g, job->x, job->x_stride, s->l.label, s->l.ignored, &s->sums);
     if (g->n == 1) {
       spread_sums_of(&s->sums, 0);
       vstore(s->target, vset1(s->target[0]));
@@ -289,10 +290,12 @@ static void sum_group(const struct vloss_cross_entropy_job *job, struct group_st
   } else {
     s->x_tile = group_tile(&job->shape, g, job->x, job->x_stride, s->x_copy);
     if (job->targets) s->t_tile = group_tile(&job->shape, g, job->targets, job->targets_stride, s->t_copy);
-    if (spread)
+    if (spread) {
       tile_spread(job, s);
-    else
+    } else {
       tile_sum(&s->x_tile, classes, viload(s->l.label), &s->sums, s->target);
+      group_refine(&job->shape, g, job->x, job->x_stride, s->l.label, s->l.ignored, &s->sums);
+    }
   }
 }
 

@@ -41,6 +41,14 @@ VFN struct group group_at(const struct vloss_shape *shape, size_t first, int rer
   return g;
 }
 
+/* refine_sums for a group. */
+VFN void group_refine(const struct vloss_shape *shape, const struct group *g, const float *x, size_t stride,
+                      const int32_t *skip, const double *leave, struct row_sums *sums) {
+  size_t offset[16];
+  for (size_t i = 0; i < g->n; i++) offset[i] = row_offset(shape, stride, g->first + i);
+  refine_sums(x, offset, shape->inner, g->n, shape->classes, skip, leave, sums);
+}
+
 /* How many of a group's rows can be read and written from `at` in vectors of 16: all where rows are that long, else
  * those that spill only into later rows of the group's own dense memory. */
 VFN size_t whole_vectors(const struct group *g, size_t stride, size_t classes) {

@@ -76,22 +76,23 @@ static void row_softmax(const float *x, float *out, size_t classes, float factor
  * the output. */
 VFN void group_sums(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
                     const int32_t *skip, int keep, struct row_sums *sums) {
+  static const double none[16] = {0};
+  const size_t classes = job->shape.classes;
   if (g->layout != ALONG) {
-    float left_out[16];
-    tile_sum(tile, job->shape.classes, viload(skip), sums, left_out);
-    return;
+    ALIGNED float left_out[16];
+    tile_sum(tile, classes, viload(skip), sums, left_out);
+  } else {
+    no_sums(sums);
+    const float *x = job->x + g->first * job->x_stride;
+    float *kept = keep ? job->out + g->first * job->out_stride : NULL;
+    if (classes <= SHORT_ROW && g->n >= GATHER_ROWS)
+      short_rows_sum(x, job->x_stride, g->n, classes, skip, none, kept, job->out_stride, sums);
+    else
+      for (size_t i = 0; i < g->n; i++)
+        row_sum(x + i * job->x_stride, classes, (size_t)(ptrdiff_t)skip[i], kept ? kept + i * job->out_stride : NULL,
+                sums, i);
   }
-  no_sums(sums);
-  const float *x = job->x + g->first * job->x_stride;
-  float *kept = keep ? job->out + g->first * job->out_stride : NULL;
-  if (job->shape.classes <= SHORT_ROW && g->n >= GATHER_ROWS) {
-    static const double none[16] = {0};
-    short_rows_sum(x, job->x_stride, g->n, job->shape.classes, skip, none, kept, job->out_stride, sums);
-    return;
-  }
-  for (size_t i = 0; i < g->n; i++)
-    row_sum(x + i * job->x_stride, job->shape.classes, skip[i] < 0 ? NO_CLASS : (size_t)skip[i],
-            kept ? kept + i * job->out_stride : NULL, sums, i);
+  group_refine(&job->shape, g, job->x, job->x_stride, skip, none, sums);
 }
 
 /* m and log S of 16 rows, S relative to m = max. Where one class holds more than half of S, log S is small and the sum

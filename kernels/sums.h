@@ -3,8 +3,9 @@
  * either.
  *
  * The order: the terms of 64 classes are combined in float as (e[j] + e[j+16]) + (e[j+32] + e[j+48]) and added to
- * double lane j; the tree of dsum adds the 16 lanes up. Plain f32 lanes would leave hundreds of ulp at 262,144 classes;
- * this leaves about two where one class outweighs the others, and less elsewhere.
+ * double lane j; the tree of dsum adds the 16 lanes up. Where one class outweighs the others, the two float additions
+ * would cost two ulp of it, so its block is then added again in double (refine_sums). Sums below a known maximum are in
+ * double throughout.
  *
  * The scale: a sum stands for sum * 2^N. N puts the largest term of the first 64 classes at 2^40, and is raised when a
  * block of 64 exceeds that by 2^40. Terms below 2^-126 * 2^N, which is 2^-166 of the largest, count as 0.
@@ -84,6 +85,9 @@ VFN vf term(vf x, const struct reference *ref) {
   return e;
 }
 VFN vf combine4(const vf *e) { return vadd(vadd(e[0], e[1]), vadd(e[2], e[3])); }
+VFN vd combine4_exactly(const vf *e) {
+  return dadd(dadd(dwiden(e[0]), dwiden(e[1])), dadd(dwiden(e[2]), dwiden(e[3])));
+}
 
 /* Rows that need x - max: beyond HUGE_LOGIT either way, +inf included; -inf is no class at all. */
 VFN vm is_huge(vf max) {
@@ -189,7 +193,7 @@ static __attribute__((noinline)) double row_sum_below(const float *x, size_t cla
     vf v[4];
     for (size_t j = 0; j < 4; j++) v[j] = vsub(row_load(x, c + 16 * j, classes, skip), shifts);
     terms(v, v, 4, &s.ref);
-    s.sum = dadd(s.sum, dwiden(combine4(v)));
+    s.sum = dadd(s.sum, combine4_exactly(v));
   }
   *n = vfirst(s.ref.n);
   *shift = huge ? max : 0.0f;
@@ -359,11 +363,17 @@ VFN vf tile_load_but(const struct tile *t, size_t c, vi skip) {
 }
 
 /* (e[j] + e[j+16]) + (e[j+32] + e[j+48]) of the first `used` terms; terms that do not exist would add +0. */
-VFN vf tile_combine(const vf *e, size_t j, size_t used) {
+VFN vd tile_combine(const vf *e, size_t j, size_t used) {
   vf sum = e[j];
   if (j + 16 < used) sum = vadd(sum, e[j + 16]);
-  if (j + 48 < used) return vadd(sum, vadd(e[j + 32], e[j + 48]));
-  return j + 32 < used ? vadd(sum, e[j + 32]) : sum;
+  if (j + 48 < used) return dwiden(vadd(sum, vadd(e[j + 32], e[j + 48])));
+  return dwiden(j + 32 < used ? vadd(sum, e[j + 32]) : sum);
+}
+VFN vd tile_combine_exactly(const vf *e, size_t j, size_t used) {
+  vd sum = dwiden(e[j]);
+  if (j + 16 < used) sum = dadd(sum, dwiden(e[j + 16]));
+  if (j + 48 < used) return dadd(sum, dadd(dwiden(e[j + 32]), dwiden(e[j + 48])));
+  return j + 32 < used ? dadd(sum, dwiden(e[j + 32])) : sum;
 }
 
 /* As row_max. */
@@ -428,7 +438,7 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
       e[j] = term(v, &ref);
     }
     for (size_t j = 0; j < width && j < used; j++) {
-      const vd combined = dwiden(tile_combine(e, j, used));
+      const vd combined = known_max ? tile_combine_exactly(e, j, used) : tile_combine(e, j, used);
       sum[j] = c0 ? dadd(sum[j], combined) : combined;
     }
   }
@@ -510,6 +520,49 @@ static void tile_sum(const struct tile *x, size_t classes, vi skip, struct row_s
         out->max[i] = below.max[i];
       }
   }
+}
+
+/* ---- Rows in which a few classes outweigh the others ----------------------------------------------------------- */
+
+/* How far below the maximum a term may weigh a fifth of it. */
+#define HEAVY 1.6f
+
+/* What adding the blocks with heavy terms in double rather than in float changes, at the scale of n. */
+static __attribute__((noinline)) double heavy_blocks(const float *x, size_t step, size_t classes, size_t skip,
+                                                     float max, float n) {
+  const struct reference ref = reference_at(vset1(n));
+  const vf heavy = vset1(max - HEAVY);
+  double change = 0;
+  for (size_t c = 0; c < classes; c += BLOCK) {
+    ALIGNED float copy[BLOCK];
+    vf v[4];
+    if (step == 1) {
+      for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
+    } else {
+      for (size_t i = 0; i < BLOCK; i++) copy[i] = c + i < classes && c + i != skip ? x[(c + i) * step] : -INF;
+      for (size_t j = 0; j < 4; j++) v[j] = vload(copy + 16 * j);
+    }
+    if (!vany(vgt(vmax(vmax(v[0], v[1]), vmax(v[2], v[3])), heavy))) continue;
+    terms(v, v, 4, &ref);
+    change += dsum(combine4_exactly(v)) - dsum(dwiden(combine4(v)));
+  }
+  return change;
+}
+
+/* Improves the sums of rows (row i at x + offset[i]) in which a term may weigh two fifths of the sum or more; rows of
+ * up to 16 classes have no float additions, and those with a shift were added in double. */
+static void refine_sums(const float *x, const size_t *offset, size_t step, size_t n, size_t classes,
+                        const int32_t *skip, const double *leave, struct row_sums *sums) {
+  if (classes <= 16) return;
+  /* The greatest term is 2^t, the sum at least 2^exponent: their ratio is at least 0.4 if it is in truth. */
+  const vf t = vfma(vload(sums->max), vset1(VLOSS_LOG2E), vsub(vset1(1.33f), vload(sums->n)));
+  const vm outweighed = vgt(t, dnarrow(dexponent(dload(sums->sum))));
+  if (!vany(outweighed)) return;
+  ALIGNED float flags[16];
+  vstore(flags, vsel(outweighed, vset1(1.0f), vset1(0.0f)));
+  for (size_t i = 0; i < n; i++)
+    if (flags[i] != 0 && leave[i] == 0 && sums->shift[i] == 0 && sums->max[i] > -INF && sums->max[i] < INF)
+      sums->sum[i] += heavy_blocks(x + offset[i], step, classes, (size_t)(ptrdiff_t)skip[i], sums->max[i], sums->n[i]);
 }
 
 #endif

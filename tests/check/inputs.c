@@ -60,6 +60,8 @@ static void shifted(struct random *r, size_t n, float *x) {
 static void confident(struct random *r, size_t n, size_t target, float *x) {
   plain(r, n, x);
   for (size_t c = 0; c < n; c++) x[c] *= 0.25f;
+  /* Every other time a runner-up outweighs the rest, so that the loss is nearly one term. */
+  if (random_below(r, 2)) x[random_below(r, n)] = 5.0f + random_unit(r) * 10.0f;
   size_t leader = random_below(r, 4) ? target : random_below(r, n);
   x[leader] = 20.0f + random_unit(r) * 83.0f;
 }
