@@ -44,6 +44,7 @@ VFN struct group group_at(const struct vloss_shape *shape, size_t first, int rer
 /* refine_sums for a group. */
 VFN void group_refine(const struct vloss_shape *shape, const struct group *g, const float *x, size_t stride,
                       const int32_t *skip, const double *leave, struct row_sums *sums) {
+  if (shape->classes <= SHORT_ROW) return;
   size_t offset[16];
   for (size_t i = 0; i < g->n; i++) offset[i] = row_offset(shape, stride, g->first + i);
   refine_sums(x, offset, shape->inner, g->n, shape->classes, skip, leave, sums);

@@ -2,10 +2,10 @@
  * and for 16 rows side by side (tile_*). Both add the same terms in the same order, so a row has the same bits in
  * either.
  *
- * The order: the terms of 64 classes are combined in float as (e[j] + e[j+16]) + (e[j+32] + e[j+48]) and added to
- * double lane j; the tree of dsum adds the 16 lanes up. Where one class outweighs the others, the two float additions
- * would cost two ulp of it, so its block is then added again in double (refine_sums). Sums below a known maximum are in
- * double throughout.
+ * The order: the terms of 64 classes are combined as (e[j] + e[j+16]) + (e[j+32] + e[j+48]) and added to double lane j;
+ * the tree of dsum adds the 16 lanes up. For rows of more than SHORT_ROW classes the combining is in float; where one
+ * class outweighs the others, that would cost two ulp of it, so its block is then combined again in double
+ * (refine_sums). Short rows, where that happens often, and sums below a known maximum are in double throughout.
  *
  * The scale: a sum stands for sum * 2^N. N puts the largest term of the first 64 classes at 2^40, and is raised when a
  * block of 64 exceeds that by 2^40. Terms below 2^-126 * 2^N, which is 2^-166 of the largest, count as 0.
@@ -145,7 +145,7 @@ VFN void stash_store(float *stash, vf e, size_t c, size_t classes) {
 }
 
 /* Adds classes c..c+63. With a stash, it keeps the terms for the gradient: stash[c] = exp(x_c) / 2^N. */
-VFN void row_block(struct row_state *s, const vf *v, float *stash, size_t c, size_t classes) {
+VFN void row_block(struct row_state *s, const vf *v, float *stash, size_t c, size_t classes, const int exact) {
   vf max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
   if (__builtin_expect(vany(vgt(max, s->ref.limit)), 0)) {
     struct reference raised = reference_for(vset1(vhmax(max)));
@@ -163,7 +163,7 @@ VFN void row_block(struct row_state *s, const vf *v, float *stash, size_t c, siz
   s->max = vmax(max, s->max);
   vf e[4];
   terms(e, v, 4, &s->ref);
-  s->sum = dadd(s->sum, dwiden(combine4(e)));
+  s->sum = dadd(s->sum, exact ? combine4_exactly(e) : dwiden(combine4(e)));
   if (stash)
     for (size_t j = 0; j < 4; j++) stash_store(stash, e[j], c + 16 * j, classes);
 }
@@ -223,7 +223,8 @@ VFN void row_fetch_ahead(const float *x) {
     __builtin_prefetch((const void *)((uintptr_t)x + 16384 + line), 0, 3);
 }
 
-VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out, size_t row) {
+VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out, size_t row,
+                      const int exact) {
   struct row_state s = {.sum = dset1(0.0)};
   if (classes <= 16) {
     vf e = row_load(x, 0, classes, skip);
@@ -237,15 +238,15 @@ VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash,
     for (size_t j = 0; j < 4; j++) v[j] = row_load(x, 16 * j, classes, skip);
     s.max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
     s.ref = reference_for(vset1(vhmax(s.max)));
-    row_block(&s, v, stash, 0, classes);
+    row_block(&s, v, stash, 0, classes, exact);
     for (size_t c = BLOCK; c < classes; c += BLOCK) {
       if (c + BLOCK <= classes && skip - c >= BLOCK) {
         for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
         row_fetch_ahead(x + c);
-        row_block(&s, v, stash, c, SIZE_MAX);
+        row_block(&s, v, stash, c, SIZE_MAX, exact);
       } else {
         for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
-        row_block(&s, v, stash, c, classes);
+        row_block(&s, v, stash, c, classes, exact);
       }
     }
   }
@@ -266,10 +267,12 @@ static __attribute__((noinline)) void row_sum_huge(const float *x, size_t classe
  */
 static __attribute__((noinline)) void row_sum(const float *x, size_t classes, size_t skip, float *stash,
                                               struct row_sums *out, size_t row) {
-  if (stash)
-    row_sum_pass(x, classes, skip, stash, out, row);
+  if (classes <= SHORT_ROW)
+    row_sum_pass(x, classes, skip, stash, out, row, 1);
+  else if (stash)
+    row_sum_pass(x, classes, skip, stash, out, row, 0);
   else
-    row_sum_pass(x, classes, skip, NULL, out, row);
+    row_sum_pass(x, classes, skip, NULL, out, row, 0);
   if (__builtin_expect(vany(is_huge(vset1(out->max[row]))), 0)) row_sum_huge(x, classes, skip, out, row);
 }
 
@@ -311,7 +314,7 @@ VFN void short_rows_pass(const float *x, size_t stride, size_t n, size_t classes
     for (size_t c = 0; c < classes; c += BLOCK) {
       short_row_block(v, row, c, classes, skip[i]);
       row_fetch_ahead(row + c);
-      row_block(&s, v, kept, c, classes);
+      row_block(&s, v, kept, c, classes, 1);
     }
     sum[i] = s.sum;
     max[i] = s.max;
@@ -438,7 +441,8 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
       e[j] = term(v, &ref);
     }
     for (size_t j = 0; j < width && j < used; j++) {
-      const vd combined = known_max ? tile_combine_exactly(e, j, used) : tile_combine(e, j, used);
+      const vd combined =
+          known_max || classes <= SHORT_ROW ? tile_combine_exactly(e, j, used) : tile_combine(e, j, used);
       sum[j] = c0 ? dadd(sum[j], combined) : combined;
     }
   }
@@ -549,11 +553,10 @@ static __attribute__((noinline)) double heavy_blocks(const float *x, size_t step
   return change;
 }
 
-/* Improves the sums of rows (row i at x + offset[i]) in which a term may weigh two fifths of the sum or more; rows of
- * up to 16 classes have no float additions, and those with a shift were added in double. */
+/* Improves the sums of long rows (row i at x + offset[i]) in which a term may weigh two fifths of the sum or more;
+ * those with a shift were added in double. */
 static void refine_sums(const float *x, const size_t *offset, size_t step, size_t n, size_t classes,
                         const int32_t *skip, const double *leave, struct row_sums *sums) {
-  if (classes <= 16) return;
   /* The greatest term is 2^t, the sum at least 2^exponent: their ratio is at least 0.4 if it is in truth. */
   const vf t = vfma(vload(sums->max), vset1(VLOSS_LOG2E), vsub(vset1(1.33f), vload(sums->n)));
   const vm outweighed = vgt(t, dnarrow(dexponent(dload(sums->sum))));
