@@ -24,7 +24,7 @@
  *               one exception of bad_row.
  *   Environment the caller's rounding mode, flush-to-zero mode, trap masks and exception flags neither matter nor
  *               change.
- *   Memory      nothing is allocated. The stack use of a call is below 64 KiB.
+ *   Memory      nothing is allocated. The stack use of a call is below 64 KiB in optimised builds.
  *   Threads     every function may be called from any thread at any time.
  */
 #ifndef VLOSS_VLOSS_H
@@ -194,7 +194,7 @@ typedef struct vloss_cross_entropy_args {
   vloss_reduction reduction; /* of loss; it decides the scale of grad, too */
   uint32_t flags;            /* VLOSS_UNCHECKED, VLOSS_EMPTY_MEAN_ZERO */
   const void *upstream;      /* gradient of what follows with respect to `loss`: one float for mean and sum, one a row
-                                for VLOSS_NONE; null: 1. Scales grad only */
+                                for VLOSS_NONE; null: 1. Scales grad only. An infinite one makes its rows NaN */
 
   void *loss;         /* float: one for mean and sum, rows * inner for VLOSS_NONE */
   void *grad;         /* d loss / d logits, of `type` and shape of the logits; may be the logits themselves */
