@@ -1,7 +1,7 @@
 #include "cases.h"
 
-/* 1 to 67: every tail of one to four vectors. Then multiples of 16 (a vector), 64 (a block), 256 (a carry into
- * double) and what lies one beside them; real vocabularies; a power of two beyond all. */
+/* 1 to 67: every tail of one to four vectors. Then multiples of 16 (a vector), 64 (a block), 256 (the end of
+ * short rows) and what lies one beside them; real vocabularies; a power of two beyond all. */
 static const size_t normal[] = {
     1,    2,    3,    4,    5,    6,    7,    8,    9,    10,   11,   12,    13,    14,    15,  16,   17,   18,   19,
     20,   21,   22,   23,   24,   25,   26,   27,   28,   29,   30,   31,    32,    33,    34,  35,   36,   37,   38,
