@@ -109,14 +109,20 @@ struct general_row {
   vm wide;
   int any_wide;
 };
+/* f exp(y) 2^(k - N) + minus_q, the power of two in two halves: it may be anything from 2^-250 to 2^254. */
+VFN vf wide_term(const struct general_row *r, vf y, vf minus_q) {
+  const vf round = r->wide_ref.round, low = vmul(vsub(r->wide_ref.n, vset1(250.0f)), vset1(VLOSS_LN2_HI));
+  const vf x = vmax(low, y), t = vfma(x, vset1(VLOSS_LOG2E), round), n = vsub(t, round);
+  const vf m = vexp_poly(vnfma(n, vset1(VLOSS_LN2_LO), vnfma(n, vset1(VLOSS_LN2_HI), x)));
+  const vi power = visub(vbits(t), viset1(0x4b400000 + 127)), half = visra(power, 1);
+  const vf s1 = vfloat(vishl(viadd(half, viset1(127)), 23));
+  const vf s2 = vfloat(vishl(viadd(visub(power, half), viset1(127)), 23));
+  return vfma(vmul(vfma(m, r->f, vmul(m, r->f_low)), s1), s2, minus_q);
+}
 VFN vf general_term(const struct general_row *r, vf x, vf w, vf t) {
   const vf y = vsub(x, r->shift), minus_q = vmul(w, vfma(t, r->minus_qt, r->minus_qu)), e = term(y, &r->ref);
   vf v = vfma(e, r->factor, vfma(e, r->factor_low, minus_q));
-  if (r->any_wide) {
-    const struct vexp_parts p = vexp_split(vmax(r->wide_ref.low, y), r->wide_ref.round);
-    const vf product = vfma(p.mantissa, r->f, vmul(p.mantissa, r->f_low));
-    v = vsel(r->wide, vfma(product, p.scale, minus_q), v);
-  }
+  if (r->any_wide) v = vsel(r->wide, wide_term(r, y, minus_q), v);
   return canonical(vflush(v));
 }
 

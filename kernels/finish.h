@@ -80,9 +80,8 @@ VFN vd dmul_or_zero(vd coefficient, vd value) {
 
 /* What a row's terms exp(x_c) / 2^N are multiplied by to make its gradient: F = upstream / sum, as a float and what it
  * leaves out (one rounding less: the difference between 4 ulp and 3). Where F or the terms could leave the normal range
- * on the way to a result within it, the row is `wide`: F = f * 2^k, and k goes into the exponents. f is small, so that
- * a term whose power of two is lost (2^-127) is lost in the last place of any normal number it could be added to. */
-#define WIDE_MARGIN 40.0 /* 2^-40 <= |f| < 2^-39, unless k is capped */
+ * on the way to a result within it, the row is `wide`: F = f * 2^k with 1/2 <= |f| < 1, and k goes into the exponents.
+ */
 struct row_factors {
   ALIGNED float factor[16], factor_low[16], wide[16]; /* wide: 1 or 0 */
   ALIGNED float f[16], f_low[16], k[16];
@@ -97,10 +96,8 @@ VFN void row_factors(struct row_factors *out, const struct finished *row, vd ups
   vstore(out->factor, high);
   vstore(out->factor_low, low_part(factor, high));
   vstore(out->wide, dnarrow(dsel(narrow, zero, one)));
-  /* Near the float maximum k is capped, so that the exponents of the terms stay below 128. Below 2^-250 there is no
-   * gradient of 2^-126 left. */
-  vd k = dmin(dset1(1000.0),
-              dmin(dadd(dexponent(row->inverse), dset1(122.0)), dadd(dexponent(factor), dset1(WIDE_MARGIN))));
+  /* Below 2^-250 there is no gradient of 2^-126 left. */
+  vd k = dmin(dset1(1000.0), dadd(dexponent(factor), one));
   dm tiny = dgt(dset1(0x1p-500), square);
   k = dsel(tiny, zero, k);
   const vd f = dmul(dsel(tiny, zero, factor), dshl52(dsub(dset1(VLOSS_D_ROUND), k)));
