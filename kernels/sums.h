@@ -56,8 +56,10 @@ VFN struct reference reference_for(vf max) {
 VFN vf power_of_two(vf n) { return vfloat(vishl(vbits(vadd(vmax(vset1(-127.0f), n), vset1(VLOSS_ROUND))), 23)); }
 VFN vd dpower_of_two(vd n) { return dshl52(dadd(dmax(dset1(-1023.0), n), dset1(VLOSS_D_ROUND))); }
 
-/* exp(x) / 2^N of `count` vectors (1 or 4). Steps of INTERLEAVE vectors alternate, so that the chains of dependent
- * operations overlap even where the CPU looks ahead less than a term: as many as the ISA has registers for. */
+/* exp(x) / 2^N of `count` vectors (1 or 4): mantissa * 2^(n - N) with n = round(x log2e), the power of two by a shift
+ * of the sum with ref->round. x is clamped to where that power is +0, and must not exceed N + 127; NaN passes. Steps of
+ * INTERLEAVE vectors alternate, so that the chains of dependent operations overlap even where the CPU looks ahead less
+ * than a term: as many as the ISA has registers for. */
 VFN void terms(vf *e, const vf *x, const int count, const struct reference *ref) {
   const int step = count < INTERLEAVE ? count : INTERLEAVE;
   UNROLL for (int j = 0; j < count; j += step) {

@@ -30,20 +30,6 @@ VFN vf vexp_quotient(vf r) {
 }
 VFN vf vexp_poly(vf r) { return vfma(vfma(vexp_quotient(r), r, vset1(1.0f)), r, vset1(1.0f)); }
 
-/* exp(x) as mantissa * scale, with scale = 2^(n - N), n = round(x log2e): the exponent reference N sits in `round`
- * = VLOSS_ROUND - N, so that rescaling is exact. Needs x >= low = (N - 127) ln2, where scale is +0, n - N <= 127 and
- * |x| < 2^17. NaN passes through the mantissa. */
-struct vexp_parts {
-  vf mantissa, scale;
-};
-VFN struct vexp_parts vexp_split(vf x, vf round) {
-  vf t = vfma(x, vset1(VLOSS_LOG2E), round);
-  vf n = vsub(t, round);
-  vf r = vnfma(n, vset1(VLOSS_LN2_HI), x);
-  r = vnfma(n, vset1(VLOSS_LN2_LO), r);
-  return (struct vexp_parts){vexp_poly(r), vfloat(vishl(vbits(t), 23))};
-}
-
 /* exp(x) = mantissa * scale. 2^n is applied in two halves, one of them here: so overflow and denormal results come out
  * by one rounding, and a product with exp(x) need not be rounded to a denormal on the way. Beyond 89 the mantissa is
  * +inf: ln(2^128) is 88.72. At -176 (2^-254, nothing even times the float maximum) it is +0. */
