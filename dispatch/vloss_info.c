@@ -1,6 +1,7 @@
 /* vloss-info: what CPU and operating system offer, which ISA is chosen, and for each of the others why not.
- * With --isa-only it prints just the name of the chosen ISA, for scripts.
+ * With --isa-only it prints just the name of the chosen ISA, for scripts; with --losses the registry.
  */
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +10,15 @@
 #include "vloss/vloss.h"
 
 static int usage(FILE *out, const char *program) {
-  fprintf(out,
-          "usage: %s [--isa-only]\n"
-          "Prints what this CPU offers, which ISA vloss chooses, and why not the others.\n"
-          "  --isa-only  print only the name of the chosen ISA\n"
-          "VLOSS_ISA=<name> in the environment chooses another ISA.\n"
-          "Exit status: 0; 1 if VLOSS_ISA names an ISA that cannot be used; 2 for a wrong argument.\n",
-          program);
+  fprintf(
+      out,
+      "usage: %s [--isa-only | --losses]\n"
+      "Prints what this CPU offers, which ISA vloss chooses, and why not the others.\n"
+      "  --isa-only  print only the name of the chosen ISA\n"
+      "  --losses    print the losses of vloss_loss(): parameters with defaults and ranges, and the APIs they serve\n"
+      "VLOSS_ISA=<name> in the environment chooses another ISA.\n"
+      "Exit status: 0; 1 if VLOSS_ISA names an ISA that cannot be used; 2 for a wrong argument.\n",
+      program);
   return out == stdout ? 0 : 2;
 }
 
@@ -47,9 +50,38 @@ static void print_isas(const char *current, int requested) {
   }
 }
 
+static void print_parameter(const vloss_parameter_info *p) {
+  printf("  %s = %g, ", p->name, p->default_value);
+  if (p->whole)
+    printf("a whole number from %g to %g\n", p->minimum, p->maximum);
+  else if (p->minimum == -FLT_MAX && p->maximum == FLT_MAX)
+    printf("any finite number\n");
+  else if (p->minimum == -FLT_MAX)
+    printf("at most %g\n", p->maximum);
+  else if (p->maximum == FLT_MAX)
+    printf("%s %g\n", p->above_minimum ? "above" : "at least", p->minimum);
+  else
+    printf("from %g to %g\n", p->minimum, p->maximum);
+}
+
+static void print_losses(void) {
+  static const char *const families[] = {"elementwise", "by rows", "over logits"};
+  const vloss_loss_info *loss;
+  for (size_t i = 0; (loss = vloss_loss_info_at(i)); i++) {
+    printf("%s (%s)%s%s\n", loss->name, families[loss->family], loss->other ? "; other is the " : "",
+           loss->other ? loss->other : "");
+    for (size_t p = 0; p < loss->parameter_count; p++) print_parameter(&loss->parameters[p]);
+    for (const char *const *api = loss->apis; *api; api++) printf("  %s\n", *api);
+  }
+}
+
 int main(int argc, char **argv) {
   const int isa_only = argc == 2 && strcmp(argv[1], "--isa-only") == 0;
   if (argc == 2 && strcmp(argv[1], "--help") == 0) return usage(stdout, argv[0]);
+  if (argc == 2 && strcmp(argv[1], "--losses") == 0) {
+    print_losses();
+    return 0;
+  }
   if (argc > 1 && !isa_only) return usage(stderr, argv[0]);
 
   const char *request = getenv("VLOSS_ISA"), *current = NULL;

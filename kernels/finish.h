@@ -71,7 +71,6 @@ VFN struct finished finish(const struct row_sums *sums, vd left_out, int loss_on
 }
 
 /* Floats for the caller, with one NaN for all. */
-VFN vf canonical(vf v) { return vsel(vnan(v), vset1(NOT_A_NUMBER), v); }
 
 /* coefficient * value, where a coefficient of 0 makes 0 of everything but NaN. */
 VFN vd dmul_or_zero(vd coefficient, vd value) {

@@ -2,6 +2,7 @@
 #ifndef VLOSS_KERNELS_ROWS16_H
 #define VLOSS_KERNELS_ROWS16_H
 
+#include "past_cache.h"
 #include "sums.h"
 #include "table.h"
 
@@ -11,8 +12,6 @@
 #define GATHER_ROWS 4
 /* Up to this size 16 rows stay in the L2 cache between the pass that sums and the pass that writes. */
 #define GROUP_BYTES (256 * 1024)
-/* Outputs larger than this do not fit the last-level cache: they are written past it. */
-#define STREAM_BYTES ((size_t)32 << 20)
 
 enum layout {
   ALONG,   /* inner == 1: each row's classes are contiguous, vectors run along the classes */

@@ -21,12 +21,6 @@ VFN void flush4(vf *v) {
   if (__builtin_expect(vany(vgt(vset1(0x1p-126f), least)), 0)) UNROLL for (int j = 0; j < 4; j++) v[j] = vflush(v[j]);
 }
 
-/* Classes c..c+15 with `value` at the label. It goes into its vector: past the cache, a later store to a line that has
- * left would have to fetch it again. */
-VFN vf put_label(vf v, size_t c, size_t label, float value) {
-  return vsel(vieq(lane_numbers(), viset1((int32_t)(label - c))), vset1(value), v);
-}
-
 VFN void row_softmax_as(const float *x, float *out, size_t classes, float factor, float factor_low, float n,
                         float shift, size_t label, float value, const enum writing writing) {
   const struct reference ref = reference_at(vset1(n));

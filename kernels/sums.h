@@ -19,8 +19,6 @@
 /* Up to this many classes, rows are summed 16 at a time. */
 #define SHORT_ROW 256
 #define NO_CLASS SIZE_MAX
-#define INF __builtin_inff()
-#define NOT_A_NUMBER __builtin_nanf("")
 /* For arrays of 16 that are loaded as vectors: none then straddles two cache lines. */
 #define ALIGNED _Alignas(64)
 
@@ -126,10 +124,16 @@ VFN vi lane_numbers(void) {
   return viload(iota);
 }
 
+/* Classes c..c+15 with `value` at the label. It goes into its vector: past the cache, a later store to a line that has
+ * left would have to fetch it again. */
+VFN vf put_label(vf v, size_t c, size_t label, float value) {
+  return vsel(vieq(lane_numbers(), viset1((int32_t)(label - c))), vset1(value), v);
+}
+
 /* Classes c..c+15, with -inf for `skip` and for classes from `classes` on. */
 VFN vf row_load(const float *x, size_t c, size_t classes, size_t skip) {
   vf v = c + 16 <= classes ? vload(x + c) : c < classes ? vtail(x + c, classes - c, -INF) : vset1(-INF);
-  if (skip - c < 16) v = vsel(vieq(lane_numbers(), viset1((int32_t)(skip - c))), vset1(-INF), v);
+  if (skip - c < 16) v = put_label(v, c, skip, -INF);
   return v;
 }
 

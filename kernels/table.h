@@ -15,6 +15,7 @@ struct vloss_shape {
 struct vloss_labels {
   const void *p; /* int64_t, or int32_t if narrow; null: probability targets */
   int narrow;
+  int list;     /* a list of them a row */
   int ignoring; /* rows whose label is ignore_index are ignored */
   int64_t ignore_index;
 };
@@ -48,6 +49,37 @@ struct vloss_softmax_job {
   size_t out_stride;
 };
 
+/* An operand of a loss: element (row, column) is at p[row * row_stride + column * column_stride]; a stride of 0 spreads
+ * one value over all. */
+struct vloss_operand {
+  const float *p; /* null: not given */
+  size_t row_stride, column_stride;
+};
+
+/* How the losses of the elements become numbers. */
+enum vloss_form { VLOSS_FORM_TOTAL, VLOSS_FORM_ELEMENTS, VLOSS_FORM_ROW_MEANS };
+
+/* Rows as in vloss_shape: row r = o * inner + i of column c. For elementwise losses inner is 1; the strides of a row
+ * loss's operands lead from one o to the next, and 1 leads from i to i + 1. */
+struct vloss_loss_job {
+  size_t index; /* in kernels/losses.def */
+  size_t outer, columns, inner;
+  struct vloss_operand prediction, target, other, weights, upstream;
+  struct vloss_labels labels;
+  const float *class_weights; /* row losses whose formula has them */
+  const double *parameters;   /* all of them */
+  enum vloss_form form;
+  double grad_scale; /* what the reduction multiplies every gradient by */
+  float *loss;       /* elements or row means, as form says; null: not wanted */
+  int total_wanted;
+  double total; /* out: the sum of the weighted losses of all elements, or rows */
+  struct vloss_result {
+    float *p; /* null: not wanted */
+    size_t row_stride;
+  } grad, grad_target, grad_other;
+  int staged_results; /* some result lies over an input */
+};
+
 /* NLL moves numbers and computes nothing that an ISA could speed up: one plain function for all (nll.c). */
 void vloss_nll_rows(struct vloss_cross_entropy_job *job);
 
@@ -59,6 +91,12 @@ struct vloss_table {
   void (*log_sum_exp)(const struct vloss_softmax_job *job);
   void (*softmax_backward)(const struct vloss_softmax_job *job);
   void (*log_softmax_backward)(const struct vloss_softmax_job *job);
+  void (*elementwise)(struct vloss_loss_job *job);
+  void (*rows)(struct vloss_loss_job *job);
+  /* The first of n floats outside [low, high], or n; NaN is outside unless it is welcome. */
+  size_t (*first_outside)(const float *p, size_t n, float low, float high, int nan_welcome);
+  /* Whether each of n floats is 0 or 1. */
+  int (*all_binary)(const float *p, size_t n);
 };
 
 extern const struct vloss_table vloss_table_avx512, vloss_table_avx2, vloss_table_neon, vloss_table_scalar;

@@ -127,6 +127,30 @@ VFN vi vior(vi a, vi b) { return I2(_mm256_or_si256, a, b); }
 #define visra(x, k) ((vi){_mm256_srai_epi32((x).lo, k), _mm256_srai_epi32((x).hi, k)})
 VFN vf vitof(vi a) { return (vf){_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
 
+struct vparts {
+  vf mantissa, exponent;
+};
+/* Denormals times 2^24 are normal. All bits set is a NaN. */
+VFN __m256 vsplit_(__m256 x, __m256 *exponent) {
+  const __m256 inf = _mm256_set1_ps(__builtin_inff()), small = _mm256_cmp_ps(x, _mm256_set1_ps(0x1p-126f), _CMP_LT_OQ);
+  const __m256 invalid = _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NGE_UQ);
+  const __m256i u = _mm256_castps_si256(_mm256_blendv_ps(x, _mm256_mul_ps(x, _mm256_set1_ps(0x1p24f)), small));
+  const __m256i k =
+      _mm256_and_si256(_mm256_sub_epi32(u, _mm256_set1_epi32(0x3f400000)), _mm256_set1_epi32((int)0xff800000u));
+  const __m256 scaled = _mm256_and_ps(small, _mm256_set1_ps(-24));
+  __m256 e = _mm256_fmadd_ps(_mm256_cvtepi32_ps(k), _mm256_set1_ps(0x1p-23f), scaled);
+  e = _mm256_blendv_ps(e, _mm256_set1_ps(-__builtin_inff()), _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_EQ_OQ));
+  e = _mm256_blendv_ps(e, inf, _mm256_cmp_ps(x, inf, _CMP_EQ_OQ));
+  *exponent = _mm256_or_ps(e, invalid);
+  return _mm256_or_ps(_mm256_castsi256_ps(_mm256_sub_epi32(u, k)), invalid);
+}
+VFN struct vparts vsplit(vf x) {
+  struct vparts r;
+  r.mantissa.lo = vsplit_(x.lo, &r.exponent.lo);
+  r.mantissa.hi = vsplit_(x.hi, &r.exponent.hi);
+  return r;
+}
+
 /* "Not less than" is true for NaN, so that NaN stays. */
 VFN __m256 vflush_(__m256 a, __m256 magnitude) {
   return _mm256_and_ps(a, _mm256_cmp_ps(magnitude, _mm256_set1_ps(0x1p-126f), _CMP_NLT_UQ));

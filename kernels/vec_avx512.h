@@ -76,6 +76,18 @@ VFN vi vior(vi a, vi b) { return _mm512_or_si512(a, b); }
 #define visra(a, k) _mm512_srai_epi32(a, k)
 VFN vf vitof(vi a) { return _mm512_cvtepi32_ps(a); }
 
+/* The signs by both bits of the operand: negative numbers are NaN, and -0 is as 0. The exponent instruction gives
+ * floor(log2 |x|), that is -1 or 0 of the mantissa. */
+#define MANTISSA_SIGN ((_MM_MANTISSA_SIGN_ENUM)(_MM_MANT_SIGN_zero | _MM_MANT_SIGN_nan))
+struct vparts {
+  vf mantissa, exponent;
+};
+VFN struct vparts vsplit(vf x) {
+  const vf mantissa = _mm512_getmant_ps(x, _MM_MANT_NORM_p75_1p5, MANTISSA_SIGN);
+  return (struct vparts){mantissa, _mm512_sub_ps(_mm512_getexp_ps(x), _mm512_getexp_ps(mantissa))};
+}
+#undef MANTISSA_SIGN
+
 /* Denormals and zeros of either sign, by class: one instruction, where a comparison would need the absolute value. */
 VFN vf vflush(vf a) { return _mm512_maskz_mov_ps(_knot_mask16(_mm512_fpclass_ps_mask(a, 0x02 | 0x04 | 0x20)), a); }
 

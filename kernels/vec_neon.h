@@ -124,6 +124,27 @@ WORD(vi, EACH4, vishl, (vi a, int k), vshlq_s32(a.r[i], vdupq_n_s32(k)))
 WORD(vi, EACH4, visra, (vi a, int k), vshlq_s32(a.r[i], vdupq_n_s32(-k)))
 WORD(vf, EACH4, vitof, (vi a), vcvtq_f32_s32(a.r[i]))
 
+struct vparts {
+  vf mantissa, exponent;
+};
+/* Denormals times 2^24 are normal. All bits set is a NaN. */
+VFN struct vparts vsplit(vf x) {
+  struct vparts v;
+  const float32x4_t inf = vdupq_n_f32(__builtin_inff()), zero = vdupq_n_f32(0);
+  EACH4 {
+    const float32x4_t a = x.r[i];
+    const uint32x4_t small = vcltq_f32(a, vdupq_n_f32(0x1p-126f)), invalid = vmvnq_u32(vcgeq_f32(a, zero));
+    const int32x4_t u = vreinterpretq_s32_f32(vbslq_f32(small, vmulq_f32(a, vdupq_n_f32(0x1p24f)), a));
+    const int32x4_t k = vandq_s32(vsubq_s32(u, vdupq_n_s32(0x3f400000)), vdupq_n_s32((int32_t)0xff800000u));
+    float32x4_t e = vfmaq_f32(vbslq_f32(small, vdupq_n_f32(-24), zero), vcvtq_f32_s32(k), vdupq_n_f32(0x1p-23f));
+    e = vbslq_f32(vceqq_f32(a, zero), vdupq_n_f32(-__builtin_inff()), e);
+    e = vbslq_f32(vceqq_f32(a, inf), inf, e);
+    v.mantissa.r[i] = vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_s32(vsubq_s32(u, k)), invalid));
+    v.exponent.r[i] = vreinterpretq_f32_u32(vorrq_u32(vreinterpretq_u32_f32(e), invalid));
+  }
+  return v;
+}
+
 /* +0 where |a| < 2^-126: bits are cleared, not compared into a zero, so that NaN stays. */
 WORD(vf, EACH4, vflush, (vf a),
      vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a.r[i]), vcaltq_f32(a.r[i], vdupq_n_f32(0x1p-126f)))))

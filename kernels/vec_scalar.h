@@ -220,6 +220,27 @@ VFN vf vitof(vi a) {
   return r;
 }
 
+/* x = mantissa * 2^exponent for positive x, denormals included: the mantissa in [3/4, 3/2), the exponent whole. Zeros
+ * have mantissa 1 and exponent -inf, +inf has 1 and +inf. NaN and negative x have both NaN. */
+struct vparts {
+  vf mantissa, exponent;
+};
+VFN struct vparts vsplit(vf x) {
+  struct vparts r;
+  EACH {
+    const float a = x.a[i_], u = a < 0x1p-126f ? a * 0x1p24f : a;
+    int32_t bits, k;
+    memcpy(&bits, &u, sizeof bits);
+    k = (int32_t)(((uint32_t)bits - 0x3f400000u) & 0xff800000u);
+    bits = (int32_t)((uint32_t)bits - (uint32_t)k);
+    memcpy(&r.mantissa.a[i_], &bits, sizeof bits);
+    const float e = (float)k * 0x1p-23f - (a < 0x1p-126f ? 24.0f : 0.0f);
+    r.exponent.a[i_] = a == 0 ? -INFINITY : a == INFINITY ? a : e;
+    if (!(a >= 0)) r.mantissa.a[i_] = r.exponent.a[i_] = NAN;
+  }
+  return r;
+}
+
 /* +0 where |a| < 2^-126, else a; NaN stays. */
 VFN vf vflush(vf a) {
   EACH a.a[i_] = fabsf(a.a[i_]) < 0x1p-126f ? 0.0f : a.a[i_];

@@ -5,6 +5,12 @@
 
 #include "isa.h"
 
+#define INF __builtin_inff()
+#define NOT_A_NUMBER __builtin_nanf("")
+
+/* Every NaN as the one quiet NaN. */
+VFN vf canonical(vf v) { return vsel(vnan(v), vset1(NOT_A_NUMBER), v); }
+
 #define VLOSS_LOG2E 0x1.715476p+0f
 /* ln 2 = hi + lo to 2^-49. hi has 24 bits, so x - n*hi is exact wherever n = round(x * log2e). */
 #define VLOSS_LN2_HI 0x1.62e43p-1f
@@ -104,6 +110,119 @@ VFN vf vlog1p(vf x) {
   return vsel(vnan(x), x, y);
 }
 
+/* log(high + low) of a normal positive high and at most half an ulp more or less: for logs near 0. NaN passes. */
+VFN vf vlog_sum(vf high, vf low) {
+  vi k = vlog_exponent(high);
+  vf f = vsub(vfloat(visub(vbits(high), vishl(k, 23))), vset1(1.0f));
+  f = vfma(low, vfloat(vishl(visub(viset1(127), k), 23)), f);
+  return vsel(vnan(high), high, vlog_reduced(f, vitof(k)));
+}
+
+/* ---- What the losses of probabilities are made of: domains that need no special cases ---------------------------- */
+
+/* e^-y = mantissa * scale for y >= 0, infinity and denormal results included; NaN passes. The mantissa is vexp_poly
+ * times 2^-48, the scale 2^(n + 48): so both are normal, their product is rounded to a denormal once, and so is
+ * (w * scale) * mantissa for w < 2^80. From y = 121.3 on, where n is -175, the scale is 0: w e^-y is no float for w <
+ * 2^24. */
+#define VLOSS_EXP_TINY 0x1p-48f
+VFN struct vexp_halves vexp_minus_in_halves(vf y) {
+  const vf round = vset1(VLOSS_ROUND + 48), x = vmin(vset1(121.3f), y);
+  const vf t = vnfma(x, vset1(VLOSS_LOG2E), round), n = vsub(t, round);
+  /* -r: the powers of r with odd exponents change their signs. */
+  const vf r = vfma(n, vset1(VLOSS_LN2_LO), vfma(n, vset1(VLOSS_LN2_HI), x));
+  vf q = vset1(VLOSS_EXP_6 * VLOSS_EXP_TINY);
+  q = vfma(q, r, vset1(-VLOSS_EXP_5 * VLOSS_EXP_TINY));
+  q = vfma(q, r, vset1(VLOSS_EXP_4 * VLOSS_EXP_TINY));
+  q = vfma(q, r, vset1(-VLOSS_EXP_3 * VLOSS_EXP_TINY));
+  q = vfma(q, r, vset1(VLOSS_EXP_2 * VLOSS_EXP_TINY));
+  q = vfma(vfma(q, r, vset1(-VLOSS_EXP_TINY)), r, vset1(VLOSS_EXP_TINY));
+  return (struct vexp_halves){q, vfloat(vishl(vbits(t), 23))};
+}
+VFN vf vexp_minus(vf y) {
+  const struct vexp_halves e = vexp_minus_in_halves(y);
+  return vmul(e.mantissa, e.scale);
+}
+
+/* (log(1 + e) - e) / e^2 for 0 <= e <= 1; NaN passes. The minimax fit for relative error of the log, coefficients
+ * rounded to f32 one after the other: 0.09 * 2^-24. Even and odd powers apart, for a shorter chain. */
+VFN vf vlog1p_unit_quotient(vf e) {
+  const vf e2 = vmul(e, e);
+  vf even = vset1(-0x1.af49cep-9f), odd = vset1(0x1.4917cep-6f);
+  even = vfma(even, e2, vset1(-0x1.d6b08cp-5f));
+  odd = vfma(odd, e2, vset1(0x1.b4ae08p-4f));
+  even = vfma(even, e2, vset1(-0x1.3a435ep-3f));
+  odd = vfma(odd, e2, vset1(0x1.934b54p-3f));
+  even = vfma(even, e2, vset1(-0x1.ff23e6p-3f));
+  odd = vfma(odd, e2, vset1(0x1.554ddp-2f));
+  even = vfma(even, e2, vset1(-0x1.ffffd2p-2f));
+  return vfma(odd, e, even);
+}
+VFN vf vlog1p_unit(vf e) { return vfma(vmul(e, e), vlog1p_unit_quotient(e), e); }
+
+/* -log(1 - m) for 0 <= m <= 1/2; NaN passes. As vlog1p_unit: m + m^2 q(m), 0.06 * 2^-24. */
+VFN vf vlog1m_half(vf m) {
+  const vf m2 = vmul(m, m);
+  vf even = vset1(0x1.be5264p+0f), odd = vset1(-0x1.3cfc76p+1f);
+  even = vfma(even, m2, vset1(0x1.f88f1p+0f));
+  odd = vfma(odd, m2, vset1(-0x1.2f3ddap-1f));
+  even = vfma(even, m2, vset1(0x1.5c3adp-2f));
+  odd = vfma(odd, m2, vset1(0x1.6830ecp-3f));
+  even = vfma(even, m2, vset1(0x1.01e9dap-2f));
+  odd = vfma(odd, m2, vset1(0x1.5542f6p-2f));
+  even = vfma(even, m2, vset1(0x1.00001ep-1f));
+  return vfma(m2, vfma(odd, m, even), m);
+}
+
+/* log of 2^k m for m in [3/4, 3/2), ln2 as large as k is scaled: with one fma for k ln2, as the float ln2 is right to
+ * 2^-28 and |log| >= 0.28 where k is not 0. log m = f + f^2 q(f), f = m - 1, as above: 0.6 * 2^-24. */
+VFN vf vlog_of(vf m, vf k, float ln2) {
+  const vf f = vsub(m, vset1(1.0f)), f2 = vmul(f, f);
+  vf even = vset1(-0x1.ee477cp-4f), odd = vset1(0x1.bb73fcp-5f);
+  even = vfma(even, f2, vset1(-0x1.5887fcp-3f));
+  odd = vfma(odd, f2, vset1(0x1.32dedep-3f));
+  even = vfma(even, f2, vset1(-0x1.ffdd9ep-3f));
+  odd = vfma(odd, f2, vset1(0x1.99216cp-3f));
+  even = vfma(even, f2, vset1(-0x1.000014p-1f));
+  odd = vfma(odd, f2, vset1(0x1.5555e6p-2f));
+  return vfma(k, vset1(ln2), vfma(f2, vfma(odd, f, even), f));
+}
+
+/* log x, as exact as vlog and cheaper: any x, and normal positive x. Both give the same bits where both may be used.
+ */
+VFN vf vln(vf x) {
+  const struct vparts parts = vsplit(x);
+  return vlog_of(parts.mantissa, parts.exponent, VLOSS_LN2_HI);
+}
+VFN vf vln_normal(vf x) {
+  const vi k = viand(visub(vbits(x), viset1(0x3f400000)), viset1((int32_t)0xff800000u));
+  return vlog_of(vfloat(visub(vbits(x), k)), vitof(k), VLOSS_LN2_HI * 0x1p-23f);
+}
+
+/* log(p + eps) to an ulp also where it is near 0: log of the rounded sum, and what the rounding lost over the sum. */
+VFN vf vln_sum(vf p, vf eps) {
+  const vf zero = vset1(0.0f), sum = vadd(p, eps), part = vsub(sum, p);
+  const vf lost = vdiv(vadd(vsub(p, vsub(sum, part)), vsub(eps, part)), sum);
+  return vadd(vln(sum), vsel(vmand(vgt(sum, zero), vgt(vset1(INF), sum)), lost, zero));
+}
+
+/* What c may multiply instead of v: a finite number where c is 0, as 0 times infinity is 0 here; NaN passes. */
+VFN vf vfactor(vf c, vf v) { return vsel(veq(c, vset1(0.0f)), vmin(vset1(__FLT_MAX__), vabs(v)), v); }
+/* v, but NaN where x is. */
+VFN vf vpoisoned(vf v, vf x) { return vsel(vnan(x), x, v); }
+
+/* s(x) = 1 / (1 + e^-x), s(-x) = 1 - s(x), and the l with log(1 + e^x) = max(x, 0) + l, log(1 + e^-x) = max(-x, 0) + l:
+ * all from e = e^-|x|. */
+struct vlogistic {
+  vf s, s_minus, l;
+};
+VFN struct vlogistic vlogistic(vf x) {
+  const vf e = vexp_minus(vabs(x)), one = vset1(1.0f);
+  const vf large = vdiv(one, vadd(one, e)), small = vmul(e, large);
+  const vm negative = vgt(vset1(0.0f), x);
+  return (struct vlogistic){vsel(negative, small, large), vsel(negative, large, small), vlog1p_unit(e)};
+}
+VFN vf vsoftplus(vf x) { return vadd(vmax(vset1(0.0f), x), vlog1p_unit(vexp_minus(vabs(x)))); }
+
 /* ---- Doubles, to about 2e-10: 0.003 ulp of the f32 that they end in --------------------------------------------- */
 
 #define VLOSS_D_ROUND (0x1.8p52 + 1023) /* as VLOSS_ROUND, for doubles */
@@ -133,6 +252,14 @@ VFN vd dlog(vd x) {
   vd z2 = dmul(z, z), p01 = dfma(z, dset1(1 / 3.), dset1(1.0)), p23 = dfma(z, dset1(1 / 7.), dset1(1 / 5.));
   vd p45 = dfma(z, dset1(1 / 11.), dset1(1 / 9.)), p = dfma(z2, dfma(z2, p45, p23), p01);
   return dfma(k, dset1(VLOSS_D_LN2_HI), dmul(dadd(s, s), p));
+}
+
+/* x^y for x >= 0 that is 0 or normal, to 1e-8 where the result is a float; 0^0 is 1, and 0 to a negative power 0. NaN
+ * passes. Beyond e^-700 and e^700 no float tells the difference. */
+VFN vd dpow(vd x, double y) {
+  const vd log = dmul(dlog(dmax(dset1(0x1p-1022), x)), dset1(y));
+  const vd power = dexp(dmax(dset1(-700.0), dmin(dset1(700.0), log)));
+  return dsel(dnan(x), x, dsel(deq(x, dset1(0.0)), dset1(y == 0), power));
 }
 
 #endif

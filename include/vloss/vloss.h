@@ -16,12 +16,13 @@
  *   Alignment   every pointer needs the alignment of its element type and no more.
  *   NaN         a NaN in a live row makes the loss of that row and its whole gradient row NaN, and touches no other
  *               row. Every NaN written is the one quiet NaN 0x7fc00000.
- *   Denormals   results smaller than 2^-126 in magnitude are written as +0 by gradients, softmax and their backward
- *               forms; denormal inputs are read as they are.
+ *   Denormals   denormal inputs are read as they are. Results smaller than 2^-126 in magnitude are written as +0 by
+ *               the gradients of cross-entropy, by softmax and by the backward forms; vloss_loss writes them as they
+ *               are.
  *   Same bits   a call gives the same bits on every ISA, with every compiler, at every alignment; and a row gives
  *               the same bits wherever it stands: in any batch, position, stride or class axis.
  *   Errors      every function returns a status. Anything but VLOSS_OK means that no output was written, with the
- *               one exception of bad_row.
+ *               one exception of bad_row and bad_index.
  *   Environment the caller's rounding mode, flush-to-zero mode, trap masks and exception flags neither matter nor
  *               change.
  *   Memory      nothing is allocated. The stack use of a call is below 64 KiB in optimised builds.
@@ -73,7 +74,24 @@ typedef enum vloss_status {
   VLOSS_ERROR_ARGUMENTS,       /* fields that exclude each other; the fields' documentation says which */
   VLOSS_ERROR_ISA_UNKNOWN,     /* VLOSS_ISA or vloss_isa_force named an ISA that does not exist */
   VLOSS_ERROR_ISA_UNSUPPORTED, /* ... an ISA that this build or this CPU or operating system lacks */
-  VLOSS_ERROR_VERSION          /* the argument struct has fields set that this older library does not know */
+  VLOSS_ERROR_VERSION,         /* the argument struct has fields set that this older library does not know */
+
+  /* Of vloss_loss: a parameter outside its range, or NaN. One status per name, so that it says which. */
+  VLOSS_ERROR_BETA,
+  VLOSS_ERROR_DELTA,
+  VLOSS_ERROR_MARGIN,
+  VLOSS_ERROR_EPS,
+  VLOSS_ERROR_ALPHA,
+  VLOSS_ERROR_GAMMA,
+  VLOSS_ERROR_NORM, /* p */
+  VLOSS_ERROR_SWAP, /* swap, log_target, log_input and full are 0 or 1 */
+  VLOSS_ERROR_LOG_TARGET,
+  VLOSS_ERROR_LOG_INPUT,
+  VLOSS_ERROR_FULL,
+  VLOSS_ERROR_LABEL_MODE,
+  VLOSS_ERROR_PARAMETER_COUNT, /* more parameters than the loss has, or parameters without a count */
+  VLOSS_ERROR_PROBABILITY,     /* a prediction that is no number from 0 to 1; see bad_index */
+  VLOSS_ERROR_VARIANCE         /* a variance below 0; see bad_index */
 } vloss_status;
 
 /* A sentence in English for a status. For the two ISA statuses it names the ISA that was asked for. Never null; valid
@@ -130,7 +148,14 @@ typedef enum vloss_label_type { VLOSS_I64 = 0, VLOSS_I32 } vloss_label_type;
 typedef enum vloss_reduction {
   VLOSS_MEAN = 0, /* one number: the sum divided by the denominator that the function documents */
   VLOSS_SUM,      /* one number */
-  VLOSS_NONE      /* rows * inner numbers, one a row */
+  VLOSS_NONE,     /* one number a row; for elementwise losses one an element */
+
+  /* Of vloss_loss only. The Keras forms start from one value a row, the mean of its elements for an elementwise loss.
+   */
+  VLOSS_BATCH_MEAN,               /* one number: the sum divided by rows (batchmean of PyTorch's KLDivLoss) */
+  VLOSS_KERAS_NONE,               /* the row values; the functions of Keras, and its classes with Reduction.NONE */
+  VLOSS_KERAS_SUM,                /* one number: the sum of the row values */
+  VLOSS_KERAS_SUM_OVER_BATCH_SIZE /* one number: that divided by rows * inner; 0 if there are no rows */
 } vloss_reduction;
 
 /* Which rows do not count. */
@@ -274,6 +299,216 @@ static inline vloss_status vloss_softmax_backward(const vloss_softmax_args *args
 static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *args) {
   return vloss_log_softmax_backward_sized(args, sizeof *args);
 }
+
+/* ---- The losses of PyTorch and Keras ----------------------------------------------------------------------------
+ *
+ * One function for all: vloss_loss(); the field `kind` says which loss. In the formulas p is the prediction, t the
+ * target, d = p - t, s the logistic sigmoid, sp(x) = log(1 + e^x), [c] 1 if c holds and else 0, sg the sign with
+ * sg(0) = 0, eps 1e-7 as a float. After "|" stand the parameters, in the order in which args.parameters holds them,
+ * with default and range. vloss_loss_info_at() lists the same at run time, with the names that PyTorch and Keras use;
+ * docs/losses.md says which call gives the numbers of which of their APIs.
+ *
+ * Elementwise losses: l of every element, reduced as args.reduction says.
+ *
+ *   L1               |d|, gradient sg(d)
+ *   MSE              d^2, gradient 2d
+ *   SMOOTH_L1        d^2 / (2 beta) where |d| < beta, else |d| - beta/2                       | beta 1, >= 0 (0 is L1)
+ *   HUBER            d^2 / 2 where |d| <= delta, else delta (|d| - delta/2)                   | delta 1, > 0
+ *   LOG_COSH         log cosh d, gradient tanh d
+ *   MAPE             100 |d| / max(|t|, eps)
+ *   MSLE             (log(1 + max(p, eps)) - log(1 + max(t, eps)))^2, gradient 0 where p < eps
+ *   BCE              -(t max(log p, -100) + (1-t) max(log(1-p), -100)), gradient (p - t) / max(p (1-p), 1e-12).
+ *                    A p outside [0, 1], or NaN: VLOSS_ERROR_PROBABILITY; unchecked its loss and gradient are NaN
+ *   BCE_WITH_LOGITS  (1-t') sp(p) + P t' sp(-p), P = other (pos_weight; null: 1), t' = t (1-a) + a/2
+ *                                                                                    | a = label_smoothing 0, in [0, 1]
+ *   KERAS_BCE        -(t' log(v + eps) + (1-t') log(1 - v + eps)), v = p clipped to [eps, 1-eps], in float as written,
+ *                    gradient 0 where p was clipped                                    | label_smoothing 0, in [0, 1]
+ *   SIGMOID_FOCAL    a_t ce q^gamma: ce as BCE_WITH_LOGITS, q = 1 - (s(p) t + s(-p) (1-t)),
+ *                    a_t = alpha t + (1-alpha) (1-t), or 1 if alpha < 0              | alpha 0.25, <= 1; gamma 2, >= 0
+ *   KL_DIV           p is a log-probability: t (log t - p), 0 at t = 0, NaN at t < 0, gradient -t;
+ *                    log_target 1: e^t (t - p), gradient -e^t                                      | log_target 0 or 1
+ *   POISSON          p - t log(p + eps)
+ *   POISSON_NLL      log_input 1: e^p - t p, 0: p - t log(p + eps); full 1 adds t log t - t + log(2 pi t) / 2 where
+ *                    t > 1                                     | log_input 1 or 0; full 0 or 1; eps 1e-8, >= 0
+ *   GAUSSIAN_NLL     (log k + d^2 / k) / 2, k = max(v, eps), v = other (variance); full 1 adds log(2 pi) / 2.
+ *                    A v < 0: VLOSS_ERROR_VARIANCE; unchecked NaN                      | full 0 or 1; eps 1e-6, > 0
+ *   HINGE_EMBEDDING  t = 1: p; t = -1: max(0, margin - p); other t: the sum of both                | margin 1, finite
+ *   HINGE            max(1 - t' p, 0); t' = 2t - 1 if label_mode is 1, t if it is 2, and 0 chooses 1 if every target of
+ *                    the call is 0 or 1, else 2                                              | label_mode 0, or 1 or 2
+ *   SQUARED_HINGE    the square of HINGE                                                     | label_mode 0, or 1 or 2
+ *   SOFT_MARGIN      sp(-t p)
+ *   MARGIN_RANKING   max(0, -t (p - q) + margin), q = other (the second prediction)                | margin 0, finite
+ *
+ * Row losses: L of every row, from all its C = columns elements.
+ *
+ *   KERAS_CATEGORICAL_CROSSENTROPY         -sum_c t'_c log v_c, v = p / sum(p) clipped to [eps, 1-eps],
+ *                                          t' = t (1-a) + a/C                        | a = label_smoothing 0, in [0, 1]
+ *   KERAS_SPARSE_CATEGORICAL_CROSSENTROPY  log(sum v) - log v_label, v = p clipped to [eps, 1-eps]
+ *   KERAS_KL_DIVERGENCE      sum_c a log(a / b): a, b = target and prediction clipped to [eps, 1]
+ *   CATEGORICAL_HINGE        max(max_c (1 - t_c) p_c - sum_c t_c p_c + 1, 0); ties of the maximum share its gradient
+ *   COSINE_SIMILARITY        -sum t p / sqrt(max(sum t^2, 1e-12) max(sum p^2, 1e-12))
+ *   COSINE_EMBEDDING         c = sum p q / sqrt((sum p^2 + 1e-12) (sum q^2 + 1e-12)), q = other (the second vector);
+ *                            one target a row: 1: 1 - c; -1: max(0, c - margin); else 0          | margin 0, in [-1, 1]
+ *   MULTI_MARGIN             (1/C) sum_{c != y} w_y max(0, margin - p_y + p_c)^norm, y the label, w the weights, one
+ *                            a class                                                   | norm 1 or 2; margin 1, finite
+ *   MULTILABEL_MARGIN        (1/C) sum_{j a label, i none} max(0, 1 - (p_j - p_i)); the labels of a row are a list,
+ *                            read up to the first -1. Its gradient may not overwrite the prediction
+ *   MULTILABEL_SOFT_MARGIN   (1/C) sum_c w_c (t_c sp(-p_c) + (1 - t_c) sp(p_c)), w the weights, one a class
+ *   TRIPLET_MARGIN           max(0, D(p, t) - D(p, q) + margin): p the anchor, t the positive, q = other the
+ *                            negative, D(u, v) = (sum_c |u_c - v_c + eps|^norm)^(1/norm); with swap 1 the smaller of
+ *                            D(p, q) and D(t, q)     | margin 1, >= 0; norm 2, >= 1; eps 1e-6, >= 0; swap 0 or 1
+ */
+typedef enum vloss_loss_kind {
+  VLOSS_CROSS_ENTROPY = 1, /* these two have functions of their own, and stand here for the registry */
+  VLOSS_NLL,
+  VLOSS_L1,
+  VLOSS_MSE,
+  VLOSS_SMOOTH_L1,
+  VLOSS_HUBER,
+  VLOSS_LOG_COSH,
+  VLOSS_MAPE,
+  VLOSS_MSLE,
+  VLOSS_BCE,
+  VLOSS_BCE_WITH_LOGITS,
+  VLOSS_KERAS_BCE,
+  VLOSS_SIGMOID_FOCAL,
+  VLOSS_KL_DIV,
+  VLOSS_POISSON,
+  VLOSS_POISSON_NLL,
+  VLOSS_GAUSSIAN_NLL,
+  VLOSS_HINGE_EMBEDDING,
+  VLOSS_HINGE,
+  VLOSS_SQUARED_HINGE,
+  VLOSS_SOFT_MARGIN,
+  VLOSS_MARGIN_RANKING,
+  VLOSS_KERAS_CATEGORICAL_CROSSENTROPY,
+  VLOSS_KERAS_SPARSE_CATEGORICAL_CROSSENTROPY,
+  VLOSS_KERAS_KL_DIVERGENCE,
+  VLOSS_CATEGORICAL_HINGE,
+  VLOSS_COSINE_SIMILARITY,
+  VLOSS_COSINE_EMBEDDING,
+  VLOSS_MULTI_MARGIN,
+  VLOSS_MULTILABEL_MARGIN,
+  VLOSS_MULTILABEL_SOFT_MARGIN,
+  VLOSS_TRIPLET_MARGIN
+} vloss_loss_kind;
+
+/* How an operand covers rows and columns. */
+typedef enum vloss_spread {
+  VLOSS_PER_ELEMENT = 0, /* of the shape of the prediction, with a stride of its own */
+  VLOSS_PER_COLUMN,      /* columns values: the same in every row */
+  VLOSS_PER_ROW,         /* rows * inner values: the same in every column */
+  VLOSS_PER_CALL         /* one value */
+} vloss_spread;
+
+/* Shapes: element c of row r = o * inner + i is at o * stride + c * inner + i, as for logits. An elementwise loss does
+ * not care where rows end but for strides, spreads, the Keras reductions and VLOSS_BATCH_MEAN: a flat array of n
+ * elements may be given as one row. */
+typedef struct vloss_loss_args {
+  vloss_loss_kind kind; /* must be given */
+  size_t rows;          /* axes before the last (or class) axis, multiplied; 0 is an empty batch */
+  size_t columns;       /* length of that axis */
+  size_t inner;         /* row losses: axes after it, multiplied; 0 means 1. Elementwise: must be 0 or 1 */
+
+  const void *prediction; /* p, of `type` */
+  size_t prediction_stride;
+  const void *target; /* t, of `type` and the shape of the prediction; VLOSS_COSINE_EMBEDDING: one a row. Null for the
+                         losses that take labels */
+  size_t target_stride;
+  const void *other; /* what the formula calls other, of `type`; null if it has none */
+  size_t other_stride;
+  vloss_spread other_spread; /* of pos_weight and variance; else must be VLOSS_PER_ELEMENT */
+  vloss_type type;           /* of everything but labels */
+
+  const void *labels;          /* class indices, one a row; VLOSS_MULTILABEL_MARGIN: a list of `columns`
+                                  indices a row, row by row. Only for the losses that take them */
+  vloss_label_type label_type; /* of labels */
+
+  const void *weights; /* w, of `type`: each multiplies the loss and the gradient of what it covers. Null: 1. Any value;
+                          where it is 0 so are loss and gradient, NaN excepted. It does not enter a mean's denominator.
+                          PyTorch's `weight`; Keras' sample_weight is VLOSS_PER_ROW */
+  size_t weights_stride;
+  vloss_spread weights_spread; /* row losses: VLOSS_PER_ROW, VLOSS_PER_CALL; if the formula has w: VLOSS_PER_COLUMN */
+
+  const double *parameters; /* the loss's parameters, in the order given above */
+  size_t parameter_count;   /* how many of them are given; the rest have their defaults */
+
+  vloss_reduction reduction; /* of loss; it decides the scale of the gradients, too */
+  uint32_t flags;            /* VLOSS_UNCHECKED: skip the pass that looks for bad labels, probabilities and variances;
+                                VLOSS_EMPTY_MEAN_ZERO */
+  const void *upstream;      /* gradient of what follows with respect to `loss`, of its shape; null: 1 */
+
+  void *loss;         /* one number; rows * columns (dense) or rows * inner of them where the reduction says so */
+  void *grad;         /* d loss / d prediction, of its shape; may be the prediction or the target itself */
+  size_t grad_stride; /* 0: columns * inner */
+  void *grad_target;  /* d loss / d target; only for the losses whose info has VLOSS_GRAD_TARGET; may be the prediction
+                         or the target itself */
+  size_t grad_target_stride;
+  void *grad_other; /* d loss / d other; only with VLOSS_GRAD_OTHER, and of an other per element; may be other itself */
+  size_t grad_other_stride;
+
+  size_t *bad_index; /* written only with VLOSS_ERROR_LABEL (the row), _PROBABILITY and _VARIANCE (row * columns +
+                        column): the first bad one */
+} vloss_loss_args;
+
+/* Computes what the non-null outputs ask for, in one pass over memory.
+ *   NaN in any live input of an element (a row, for row losses) gives NaN loss and gradients there and nowhere else; a
+ *   reduced loss becomes NaN. max(0, NaN) is NaN.
+ *   Empty: no elements give VLOSS_SUM 0 and VLOSS_MEAN NaN (0 with VLOSS_EMPTY_MEAN_ZERO); no rows give 0 in the Keras
+ *   forms; a row of no columns has the mean NaN. A row loss needs columns: VLOSS_ERROR_NO_CLASSES.
+ *   Accuracy (f32): element losses and gradients within 4 ulp of the exact value of the formula away from cancellation
+ *   (gradients of BCE_WITH_LOGITS and KERAS_BCE 5, with label smoothing, weights and upstream together). d = p - t is
+ *   rounded to float, and infinite beyond its range; pos_weight is good up to 2^64,
+ *   and times a target down to 2^-126;
+ *   sums and means within 2 ulp of the exact sum of the element losses at any length. docs/accuracy.md has the worst
+ *   measured of each. */
+VLOSS_API vloss_status vloss_loss_sized(const vloss_loss_args *args, size_t size);
+static inline vloss_status vloss_loss(const vloss_loss_args *args) { return vloss_loss_sized(args, sizeof *args); }
+
+/* ---- The registry: what losses there are ------------------------------------------------------------------------ */
+
+typedef enum vloss_family { VLOSS_ELEMENTWISE = 0, VLOSS_ROWS, VLOSS_LOGITS } vloss_family;
+
+/* What a loss takes and gives, to be combined with |. */
+enum {
+  VLOSS_TAKES_TARGET = 1,
+  VLOSS_TAKES_TARGET_PER_ROW = 2,
+  VLOSS_TAKES_LABELS = 4,      /* one a row */
+  VLOSS_TAKES_LABEL_LISTS = 8, /* columns a row */
+  VLOSS_TAKES_OTHER = 16,
+  VLOSS_OTHER_OPTIONAL = 32,   /* other may be null */
+  VLOSS_OTHER_SPREADS = 64,    /* other_spread may be any */
+  VLOSS_WEIGHTS_A_CLASS = 128, /* weights are one a column: a factor of the formula */
+  VLOSS_GRAD_TARGET = 256,
+  VLOSS_GRAD_OTHER = 512
+};
+
+typedef struct vloss_parameter_info {
+  const char *name;
+  double default_value, minimum, maximum; /* inclusive, except: */
+  int above_minimum;                      /* the minimum itself is not allowed */
+  int whole;                              /* only whole numbers are */
+  vloss_status error;                     /* what a value outside the range gives */
+} vloss_parameter_info;
+
+typedef struct vloss_loss_info {
+  vloss_loss_kind kind;
+  vloss_family family; /* VLOSS_LOGITS: computed by vloss_cross_entropy or vloss_nll */
+  const char *name;    /* "smooth_l1" */
+  uint32_t operands;   /* VLOSS_TAKES_TARGET, ... */
+  const char *other;   /* what other is: "pos_weight"; null if there is none */
+  const vloss_parameter_info *parameters;
+  size_t parameter_count;
+  const char *const
+      *apis; /* the APIs of PyTorch and Keras it serves, such as "torch.nn.SmoothL1Loss"; null-terminated */
+} vloss_loss_info;
+
+/* Loss number index; null if there are not that many. The structs are constant and valid for ever. */
+VLOSS_API const vloss_loss_info *vloss_loss_info_at(size_t index);
+
+/* The loss of that name or kind; null if there is none. */
+VLOSS_API const vloss_loss_info *vloss_loss_info_named(const char *name);
+VLOSS_API const vloss_loss_info *vloss_loss_info_of(vloss_loss_kind kind);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,50 @@
+/* The losses as plain C, one element or one row at a time: each kernels/loss/NAME.h holds its formula beside its
+ * kernel. Compiled twice, from nothing but this header and math.h:
+ *   - as the reference of vloss-check, with `real` long double (double where that is no hardware type);
+ *   - as the plain loop of vloss-bench, with `real` float and -O3 -march=native -ffast-math.
+ * The file that includes this defines `real` (a typedef) and includes <tgmath.h>. */
+#ifndef VLOSS_KERNELS_FORMULA_H
+#define VLOSS_KERNELS_FORMULA_H
+
+#include <float.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FORMULA static inline __attribute__((always_inline, unused))
+
+/* A value and the sum of the absolute terms that cancel in it; 0 where none do. An error counts in ulps of the larger.
+ */
+struct formula_value {
+  real value, scale;
+};
+
+/* Elementwise: struct formula NAME_formula(real p, real t, real other, const double *parameters). What a call does not
+ * use of the result is not computed. */
+struct formula {
+  struct formula_value loss, grad, grad_target, grad_other;
+};
+
+/* Row losses: void NAME_formula(const struct formula_row *r, struct formula_value *loss). Gradients that are not null
+ * are written; the *_scale arrays are null in the plain loop. */
+struct formula_row {
+  size_t n;
+  const real *p, *t, *other;
+  real target;               /* of the losses with one target a row */
+  int64_t label;             /* of the losses with one label a row */
+  const int64_t *labels;     /* the row's list, n of them */
+  const real *class_weights; /* null: 1 */
+  const double *parameters;
+  real *grad, *grad_target, *grad_other, *grad_scale, *grad_target_scale, *grad_other_scale;
+};
+
+/* The Keras fuzz factor and 1 - eps as float arithmetic has them. */
+#define FORMULA_EPS ((real)1e-7f)
+#define FORMULA_ONE_MINUS_EPS ((real)0x1.fffffcp-1f)
+
+/* coefficient * v, but 0 where the coefficient is 0, whatever v; NaN excepted. Under -ffast-math there is no infinity
+ * for which that would matter. */
+FORMULA real formula_times(real coefficient, real v) {
+  return !__FINITE_MATH_ONLY__ && coefficient == 0 && v == v ? 0 : coefficient * v;
+}
+
+#endif

@@ -1,0 +1,103 @@
+/* What the kernels of the losses (kernels/loss/NAME.h) are written against: one vector of elements for an elementwise
+ * loss, one row for a row loss. The loops around them are elementwise.h and rows.h.
+ */
+#ifndef VLOSS_KERNELS_LOSS_H
+#define VLOSS_KERNELS_LOSS_H
+
+#include <float.h>
+
+#include "table.h"
+#include "vmath.h"
+
+/* The fuzz factor of Keras, and 1 - eps as float arithmetic has it. */
+#define KERAS_EPS 1e-7f
+#define KERAS_ONE_MINUS_EPS 0x1.fffffcp-1f
+
+/* What a loss makes of its parameters before the loop: NAME_constants. */
+struct constants {
+  float k[8];
+};
+
+/* ---- Elementwise: struct derivatives NAME(struct element e, const struct constants *k). What the loop does not need
+ * is not computed, as the function is inlined and the rest of its result unused.
+ * -------------------------------------*/
+
+struct element {
+  vf p, t, other;
+};
+struct derivatives {
+  vf loss, grad, grad_target, grad_other;
+};
+
+/* max(0, v): NaN passes. */
+VFN vf vpositive(vf v) { return vmax(vset1(0.0f), v); }
+/* v with the sign of s; v >= 0, and NaN in v passes. */
+VFN vf vsigned(vf v, vf s) { return vfloat(vior(vbits(v), viand(vbits(s), viset1((int32_t)0x80000000u)))); }
+VFN vf vneg(vf v) { return vfloat(viadd(vbits(v), viset1((int32_t)0x80000000u))); }
+/* The sign of d: -1, +1, 0 at zero; NaN at NaN. */
+VFN vf vsign(vf d) {
+  const vf size = vabs(d);
+  return vsigned(vsel(vgt(size, vset1(0.0f)), vset1(1.0f), size), d);
+}
+
+/* ---- Row losses: double NAME(const struct row *r) returns the loss of the row, without its weight, and writes the
+ * gradients that are wanted with put(). All reductions over the row come before the first put(): gradients may
+ * overwrite inputs. -------------------------------------------------------------------------------------------------*/
+
+struct row {
+  size_t n, step; /* columns; elements between one and the next */
+  const float *p, *t, *other;
+  float target;       /* of the losses with one target a row */
+  size_t label;       /* of the losses with one label a row */
+  const void *labels; /* the row's list, n of them */
+  int labels_narrow;
+  const float *class_weights;             /* null: 1 */
+  float factor;                           /* what every gradient is multiplied by */
+  float *grad, *grad_target, *grad_other; /* null: not wanted */
+  const double *parameters;
+  struct constants k;
+};
+
+/* n <= 16 columns that lie `step` apart; out of line, not to burden the loops of rows whose step is 1. */
+static __attribute__((noinline, unused)) void gather(float *lanes, const float *p, size_t step, size_t n, float fill) {
+  for (size_t i = 0; i < 16; i++) lanes[i] = i < n ? p[i * step] : fill;
+}
+static __attribute__((noinline, unused)) void scatter(const float *lanes, float *p, size_t step, size_t n) {
+  for (size_t i = 0; i < n; i++) p[i * step] = lanes[i];
+}
+
+/* Columns c .. c + n - 1, n <= 16; the lanes beyond are `fill`. */
+VFN vf get(const struct row *r, const float *p, size_t c, size_t n, float fill) {
+  if (r->step == 1) return n == 16 ? vload(p + c) : vtail(p + c, n, fill);
+  float lanes[16];
+  gather(lanes, p + c * r->step, r->step, n, fill);
+  return vload(lanes);
+}
+
+/* What a factor makes of a loss or a gradient: 0 where it is 0, NaN excepted. Every NaN is the canonical one. */
+VFN vf vscaled(vf v, vf factor) {
+  const vf zero_times = vsel(vnan(v), v, vset1(0.0f));
+  return canonical(vsel(veq(factor, vset1(0.0f)), zero_times, vmul(v, factor)));
+}
+/* The same, rounded once. */
+VFN vf dscaled(vf v, vd factor) {
+  const vf zero_times = vsel(vnan(v), v, vset1(0.0f));
+  return canonical(dnarrow(dsel(deq(factor, dset1(0.0)), dwiden(zero_times), dmul(dwiden(v), factor))));
+}
+/* Writes a gradient that has its factor; put() multiplies it, too. */
+VFN void put_scaled(const struct row *r, float *p, size_t c, size_t n, vf v) {
+  if (r->step == 1 && n == 16) {
+    vstore(p + c, v);
+  } else if (r->step == 1) {
+    vstore_tail(p + c, v, n);
+  } else {
+    float lanes[16];
+    vstore(lanes, v);
+    scatter(lanes, p + c * r->step, r->step, n);
+  }
+}
+VFN void put(const struct row *r, float *p, size_t c, size_t n, vf v) {
+  put_scaled(r, p, c, n, vscaled(v, vset1(r->factor)));
+}
+
+#endif

@@ -1,0 +1,36 @@
+/* Hinge: max(0, z), z = 1 - t' p. Gradient -t' where z >= 0, else 0. t' is t, or 2t - 1 where labels are 0 and 1: the
+ * caller has found out by now, so label_mode is 1 or 2. */
+#ifdef VLOSS_KERNELS_LOSS_H
+VFN void hinge_constants(const double *parameters, struct constants *k) {
+  const int zero_one = parameters[0] == 1;
+  k->k[0] = zero_one ? 2.0f : 1.0f;
+  k->k[1] = zero_one ? -1.0f : 0.0f;
+}
+
+/* t' and z, for squared_hinge.h too. */
+VFN vf hinge_label(vf t, const struct constants *k) { return vfma(t, vset1(k->k[0]), vset1(k->k[1])); }
+VFN vf hinge_slack(vf label, vf p) { return vnfma(label, vfactor(label, p), vset1(1.0f)); }
+
+/* -t where z >= 0, else 0; NaN passes. For margin_ranking.h too. */
+VFN vf hinge_slope(vf z, vf t) {
+  const vf zero = vset1(0.0f);
+  return vsel(vgt(zero, z), zero, vsub(vmin(zero, z), t));
+}
+
+VFN struct derivatives hinge(struct element e, const struct constants *k) {
+  const vf label = hinge_label(e.t, k), z = hinge_slack(label, e.p);
+  return (struct derivatives){.loss = vpositive(z), .grad = hinge_slope(z, label)};
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA struct formula hinge_formula(real p, real t, real other, const double *parameters) {
+  (void)other;
+  const real label = parameters[0] == 1 ? 2 * t - 1 : t, product = formula_times(label, p), z = 1 - product;
+  return (struct formula){.loss = {z < 0 ? 0 : z, z < 0 ? 0 : 1 + fabs(product)},
+                          .grad = {z < 0    ? 0
+                                   : z >= 0 ? -label
+                                            : z,
+                                   0}};
+}
+#endif

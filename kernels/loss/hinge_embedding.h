@@ -1,0 +1,28 @@
+/* Hinge embedding: p for t = 1, max(0, margin - p) for t = -1, and for any other t the sum of both, which is
+ * max(margin, p). Gradient 1, -[margin - p >= 0], or the sum of both. */
+#ifdef VLOSS_KERNELS_LOSS_H
+VFN void hinge_embedding_constants(const double *parameters, struct constants *k) {
+  k->k[0] = (float)parameters[0] + 0.0f; /* no -0: the sign of margin - p counts */
+}
+
+VFN struct derivatives hinge_embedding(struct element e, const struct constants *k) {
+  const vf one = vset1(1.0f), margin = vset1(k->k[0]), slack = vsub(margin, e.p);
+  const vm similar = veq(e.t, one), dissimilar = veq(e.t, vset1(-1.0f));
+  const vf both = vpoisoned(vmax(margin, e.p), e.t);
+  const vf loss = vsel(similar, e.p, vsel(dissimilar, vpositive(slack), both));
+  const vf beyond = vfloat(viand(visra(vbits(slack), 31), vbits(one))); /* 1 where p > margin, else 0 */
+  const vf grad = vsel(similar, one, vsub(beyond, vsel(dissimilar, one, vset1(0.0f))));
+  return (struct derivatives){.loss = loss, .grad = vpoisoned(grad, loss)};
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA struct formula hinge_embedding_formula(real p, real t, real other, const double *parameters) {
+  (void)other;
+  const real margin = (real)(float)parameters[0], slack = margin - p, hinge = slack < 0 ? 0 : slack,
+             slope = slack < 0 ? 0 : -1;
+  const real loss = t == 1 ? p : t == -1 ? hinge : p <= margin ? margin : p; /* p + hinge */
+  const real grad = t == 1 ? 1 : t == -1 ? slope : 1 + slope;
+  return (struct formula){.loss = {loss, 0}, .grad = {grad, 0}};
+}
+#endif

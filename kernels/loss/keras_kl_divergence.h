@@ -1,0 +1,43 @@
+/* Keras' Kullback-Leibler divergence: sum_c a log(a / b), a and b the target and the prediction clipped to [eps, 1].
+ * Gradient -a / b, 0 where p was clipped. The log is of a / b to twice a float's digits: near 1 the last digits of the
+ * quotient are the first of its log. Each gradient needs its own column only and is written on the way, but a NaN makes
+ * NaN of all. */
+#ifdef VLOSS_KERNELS_LOSS_H
+#include "../reduce.h"
+
+VFN void keras_kl_divergence_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
+
+VFN double keras_kl_divergence(const struct row *r) {
+  vd sum = dset1(0.0);
+  EACH_VECTOR(r, c, m) {
+    const vf p = get(r, r->p, c, m, 1.0f), a = clip(get(r, r->t, c, m, 1.0f), KERAS_EPS, 1.0f);
+    const vf b = clip(p, KERAS_EPS, 1.0f), ratio = vdiv(a, b), low = vdiv(vnfma(ratio, b, a), b);
+    sum = dfma(dwiden(a), dwiden(vlog_sum(ratio, low)), sum);
+    if (r->grad) put(r, r->grad, c, m, vsel(clips(p, KERAS_EPS, 1.0f), vset1(0.0f), vneg(ratio)));
+  }
+  const double loss = dsum(sum);
+  return loss == loss ? loss : nan_row(r);
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA void keras_kl_divergence_formula(const struct formula_row *r, struct formula_value *loss) {
+  const real *p = r->p, *t = r->t, low = FORMULA_EPS;
+  real l = 0, scale = 0;
+  for (size_t c = 0; c < r->n; c++) {
+    const real a = t[c] < low ? low : t[c] > 1 ? 1 : t[c], b = p[c] < low ? low : p[c] > 1 ? 1 : p[c];
+    const real term = a * log(a / b);
+    l += term;
+    scale += fabs(term);
+  }
+  *loss = (struct formula_value){l, scale};
+  const real bad = l == l ? 0 : l;
+  if (r->grad)
+    for (size_t c = 0; c < r->n; c++) {
+      const real a = t[c] < low ? low : t[c] > 1 ? 1 : t[c];
+      r->grad[c] = (p[c] < low || p[c] > 1 ? 0 : -a / p[c]) + bad;
+    }
+  if (r->grad_scale)
+    for (size_t c = 0; c < r->n; c++) r->grad_scale[c] = 0;
+}
+#endif

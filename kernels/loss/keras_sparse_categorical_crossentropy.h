@@ -1,0 +1,58 @@
+/* Keras' sparse categorical cross-entropy of probabilities: log S - log v_y, v = p clipped to [eps, 1 - eps], S = sum
+ * v, y the label. With R the sum of the other classes it is log(1 + R / v_y), which cancels nothing. Gradient 1 / S, at
+ * the label 1 / S - 1 / v_y = -R / (S v_y), and 0 where p was clipped. */
+#ifdef VLOSS_KERNELS_LOSS_H
+#include "../reduce.h"
+
+VFN void keras_sparse_categorical_crossentropy_constants(const double *parameters, struct constants *k) {
+  (void)parameters, (void)k;
+}
+
+/* Columns of v, 0 at the label. */
+VFN vf other_classes(const struct row *r, size_t c, size_t m) {
+  const vf v = clip(get(r, r->p, c, m, 0.0f), KERAS_EPS, KERAS_ONE_MINUS_EPS);
+  return r->label - c < 16 ? put_label(v, c, r->label, 0.0f) : v;
+}
+
+VFN double keras_sparse_categorical_crossentropy(const struct row *r) {
+  const float eps = KERAS_EPS, most = KERAS_ONE_MINUS_EPS;
+  vd sum = dset1(0.0);
+  size_t c = 0;
+  for (; c + 64 <= r->n; c += 64) {
+    vf v[4];
+    UNROLL for (size_t j = 0; j < 4; j++) v[j] = other_classes(r, c + 16 * j, 16);
+    sum = dadd(sum, dwiden(combine4(v)));
+  }
+  for (size_t m; (m = columns_from(r, c)) > 0; c += 16)
+    sum = dadd(sum, dwithout(dwiden(other_classes(r, c, m)), m, SIZE_MAX));
+  const double own = (double)vfirst(clip(vset1(r->p[r->label * r->step]), eps, most)), rest = dsum(sum);
+  const double s = own + rest;
+  if (s != s) return nan_row(r);
+  if (r->grad) {
+    const float at_label = (float)(-rest / (s * own));
+    EACH_VECTOR(r, i, m) {
+      vf v = vset1((float)(1 / s));
+      if (r->label - i < 16) v = put_label(v, i, r->label, at_label);
+      put(r, r->grad, i, m, vsel(clips(get(r, r->p, i, m, 0.0f), eps, most), vset1(0.0f), v));
+    }
+  }
+  return log_of(1 + rest / own);
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA void keras_sparse_categorical_crossentropy_formula(const struct formula_row *r, struct formula_value *loss) {
+  const real *p = r->p, low = FORMULA_EPS, high = FORMULA_ONE_MINUS_EPS;
+  real s = 0;
+  for (size_t c = 0; c < r->n; c++) s += p[c] < low ? low : p[c] > high ? high : p[c];
+  const real own = p[r->label], v = own < low ? low : own > high ? high : own;
+  *loss = (struct formula_value){log(s) - log(v), 0};
+  if (r->grad) {
+    const real bad = s == s ? 0 : s;
+    for (size_t c = 0; c < r->n; c++) r->grad[c] = (p[c] < low || p[c] > high ? 0 : 1 / s) + bad;
+    r->grad[r->label] = (own < low || own > high ? 0 : 1 / s - 1 / v) + bad;
+  }
+  if (r->grad_scale)
+    for (size_t c = 0; c < r->n; c++) r->grad_scale[c] = 0;
+}
+#endif

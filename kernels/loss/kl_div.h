@@ -1,0 +1,50 @@
+/* KL divergence, p being a log-probability: t (log t - p), 0 at t = 0, NaN at t < 0. Gradient -t, to the target
+ * log t + 1 - p, -inf at t = 0. With log_target e^t (t - p), -e^t and e^t (t - p + 1), all 0 at t = -inf: in double,
+ * where e^t needs no care. */
+#ifdef VLOSS_KERNELS_LOSS_H
+VFN void kl_div_constants(const double *parameters, struct constants *k) { k->k[0] = (float)parameters[0]; }
+
+VFN struct derivatives kl_div_log_target(struct element e) {
+  const vm absent = vmand(veq(e.t, vset1(-INF)), veq(e.p, e.p));
+  const vd t = dwiden(e.t), exp = dexp(dmax(dset1(-700.0), dmin(dset1(700.0), t)));
+  const vd difference = dsub(t, dwiden(e.p));
+  return (struct derivatives){
+      .loss = vsel(absent, vset1(0.0f), dnarrow(dmul(exp, difference))),
+      .grad = vpoisoned(vneg(dnarrow(exp)), e.p),
+      .grad_target = vsel(absent, vset1(0.0f), dnarrow(dmul(exp, dadd(difference, dset1(1.0)))))};
+}
+
+VFN struct derivatives kl_div(struct element e, const struct constants *k) {
+  /* At t = 0, where 0 times infinity is 0, any number does that is finite, or NaN if p is. */
+  const vf zero = vset1(0.0f), finite = vmin(vset1(FLT_MAX), vabs(e.p));
+  const vm absent = veq(e.t, zero);
+  const vf difference = vsub(vln(e.t), e.p);
+  struct derivatives r = {.loss = vmul(e.t, vsel(absent, finite, difference)),
+                          .grad = vnfma(zero, finite, vneg(e.t)),
+                          .grad_target = vsel(absent, vsub(vset1(-INF), finite), vadd(difference, vset1(1.0f)))};
+  if (k->k[0] != 0) r = kl_div_log_target(e);
+  return r;
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA struct formula kl_div_log_target_formula(real p, real t) {
+  const real exp_t = exp(t), absent = p == p ? 0 : p, difference = t - p;
+  const real loss = t == -(real)INFINITY || difference == 0 ? absent
+                    : fabs(p) == (real)INFINITY             ? difference
+                                                            : exp_t * difference;
+  const real by_target = t == -(real)INFINITY ? absent : fabs(p) == (real)INFINITY ? loss : exp_t * (difference + 1);
+  return (struct formula){
+      .loss = {loss, 0}, .grad = {p == p ? -exp_t : p, 0}, .grad_target = {by_target, exp_t * (fabs(difference) + 1)}};
+}
+FORMULA struct formula kl_div_formula(real p, real t, real other, const double *parameters) {
+  (void)other;
+  const real log_t = log(t), absent = p == p ? 0 : p; /* log t is NaN at t < 0 */
+  const real loss = t == 0 ? absent : t * (log_t - p);
+  const real by_target = t == 0 ? absent - (real)INFINITY : log_t + 1 - p;
+  const struct formula result = {.loss = {loss, t > 0 ? t * (fabs(log_t) + fabs(p)) : 0},
+                                 .grad = {p == p ? -t : p, 0},
+                                 .grad_target = {by_target, t > 0 ? fabs(log_t) + 1 + fabs(p) : 0}};
+  return parameters[0] != 0 ? kl_div_log_target_formula(p, t) : result;
+}
+#endif

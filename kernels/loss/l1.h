@@ -1,0 +1,18 @@
+/* L1: |d|, d = p - t. Gradient sg(d), 0 at d = 0. Half an ulp. */
+#ifdef VLOSS_KERNELS_LOSS_H
+VFN void l1_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
+
+VFN struct derivatives l1(struct element e, const struct constants *k) {
+  (void)k;
+  const vf d = vsub(e.p, e.t), sign = vsign(d);
+  return (struct derivatives){.loss = vabs(d), .grad = sign, .grad_target = vneg(sign)};
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA struct formula l1_formula(real p, real t, real other, const double *parameters) {
+  (void)other, (void)parameters;
+  const real d = p - t, sign = d > 0 ? 1 : d < 0 ? -1 : d;
+  return (struct formula){.loss = {fabs(d), 0}, .grad = {sign, 0}, .grad_target = {-sign, 0}};
+}
+#endif

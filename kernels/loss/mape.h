@@ -1,0 +1,22 @@
+/* Mean absolute percentage error: 100 |d| / max(|t|, eps), d = p - t. Gradient 100 sg(d) / max(|t|, eps), 0 at d = 0.
+ */
+#ifdef VLOSS_KERNELS_LOSS_H
+VFN void mape_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
+
+VFN struct derivatives mape(struct element e, const struct constants *k) {
+  (void)k;
+  const vf d = vsub(e.p, e.t), a = vabs(d), zero = vset1(0.0f);
+  /* A normal number for every finite t. */
+  const vf slope = vdiv(vset1(100.0f), vmax(vset1(KERAS_EPS), vabs(e.t)));
+  return (struct derivatives){.loss = vmul(a, slope), .grad = vsigned(vsel(vgt(a, zero), slope, a), d)};
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA struct formula mape_formula(real p, real t, real other, const double *parameters) {
+  (void)other, (void)parameters;
+  const real d = p - t, size = fabs(t), divisor = size < FORMULA_EPS ? FORMULA_EPS : size;
+  const real sign = d > 0 ? 1 : d < 0 ? -1 : d;
+  return (struct formula){.loss = {100 * fabs(d) / divisor, 0}, .grad = {100 * sign / divisor, 0}};
+}
+#endif

@@ -1,0 +1,18 @@
+/* Mean squared error: d^2, d = p - t. Gradient 2d. No factor 1/2, as in PyTorch and Keras. */
+#ifdef VLOSS_KERNELS_LOSS_H
+VFN void mse_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
+
+VFN struct derivatives mse(struct element e, const struct constants *k) {
+  (void)k;
+  const vf d = vsub(e.p, e.t), grad = vadd(d, d);
+  return (struct derivatives){.loss = vmul(d, d), .grad = grad, .grad_target = vneg(grad)};
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA struct formula mse_formula(real p, real t, real other, const double *parameters) {
+  (void)other, (void)parameters;
+  const real d = p - t;
+  return (struct formula){.loss = {d * d, 0}, .grad = {2 * d, 0}, .grad_target = {-2 * d, 0}};
+}
+#endif

@@ -1,0 +1,35 @@
+/* Mean squared logarithmic error: (log(1 + p') - log(1 + t'))^2, p' = max(p, eps), t' = max(t, eps). Gradient
+ * 2 (log(1 + p') - log(1 + t')) / (1 + p'), 0 for p < eps. The logs differ by
+ * log1p(|p' - t'| / (1 + min(p', t'))): nothing cancels. */
+#ifdef VLOSS_KERNELS_LOSS_H
+VFN void msle_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
+
+/* log(1 + x) for x >= 0: what rounding 1 + x lost is added again. NaN passes. */
+VFN vd msle_log1p(vd x) {
+  const vd one = dset1(1.0), inf = dset1((double)INF), u = dadd(one, x);
+  return dsel(deq(x, inf), inf, dadd(dlog(u), ddiv(dsub(x, dsub(u, one)), u)));
+}
+
+/* In double: the square doubles every relative error. */
+VFN struct derivatives msle(struct element e, const struct constants *k) {
+  (void)k;
+  const vf eps = vset1(KERAS_EPS), zero = vset1(0.0f);
+  const vd one = dset1(1.0), p = dwiden(vmax(eps, e.p)), t = dwiden(vmax(eps, e.t)), d = dsub(p, t);
+  const vd distance = dmax(dsub(dset1(0.0), d), d), log = msle_log1p(ddiv(distance, dadd(one, dmin(p, t))));
+  /* For infinite p any finite log: 0 times infinity is 0 here. */
+  const vd factor = dsel(deq(p, dset1((double)INF)), dmin(one, log), log);
+  const vf slope = dnarrow(ddiv(dadd(factor, factor), dadd(one, p)));
+  return (struct derivatives){.loss = dnarrow(dmul(log, log)),
+                              .grad = vsel(vgt(eps, e.p), vmin(zero, dnarrow(log)), vsigned(slope, dnarrow(d)))};
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA struct formula msle_formula(real p, real t, real other, const double *parameters) {
+  (void)other, (void)parameters;
+  const real p1 = p < FORMULA_EPS ? FORMULA_EPS : p, t1 = t < FORMULA_EPS ? FORMULA_EPS : t;
+  const real difference = log1p(p1) - log1p(t1);
+  const real grad = formula_times(2 / (1 + p1), difference);
+  return (struct formula){.loss = {difference * difference, 0}, .grad = {p < FORMULA_EPS ? 0 : grad, 0}};
+}
+#endif

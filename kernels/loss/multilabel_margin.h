@@ -1,0 +1,117 @@
+/* Multi-label margin: (1/C) sum_{j in J} sum_{i not in J} max(0, 1 - (p_j - p_i)), J the list of labels up to the first
+ * -1, repeats included. Each pair of positive argument adds -1/C to the gradient at j and 1/C at i. In double, for the
+ * sake of kinks. Every pair is looked at, a tile of i at a time. The gradient array holds the counts of pairs until the
+ * end, so it cannot lie over the prediction. */
+#ifdef VLOSS_KERNELS_LOSS_H
+#include "../reduce.h"
+
+/* Columns in a tile: 16 KiB of doubles on the stack. */
+#define MULTILABEL_TILE 1024
+
+VFN void multilabel_margin_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
+
+#define EACH_LABEL(r, j) for (size_t l_ = 0, j; (j = listed(r, l_)) != SIZE_MAX; l_++)
+/* Label number l of the list; SIZE_MAX at its end. */
+VFN size_t listed(const struct row *r, size_t l) {
+  if (l == r->n) return SIZE_MAX;
+  const int64_t label = r->labels_narrow ? ((const int32_t *)r->labels)[l] : ((const int64_t *)r->labels)[l];
+  return label < 0 ? SIZE_MAX : (size_t)label;
+}
+
+VFN double multilabel_margin(const struct row *r) {
+  double x[MULTILABEL_TILE], counts[MULTILABEL_TILE];
+  const vd zero = dset1(0.0), one = dset1(1.0);
+  vd sum = zero, highest = dset1(-(double)INF), lowest = highest; /* of p_i and of -p_i, i not in J */
+  float top = -INF, bottom = -INF;                                /* of p_j and of -p_j */
+  int nan = 0;
+  float *const g = r->grad;
+  for (size_t c = 0; g && c < r->n; c++) g[c * r->step] = 0;
+  EACH_LABEL(r, j) {
+    const float p = r->p[j * r->step];
+    top = p > top ? p : top;
+    bottom = -p > bottom ? -p : bottom;
+  }
+  for (size_t start = 0; start < r->n; start += MULTILABEL_TILE) {
+    const size_t n = r->n - start < MULTILABEL_TILE ? r->n - start : MULTILABEL_TILE, padded = (n + 15) / 16 * 16;
+    for (size_t i = 0; i < n; i += 16) {
+      const vf p = get(r, r->p, start + i, n - i < 16 ? n - i : 16, 0.0f);
+      nan |= vany(vnan(p));
+      dstore(x + i, dwiden(p));
+    }
+    /* NaN is never active, and dmax drops it: so it stands where there is no i. */
+    for (size_t i = n; i < padded; i++) x[i] = (double)NOT_A_NUMBER;
+    EACH_LABEL(r, j) if (j - start < n) x[j - start] = (double)NOT_A_NUMBER;
+    for (size_t i = 0; i < padded; i += 16) {
+      const vd v = dload(x + i);
+      highest = dmax(v, highest);
+      lowest = dmax(dsub(zero, v), lowest);
+      dstore(counts + i, zero);
+    }
+    EACH_LABEL(r, j) {
+      const vd from = dset1(1 - (double)r->p[j * r->step]);
+      vd count = zero;
+      for (size_t i = 0; i < padded; i += 16) {
+        const vd z = dadd(from, dload(x + i));
+        sum = dadd(sum, dmax(z, zero));
+        if (!g) continue;
+        const vd active = dsel(dgt(z, zero), one, zero);
+        count = dadd(count, active);
+        dstore(counts + i, dadd(dload(counts + i), active));
+      }
+      if (g) g[j * r->step] -= (float)dsum(count);
+    }
+    for (size_t i = 0; g && i < n; i++)
+      if (x[i] == x[i]) g[(start + i) * r->step] = (float)counts[i];
+  }
+  /* The difference of equal infinities. */
+  nan |= (top == INF && vhmax(dnarrow(highest)) == INF) || (bottom == INF && vhmax(dnarrow(lowest)) == INF);
+  if (nan) return nan_row(r);
+  if (g) EACH_VECTOR(r, c, m) put(r, g, c, m, vdiv(get(r, g, c, m, 0.0f), vset1((float)r->n)));
+  return dsum(sum) / (double)r->n;
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+/* By blocks of classes, of which those outside the list are gathered first. */
+#define MULTILABEL_BLOCK 256
+
+FORMULA void multilabel_margin_formula(const struct formula_row *r, struct formula_value *loss) {
+  const real *p = r->p, share = 1 / (real)r->n;
+  size_t count = 0;
+  real sum = 0, bad = 0;
+  while (count < r->n && r->labels[count] >= 0) count++;
+  for (size_t c = 0; r->grad && c < r->n; c++) r->grad[c] = 0;
+  for (size_t start = 0; start < r->n; start += MULTILABEL_BLOCK) {
+    real others[MULTILABEL_BLOCK], active[MULTILABEL_BLOCK];
+    size_t index[MULTILABEL_BLOCK], n = 0;
+    const size_t length = r->n - start < MULTILABEL_BLOCK ? r->n - start : MULTILABEL_BLOCK;
+    char listed[MULTILABEL_BLOCK] = {0};
+    for (size_t l = 0; l < count; l++)
+      if ((size_t)r->labels[l] - start < length) listed[(size_t)r->labels[l] - start] = 1;
+    for (size_t i = 0; i < length; i++) {
+      bad = p[start + i] == p[start + i] ? bad : p[start + i];
+      if (listed[i]) continue;
+      others[n] = p[start + i];
+      active[n] = 0;
+      index[n++] = start + i;
+    }
+    for (size_t l = 0; l < count; l++) {
+      const real start_at = 1 - p[r->labels[l]];
+      real s = 0, pairs = 0;
+      for (size_t i = 0; i < n; i++) {
+        const real z = start_at + others[i];
+        s += z < 0 ? 0 : z;
+        pairs += z > 0 ? 1 : 0;
+        active[i] += z > 0 ? 1 : 0;
+      }
+      sum += s;
+      if (r->grad) r->grad[r->labels[l]] -= pairs * share;
+    }
+    for (size_t i = 0; r->grad && i < n; i++) r->grad[index[i]] = active[i] * share;
+  }
+  const real l = sum * share + bad;
+  *loss = (struct formula_value){l, 0};
+  for (size_t c = 0; r->grad && c < r->n; c++) r->grad[c] += l == l ? 0 : l;
+  for (size_t c = 0; r->grad_scale && c < r->n; c++) r->grad_scale[c] = 0;
+}
+#endif

@@ -1,0 +1,48 @@
+/* Multi-label soft margin: (1/C) sum_c w_c (t_c sp(-p_c) + (1 - t_c) sp(p_c)), sp(x) = log(1 + e^x): the mean over the
+ * classes of weighted BCE with logits. Gradient w_c (s(p_c) - t_c) / C, s the sigmoid. Each gradient needs its own
+ * column only and is written on the way, but a NaN makes NaN of all. */
+#ifdef VLOSS_KERNELS_LOSS_H
+#include "../reduce.h"
+
+VFN void multilabel_soft_margin_constants(const double *parameters, struct constants *k) {
+  (void)parameters;
+  bce_with_logits_constants(&(double){0}, k); /* no label smoothing */
+}
+
+VFN double multilabel_soft_margin(const struct row *r) {
+  const vd share = dset1(1 / (double)r->n);
+  vd sum = dset1(0.0);
+  EACH_VECTOR(r, c, m) {
+    const struct element e = {.p = get(r, r->p, c, m, 0.0f), .t = get(r, r->t, c, m, 0.0f), .other = vset1(1.0f)};
+    const struct derivatives d = bce_with_logits(e, &r->k);
+    vd w = dset1(1.0);
+    if (r->class_weights) w = dwiden(m == 16 ? vload(r->class_weights + c) : vtail(r->class_weights + c, m, 0.0f));
+    sum = dadd(sum, dwithout(dmul_or_zero(w, dwiden(d.loss)), m, SIZE_MAX));
+    if (r->grad) put(r, r->grad, c, m, dnarrow(dmul(dmul_or_zero(w, dwiden(d.grad)), share)));
+  }
+  const double loss = dsum(sum) / (double)r->n;
+  return loss == loss ? loss : nan_row(r);
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA void multilabel_soft_margin_formula(const struct formula_row *r, struct formula_value *loss) {
+  const real *p = r->p, *t = r->t, *w = r->class_weights, share = 1 / (real)r->n;
+  const double smoothing = 0;
+  real sum = 0, scale = 0;
+  for (size_t c = 0; c < r->n; c++) {
+    const struct formula_value l = bce_with_logits_formula(p[c], t[c], 1, &smoothing).loss;
+    const real weight = w ? w[c] : 1;
+    sum += weight == 0 && l.value == l.value ? 0 : weight * l.value;
+    scale += weight == 0 ? 0 : fabs(weight) * l.scale;
+  }
+  *loss = (struct formula_value){sum * share, scale * share};
+  const real bad = sum == sum ? 0 : sum;
+  if (r->grad)
+    for (size_t c = 0; c < r->n; c++)
+      r->grad[c] = (w ? w[c] : 1) * share * bce_with_logits_formula(p[c], t[c], 1, &smoothing).grad.value + bad;
+  if (r->grad_scale)
+    for (size_t c = 0; c < r->n; c++)
+      r->grad_scale[c] = fabs(w ? w[c] : 1) * share * bce_with_logits_formula(p[c], t[c], 1, &smoothing).grad.scale;
+}
+#endif

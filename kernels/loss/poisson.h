@@ -1,0 +1,26 @@
+/* Poisson loss of Keras: p - t log(p + eps). Gradient 1 - t / (p + eps), as ((p - t) + eps) / (p + eps): without what
+ * cancels. */
+#ifdef VLOSS_KERNELS_LOSS_H
+VFN void poisson_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
+
+VFN struct derivatives poisson(struct element e, const struct constants *k) {
+  (void)k;
+  const vf eps = vset1(KERAS_EPS), sum = vadd(e.p, eps), zero = vset1(0.0f);
+  /* p - t + eps; at p = inf the gradient is 1, but NaN if t is infinite, too. */
+  const vf over = vadd(vsub(e.p, e.t), eps);
+  const vm nothing = vmand(veq(e.t, zero), veq(sum, zero));
+  return (struct derivatives){
+      .loss = vsub(e.p, vmul(e.t, vfactor(e.t, vln_sum(e.p, eps)))),
+      .grad = vsel(vmor(nothing, veq(sum, vset1(INF))), vfma(zero, e.t, vset1(1.0f)), vdiv(over, sum))};
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA struct formula poisson_formula(real p, real t, real other, const double *parameters) {
+  (void)other, (void)parameters;
+  const real sum = p + FORMULA_EPS, log_sum = log(sum);
+  const real term = t == 0 && fabs(log_sum) == (real)INFINITY ? 0 : t * log_sum,
+             quotient = t == 0 && sum == 0 ? 0 : t / sum;
+  return (struct formula){.loss = {p - term, fabs(p) + fabs(term)}, .grad = {1 - quotient, 1 + fabs(quotient)}};
+}
+#endif

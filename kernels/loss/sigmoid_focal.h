@@ -1,0 +1,67 @@
+/* Sigmoid focal loss of a logit: A ce q^gamma, A = alpha t + (1-alpha) (1-t), or 1 if alpha < 0,
+ * ce = (1-t) sp(x) + t sp(-x), q = t s(-x) + (1-t) s(x). Gradient A (q^gamma ((1-t) s(x) - t s(-x)) -
+ * gamma q^(gamma-1) (2t-1) s(x) s(-x) ce); where q is 0 so is its second term.
+ *
+ * In double: a power multiplies the relative error of q. */
+#ifdef VLOSS_KERNELS_LOSS_H
+VFN void sigmoid_focal_constants(const double *parameters, struct constants *k) {
+  const double alpha = parameters[0], gamma = (float)parameters[1];
+  k->k[0] = (float)(alpha < 0 ? 1 : alpha); /* A = k0 t + k1 (1 - t) */
+  k->k[1] = (float)(alpha < 0 ? 1 : 1 - alpha);
+  k->k[2] = (float)gamma;
+  /* The sign of powers of negative q, which targets outside [0, 1] make: NaN unless gamma is whole. */
+  const double half = gamma / 2;
+  const int small = gamma < 0x1p24, whole = !small || gamma == (double)(int64_t)gamma;
+  const int even = !small || half == (double)(int64_t)half;
+  k->k[3] = !whole ? NOT_A_NUMBER : even ? 1.0f : -1.0f;
+}
+
+/* q^gamma; `sign` is that of the powers of negative q. */
+VFN vd sigmoid_focal_power(vd q, double gamma, double sign) {
+  const vd power = dpow(dmax(dsub(dset1(0.0), q), q), gamma);
+  return dsel(dgt(dset1(0.0), q), dmul(power, dset1(sign)), power);
+}
+
+VFN struct derivatives sigmoid_focal(struct element e, const struct constants *k) {
+  const vd one = dset1(1.0), zero = dset1(0.0), t = dwiden(e.t), t_minus = dsub(one, t);
+  const vd y = dwiden(vabs(e.p)), y_small = dmin(dset1(700.0), y); /* e^-700 times anything is no float */
+  const vd exp = dexp(dsub(zero, y_small)), large = ddiv(one, dadd(one, exp)), small = dmul(exp, large);
+  const dm negative = dgt(zero, dwiden(e.p));
+  const vd s = dsel(negative, small, large), s_minus = dsel(negative, large, small);
+  const vd log = dwiden(vlog1p_unit(dnarrow(exp))), c = dsel(negative, t, t_minus);
+  const vd ce = dadd(dsel(deq(c, zero), zero, dmul(c, y)), log), ce_small = dfma(c, y_small, log),
+           q = dfma(t, s_minus, dmul(t_minus, s));
+  const vd weight = dfma(dset1((double)k->k[0]), t, dmul(dset1((double)k->k[1]), t_minus));
+  const double gamma = (double)k->k[2], sign = (double)k->k[3];
+  vd power, power_before; /* q^gamma, gamma q^(gamma - 1) */
+  if (gamma == 2) {
+    power = dmul(q, q), power_before = dadd(q, q);
+  } else {
+    power = sigmoid_focal_power(q, gamma, sign);
+    power_before = dmul(dset1(gamma), sigmoid_focal_power(q, gamma - 1, -sign));
+  }
+  const vd slope = dmul(dmul(dsub(t, t_minus), dmul(s, s_minus)), ce_small);
+  const vd direct = dnfma(t, s_minus, dmul(t_minus, s)), factor = dmul(weight, power);
+  return (struct derivatives){.loss = dnarrow(dsel(deq(factor, zero), factor, dmul(factor, ce))),
+                              .grad = dnarrow(dmul(weight, dnfma(power_before, slope, dmul(power, direct))))};
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA struct formula sigmoid_focal_formula(real x, real t, real other, const double *parameters) {
+  (void)other;
+  const real alpha = (real)parameters[0], gamma = (real)(float)parameters[1], u = 1 - t;
+  const real y = fabs(x), e = exp(-y), s = (x < 0 ? e : 1) / (1 + e), s_minus = (x < 0 ? 1 : e) / (1 + e);
+  const real c = x < 0 ? t : u, ce = (c == 0 ? c : c * y) + log1p(e); /* 0 times infinity is 0 */
+  const real weight = alpha < 0 ? 1 : alpha * t + (1 - alpha) * u, q = t * s_minus + u * s;
+  const real power = gamma == 2 ? q * q : pow(q, gamma), before = gamma == 2 ? q : pow(q, gamma - 1);
+  const real loss = weight == 0 || power == 0 ? weight * power : weight * power * ce;
+  const real slope = q == 0 || gamma == 0 || s * s_minus == 0 ? q * 0 : gamma * before * (2 * t - 1) * s * s_minus * ce;
+  /* With targets outside [0, 1] terms cancel everywhere. */
+  const real weights = alpha < 0 ? 1 : alpha * fabs(t) + (1 - alpha) * fabs(u), ces = fabs(c * y) + log1p(e);
+  const real qs = fabs(t) * s_minus + fabs(u) * s, powers = gamma == 2 ? qs * qs : pow(qs, gamma);
+  const real slopes = q == 0 ? 0 : fabs(slope) + gamma * powers / qs * (fabs(t) + fabs(u)) * s * s_minus * ces;
+  return (struct formula){.loss = {loss, weights * powers * ces},
+                          .grad = {weight * (power * (u * s - t * s_minus) - slope), weights * (powers * qs + slopes)}};
+}
+#endif

@@ -1,0 +1,26 @@
+/* Soft margin: sp(x), x = -t p, sp(x) = log(1 + e^x). Gradient -t s(x), s the sigmoid. With e = e^-|x|, sp is
+ * max(0, x) + log1p(e), and s is 1 / (1 + e) for x >= 0, else e / (1 + e). */
+#ifdef VLOSS_KERNELS_LOSS_H
+VFN void soft_margin_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
+
+VFN struct derivatives soft_margin(struct element e, const struct constants *k) {
+  (void)k;
+  const vf zero = vset1(0.0f), one = vset1(1.0f), minus_t = vneg(e.t), p = vfactor(e.t, e.p), x = vmul(minus_t, p);
+  /* What rounding x lost would be relative error of e. At most 2^-18 where e is not 0; no more may come of infinity. */
+  const vf bound = vset1(0x1p-18f), lost = vmax(vset1(-0x1p-18f), vmin(vfma(minus_t, p, vneg(x)), bound));
+  const vm negative = vgt(zero, x);
+  const vf exp_x = vexp_minus(vabs(x)), exp = vfma(exp_x, vsel(negative, lost, vneg(lost)), exp_x);
+  /* Sums and quotients in double, as exp may be wrong by an ulp already. */
+  const vd wide = dwiden(exp), log = dfma(dmul(wide, wide), dwiden(vlog1p_unit_quotient(exp)), wide);
+  const vf s = dnarrow(ddiv(dwiden(vsel(negative, exp, one)), dadd(dset1(1.0), wide)));
+  return (struct derivatives){.loss = dnarrow(dadd(dwiden(vpositive(x)), log)), .grad = vmul(s, vfactor(s, minus_t))};
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA struct formula soft_margin_formula(real p, real t, real other, const double *parameters) {
+  (void)other, (void)parameters;
+  const real x = -formula_times(t, p), e = exp(-fabs(x)), s = (x < 0 ? e : 1) / (1 + e);
+  return (struct formula){.loss = {(x < 0 ? 0 : x) + log1p(e), 0}, .grad = {-formula_times(s, t), 0}};
+}
+#endif

@@ -1,0 +1,19 @@
+/* Squared hinge: z^2, z = max(0, 1 - t' p), t' as in hinge.h. Gradient -2 t' z. */
+#ifdef VLOSS_KERNELS_LOSS_H
+VFN void squared_hinge_constants(const double *parameters, struct constants *k) { hinge_constants(parameters, k); }
+
+VFN struct derivatives squared_hinge(struct element e, const struct constants *k) {
+  const vf label = hinge_label(e.t, k), z = vpositive(hinge_slack(label, e.p));
+  return (struct derivatives){.loss = vmul(z, z), .grad = vmul(z, vfactor(z, vmul(vset1(-2.0f), label)))};
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA struct formula squared_hinge_formula(real p, real t, real other, const double *parameters) {
+  (void)other;
+  const real label = parameters[0] == 1 ? 2 * t - 1 : t, product = formula_times(label, p);
+  const real z = 1 - product, terms = 2 * (1 + fabs(product));
+  return (struct formula){.loss = {z < 0 ? 0 : z * z, z < 0 ? 0 : z * terms},
+                          .grad = {z < 0 ? 0 : -2 * z * label, z <= 0 ? 0 : fabs(label) * terms}};
+}
+#endif
