@@ -1,6 +1,6 @@
 #!/bin/sh
 # Feeds an example wrong options and wrong data: each must be refused with the message that says what is wrong.
-# usage: bad_input.sh perplexity|training PROGRAM
+# usage: bad_input.sh perplexity|training|linear PROGRAM
 set -eu
 
 program=$2
@@ -57,6 +57,14 @@ perplexity)
     echo 'Zzzzq 12 !!' >"$work/unknown"
     refused 'no word that the model knows' --text "$work/unknown"
   fi
+  ;;
+linear)
+  refused '--loss wants' --loss focal
+  refused '--epochs wants a whole number' --epochs 0
+  for classes in 6 6,6 0,10 0,x a,6 0,6,7 ''; do
+    refused '--classes wants two different numbers' --classes "$classes"
+  done
+  refused 'cannot read .*/none/train-images' --data "$work/none"
   ;;
 training)
   data=/usr/share/datasets/fashion-mnist

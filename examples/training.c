@@ -9,9 +9,9 @@
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-#include <zlib.h>
 
-#include "example.h"
+#include "fashion_mnist.h"
+#include "sgd.h"
 
 static const char usage[] =
     "usage: training [--model softmax|network|both] [--epochs N] [--every-isa] [--data DIRECTORY]\n"
@@ -20,65 +20,9 @@ static const char usage[] =
     "  --every-isa    train once on each ISA that can run here and compare the final bits\n"
     "  --data DIR     where the four files of Fashion-MNIST are\n";
 
-#define DEFAULT_DATA "/usr/share/datasets/fashion-mnist"
+enum { BATCH = 100, MAX_LAYERS = 2 };
 
-enum { SIDE = 28, PIXELS = SIDE * SIDE, CLASSES = 10, TRAINING = 60000, TEST = 10000, BATCH = 100, MAX_LAYERS = 2 };
-
-/* ---- The data: IDX files (big-endian header, then bytes), gzip
- * ------------------------------------------------------- */
-
-struct images {
-  size_t count;
-  uint8_t *pixels; /* count x PIXELS */
-  uint8_t *labels; /* count */
-};
-
-/* Reads the file of an array of bytes with exactly these dimensions; the array of dimensions ends with 0. */
-static uint8_t *read_idx(const char *directory, const char *name, const size_t *dimensions) {
-  char path[4096];
-  if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path) fail("%s: the path is too long", path);
-  if (access(path, R_OK) != 0) {
-    if (strcmp(directory, DEFAULT_DATA) == 0 && errno == ENOENT)
-      skip("no %s here: install the package dataset-fashion-mnist", path);
-    fail("cannot read %s: %s", path, strerror(errno));
-  }
-  gzFile file = gzopen(path, "rb");
-  if (file == NULL) fail("cannot open %s: %s", path, strerror(errno));
-
-  size_t rank = 0, size = 1;
-  for (; dimensions[rank] != 0; rank++) size *= dimensions[rank];
-  uint8_t header[4 * (1 + 3)];
-  int header_size = (int)(4 * (1 + rank));
-  if (gzread(file, header, (unsigned)header_size) != header_size) fail("%s: too short, or not gzip", path);
-  if (header[0] != 0 || header[1] != 0 || header[2] != 0x08 || header[3] != rank)
-    fail("%s: begins with %02x%02x%02x%02x, not with %08zx: no IDX array of bytes of rank %zu", path, header[0],
-         header[1], header[2], header[3], 0x0800 + rank, rank);
-  for (size_t i = 0; i < rank; i++) {
-    const uint8_t *d = header + 4 * (1 + i);
-    size_t found = (size_t)d[0] << 24 | (size_t)d[1] << 16 | (size_t)d[2] << 8 | d[3];
-    if (found != dimensions[i]) fail("%s: axis %zu has %zu entries, not %zu", path, i, found, dimensions[i]);
-  }
-  uint8_t *bytes = allocate(size, 1), beyond;
-  if (gzread(file, bytes, (unsigned)size) != (int)size) fail("%s: cut short or damaged", path);
-  if (gzread(file, &beyond, 1) != 0) fail("%s: damaged, or data after the end of the array", path);
-  if (gzclose(file) != Z_OK) fail("%s: damaged", path);
-  return bytes;
-}
-
-static struct images read_images(const char *directory, const char *prefix, size_t count) {
-  char name[64];
-  snprintf(name, sizeof name, "%s-images-idx3-ubyte.gz", prefix);
-  struct images images = {.count = count};
-  images.pixels = read_idx(directory, name, (size_t[]){count, SIDE, SIDE, 0});
-  snprintf(name, sizeof name, "%s-labels-idx1-ubyte.gz", prefix);
-  images.labels = read_idx(directory, name, (size_t[]){count, 0});
-  for (size_t i = 0; i < count; i++)
-    if (images.labels[i] >= CLASSES) fail("%s/%s: label %u at entry %zu", directory, name, images.labels[i], i);
-  return images;
-}
-
-/* ---- The model: dense layers with ReLU between them
- * ------------------------------------------------------------------ */
+/* ---- The model: dense layers with ReLU between them -------------------------------------------------------------- */
 
 /* y = x W + b. Each array of parameters is (inputs + 1) x outputs: W by inputs, then b. */
 struct layer {
@@ -99,20 +43,6 @@ struct model {
   float logits[BATCH * CLASSES];
   size_t count; /* of all parameters */
 };
-
-/* SplitMix64: a full-period generator with 64 bits of state (Steele, Lea, Flood 2014). */
-static uint64_t next_random(uint64_t *state) {
-  uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-  z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-  z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-  return z ^ z >> 31;
-}
-
-/* y += a x, the one loop that costs time: its elements do not depend on each other, so any vector width gives the same
- * bits. */
-static void add_scaled(size_t n, float a, const float *restrict x, float *restrict y) {
-  for (size_t i = 0; i < n; i++) y[i] += a * x[i];
-}
 
 static size_t parameter_count(const struct layer *layer) { return (layer->inputs + 1) * layer->outputs; }
 
@@ -183,32 +113,21 @@ static void backward(struct model *model, size_t rows) {
   }
 }
 
-/* Gradient descent with momentum 0.9. */
-static void descend(struct model *model, float rate) {
+static void descend_all(struct model *model, float rate) {
   for (size_t l = 0; l < model->layers; l++) {
     struct layer *layer = &model->layer[l];
-    for (size_t i = 0; i < parameter_count(layer); i++) {
-      layer->velocity[i] = 0.9f * layer->velocity[i] + layer->gradient[i];
-      layer->parameters[i] -= rate * layer->velocity[i];
-    }
+    descend(parameter_count(layer), rate, layer->gradient, layer->velocity, layer->parameters);
   }
 }
 
-/* FNV-1a over the bits of all parameters, lowest byte first on any machine. */
 static uint64_t hash_parameters(const struct model *model) {
-  uint64_t hash = UINT64_C(0xcbf29ce484222325);
-  for (size_t l = 0; l < model->layers; l++) {
-    for (size_t i = 0; i < parameter_count(&model->layer[l]); i++) {
-      uint32_t bits;
-      memcpy(&bits, &model->layer[l].parameters[i], sizeof bits);
-      for (int shift = 0; shift < 32; shift += 8) hash = (hash ^ (bits >> shift & 0xff)) * UINT64_C(0x100000001b3);
-    }
-  }
+  uint64_t hash = HASH_START;
+  for (size_t l = 0; l < model->layers; l++)
+    hash = hash_floats(parameter_count(&model->layer[l]), model->layer[l].parameters, hash);
   return hash;
 }
 
-/* ---- Training
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Training ---------------------------------------------------------------------------------------------------- */
 
 /* Puts `rows` images, the ones that `order` lists (or the ones from `first` on), into the model's first layer. */
 static void load_batch(struct model *model, const struct images *images, const uint32_t *order, size_t first,
@@ -217,19 +136,14 @@ static void load_batch(struct model *model, const struct images *images, const u
   for (size_t r = 0; r < rows; r++) {
     size_t image = order != NULL ? order[first + r] : first + r;
     labels[r] = images->labels[image];
-    for (size_t i = 0; i < PIXELS; i++) *x++ = (float)images->pixels[image * PIXELS + i] * (1.0f / 255);
+    load_image(images, image, x + r * PIXELS);
   }
 }
 
 /* Returns the mean loss over the epoch. The rate falls in a line from `rate` to `last_rate`. */
 static double train_epoch(struct model *model, const struct images *images, uint32_t *order, uint64_t *random,
                           float rate, float last_rate) {
-  for (size_t i = images->count - 1; i > 0; i--) { /* Fisher-Yates */
-    size_t j = (size_t)(next_random(random) % (i + 1));
-    uint32_t other = order[j];
-    order[j] = order[i];
-    order[i] = other;
-  }
+  shuffle(images->count, order, random);
   double sum = 0;
   for (size_t first = 0; first < images->count; first += BATCH) {
     int32_t labels[BATCH];
@@ -247,7 +161,7 @@ static double train_epoch(struct model *model, const struct images *images, uint
         .grad = model->logits,
     }));
     backward(model, BATCH);
-    descend(model, rate + (last_rate - rate) * ((float)first / (float)images->count));
+    descend_all(model, rate + (last_rate - rate) * ((float)first / (float)images->count));
     sum += (double)loss * BATCH;
     if (first % (20 * BATCH) == 0) progress("training images", first, images->count);
   }
@@ -280,16 +194,25 @@ static double test(struct model *model, const struct images *images, double *mea
   return (double)right / (double)images->count;
 }
 
-/* Trains from the start and returns the hash of the weights. epochs 0: the model's own number, and its bar. */
-static uint64_t run(struct model *model, size_t epochs, const struct images *training, const struct images *testing) {
+struct run {
+  struct model *model;
+  size_t epochs; /* 0: the model's own number, and its bar */
+  const struct fashion_mnist *data;
+};
+
+/* Trains from the start and returns the hash of the weights. */
+static uint64_t train(void *context) {
+  const struct run *run = context;
+  struct model *model = run->model;
+  const struct images *training = &run->data->training, *testing = &run->data->testing;
+  const bool judged = run->epochs == 0 || run->epochs == model->epochs;
+  const size_t epochs = run->epochs == 0 ? model->epochs : run->epochs;
   const char *isa;
   require(vloss_isa_current(&isa));
   uint64_t random = 1;
   build(model, &random);
   uint32_t *order = allocate(training->count, sizeof *order);
   for (size_t i = 0; i < training->count; i++) order[i] = (uint32_t)i;
-  bool judged = epochs == 0 || epochs == model->epochs;
-  if (epochs == 0) epochs = model->epochs;
 
   printf("\n%s, %zu weights, loss on %s\n", model->name, model->count, isa);
   printf("epoch  train loss  test loss  test accuracy  seconds\n");
@@ -311,30 +234,6 @@ static uint64_t run(struct model *model, size_t epochs, const struct images *tra
   free(order);
   destroy(model);
   return hash;
-}
-
-/* Trains under every ISA that can run here and compares the weights. */
-static void run_every_isa(struct model *model, size_t epochs, const struct images *training,
-                          const struct images *testing) {
-  uint64_t first_hash = 0;
-  const char *first = NULL;
-  for (size_t i = 0; i < vloss_isa_count(); i++) {
-    const char *name = vloss_isa_name(i), *reason = vloss_isa_unsupported_reason(name);
-    if (reason != NULL) {
-      printf("\n%s: not trained on %s: %s\n", model->name, name, reason);
-      continue;
-    }
-    require(vloss_isa_force(name));
-    uint64_t hash = run(model, epochs, training, testing);
-    if (first == NULL) {
-      first = name;
-      first_hash = hash;
-    } else if (hash != first_hash) {
-      fail("%s: the weights differ between %s and %s", model->name, first, name);
-    } else {
-      printf("the same bits as on %s\n", first);
-    }
-  }
 }
 
 int main(int argc, char **argv) {
@@ -367,20 +266,17 @@ int main(int argc, char **argv) {
   const char *isa;
   require(vloss_isa_current(&isa)); /* a wrong VLOSS_ISA is told before the data are read */
 
-  struct images training = read_images(directory, "train", TRAINING), testing = read_images(directory, "t10k", TEST);
-  printf("Fashion-MNIST: %zu images to train on, %zu to test, %d x %d, %d classes\n", training.count, testing.count,
-         SIDE, SIDE, CLASSES);
+  struct fashion_mnist data = read_fashion_mnist(directory);
+  printf("Fashion-MNIST: %d images to train on, %d to test, %d x %d, %d classes\n", TRAINING, TEST, SIDE, SIDE,
+         CLASSES);
   for (size_t m = 0; m < sizeof models / sizeof models[0]; m++) {
+    struct run run = {&models[m], epochs, &data};
     if (!wanted[m]) continue;
-    if (every_isa) {
-      run_every_isa(&models[m], epochs, &training, &testing);
-    } else {
-      run(&models[m], epochs, &training, &testing);
-    }
+    if (every_isa)
+      train_on_every_isa(models[m].name, train, &run);
+    else
+      train(&run);
   }
-  free(training.pixels);
-  free(training.labels);
-  free(testing.pixels);
-  free(testing.labels);
+  free_fashion_mnist(&data);
   return EXIT_SUCCESS;
 }

@@ -31,33 +31,40 @@ static void accuracy_case(struct check *check, struct line *line, const struct f
 }
 
 /* Families for one number of classes: all of them, or a few in turn where that would take long. */
-static size_t families_for(enum level level, size_t option, size_t classes) {
+static size_t families_for(enum level level, const struct function *function, size_t option, size_t classes) {
   if (level == LARGE) return FAMILIES;
   if (classes > 100000) return 1;
   if (level == QUICK || classes > 5000) return 2;
+  if (function->loss) return 3; /* there are many */
   return option == 0 ? FAMILIES : 5;
 }
 
-static void accuracy_option(struct check *check, const struct function *function, size_t option_index) {
+static void accuracy_option(struct check *check, struct line *line, const struct function *function,
+                            size_t option_index) {
   const struct option *option = &function->options[option_index];
-  struct line line = {.function = function->name, .what = option->name, .isas = check->isa_count};
   struct random r = {random_mix(check->seed, function->name)};
   size_t count, next = option_index;
   const size_t *classes = case_classes(check->level, &count);
   for (size_t i = 0; i < count; i++) {
-    size_t families = families_for(check->level, option_index, classes[i]);
+    if (check->level != LARGE && !case_turn(function, option_index, i, count, 1)) continue;
+    size_t families = families_for(check->level, function, option_index, classes[i]);
     for (size_t k = 0; k < families; k++, next++) {
       struct case_rows rows = case_rows(&r, classes[i], check->level == LARGE ? 100000 : 8000);
-      accuracy_case(check, &line, function, option, rows, classes[i], (enum family)(next % FAMILIES));
+      accuracy_case(check, line, function, option, rows, classes[i], (enum family)(next % FAMILIES));
     }
     next++; /* FAMILIES is prime to few counts: shift, so that every size meets every family over the options */
   }
-  accuracy_case(check, &line, function, option, (struct case_rows){0, 1}, 10, PLAIN);
+  accuracy_case(check, line, function, option, (struct case_rows){0, 1}, 10, PLAIN);
   size_t many = check->level == QUICK ? 100 : check->level == NORMAL ? 5000 : 1000000;
-  accuracy_case(check, &line, function, option, (struct case_rows){many, 1}, 3, PLAIN);
-  report_line(check->report, &line);
+  accuracy_case(check, line, function, option, (struct case_rows){many, 1}, 3, PLAIN);
 }
 
+/* A line an option; a loss has one for all. */
 void check_accuracy(struct check *check, const struct function *function) {
-  for (size_t i = 0; i < function->option_count; i++) accuracy_option(check, function, i);
+  struct line line = {.function = function->name, .what = "every option", .isas = check->isa_count};
+  for (size_t i = 0; i < function->option_count; i++) {
+    if (!function->loss) line = (struct line){function->name, function->options[i].name, .isas = check->isa_count};
+    accuracy_option(check, &line, function, i);
+    if (!function->loss || i + 1 == function->option_count) report_line(check->report, &line);
+  }
 }

@@ -21,6 +21,12 @@ const size_t *case_classes(enum level level, size_t *count) {
   return normal;
 }
 
+bool case_turn(const struct function *function, size_t o, size_t i, size_t sizes, size_t others) {
+  size_t turns = function->loss ? function->option_count : function->option_count > 1 ? others : 1;
+  if (turns > sizes) turns = sizes;
+  return i % turns == o % turns;
+}
+
 struct case_rows case_rows(struct random *r, size_t classes, size_t limit) {
   static const size_t outers[] = {1, 1, 2, 3, 5, 15, 16, 17, 33}, inners[] = {1, 1, 1, 1, 2, 3, 15, 16, 17, 50};
   size_t outer = outers[random_below(r, 9)], inner = inners[random_below(r, 10)];

@@ -16,4 +16,8 @@ struct case_rows {
 };
 struct case_rows case_rows(struct random *r, size_t classes, size_t limit);
 
+/* Whether option o of the function meets size i of `sizes`. The options of a loss take turns over the sizes, those of
+ * other functions in `others` turns. */
+bool case_turn(const struct function *function, size_t o, size_t i, size_t sizes, size_t others);
+
 #endif

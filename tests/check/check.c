@@ -45,6 +45,26 @@ static int64_t integer_at(const struct array *array, size_t i) {
   return array->element == I64 ? ((const int64_t *)array->values)[i] : ((const int32_t *)array->values)[i];
 }
 
+/* The inputs behind an element of a matrix, for messages. */
+static const char *inputs_at(const struct job *job, const struct array *output, size_t i) {
+  static char text[300];
+  size_t length = 0;
+  for (size_t k = 0; k < job->array_count && output->shape == MATRIX; k++) {
+    const struct array *input = &job->arrays[k];
+    const size_t at = input->shape == MATRIX      ? i
+                      : input->shape == PER_ROW   ? i / job->classes
+                      : input->shape == PER_CLASS ? i % job->classes
+                                                  : 0;
+    if (input->output || length >= sizeof text) continue;
+    const char *separator = length ? ", " : "; ";
+    length += (size_t)(input->element == F32 ? snprintf(text + length, sizeof text - length, "%s%s %.9g", separator,
+                                                        input->name, (double)((const float *)input->values)[at])
+                                             : snprintf(text + length, sizeof text - length, "%s%s %lld", separator,
+                                                        input->name, (long long)integer_at(input, at)));
+  }
+  return length ? text : "";
+}
+
 static void check_array(struct check *check, struct line *line, struct job *job, const struct array *array,
                         const char *isa) {
   double worst = 0;
@@ -66,9 +86,9 @@ static void check_array(struct check *check, struct line *line, struct job *job,
   if (array->element == F32) {
     float got = ((const float *)array->values)[worst_at];
     report_failure(check->report, line, isa, check_where(job),
-                   "%s[%zu] is %.9g (0x%08x), expected %.17g (scale %.9g): %.4g ulp, allowed %.3g", array->name,
+                   "%s[%zu] is %.9g (0x%08x), expected %.17g (scale %.9g): %.4g ulp, allowed %.3g%s", array->name,
                    worst_at, (double)got, (unsigned)float_bits(got), (double)expected.value, (double)expected.scale,
-                   worst, array->gate);
+                   worst, array->gate, inputs_at(job, array, worst_at));
   } else {
     report_failure(check->report, line, isa, check_where(job), "%s[%zu] is %lld, expected %.0f", array->name, worst_at,
                    (long long)integer_at(array, worst_at), (double)expected.value);

@@ -35,7 +35,10 @@ void check_stack(struct check *check, const struct function *function);
 /* Every status, each from a call with one thing wrong; nothing is written. */
 void check_refusals(struct check *check, const struct function *function);
 
-/* Known values of a published table, and the reference's gradients against differences of its losses. */
+/* Sums and means of a loss against its element losses. */
+void check_sums(struct check *check, const struct function *function);
+
+/* Values known in advance (known.h), and the reference's gradients against differences of its losses. */
 void check_values(struct check *check, const struct function *function);
 void check_derivatives(struct check *check, const struct function *function);
 

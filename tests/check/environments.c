@@ -10,6 +10,7 @@ void check_environment(struct check *check, const struct function *function) {
   const struct environment *environments = environment_list(&count);
   for (size_t o = 0; o < function->option_count; o++)
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+      if (!case_turn(function, o, i, sizeof classes / sizeof *classes, 1)) continue;
       struct job job;
       enum family family = (enum family)random_below(&r, FAMILIES);
       job_create(&job, function, &function->options[o], 34, classes[i], family, check->seed);

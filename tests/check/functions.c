@@ -1,6 +1,11 @@
 #include "functions.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "cross_entropy.h"
+#include "losses.h"
 #include "refusals.h"
 #include "softmax.h"
 
@@ -66,7 +71,7 @@ static const struct option no_options[] = {{.name = ""}};
 #function, .describe = function##_describe, .call = function##_call, .expect = function##_expect, \
              .refuse = function##_refuse
 
-const struct function functions[] = {
+static const struct function own_functions[] = {
     {FUNCTION(cross_entropy), OPTIONS(cross_entropy_options)},
     {FUNCTION(nll), OPTIONS(index_options)},
     {FUNCTION(softmax), OPTIONS(no_options)},
@@ -75,4 +80,14 @@ const struct function functions[] = {
     {FUNCTION(softmax_backward), OPTIONS(no_options)},
     {FUNCTION(log_softmax_backward), OPTIONS(no_options)},
 };
-const size_t function_count = sizeof functions / sizeof *functions;
+
+const struct function *functions;
+size_t function_count;
+
+void functions_collect(void) {
+  const size_t own = sizeof own_functions / sizeof *own_functions;
+  static struct function all[sizeof own_functions / sizeof *own_functions + MAX_LOSSES];
+  memcpy(all, own_functions, sizeof own_functions);
+  function_count = own + losses_collect(all + own);
+  functions = all;
+}

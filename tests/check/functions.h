@@ -1,4 +1,4 @@
-/* The functions under test, one row each: what they are called, with which options, how a job for them is made, run
+/* The functions under test, one entry each: what they are called, with which options, how a job for them is made, run
  * and computed by the reference. Everything else in this folder works from this table alone. */
 #ifndef VLOSS_TESTS_CHECK_FUNCTIONS_H
 #define VLOSS_TESTS_CHECK_FUNCTIONS_H
@@ -15,9 +15,16 @@ struct option {
   double smoothing;
   uint32_t flags;
   bool targets, weights, signed_weights, upstream;
+
+  /* of the losses of the registry */
+  vloss_spread weights_spread, other_spread;
+  bool other; /* given, where it may be left out */
+  double parameters[4];
+  size_t parameter_count;
 };
 
 struct refusals; /* see refusals.h */
+struct loss;     /* see losses.h */
 
 struct function {
   const char *name;
@@ -27,9 +34,16 @@ struct function {
   vloss_status (*call)(const struct job *job);
   void (*expect)(struct job *job);
   void (*refuse)(struct refusals *refusals);
+
+  const struct loss *loss; /* a loss of the registry; null: a function of its own */
+  bool flat_rows;          /* there is no inner axis */
+  bool first_of_family;    /* of losses that share their loop */
 };
 
-extern const struct function functions[];
-extern const size_t function_count;
+/* functions_collect makes the table: the functions with a place of their own, and one for each loss of the registry
+ * that vloss_loss computes. It does not return if a loss has no row in losses.c. */
+extern const struct function *functions;
+extern size_t function_count;
+void functions_collect(void);
 
 #endif

@@ -7,6 +7,7 @@
 
 /* Of the inputs behind the file. Changing either of them, or the inputs, changes every line. */
 enum { SEED = 1, JOBS_PER_SIZE = 3 };
+#define ALL ((size_t)0x80000000u)
 
 /* FNV-1a over the bits of 32-bit words, low byte first whatever the machine. */
 static uint64_t hash_word(uint64_t h, uint32_t word) {
@@ -30,7 +31,7 @@ static uint64_t hash_results(uint64_t h, const struct job *job, size_t *elements
   return h;
 }
 
-/* One group: jobs of many sizes under one set of options. False: a job failed. */
+/* One group: jobs of many sizes under one option or, where o is ALL, under all of them in turn. False: a job failed. */
 static bool hash_group(struct check *check, struct line *line, const struct function *function, size_t o,
                        const char *isa, uint64_t *hash, size_t *elements) {
   static const size_t classes[] = {1, 2, 3, 7, 10, 16, 17, 31, 33, 64, 65, 100, 129, 257, 513, 1000, 2049, 4097};
@@ -40,8 +41,9 @@ static bool hash_group(struct check *check, struct line *line, const struct func
   for (size_t i = 0; i < JOBS_PER_SIZE * sizeof classes / sizeof *classes; i++) {
     struct job job;
     struct case_rows rows = case_rows(&r, classes[i / JOBS_PER_SIZE], 1500);
+    size_t option = o == ALL ? i % function->option_count : o;
     enum family family = (enum family)((i + 2 * o) % FAMILIES);
-    job_create(&job, function, &function->options[o], rows.rows, classes[i / JOBS_PER_SIZE], family, SEED);
+    job_create(&job, function, &function->options[option], rows.rows, classes[i / JOBS_PER_SIZE], family, SEED);
     struct layout layout = {.count = rows.rows, .inner = rows.inner, .outputs = (uint32_t)ALL_OUTPUTS};
     bool ran = check_run(check, line, &job, layout, job.seed, isa, check_default_environment());
     if (ran) *hash = hash_results(*hash, &job, elements);
@@ -64,7 +66,8 @@ static bool find_hash(FILE *file, const char *group, uint64_t *hash) {
 }
 
 static void hash_option(struct check *check, const struct function *function, size_t o, FILE *file, bool write) {
-  struct line line = {.function = function->name, .what = function->options[o].name, .isas = check->isa_count};
+  const char *what = o == ALL ? "every option" : function->options[o].name;
+  struct line line = {.function = function->name, .what = what, .isas = check->isa_count};
   char group[200];
   snprintf(group, sizeof group, "%s: %s", function->name, line.what);
   uint64_t expected = 0, hash;
@@ -94,9 +97,11 @@ bool check_hashes(struct check *check, const char *path, bool write, const char 
         "# The results of vloss-check's fixed inputs, on every ISA: hash, elements, function and options. Written by\n"
         "# vloss-check --write-hashes FILE; vloss-check --hashes FILE compares.\n",
         file);
-  for (size_t f = 0; f < function_count; f++)
-    for (size_t o = 0; o < functions[f].option_count; o++)
-      if (!only_function || strcmp(only_function, functions[f].name) == 0)
-        hash_option(check, &functions[f], o, file, write);
+  for (size_t f = 0; f < function_count; f++) {
+    if (only_function && strcmp(only_function, functions[f].name) != 0) continue;
+    if (functions[f].loss) hash_option(check, &functions[f], ALL, file, write);
+    for (size_t o = 0; !functions[f].loss && o < functions[f].option_count; o++)
+      hash_option(check, &functions[f], o, file, write);
+  }
   return fclose(file) == 0;
 }

@@ -15,8 +15,8 @@ static float from_bits(uint32_t bits) {
   return x;
 }
 
-/* Nearly normal: the sum of four uniform numbers, standard deviation 4.6, 24 significant bits. */
-static float bell(struct random *r) {
+/* The sum of four uniform numbers. */
+float any_bell(struct random *r) {
   int32_t sum = -(1 << 23);
   for (int i = 0; i < 4; i++) sum += (int32_t)(random_bits(r) >> 42);
   return (float)sum * 0x1p-19f;
@@ -24,14 +24,12 @@ static float bell(struct random *r) {
 
 static float either_sign(struct random *r, float x) { return random_bits(r) >> 63 ? -x : x; }
 
-/* Any finite float with an exponent field in [low, high]. */
-static float with_exponent(struct random *r, uint32_t low, uint32_t high) {
+float any_with_exponent(struct random *r, uint32_t low, uint32_t high) {
   uint32_t bits = (uint32_t)(random_bits(r) >> 32);
   return from_bits((bits & 0x807fffffu) | (low + (uint32_t)random_below(r, high - low + 1)) << 23);
 }
 
-/* A NaN of either sign, quiet or signalling, with any payload. */
-static float any_nan(struct random *r) {
+float any_nan(struct random *r) {
   uint32_t bits = (uint32_t)(random_bits(r) >> 32);
   return from_bits(bits | 0x7f800000u | 1u << random_below(r, 23));
 }
@@ -45,7 +43,7 @@ static float mask(struct random *r) {
 }
 
 static void plain(struct random *r, size_t n, float *x) {
-  for (size_t c = 0; c < n; c++) x[c] = bell(r);
+  for (size_t c = 0; c < n; c++) x[c] = any_bell(r);
 }
 
 /* At 1e8 the floats are 8 apart; from 1e12 on, the row is nothing but ties. */
@@ -53,7 +51,7 @@ static void shifted(struct random *r, size_t n, float *x) {
   static const float shifts[] = {1e8f, 1e8f, 1e12f, 1e15f};
   float shift = shifts[random_below(r, 4)];
   shift = either_sign(r, shift);
-  for (size_t c = 0; c < n; c++) x[c] = bell(r) * 4 + shift;
+  for (size_t c = 0; c < n; c++) x[c] = any_bell(r) * 4 + shift;
 }
 
 /* One class leads the others by 20 to 103: its loss goes from 1e-9 to denormals, with 60 and 87 among them. */
@@ -81,13 +79,15 @@ static void masked(struct random *r, size_t n, float *x) {
 static void huge(struct random *r, size_t n, float *x) {
   size_t style = random_below(r, 3);
   for (size_t c = 0; c < n; c++) {
-    x[c] = style == 0 ? with_exponent(r, 127 + 120, 254) : style == 1 ? with_exponent(r, 1, 254) : 3.4028235e38f;
+    x[c] = style == 0   ? any_with_exponent(r, 127 + 120, 254)
+           : style == 1 ? any_with_exponent(r, 1, 254)
+                        : 3.4028235e38f;
     if (style == 2) x[c] = either_sign(r, x[c]);
   }
 }
 
 static void tiny(struct random *r, size_t n, float *x) {
-  for (size_t c = 0; c < n; c++) x[c] = with_exponent(r, 0, random_below(r, 2) ? 0 : 20);
+  for (size_t c = 0; c < n; c++) x[c] = any_with_exponent(r, 0, random_below(r, 2) ? 0 : 20);
 }
 
 /* exp(-0x1.5d58ap+6) is 2^-126 to 7 digits. With k maxima of m the terms x_c = m - 126 log 2 + log k + some steps give
@@ -107,7 +107,7 @@ static void cut_off(struct random *r, size_t n, float *x) {
 /* Steps by steps, or one step somewhere: a late block may stand anywhere up to the range of exp above those before. */
 static void rising(struct random *r, size_t n, float *x) {
   static const float steps[] = {0.25f, 1, 3, 20, 90, 1000};
-  float step = steps[random_below(r, 6)], start = bell(r) * 16, jump = random_unit(r) * 100;
+  float step = steps[random_below(r, 6)], start = any_bell(r) * 16, jump = random_unit(r) * 100;
   size_t run = (size_t)1 << random_below(r, 9), late = random_below(r, n);
   bool once = random_below(r, 3) == 0;
   for (size_t c = 0; c < n; c++) {
@@ -124,7 +124,7 @@ static void wide(struct random *r, size_t n, float *x) {
   float shift = either_sign(r, exact || random_below(r, 2) ? 65536.0f : 60000.0f);
   for (size_t c = 0; c < n; c++) {
     float spread = random_below(r, 8) ? 1.0f : 512.0f;
-    x[c] = shift + bell(r) * spread;
+    x[c] = shift + any_bell(r) * spread;
     if (exact && x[c] > shift) x[c] = shift;
     if (!one_sided && !exact && random_below(r, 16) == 0) x[c] = -x[c];
   }
@@ -140,7 +140,7 @@ static void fill_row(struct random *r, enum family family, size_t n, size_t targ
       confident(r, n, target, x);
       return;
     case EQUAL:
-      for (size_t c = 0; c < n; c++) x[c] = c ? x[0] : bell(r) * 8;
+      for (size_t c = 0; c < n; c++) x[c] = c ? x[0] : any_bell(r) * 8;
       return;
     case MASKED:
       masked(r, n, x);
@@ -203,7 +203,7 @@ static void probability_row(struct random *r, size_t n, float *p) {
 void fill_probabilities(struct random *r, enum family family, size_t rows, size_t classes, float *p) {
   for (size_t i = 0; i < rows; i++, p += classes) {
     probability_row(r, classes, p);
-    for (size_t c = 0; family == TINY && c < classes; c++) p[c] = fabsf(with_exponent(r, 0, 40));
+    for (size_t c = 0; family == TINY && c < classes; c++) p[c] = fabsf(any_with_exponent(r, 0, 40));
     if (family == CUT_OFF) put(r, classes, p, 0x1p-126f * (0.5f + random_unit(r)));
     if (family == WITH_NAN && random_below(r, 2)) put(r, classes, p, any_nan(r));
   }
@@ -212,12 +212,12 @@ void fill_probabilities(struct random *r, enum family family, size_t rows, size_
 void fill_log_probabilities(struct random *r, enum family family, size_t rows, size_t classes, float *x) {
   for (size_t i = 0; i < rows; i++, x += classes) {
     for (size_t c = 0; c < classes; c++) {
-      x[c] = -fabsf(bell(r) * 2);
+      x[c] = -fabsf(any_bell(r) * 2);
       if (family == MASKED && random_below(r, 4) == 0) x[c] = mask(r);
       if (family == CUT_OFF) x[c] = -0x1.5d58ap+6f + (float)((int)random_below(r, 9) - 4) * 0x1p-17f;
       if (family == CUT_OFF && random_below(r, 2)) x[c] -= random_unit(r) * 30; /* exp is denormal, its products not */
-      if (family == HUGE_RANGE) x[c] = -fabsf(with_exponent(r, 127, 254));
-      if (family == TINY) x[c] = -fabsf(with_exponent(r, 0, 20));
+      if (family == HUGE_RANGE) x[c] = -fabsf(any_with_exponent(r, 127, 254));
+      if (family == TINY) x[c] = -fabsf(any_with_exponent(r, 0, 20));
     }
     if (family == WITH_NAN && random_below(r, 2)) put(r, classes, x, any_nan(r));
     if (family == ALL_MASKED && random_below(r, 2))
@@ -233,7 +233,7 @@ void fill_weights(struct random *r, bool with_signs, size_t n, float *w) {
 }
 
 void fill_upstream(struct random *r, size_t n, float *h) {
-  for (size_t i = 0; i < n; i++) h[i] = random_below(r, 16) ? with_exponent(r, 117, 137) : 0;
+  for (size_t i = 0; i < n; i++) h[i] = random_below(r, 16) ? any_with_exponent(r, 117, 137) : 0;
 }
 
 void fill_one_hot(struct random *r, size_t n, float *h) {
@@ -244,5 +244,5 @@ void fill_one_hot(struct random *r, size_t n, float *h) {
 void fill_scales(struct random *r, bool alone, size_t n, float *h) {
   fill_upstream(r, n, h);
   for (size_t i = 0; i < n; i++)
-    if (random_below(r, 4) == 0) h[i] = with_exponent(r, 0, alone ? 254 : 127 + 115);
+    if (random_below(r, 4) == 0) h[i] = any_with_exponent(r, 0, alone ? 254 : 127 + 115);
 }

@@ -26,6 +26,13 @@ enum family {
   FAMILIES
 };
 
+/* What the families are made of. Nearly normal: standard deviation 4.6, multiples of 2^-19 below 16. */
+float any_bell(struct random *r);
+/* Any finite float with an exponent field in [low, high]. */
+float any_with_exponent(struct random *r, uint32_t low, uint32_t high);
+/* A NaN of either sign, quiet or signalling, with any payload. */
+float any_nan(struct random *r);
+
 const char *family_name(enum family family);
 
 /* rows x classes floats; labels: where the target of each row is (null: anywhere). Rows that have a family's

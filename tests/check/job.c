@@ -102,10 +102,11 @@ static struct run run_at(const struct job *job, const struct array *array, size_
     run.values += job->first * size;
     run.length = job->count;
   } else if (array->shape == MATRIX) {
-    run.data += (i / job->inner * array->stride + i % job->inner) * size;
+    const size_t inner = array->flat ? 1 : job->inner, stride = array->flat ? job->classes : array->stride;
+    run.data += (i / inner * stride + i % inner) * size;
     run.values += (job->first + i) * job->classes * size;
     run.length = job->classes;
-    run.step = job->inner * size;
+    run.step = inner * size;
   }
   return run;
 }
@@ -141,19 +142,14 @@ static void poison_run(struct run run, size_t size) {
 static size_t extent(const struct job *job, const struct array *array) {
   if (array->shape == PER_ROW) return job->count;
   if (array->shape != MATRIX) return job_length(job, array);
+  if (array->flat) return job->count * job->classes;
   return job->count ? (job->count / job->inner - 1) * array->stride + job->classes * job->inner : 0;
-}
-
-static bool lies_over(const struct array *array, const char *input) {
-  for (int k = 0; input && k < 2; k++)
-    if (array->over[k] && strcmp(array->over[k], input) == 0) return true;
-  return false;
 }
 
 void job_place(struct job *job, struct layout layout, struct random *r) {
   job->first = layout.first;
   job->count = layout.count;
-  job->inner = layout.inner;
+  job->inner = job->function->flat_rows ? 1 : layout.inner;
   uint32_t wanted = layout.outputs;
   for (size_t i = 0; i < job->array_count; i++) {
     struct array *array = &job->arrays[i];
@@ -165,8 +161,8 @@ void job_place(struct job *job, struct layout layout, struct random *r) {
     array->data = NULL;
     buffers[i].window_bytes = 0;
     if (!given) continue;
-    if (array->output && lies_over(array, layout.over)) {
-      const struct array *input = job_array(job, layout.over);
+    if (layout.over[i]) {
+      const struct array *input = job_array(job, array->over[layout.over[i] - 1]);
       array->data = input->data;
       array->stride = input->stride;
       continue;
@@ -214,10 +210,9 @@ const char *job_collect(struct job *job) {
   for (size_t i = 0; i < job->array_count; i++) {
     struct array *array = &job->arrays[i];
     size_t size = element_size[array->element];
-    bool replaced = false;
+    bool replaced = false; /* by an output that lies over it */
     for (size_t j = 0; j < job->array_count; j++)
-      replaced |=
-          job->arrays[j].output && job->arrays[j].data == array->data && lies_over(&job->arrays[j], array->name);
+      replaced |= job->arrays[j].output && job->arrays[j].data == array->data;
     if (!array->data || buffers[i].window_bytes == 0) continue;
     for (size_t k = 0; k < runs(job, array); k++) {
       struct run run = run_at(job, array, k);

@@ -20,7 +20,8 @@ struct array {
   enum shape shape;
   enum element element;
   bool output;
-  const char *over[2]; /* output: the inputs whose memory it may be */
+  bool flat;           /* a matrix whose rows follow each other whatever the layout of the others */
+  const char *over[2]; /* output: the inputs in whose memory it may lie */
   double gate;         /* output: how many ulp off it may be */
   bool flushed;        /* output: what is below 2^-126 must be +0 */
 
@@ -41,17 +42,18 @@ struct job {
   uint64_t seed;
   struct array arrays[MAX_ARRAYS];
   size_t array_count;
+  bool whole; /* results of a row depend on other rows */
 
   size_t first, count, inner; /* the rows in the call, and how many inner positions share an outer index */
 };
 
 /* How to lay a job out in memory. */
 struct layout {
-  size_t first, count; /* rows */
-  size_t inner;        /* divides count */
-  uint32_t outputs;    /* bit i: the i-th output is wanted */
-  bool dense;          /* no gaps, everything before the back guard page */
-  const char *over;    /* outputs that may lie over the input of this name do so; null: none does */
+  size_t first, count;            /* rows */
+  size_t inner;                   /* divides count */
+  uint32_t outputs;               /* bit i: the i-th output is wanted */
+  bool dense;                     /* no gaps, everything before the back guard page */
+  unsigned char over[MAX_ARRAYS]; /* an output lies over its input over[i - 1]; 0: in memory of its own */
 };
 enum { ALL_OUTPUTS = -1 };
 

@@ -1,5 +1,8 @@
 /* A row gives the same bits wherever it stands and whatever else is asked for. */
+#include <string.h>
+
 #include "cases.h"
+#include "losses.h"
 
 enum { ROWS = 240 }; /* has the divisors 2, 3, 15, 16 */
 
@@ -35,7 +38,8 @@ static void sweep(struct check *check, const struct function *function, const ch
   size_t count = check->level == QUICK ? sizeof quick / sizeof *quick : sizeof normal / sizeof *normal;
   struct sweep sweep = {check, &line, {random_mix(check->seed, property)}, NULL};
   for (size_t o = 0; o < function->option_count; o++)
-    for (size_t i = o % 3; i<count; i += function->option_count> 1 ? 3 : 1) {
+    for (size_t i = 0; i < count; i++) {
+      if (!case_turn(function, o, i, count, 3)) continue;
       enum family family = (enum family)random_below(&sweep.r, FAMILIES);
       size_t rows = classes[i] <= 65 && check->level != QUICK ? ROWS : 48;
       struct job job;
@@ -57,7 +61,7 @@ static void sweep(struct check *check, const struct function *function, const ch
  * rows by itself, down to single ones. */
 static void other_layouts(struct sweep *sweep, struct job *job, const struct results *base) {
   static const size_t inners[] = {1, 2, 3, 15, 16, 17, 48, 50};
-  bool separable = true;
+  bool separable = !job->whole;
   for (size_t i = 0; i < job->array_count; i++)
     if (job->arrays[i].output && job->arrays[i].shape == SCALAR) separable = false;
   for (size_t i = 0; i < sizeof inners / sizeof *inners; i++) {
@@ -86,38 +90,105 @@ static void fewer_outputs(struct sweep *sweep, struct job *job, const struct res
   }
 }
 
+/* Places every output as `way` says, a number in base 3 with one digit an array: in memory of its own, or over one of
+ * two inputs. False: there is no such input, or two outputs would lie over the same. */
+static bool places(const struct job *job, size_t way, struct layout *layout) {
+  for (size_t i = 0; i < job->array_count; i++) {
+    if (!job->arrays[i].output) continue;
+    layout->over[i] = (unsigned char)(way % 3);
+    way /= 3;
+    if (!layout->over[i]) continue;
+    const char *input = job->arrays[i].over[layout->over[i] - 1];
+    if (!input) return false;
+    for (size_t j = 0; j < i; j++)
+      if (layout->over[j] && strcmp(job->arrays[j].over[layout->over[j] - 1], input) == 0) return false;
+  }
+  return way == 0;
+}
+
 static void over_inputs(struct sweep *sweep, struct job *job, const struct results *base) {
-  for (size_t i = 0; i < job->array_count; i++)
-    for (int k = 0; k < 2; k++) {
-      struct layout layout = whole(job->rows);
-      layout.over = job->arrays[i].over[k];
-      if (!layout.over) continue;
-      vary(sweep, job, base, layout, "in an array of its own");
-      layout.inner = 16;
-      layout.dense = false;
-      vary(sweep, job, base, layout, "in an array of its own");
+  for (size_t way = 1; way < 81; way++) { /* four outputs at most */
+    struct layout layout = whole(job->rows);
+    if (!places(job, way, &layout)) continue;
+    vary(sweep, job, base, layout, "in an array of its own");
+    layout.inner = 16;
+    layout.dense = false;
+    vary(sweep, job, base, layout, "in an array of its own");
+  }
+}
+
+/* In each row two terms that outweigh the rest by 2^100 and cancel: what is left tells in which order the terms of a
+ * row value were added. */
+static void cancel(struct job *job, struct random *r) {
+  static const char *const inputs[] = {"prediction", "target", "other"};
+  float *w = job_array(job, "weights")->values;
+  for (size_t row = 0; row < job->rows; row++) {
+    const size_t a = row * job->classes + random_below(r, job->classes);
+    size_t b = row * job->classes + random_below(r, job->classes - 1);
+    b += b >= a;
+    for (size_t c = 0; c < job->classes; c++) w[row * job->classes + c] = 1;
+    for (size_t i = 0; i < 3; i++) {
+      const struct array *input = job_array(job, inputs[i]);
+      if (input && input->shape == MATRIX) ((float *)input->values)[b] = ((float *)input->values)[a];
     }
+    w[a] = 0x1p100f;
+    w[b] = -0x1p100f;
+  }
+}
+
+/* The row values of an elementwise loss, wherever the row begins and ends in what kernels take as one block. */
+static void check_row_values(struct check *check, const struct function *function) {
+  enum { VALUES = 7 };
+  static const size_t columns[] = {2, 33, 700, 1500, 4000};
+  struct line line = {.function = function->name, .what = "row values anywhere", .isas = check->isa_count};
+  const struct option option = {.name = "Keras none, cancelling weights",
+                                .reduction = VLOSS_KERAS_NONE,
+                                .weights = true,
+                                .other = function->loss->info->operands & VLOSS_TAKES_OTHER};
+  struct sweep sweep = {check, &line, {random_mix(check->seed, line.what)}, NULL};
+  for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+    struct job job;
+    job_create(&job, function, &option, VALUES, columns[i], PLAIN, check->seed);
+    cancel(&job, &sweep.r);
+    for (size_t k = 0; k < check->isa_count; k++) {
+      struct results base;
+      struct layout layout = whole(VALUES);
+      sweep.isa = check->isas[k];
+      if (!check_run(check, &line, &job, layout, 0, sweep.isa, check_default_environment())) continue;
+      job_keep(&job, &base);
+      layout.count = 1;
+      for (layout.first = 0; layout.first < VALUES && !job.whole; layout.first++)
+        vary(&sweep, &job, &base, layout, "in the whole batch");
+      results_destroy(&base);
+    }
+    job_destroy(&job);
+  }
+  report_line(check->report, &line);
 }
 
 void check_layouts(struct check *check, const struct function *function) {
+  if (function->flat_rows) check_row_values(check, function);
   sweep(check, function, "any layout", other_layouts);
 }
 
 /* Outputs beyond any cache, which kernels may write past it: the whole against runs of its rows. */
 void check_past_cache(struct check *check, const struct function *function) {
-  enum { MANY_ROWS = 35, MANY_CLASSES = 250001 }; /* 35 MB */
+  enum { MANY_ROWS = 35, MANY_CLASSES = 250001, MANY_LOSS_ROWS = 2205, MANY_LOSS_CLASSES = 3969 }; /* 35 MB */
   struct line line = {.function = function->name, .what = "past the cache", .isas = check->isa_count};
   struct job job;
-  if (check->level == QUICK) return;
-  job_create(&job, function, function->options, MANY_ROWS, MANY_CLASSES, PLAIN, check->seed);
+  /* Losses of a family share the code that does this. */
+  if (check->level == QUICK || (function->loss && check->level == NORMAL && !function->first_of_family)) return;
+  size_t rows = MANY_ROWS, classes = MANY_CLASSES;
+  if (function->loss) rows = MANY_LOSS_ROWS, classes = MANY_LOSS_CLASSES;
+  job_create(&job, function, function->options, rows, classes, PLAIN, check->seed);
   for (size_t k = 0; k < check->isa_count; k++) {
     struct sweep sweep = {check, &line, {random_mix(check->seed, check->isas[k])}, check->isas[k]};
     struct results base;
-    struct layout layout = {.count = MANY_ROWS, .inner = 1, .outputs = (uint32_t)ALL_OUTPUTS};
+    struct layout layout = {.count = rows, .inner = 1, .outputs = (uint32_t)ALL_OUTPUTS};
     if (!check_run(check, &line, &job, layout, k, sweep.isa, check_default_environment())) continue;
     job_keep(&job, &base);
     layout.count = 3;
-    for (layout.first = 0; layout.first + 3 <= MANY_ROWS; layout.first += 16)
+    for (layout.first = 0; layout.first + 3 <= rows; layout.first += rows / 2 - 1)
       vary(&sweep, &job, &base, layout, "in the whole batch");
     results_destroy(&base);
   }

@@ -1,5 +1,5 @@
 /* What every family of functions needs to check its refusals: counting, and the words of a failure. The families'
- * lists are cross_entropy_refusals.c and softmax_refusals.c. */
+ * lists are cross_entropy_refusals.c, softmax_refusals.c and loss_refusals.c. */
 #ifndef VLOSS_TESTS_CHECK_REFUSALS_H
 #define VLOSS_TESTS_CHECK_REFUSALS_H
 
@@ -24,5 +24,6 @@ void log_softmax_refuse(struct refusals *refusals);
 void log_sum_exp_refuse(struct refusals *refusals);
 void softmax_backward_refuse(struct refusals *refusals);
 void log_softmax_backward_refuse(struct refusals *refusals);
+void loss_refuse(struct refusals *refusals);
 
 #endif

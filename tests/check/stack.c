@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include "check.h"
+#include "cases.h"
 
 #define PROMISE (64 * 1024) /* of vloss.h, for code as it is shipped: optimised, and not padded by a sanitizer */
 #if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
@@ -54,6 +54,7 @@ void check_stack(struct check *check, const struct function *function) {
   }
   for (size_t o = 0; o < function->option_count; o++)
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+      if (!case_turn(function, o, i, sizeof classes / sizeof *classes, 1)) continue;
       struct job job;
       struct random r = {check->seed};
       job_create(&job, function, &function->options[o], 34, classes[i], PLAIN, check->seed);

@@ -31,6 +31,18 @@ static double bits_as_double(uint64_t u) {
   return x;
 }
 
+static float exponent_of(float x) {
+  int k;
+  if (!(x >= 0)) return NAN;
+  if (x == 0) return -INFINITY;
+  if (isinf(x)) return x;
+  return frexpf(x, &k) < 0.75f ? (float)(k - 1) : (float)k;
+}
+static float mantissa_of(float x) {
+  if (!(x >= 0)) return NAN;
+  return x == 0 || isinf(x) ? 1 : ldexpf(x, -(int)exponent_of(x));
+}
+
 /* ---- Lane-wise words ---- */
 
 #define TYPE_f float

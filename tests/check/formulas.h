@@ -1,0 +1,18 @@
+/* The formulas that stand beside the kernels (kernels/loss/NAME.h), compiled with `real` of reference.h. */
+#ifndef VLOSS_TESTS_CHECK_FORMULAS_H
+#define VLOSS_TESTS_CHECK_FORMULAS_H
+
+#include "formula.h"
+#include "reference.h"
+
+typedef struct formula element_formula(real p, real t, real other, const double *parameters);
+typedef void row_formula(const struct formula_row *row, struct formula_value *loss);
+
+/* The formula of a loss: one of the two; both null for the losses that have functions of their own. */
+struct loss_formula {
+  element_formula *element;
+  row_formula *row;
+};
+struct loss_formula formula_of(vloss_loss_kind kind);
+
+#endif

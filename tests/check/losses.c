@@ -1,0 +1,623 @@
+#include "losses.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tgmath.h>
+
+#include "formulas.h"
+#include "refusals.h"
+
+/* The promise of vloss.h, in ulp; SMOOTHED with its exception. */
+#define PROMISED 4, 4
+#define SMOOTHED 4, 5
+#define ROW(kind, ...) \
+  { VLOSS_##kind, __VA_ARGS__, .info = NULL }
+
+/* One row a loss: what its prediction, target (or label) and other operand hold, and the gates. All else is taken from
+ * the registry. */
+static struct loss table[] = {
+    ROW(L1, REAL, REAL, NOTHING, PROMISED),
+    ROW(MSE, REAL, REAL, NOTHING, PROMISED),
+    ROW(SMOOTH_L1, REAL, REAL, NOTHING, PROMISED),
+    ROW(HUBER, REAL, REAL, NOTHING, PROMISED),
+    ROW(LOG_COSH, REAL, REAL, NOTHING, PROMISED),
+    ROW(MAPE, REAL, REAL, NOTHING, PROMISED),
+    ROW(MSLE, POSITIVE, POSITIVE, NOTHING, PROMISED),
+    ROW(BCE, STRICT_PROBABILITY, PROBABILITY, NOTHING, PROMISED),
+    ROW(BCE_WITH_LOGITS, REAL, WEIGHED, FACTOR, SMOOTHED),
+    ROW(KERAS_BCE, PROBABILITY, PROBABILITY, NOTHING, SMOOTHED, .rounds = true),
+    ROW(SIGMOID_FOCAL, REAL, UNIT, NOTHING, PROMISED),
+    ROW(KL_DIV, LOG_PROBABILITY, PROBABILITY, NOTHING, PROMISED),
+    ROW(POISSON, POSITIVE, COUNT, NOTHING, PROMISED),
+    ROW(POISSON_NLL, REAL, COUNT, NOTHING, PROMISED),
+    ROW(GAUSSIAN_NLL, REAL, REAL, VARIANCE, PROMISED),
+    ROW(HINGE_EMBEDDING, REAL, SIGN, NOTHING, PROMISED),
+    ROW(HINGE, REAL, HINGE_LABEL, NOTHING, PROMISED),
+    ROW(SQUARED_HINGE, REAL, HINGE_LABEL, NOTHING, PROMISED),
+    ROW(SOFT_MARGIN, REAL, SIGN, NOTHING, PROMISED),
+    ROW(MARGIN_RANKING, REAL, SIGN, REAL, PROMISED),
+    ROW(KERAS_CATEGORICAL_CROSSENTROPY, ROW_PROBABILITY, ROW_PROBABILITY, NOTHING, PROMISED),
+    ROW(KERAS_SPARSE_CATEGORICAL_CROSSENTROPY, ROW_PROBABILITY, CLASS, NOTHING, PROMISED),
+    ROW(KERAS_KL_DIVERGENCE, ROW_PROBABILITY, ROW_PROBABILITY, NOTHING, PROMISED),
+    ROW(CATEGORICAL_HINGE, REAL, ROW_PROBABILITY, NOTHING, PROMISED),
+    ROW(COSINE_SIMILARITY, REAL, REAL, NOTHING, PROMISED),
+    ROW(COSINE_EMBEDDING, REAL, SIGN, REAL, PROMISED),
+    ROW(MULTI_MARGIN, REAL, CLASS, NOTHING, PROMISED),
+    ROW(MULTILABEL_MARGIN, REAL, CLASS, NOTHING, PROMISED),
+    ROW(MULTILABEL_SOFT_MARGIN, REAL, PROBABILITY, NOTHING, PROMISED),
+    ROW(TRIPLET_MARGIN, REAL, REAL, REAL, PROMISED),
+};
+
+static bool takes(const vloss_loss_info *info, uint32_t what) { return (info->operands & what) != 0; }
+static bool elementwise(const vloss_loss_info *info) { return info->family == VLOSS_ELEMENTWISE; }
+
+/* ---- Options: every value of every choice that the registry leaves, each in at least one option. Option number 0 has
+ * the first value of every choice. ---- */
+
+enum { NAME = 160 };
+
+struct choices {
+  const vloss_reduction *reductions;
+  size_t reduction_count, weights, others, flags, label_types, parameter_sets;
+};
+
+static const vloss_reduction all_reductions[] = {
+    VLOSS_NONE,      VLOSS_MEAN,      VLOSS_SUM, VLOSS_KERAS_NONE, VLOSS_KERAS_SUM_OVER_BATCH_SIZE,
+    VLOSS_KERAS_SUM, VLOSS_BATCH_MEAN};
+static const char *const reduction_names[] = {
+    [VLOSS_MEAN] = "mean",
+    [VLOSS_SUM] = "sum",
+    [VLOSS_NONE] = "none",
+    [VLOSS_BATCH_MEAN] = "batch mean",
+    [VLOSS_KERAS_NONE] = "Keras none",
+    [VLOSS_KERAS_SUM] = "Keras sum",
+    [VLOSS_KERAS_SUM_OVER_BATCH_SIZE] = "Keras sum over batch size",
+};
+static const char *const spread_names[] = {"per element", "per column", "per row", "per call"};
+
+/* A value worth trying, number i: whole numbers from end to end; else the ends of the range and some within. False:
+ * there are not that many. */
+static bool parameter_value(const vloss_parameter_info *p, size_t i, double *value) {
+  const double within[] = {0.3, 2.5, 1, -1.5, p->above_minimum ? p->minimum + 0x1p-20 : p->minimum, p->maximum};
+  for (size_t k = 0;; k++) {
+    if (!p->whole && k == sizeof within / sizeof *within) return false;
+    *value = p->whole ? p->minimum + (double)k : within[k];
+    if (p->whole && *value > p->maximum) return false;
+    const bool fits = *value >= p->minimum && *value <= p->maximum && *value != p->default_value;
+    if (fits && fabs(*value) < FLT_MAX && i-- == 0) return true;
+  }
+}
+
+/* Set number `set`: the defaults; then each parameter at each of its values; last, every one at its first value. */
+static bool parameter_set(const vloss_loss_info *info, size_t set, struct option *option) {
+  double value;
+  for (size_t i = 0; i < info->parameter_count; i++) option->parameters[i] = info->parameters[i].default_value;
+  option->parameter_count = 0;
+  if (set-- == 0) return true;
+  for (size_t i = 0; i < info->parameter_count; i++)
+    for (size_t k = 0; parameter_value(&info->parameters[i], k, &value); k++) {
+      if (set-- > 0) continue;
+      option->parameters[i] = value;
+      option->parameter_count = i + 1;
+      return true;
+    }
+  for (size_t i = 0; i < info->parameter_count; i++)
+    if (parameter_value(&info->parameters[i], 0, &value)) option->parameters[i] = value;
+  option->parameter_count = info->parameter_count;
+  return set == 0 && info->parameter_count > 1;
+}
+
+static struct choices choices_of(const vloss_loss_info *info) {
+  const bool by_element = elementwise(info), classes = takes(info, VLOSS_WEIGHTS_A_CLASS);
+  struct option ignored = {0};
+  struct choices c = {
+      .reductions = all_reductions,
+      .reduction_count = by_element ? 7 : 6, /* the batch of a row loss is its rows */
+      .weights = by_element ? 5
+                 : classes  ? 2
+                            : 3,
+      .others = !takes(info, VLOSS_OTHER_SPREADS)   ? 1
+                : takes(info, VLOSS_OTHER_OPTIONAL) ? 5
+                                                    : 4,
+      .flags = 3,
+      .label_types = takes(info, VLOSS_TAKES_LABELS | VLOSS_TAKES_LABEL_LISTS) ? 2 : 1,
+  };
+  while (parameter_set(info, c.parameter_sets, &ignored)) c.parameter_sets++;
+  return c;
+}
+
+/* Choice number `axis` of option o, of `count` values: all of them in turn, and no two choices in step. */
+static size_t turn(size_t o, size_t axis, size_t count) { return (o + o / count * axis) % count; }
+
+__attribute__((format(printf, 2, 3))) static void say(char *name, const char *format, ...) {
+  const size_t length = strlen(name);
+  va_list args;
+  va_start(args, format);
+  vsnprintf(name + length, NAME - length, format, args);
+  va_end(args);
+}
+
+static struct option make_option(const vloss_loss_info *info, const struct choices *c, size_t o, char *name) {
+  static const uint32_t flags[] = {0, VLOSS_UNCHECKED, VLOSS_EMPTY_MEAN_ZERO};
+  static const vloss_spread row_spreads[] = {VLOSS_PER_ROW, VLOSS_PER_CALL};
+  struct option option = {.name = name};
+  option.reduction = c->reductions[turn(o, 1, c->reduction_count)];
+  const size_t weights = turn(o, 2, c->weights), other = turn(o, 3, c->others);
+  option.weights = weights > 0;
+  if (weights)
+    option.weights_spread = elementwise(info)                    ? (vloss_spread)(weights - 1)
+                            : takes(info, VLOSS_WEIGHTS_A_CLASS) ? VLOSS_PER_COLUMN
+                                                                 : row_spreads[weights - 1];
+  option.signed_weights = turn(o, 1, 3) == 2;
+  option.other = takes(info, VLOSS_TAKES_OTHER) && !(takes(info, VLOSS_OTHER_OPTIONAL) && other == 0);
+  if (option.other) option.other_spread = (vloss_spread)(takes(info, VLOSS_OTHER_OPTIONAL) ? other - 1 : other);
+  option.upstream = turn(o, 1, 2) == 1;
+  option.flags = flags[turn(o, 4, c->flags)];
+  option.label_type = turn(o, 3, c->label_types) ? VLOSS_I32 : VLOSS_I64;
+  parameter_set(info, turn(o, 5, c->parameter_sets), &option);
+
+  say(name, "%s", reduction_names[option.reduction]);
+  for (size_t i = 0; i < option.parameter_count; i++)
+    say(name, ", %s %g", info->parameters[i].name, option.parameters[i]);
+  if (option.weights)
+    say(name, ", %sweights %s", option.signed_weights ? "signed " : "", spread_names[option.weights_spread]);
+  if (option.other && c->others > 1) say(name, ", %s %s", info->other, spread_names[option.other_spread]);
+  if (option.upstream) say(name, ", upstream");
+  if (option.flags & VLOSS_UNCHECKED) say(name, ", unchecked");
+  if (option.flags & VLOSS_EMPTY_MEAN_ZERO) say(name, ", empty mean 0");
+  if (option.label_type == VLOSS_I32) say(name, ", int32");
+  return option;
+}
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+static void *allocate(size_t count, size_t size) {
+  void *p = calloc(count ? count : 1, size);
+  if (p) return p;
+  fprintf(stderr, "vloss-check: out of memory\n");
+  exit(2);
+}
+
+static const struct option *make_options(const vloss_loss_info *info, size_t *count) {
+  const struct choices c = choices_of(info);
+  *count = larger(2 * c.reduction_count, larger(c.parameter_sets, 2 * c.others));
+  struct option *options = allocate(*count, sizeof *options);
+  for (size_t o = 0; o < *count; o++) options[o] = make_option(info, &c, o, allocate(NAME, 1));
+  return options;
+}
+
+static void mismatch(const char *what, const char *name) {
+  fprintf(stderr, "vloss-check: the table of tests/check/losses.c %s %s\n", what, name);
+  exit(1);
+}
+
+size_t losses_collect(struct function *out) {
+  const size_t rows = sizeof table / sizeof *table;
+  bool seen[2] = {false, false}; /* families */
+  size_t count = 0;
+  for (size_t i = 0; i < rows; i++)
+    if (!vloss_loss_info_of(table[i].kind))
+      mismatch("has a row without a loss, after", i ? table[i - 1].info->name : "");
+    else
+      table[i].info = vloss_loss_info_of(table[i].kind);
+  for (size_t index = 0; vloss_loss_info_at(index); index++) {
+    const vloss_loss_info *info = vloss_loss_info_at(index);
+    if (info->family == VLOSS_LOGITS) continue;
+    struct function *f = &out[count++];
+    if (count > MAX_LOSSES) mismatch("has no room for", info->name);
+    *f = (struct function){.name = info->name,
+                           .describe = loss_describe,
+                           .call = loss_call,
+                           .expect = loss_expect,
+                           .refuse = loss_refuse,
+                           .flat_rows = elementwise(info),
+                           .first_of_family = !seen[info->family]};
+    seen[info->family] = true;
+    for (size_t i = 0; i < rows; i++)
+      if (table[i].kind == info->kind) {
+        if (f->loss) mismatch("has two rows for", info->name);
+        f->loss = &table[i];
+      }
+    if (!f->loss) mismatch("has no row for", info->name);
+    f->options = make_options(info, &f->option_count);
+  }
+  return count;
+}
+
+/* The index of the parameter of that name; the count if there is none. */
+static size_t parameter_index(const vloss_loss_info *info, const char *name) {
+  size_t i = 0;
+  while (i < info->parameter_count && strcmp(info->parameters[i].name, name) != 0) i++;
+  return i;
+}
+
+static double parameter_at(const vloss_loss_info *info, const struct option *option, size_t i) {
+  return i < option->parameter_count ? option->parameters[i] : info->parameters[i].default_value;
+}
+
+/* Whether the loss has a parameter of that name, and the option, or the default, gives it that value. */
+static bool parameter_is(const vloss_loss_info *info, const struct option *option, const char *name, double value) {
+  const size_t i = parameter_index(info, name);
+  return i < info->parameter_count && parameter_at(info, option, i) == value;
+}
+
+/* ---- Inputs ---- */
+
+static enum shape spread_shape(vloss_spread spread) {
+  static const enum shape shapes[] = {MATRIX, PER_CLASS, PER_ROW, SCALAR};
+  return shapes[spread];
+}
+
+static void set_integer(struct array *array, size_t i, int64_t value) {
+  if (array->element == I64)
+    ((int64_t *)array->values)[i] = value;
+  else
+    ((int32_t *)array->values)[i] = (int32_t)value;
+}
+static int64_t get_integer(const struct array *array, size_t i) {
+  return array->element == I64 ? ((const int64_t *)array->values)[i] : ((const int32_t *)array->values)[i];
+}
+
+/* Labels one a row, or lists that end with the first -1, if there is one. */
+static void add_labels(struct job *job, struct random *r, bool lists) {
+  const bool bad = job->option->flags & VLOSS_UNCHECKED, wide = job->option->label_type == VLOSS_I64;
+  struct array *labels = job_add(job, "labels", lists ? MATRIX : PER_ROW, wide ? I64 : I32);
+  labels->flat = true;
+  for (size_t i = 0; i < job_length(job, labels); i++) {
+    int64_t label;
+    fill_labels(r, 1, job->classes, &label);
+    if (lists && random_below(r, 4) == 0) label = -1;
+    if (bad && random_below(r, lists ? 40 * job->classes : 4) == 0)
+      label = random_below(r, 2) ? (int64_t)job->classes : lists ? -2 : -1;
+    set_integer(labels, i, label);
+  }
+}
+
+void loss_describe(struct job *job, struct random *r) {
+  const struct option *option = job->option;
+  const struct loss *loss = job->function->loss;
+  const vloss_loss_info *info = loss->info;
+  const bool lists = takes(info, VLOSS_TAKES_LABEL_LISTS), labels = lists || takes(info, VLOSS_TAKES_LABELS);
+  float kinks[16] = {0, 1, 1e-7f, 0x1.fffffep-1f, 2, 100};
+  struct draw d = {.family = job->family,
+                   .unchecked = option->flags & VLOSS_UNCHECKED,
+                   .rarity = elementwise(info) ? 8 : 3 * larger(job->classes, 1),
+                   .kinks = kinks,
+                   .kink_count = 6};
+  for (size_t i = 0; i < info->parameter_count; i++) kinks[d.kink_count++] = (float)option->parameters[i];
+
+  struct array *prediction = job_add(job, "prediction", MATRIX, F32), *target = NULL, *other = NULL;
+  enum domain prediction_domain = loss->prediction, target_domain = loss->target;
+  if (parameter_is(info, option, "log_target", 1)) target_domain = prediction_domain;
+  if (parameter_is(info, option, "log_input", 0)) prediction_domain = POSITIVE;
+  if (labels) add_labels(job, r, lists);
+  if (takes(info, VLOSS_TAKES_TARGET)) {
+    const bool per_row = takes(info, VLOSS_TAKES_TARGET_PER_ROW);
+    target = job_add(job, "target", per_row ? PER_ROW : MATRIX, F32);
+    d.domain = target_domain;
+    fill_operand(r, &d, job->rows, per_row ? 1 : job->classes, target->values);
+  }
+  if (option->other) {
+    other = job_add(job, "other", spread_shape(option->other_spread), F32);
+    d.domain = loss->other;
+    fill_operand(r, &d, 1, job_length(job, other), other->values);
+  }
+  d.domain = prediction_domain;
+  const struct array *beside = target && target->shape == MATRIX && random_below(r, 2) ? target : other;
+  d.near = beside && beside->shape == MATRIX ? beside->values : NULL;
+  fill_operand(r, &d, job->rows, job->classes, prediction->values);
+
+  if (option->weights) {
+    struct array *weights = job_add(job, "weights", spread_shape(option->weights_spread), F32);
+    float *w = weights->values;
+    fill_weights(r, option->signed_weights, job_length(job, weights), w);
+    if (job->family == WITH_NAN && job_length(job, weights)) w[random_below(r, job_length(job, weights))] = any_nan(r);
+  }
+  const vloss_reduction reduction = option->reduction;
+  const enum shape per_loss = reduction == VLOSS_NONE         ? elementwise(info) ? MATRIX : PER_ROW
+                              : reduction == VLOSS_KERAS_NONE ? PER_ROW
+                                                              : SCALAR;
+  if (option->upstream) {
+    struct array *upstream = job_add(job, "upstream", per_loss, F32);
+    fill_scales(r, !option->weights, job_length(job, upstream), upstream->values);
+    upstream->flat = true;
+  }
+  /* Sums add the errors of the elements to their own; sums.c holds them against the elements. */
+  const double sum_gate = elementwise(info) ? 2 * loss->loss_gate + 2 : loss->loss_gate + 2;
+  job_add_output(job, "loss", per_loss, F32, reduction == VLOSS_NONE ? loss->loss_gate : sum_gate)->flat = true;
+  struct array *grad = job_add_output(job, "grad", MATRIX, F32, loss->grad_gate);
+  grad->over[0] = lists ? NULL : "prediction";
+  grad->over[1] = target && target->shape == MATRIX ? "target" : NULL;
+  if (takes(info, VLOSS_GRAD_TARGET)) {
+    struct array *grad_target = job_add_output(job, "grad_target", MATRIX, F32, loss->grad_gate);
+    memcpy(grad_target->over, job_array(job, "grad")->over, sizeof grad_target->over);
+  }
+  if (takes(info, VLOSS_GRAD_OTHER) && other->shape == MATRIX)
+    job_add_output(job, "grad_other", MATRIX, F32, loss->grad_gate)->over[0] = "other";
+  job->whole = parameter_is(info, option, "label_mode", 0);
+}
+
+/* ---- Call ---- */
+
+vloss_loss_args loss_arguments(const struct job *job) {
+  const struct option *option = job->option;
+  const vloss_loss_info *info = job->function->loss->info;
+  const bool target_rows = takes(info, VLOSS_TAKES_TARGET_PER_ROW);
+  return (vloss_loss_args){
+      .kind = info->kind,
+      .rows = job->count / job->inner,
+      .columns = job->classes,
+      .inner = job->inner,
+      .prediction = job_data(job, "prediction"),
+      .prediction_stride = job_stride(job, "prediction"),
+      .target = job_data(job, "target"),
+      .target_stride = target_rows ? 0 : job_stride(job, "target"),
+      .other = job_data(job, "other"),
+      .other_stride = option->other_spread == VLOSS_PER_ELEMENT ? job_stride(job, "other") : 0,
+      .other_spread = option->other_spread,
+      .labels = job_data(job, "labels"),
+      .label_type = option->label_type,
+      .weights = job_data(job, "weights"),
+      .weights_stride = option->weights_spread == VLOSS_PER_ELEMENT ? job_stride(job, "weights") : 0,
+      .weights_spread = option->weights_spread,
+      .parameters = option->parameter_count ? option->parameters : NULL,
+      .parameter_count = option->parameter_count,
+      .reduction = option->reduction,
+      .flags = option->flags,
+      .upstream = job_data(job, "upstream"),
+      .loss = job_data(job, "loss"),
+      .grad = job_data(job, "grad"),
+      .grad_stride = job_stride(job, "grad"),
+      .grad_target = job_data(job, "grad_target"),
+      .grad_target_stride = job_stride(job, "grad_target"),
+      .grad_other = job_data(job, "grad_other"),
+      .grad_other_stride = job_stride(job, "grad_other"),
+  };
+}
+
+vloss_status loss_call(const struct job *job) {
+  vloss_loss_args args = loss_arguments(job);
+  return vloss_loss(&args);
+}
+
+/* ---- Reference: the formula of each element or row, in the order of the job's values ---- */
+
+/* A product in which an exact 0 wins over everything but NaN. */
+static real times(real a, real b) { return isnan(a) || isnan(b) ? (real)NAN : a == 0 || b == 0 ? 0 : a * b; }
+
+/* What becomes of a number beyond the largest float before it is scaled. */
+static real as_float(real x) { return fabs(x) >= 0x1.ffffffp127L ? copysign((real)INFINITY, x) : x; }
+
+/* A loss or derivative times its factor. Either may have lost digits below 2^-126; the factor before the last of its
+ * own multiplications, by the weight. */
+static struct expectation scaled(real factor, real weight, struct formula_value v) {
+  struct expectation e = {times(factor, v.value), fabs(times(factor, v.scale))};
+  const real least = fmax(fabs(factor), fabs(v.value) * fmax(fabs(weight), (real)1)) * 0x1p-126L;
+  if (!(e.scale > 0)) e.scale = 0;
+  if (least > e.scale && factor != 0 && isfinite(least)) e.scale = least;
+  return e;
+}
+
+struct reference {
+  const struct job *job;
+  const vloss_loss_info *info;
+  double parameters[4];
+  const struct array *prediction, *target, *other, *weights, *upstream, *labels;
+  struct expectation *loss, *grad, *grad_target, *grad_other;
+  real grad_scale;
+  struct expectation row_sum, total;
+};
+
+static real value_at(const struct array *array, size_t row, size_t column, size_t columns) {
+  if (!array) return 1;
+  const size_t at[] = {[SCALAR] = 0, [PER_ROW] = row, [PER_CLASS] = column, [MATRIX] = row * columns + column};
+  return ((const float *)array->values)[at[array->shape]];
+}
+
+static void put(struct expectation *out, size_t i, real factor, real weight, struct formula_value v) {
+  if (out) out[i] = scaled(factor, weight, v);
+}
+static void add(struct expectation *sum, struct expectation e) {
+  sum->value += e.value;
+  sum->scale += fmax(e.scale, fabs(e.value));
+}
+static struct expectation divided(struct expectation e, real divisor) {
+  return (struct expectation){e.value / divisor, e.scale / divisor};
+}
+
+/* Whether an element of three operands lies so near to a kink that the rounding of the difference of two of them
+ * decides on which side it is. (Of two operands the difference keeps its order with any float.) */
+static bool near_kink(const struct reference *f, real p, real t, real q, struct formula v) {
+  if (!takes(f->info, VLOSS_TAKES_OTHER) || parameter_index(f->info, "margin") == f->info->parameter_count)
+    return false;
+  const real step = fmax(fabs(p), fabs(q)) * 0x1p-23L + 0x1p-149L;
+  element_formula *formula = formula_of(f->info->kind).element;
+  return formula(p - step, t, q, f->parameters).grad.value != v.grad.value ||
+         formula(p + step, t, q, f->parameters).grad.value != v.grad.value;
+}
+
+static void expect_element(struct reference *f, size_t row, size_t column) {
+  const size_t columns = f->job->classes, i = row * columns + column;
+  const real p = value_at(f->prediction, row, column, columns), t = value_at(f->target, row, column, columns);
+  const real q = value_at(f->other, row, column, columns), w = value_at(f->weights, row, column, columns);
+  const real h = value_at(f->upstream, row, column, columns), factor = times(times(w, h), f->grad_scale);
+  struct formula v = formula_of(f->info->kind).element(p, t, q, f->parameters);
+  if (isnan(p + t + q) && (isnan(p) || isnan(t) || isnan(q))) {
+    const struct formula_value nan = {(real)NAN, 0};
+    v = (struct formula){nan, nan, nan, nan};
+  }
+  if (near_kink(f, p, t, q, v)) v.grad.scale = v.grad_other.scale = (real)INFINITY; /* any finite gradient will do */
+  v.loss.value = as_float(v.loss.value);
+  v.grad.value = as_float(v.grad.value);
+  v.grad_target.value = as_float(v.grad_target.value);
+  v.grad_other.value = as_float(v.grad_other.value);
+  struct expectation loss = scaled(w, 1, v.loss);
+  loss.value = as_float(loss.value);
+  add(&f->row_sum, loss);
+  if (f->job->option->reduction == VLOSS_NONE) f->loss[i] = loss;
+  put(f->grad, i, factor, w, v.grad);
+  put(f->grad_target, i, factor, w, v.grad_target);
+  put(f->grad_other, i, factor, w, v.grad_other);
+}
+
+static bool row_nan(const real *x, size_t n) {
+  for (size_t c = 0; x && c < n; c++)
+    if (isnan(x[c])) return true;
+  return false;
+}
+
+/* Whether the gradient of a row jumps when something moves by less than what double arithmetic can tell apart: the
+ * margin (by a float, as that is what formulas make of it), or the prediction where distances are compared (swap).
+ * Leaves the gradients of the row as it stands in the room. */
+static bool at_kink(const struct reference *f, struct formula_row r, struct formula_value loss, real *room) {
+  const size_t n = r.n, margin = parameter_index(f->info, "margin");
+  const bool swap = parameter_is(f->info, f->job->option, "swap", 1);
+  if (margin == f->info->parameter_count) return false;
+  real *given = allocate(7 * n, sizeof *given), *moved = given + 6 * n, largest = 0, jump = 0, size = 0;
+  memcpy(given, room + 4 * n, 6 * n * sizeof *given);
+  for (size_t c = 0; c < n; c++) size = fmax(size, fabs(r.p[c]));
+  const double step = fmax(fabs(f->parameters[margin]) * 0x1p-23, (double)loss.scale * 0x1p-40);
+  const real shift = (size + loss.scale) * 0x1p-40L;
+  double parameters[4];
+  memcpy(parameters, f->parameters, sizeof parameters);
+  r.parameters = parameters;
+  for (int way = 0; way < (swap ? 4 : 2); way++) {
+    const int side = way % 2 ? 1 : -1;
+    parameters[margin] = f->parameters[margin] + (way < 2 ? side * step : 0);
+    for (size_t c = 0; c < n; c++) moved[c] = room[c] + (way < 2 ? 0 : side * shift);
+    r.p = moved;
+    memset(room + 4 * n, 0, 6 * n * sizeof *room);
+    formula_of(f->info->kind).row(&r, &loss);
+    for (size_t c = 0; c < 3 * n; c++) {
+      largest = fmax(largest, fabs(given[c]));
+      jump = fmax(jump, fabs(given[c] - room[4 * n + c]));
+    }
+  }
+  memcpy(room + 4 * n, given, 6 * n * sizeof *given);
+  free(given);
+  return jump > largest * 0x1p-18L;
+}
+
+/* One row: operands, gradients and their scales as arrays of real, 10 of them in `room`. */
+static void expect_row(struct reference *f, size_t row, real *room, int64_t *list) {
+  const size_t n = f->job->classes;
+  const bool classes = takes(f->info, VLOSS_WEIGHTS_A_CLASS), per_row = takes(f->info, VLOSS_TAKES_TARGET_PER_ROW);
+  const real w = classes ? 1 : value_at(f->weights, row, 0, n), h = value_at(f->upstream, row, 0, n);
+  const real factor = times(times(w, h), f->grad_scale);
+  memset(room, 0, 10 * n * sizeof *room);
+  struct formula_row r = {.n = n, .p = room, .parameters = f->parameters};
+  r.grad = room + 4 * n, r.grad_scale = room + 7 * n;
+  if (f->grad_target) r.grad_target = room + 5 * n, r.grad_target_scale = room + 8 * n;
+  if (f->grad_other) r.grad_other = room + 6 * n, r.grad_other_scale = room + 9 * n;
+  for (size_t c = 0; c < n; c++) {
+    room[c] = value_at(f->prediction, row, c, n);
+    room[n + c] = value_at(f->target, row, c, n);
+    room[2 * n + c] = value_at(f->other, row, c, n);
+    room[3 * n + c] = value_at(f->weights, row, c, n);
+  }
+  if (f->target && !per_row) r.t = room + n;
+  if (f->target && per_row) r.target = value_at(f->target, row, 0, n);
+  if (f->other) r.other = room + 2 * n;
+  if (f->weights && classes) r.class_weights = room + 3 * n;
+  bool bad = isnan(r.target) || row_nan(r.p, n) || row_nan(r.t, n) || row_nan(r.other, n);
+  if (f->labels && takes(f->info, VLOSS_TAKES_LABELS)) {
+    r.label = get_integer(f->labels, row);
+    bad |= r.label < 0 || (uint64_t)r.label >= n;
+  } else if (f->labels) {
+    for (size_t c = 0; c < n; c++) {
+      list[c] = get_integer(f->labels, row * n + c);
+      bad |= list[c] < -1 || list[c] >= (int64_t)n; /* beyond the end of the list, too */
+    }
+    r.labels = list;
+  }
+  struct formula_value loss = {(real)NAN, 0};
+  if (!bad) formula_of(f->info->kind).row(&r, &loss);
+  const bool kink = !bad && at_kink(f, r, loss, room); /* any finite gradient will do */
+  for (size_t c = 0; kink && c < 3 * n; c++) room[7 * n + c] = (real)INFINITY;
+  const struct expectation e = scaled(w, 1, loss);
+  add(&f->row_sum, e);
+  for (size_t c = 0; c < n; c++) {
+    struct formula_value v[3];
+    for (size_t k = 0; k < 3; k++)
+      v[k] = bad ? (struct formula_value){(real)NAN, 0}
+                 : (struct formula_value){room[(4 + k) * n + c], room[(7 + k) * n + c]};
+    put(f->grad, row * n + c, factor, w, v[0]);
+    put(f->grad_target, row * n + c, factor, w, v[1]);
+    put(f->grad_other, row * n + c, factor, w, v[2]);
+  }
+}
+
+/* hinge's AUTO: labels are 0 and 1 if all of the call are. */
+static void resolve_label_mode(struct reference *f) {
+  const size_t mode = parameter_index(f->info, "label_mode");
+  if (mode == f->info->parameter_count || f->parameters[mode] != 0) return;
+  f->parameters[mode] = 1;
+  const float *t = f->target->values;
+  for (size_t i = 0; i < job_length(f->job, f->target); i++)
+    if (t[i] != 0 && t[i] != 1) f->parameters[mode] = 2;
+}
+
+static struct expectation *expected(const struct job *job, const char *name) {
+  const struct array *array = job_array(job, name);
+  return array ? array->expected : NULL;
+}
+
+/* Sections 1.1 and 1.2 of the contract: what a reduction divides by. */
+static real divisor_of(const struct job *job, bool by_element) {
+  const real rows = (real)job->rows, width = by_element ? (real)job->classes : 1;
+  switch (job->option->reduction) {
+    case VLOSS_MEAN:
+    case VLOSS_KERAS_SUM_OVER_BATCH_SIZE:
+      return rows * width;
+    case VLOSS_BATCH_MEAN:
+      return rows;
+    case VLOSS_KERAS_SUM:
+    case VLOSS_KERAS_NONE:
+      return width;
+    default:
+      return 1;
+  }
+}
+
+void loss_expect(struct job *job) {
+  const vloss_loss_info *info = job->function->loss->info;
+  const bool by_element = elementwise(info);
+  const vloss_reduction reduction = job->option->reduction;
+  const real divisor = divisor_of(job, by_element);
+  struct reference f = {
+      .job = job,
+      .info = info,
+      .prediction = job_array(job, "prediction"),
+      .target = job_array(job, "target"),
+      .other = job_array(job, "other"),
+      .weights = job_array(job, "weights"),
+      .upstream = job_array(job, "upstream"),
+      .labels = job_array(job, "labels"),
+      .loss = expected(job, "loss"),
+      .grad = expected(job, "grad"),
+      .grad_target = expected(job, "grad_target"),
+      .grad_other = expected(job, "grad_other"),
+      .grad_scale = 1 / divisor,
+  };
+  for (size_t i = 0; i < info->parameter_count; i++) f.parameters[i] = parameter_at(info, job->option, i);
+  resolve_label_mode(&f);
+  real *room = by_element ? NULL : allocate(10 * job->classes, sizeof *room);
+  int64_t *list = by_element ? NULL : allocate(job->classes, sizeof *list);
+  for (size_t row = 0; row < job->rows; row++) {
+    f.row_sum = (struct expectation){0, 0};
+    for (size_t c = 0; by_element && c < job->classes; c++) expect_element(&f, row, c);
+    if (!by_element) expect_row(&f, row, room, list);
+    add(&f.total, f.row_sum);
+    if (reduction == VLOSS_KERAS_NONE || (reduction == VLOSS_NONE && !by_element))
+      f.loss[row] = divided(f.row_sum, divisor);
+  }
+  free(room);
+  free(list);
+  if (reduction == VLOSS_NONE || reduction == VLOSS_KERAS_NONE) return;
+  const bool keras = reduction == VLOSS_KERAS_SUM || reduction == VLOSS_KERAS_SUM_OVER_BATCH_SIZE;
+  const bool zero = keras ? job->rows == 0 : divisor == 0 && (job->option->flags & VLOSS_EMPTY_MEAN_ZERO);
+  f.loss[0] = zero ? (struct expectation){0, 0} : divided(f.total, divisor);
+}

@@ -1,0 +1,111 @@
+/* Sums and means of the losses against the exact sum of their element (or row) losses, as the library itself returns
+ * those under VLOSS_NONE: 2 ulp, at any length and for equal elements, whatever else is asked for in the same call. */
+#include <math.h>
+#include <stdlib.h>
+#include <tgmath.h>
+
+#include "cases.h"
+#include "losses.h"
+#include "ulp.h"
+
+#define GATE 2.0
+
+struct sums {
+  struct check *check;
+  struct line *line;
+  struct job *job;
+  const char *isa;
+  const float *elements; /* the losses under VLOSS_NONE */
+};
+
+static const struct {
+  vloss_reduction reduction;
+  const char *name;
+} reductions[] = {{VLOSS_SUM, "sum"},
+                  {VLOSS_MEAN, "mean"},
+                  {VLOSS_BATCH_MEAN, "batch mean"},
+                  {VLOSS_KERAS_NONE, "Keras none"},
+                  {VLOSS_KERAS_SUM, "Keras sum"},
+                  {VLOSS_KERAS_SUM_OVER_BATCH_SIZE, "Keras sum over batch size"}};
+
+static void compare(struct sums *s, const char *reduction, float got, const float *terms, size_t count, real divisor) {
+  struct expectation exact = {0, 0};
+  for (size_t i = 0; i < count; i++) {
+    /* A row loss beyond the largest float is infinite only when it is written as one. */
+    if (isinf(terms[i]) && !s->job->function->flat_rows) return;
+    exact.value += terms[i];
+    exact.scale += fabs((real)terms[i]);
+  }
+  exact.value /= divisor;
+  exact.scale /= divisor;
+  const double error = ulp_error(got, exact, GATE, false);
+  s->line->cases++;
+  report_ulp(s->line, "sum", error, GATE);
+  if (!(error <= GATE))
+    report_failure(s->check->report, s->line, s->isa, check_where(s->job),
+                   "%s of %zu losses is %.9g, exactly %.17g: %.3g ulp", reduction, count, (double)got,
+                   (double)exact.value, error);
+}
+
+static void of_reduction(struct sums *s, size_t k, bool with_grad) {
+  const size_t rows = s->job->rows, columns = s->job->classes;
+  const bool by_element = s->job->function->flat_rows, by_row = reductions[k].reduction == VLOSS_KERAS_NONE;
+  const size_t count = by_row ? rows : 1, width = by_element ? columns : 1;
+  float *results = malloc((count + 1) * sizeof *results);
+  if (!results) exit(2);
+  vloss_loss_args args = loss_arguments(s->job);
+  args.reduction = reductions[k].reduction;
+  args.loss = results;
+  if (!with_grad) args.grad = args.grad_target = args.grad_other = NULL;
+  const vloss_status status = vloss_loss(&args);
+  if (status != VLOSS_OK)
+    report_failure(s->check->report, s->line, s->isa, check_where(s->job), "%s", vloss_status_name(status));
+  const real n = (real)(rows * width);
+  const real divisors[] = {[VLOSS_SUM] = 1,
+                           [VLOSS_MEAN] = n,
+                           [VLOSS_BATCH_MEAN] = (real)rows,
+                           [VLOSS_KERAS_NONE] = (real)width,
+                           [VLOSS_KERAS_SUM] = (real)width,
+                           [VLOSS_KERAS_SUM_OVER_BATCH_SIZE] = n};
+  const size_t terms = rows * width / count;
+  for (size_t i = 0; status == VLOSS_OK && i < count; i++)
+    compare(s, reductions[k].name, results[i], s->elements + i * terms, terms, divisors[args.reduction]);
+  free(results);
+}
+
+static void of_size(struct check *check, struct line *line, const struct function *function,
+                    const struct option *option, enum family family, size_t rows, size_t columns) {
+  struct job job;
+  struct sums sums = {check, line, &job, NULL, NULL};
+  job_create(&job, function, option, rows, columns, family, check->seed);
+  for (size_t i = 0; i < check->isa_count; i++) {
+    const struct layout layout = {.count = rows, .inner = 1, .outputs = (uint32_t)ALL_OUTPUTS, .dense = true};
+    sums.isa = check->isas[i];
+    if (!check_run(check, line, &job, layout, i, sums.isa, check_default_environment())) continue;
+    sums.elements = job_array(&job, "loss")->values;
+    job_place(&job, layout, &(struct random){i});
+    for (size_t k = 0; k < sizeof reductions / sizeof *reductions; k++)
+      if (function->flat_rows || reductions[k].reduction != VLOSS_BATCH_MEAN)
+        for (int with_grad = 0; with_grad < 2; with_grad++) of_reduction(&sums, k, with_grad);
+  }
+  job_destroy(&job);
+}
+
+void check_sums(struct check *check, const struct function *function) {
+  static const size_t sizes[][2] = {{1, 1},      {1, 31},      {1, 33},       {3, 1},       {16, 16},   {1, 1023},
+                                    {1, 1025},   {7, 147},     {1025, 3},     {33, 1000},   {3, 40001}, {400000, 1},
+                                    {1, 400000}, {4096, 4096}, {16777216, 1}, {1, 16777216}};
+  static const enum family families[] = {PLAIN, EQUAL, RISING, WIDE, SHIFTED, HUGE_RANGE};
+  static const size_t levels[] = {[QUICK] = 9, [NORMAL] = 11, [LARGE] = 16};
+  struct line line = {.function = function->name, .what = "sums of the losses", .isas = check->isa_count};
+  if (!function->loss) return;
+  struct option plain = function->options[0], weighed = plain; /* number 0: VLOSS_NONE, no weights */
+  weighed.name = "none, signed weights";
+  weighed.weights = weighed.signed_weights = true;
+  const bool classes = function->loss->info->operands & VLOSS_WEIGHTS_A_CLASS;
+  weighed.weights_spread = classes ? VLOSS_PER_COLUMN : VLOSS_PER_ROW;
+  for (size_t i = 0; i < levels[check->level]; i++)
+    for (size_t k = 0; k < (sizes[i][0] * sizes[i][1] > 50000 ? 2 : sizeof families / sizeof *families); k++)
+      of_size(check, &line, function, k == 2 || k == 5 ? &weighed : &plain, families[k], sizes[i][0], sizes[i][1]);
+  report_line(check->report, &line);
+}

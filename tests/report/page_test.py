@@ -1,0 +1,287 @@
+"""page_test.py FOLDER: makes the report of FOLDER's bench.json and check.json, and of made-up numbers, opens it in
+headless Chromium and holds what is in the page against the numbers.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+import browser
+import made_up
+
+REPORT = Path(__file__).resolve().parents[2] / "bench" / "report" / "report.py"
+FOLDER = Path(sys.argv.pop(1))
+
+
+def make(name: str, bench: dict, check: dict | None) -> Path:
+    """The folder with the report's three files."""
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "bench.json").write_text(json.dumps(bench))
+    command = [sys.executable, str(REPORT), str(folder / "bench.json"), "--out", str(folder)]
+    if check is not None:
+        (folder / "check.json").write_text(json.dumps(check))
+        command.insert(3, str(folder / "check.json"))
+    subprocess.run(command, check=True)
+    return folder
+
+
+def luminance(colour: str) -> float:
+    """Of "rgb(1, 2, 3)", as the Web Content Accessibility Guidelines define it."""
+    channels = [int(c) / 255 for c in re.findall(r"\d+", colour)[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+class Page:
+    """What holds for every report."""
+
+    folder: Path
+    report: dict
+    desktop: dict
+    phone: dict
+    dark: dict
+
+    @classmethod
+    def open(cls, folder: Path) -> None:
+        cls.folder = folder
+        cls.report = json.loads((folder / "report.json").read_text())
+        page = folder / "report.html"
+        cls.desktop = browser.probe(page, 1280)
+        cls.phone = browser.probe(page, 390)
+        cls.dark = browser.probe(page, 390, dark=True)
+
+    def points(self):
+        return [(function, point) for function in self.report["functions"] for point in function["points"]]
+
+    def test_nothing_to_complain(self):
+        self.assertEqual(browser.complaints(self.folder / "report.html"), [])
+
+    def test_nothing_outside(self):
+        page = (self.folder / "report.html").read_text()
+        for reference in re.findall(r'(?:href|src|url)\s*[=(]\s*"?([^">)\s]*)', page):
+            self.assertTrue(reference.startswith("#"), reference)
+        self.assertNotIn("<script", page)
+
+    def test_a_bar_for_every_speed(self):
+        for probed in (self.desktop, self.phone, self.dark):
+            shown = {}
+            for bar in probed["bars"]:
+                key = (bar["function"], bar["size"], bar["variant"])
+                self.assertNotIn(key, shown, "two bars of the same")
+                shown[key] = bar
+            for function, point in self.points():
+                longest = max([point["limit"] or 0] + [s["per_second"] for s in point["speeds"]])
+                for s in point["speeds"]:
+                    bar = shown.pop((function["name"], self.words(point["sizes"]), s["variant"]))
+                    self.one_bar(bar, s, point, longest)
+            self.assertEqual(shown, {}, "bars of what is not in the JSON")
+
+    def one_bar(self, bar: dict, s: dict, point: dict, longest: float):
+        for name in ("per_second", "share_of_limit", "over_plain", "over_scalar"):
+            value = bar["values"][name]
+            self.assertEqual(None if value is None else float(value), s[name], f"{bar}: {name}")
+        # what is printed is the number, rounded
+        self.assertAlmostEqual(float(bar["texts"]["per_second"]) / (s["per_second"] / 1e9), 1, delta=0.006)
+        if s["over_plain"] is not None:
+            self.assertAlmostEqual(float(bar["texts"]["over_plain"].rstrip("×")) / s["over_plain"], 1, delta=0.006)
+        if s["ulp"]:
+            self.assertEqual(bar["texts"]["ulp"], " / ".join(f"{ulp:.2f}" for ulp in s["ulp"].values()))
+        # and as long as it says, on the screen
+        self.assertGreater(bar["chart"], 100)
+        self.assertAlmostEqual(bar["speed"] / bar["chart"], s["per_second"] / longest, delta=0.01)
+        self.assertEqual(bar["track"] is not None, point["limit"] is not None)
+        if point["limit"] is not None:
+            self.assertAlmostEqual(bar["track"] / bar["chart"], point["limit"] / longest, delta=0.01)
+        self.assertEqual(bar["fastest"], s["variant"] == point["fastest"])
+
+    @staticmethod
+    def words(sizes: dict[str, int]) -> str:
+        words = {"V": "classes", "N": "rows", "n": "elements"}
+        text = " × ".join(f"{n:,} {words[key]}" for key, n in sizes.items())
+        return re.sub(r"\b1 rows", "1 row", re.sub(r"\b1 elements", "1 element", text))
+
+    def test_colours_tell_variants_apart(self):
+        for probed in (self.desktop, self.dark):
+            fills = {}
+            for bar in probed["bars"]:
+                fills.setdefault(bar["variant"], set()).add(bar["fill"])
+                self.assertGreater(contrast(bar["fill"], probed["background"]), 3, bar["variant"])
+            self.assertTrue(all(len(colours) == 1 for colours in fills.values()), fills)
+            self.assertEqual(len(set.union(*fills.values())), len(fills), fills)
+
+    def test_curves(self):
+        curves = {curve["title"]: curve for curve in self.phone["curves"]}
+        caches = self.report["machine"]["caches"]
+        for function in self.report["functions"]:
+            points = [p for p in function["points"] if p["sizes"].get("V") == function["main_classes"]]
+            sets = [p["working_set"] for p in points]
+            if len(set(sets)) < 2:
+                continue
+            curve = curves[f"{function['name']}: speed against size"]
+            counts = {"limit": sum(p["limit"] is not None for p in points)}
+            for point in points:
+                for s in point["speeds"]:
+                    counts[s["variant"]] = counts.get(s["variant"], 0) + 1
+            counts = {name: n for name, n in counts.items() if n}
+            self.assertEqual(sorted(curve["names"]), sorted(counts))
+            self.assertEqual(sorted(curve["series"]), sorted(counts.values()))
+            inside = [c["name"] for c in caches if min(sets) < c["bytes"] < max(sets)]
+            self.assertLessEqual(set(inside), set(curve["marks"]))
+            self.assertGreater(curve["letters"], 10, "letters in px on a phone")
+
+    def test_one_look(self):
+        overview = {row["function"]: row for row in self.desktop["overview"]}
+        self.assertEqual(list(overview), [function["name"] for function in self.report["functions"]])
+        for function, point in self.points():
+            row = overview[function["name"]]
+            self.assertTrue(row["target"], "the link leads to the function")
+            winners = {p["fastest"] for p in function["points"] if p["level"] == point["level"]}
+            self.assertIn(row["cells"][point["level"]].split()[0], winners)
+
+    def test_phone(self):
+        self.assertEqual(self.phone["width"], 390)
+        self.assertLessEqual(self.phone["needed"], 390)
+
+    def test_light_and_dark(self):
+        self.assertGreater(luminance(self.phone["background"]), 0.8)
+        self.assertLess(luminance(self.dark["background"]), 0.05)
+        for probed in (self.phone, self.dark):
+            self.assertGreater(contrast(probed["background"], probed["text"]), 7)
+
+    def test_markdown(self):
+        text = (self.folder / "report.md").read_text()
+        rows = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in text.splitlines()]
+        for function, point in self.points():
+            for s in point["speeds"]:
+                found = [r for r in rows if len(r) == 9 and r[0].startswith(self.words(point["sizes"]) + " (")
+                         and r[3] == s["variant"]]  # fmt: skip
+                speeds = [float(r[4]) for r in found]
+                self.assertTrue(any(abs(x / (s["per_second"] / 1e9) - 1) < 0.006 for x in speeds), (function["name"], s))
+
+
+class Real(Page, unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.bench = json.loads((FOLDER / "bench.json").read_text())
+        cls.check = json.loads((FOLDER / "check.json").read_text())
+        cls.open(make("real", cls.bench, cls.check))
+        for name, width, dark in (("desktop", 1280, False), ("phone", 390, False), ("dark", 1280, True)):
+            browser.screenshot(cls.folder / "report.html", width, dark, cls.folder / f"{name}.png")
+
+    def test_everything_measured_is_there(self):
+        measured = set()
+        for run in self.bench["benchmarks"]:
+            parts = [part for part in run["run_name"].split("/") if not re.match(r"[A-Za-z]+:\d+$", part)]
+            if parts[0] not in ("limit", "call", "math"):
+                measured.add(("/".join(parts[:-1]), parts[-1]))
+        shown = {(bar["function"], bar["variant"]) for bar in self.desktop["bars"]}
+        self.assertEqual(shown, measured)
+        self.assertEqual(self.report["failed"], [])
+
+    def test_every_function_was_checked(self):
+        for function in self.report["functions"]:
+            self.assertIsNotNone(function["check"], function["name"])
+            self.assertEqual(function["check"]["bits"], "equal" if len(self.report["isas"]) > 1 else "one ISA")
+
+    def test_machine(self):
+        page = (self.folder / "report.html").read_text()
+        for key in ("cpu", "compiler", "SLEEF", "kernel", "governor", "vloss"):
+            self.assertIn(f"<dt>{key}</dt><dd>{self.bench['context'][key]}</dd>", page.replace("&#39;", "'"))
+
+
+class MadeUp(Page, unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.open(make("made_up", made_up.bench(), made_up.check()))
+
+    def point(self, n: int) -> dict:
+        return next(p for f, p in self.points() if p["sizes"] == {"n": n})
+
+    def test_figures(self):
+        at = [self.point(bytes_ // 4) for bytes_ in (32 << 10, 512 << 10, 4 << 20, 256 << 20)]
+        self.assertEqual([p["level"] for p in at], ["L1", "L2", "L3", "memory"])
+        self.assertEqual([p["limit"] for p in at], [50e9, 15e9, None, 2.5e9])
+        self.assertEqual([p["fastest"] for p in at], ["first", "elsewhere<b>", "first", "elsewhere<b>"])
+        speeds = at[1]["speeds"]
+        self.assertEqual([s["variant"] for s in speeds], ["first", "second", "third", "plain", "elsewhere<b>"])
+        self.assertEqual([s["kind"] for s in speeds], ["isa", "isa", "isa", "plain", "peer"])
+        self.assertAlmostEqual(speeds[0]["share_of_limit"], 0.8)
+        self.assertAlmostEqual(speeds[0]["over_plain"], 4)
+        self.assertAlmostEqual(speeds[0]["spread"], 0.75)
+        self.assertEqual(speeds[0]["ulp"], {"loss": 1.5})  # the forward alone writes no gradient
+        self.assertIsNone(speeds[3]["ulp"])
+        rows = next(f for f in self.report["functions"] if f["name"] == "made_up/of_rows")
+        self.assertEqual((rows["unit"], rows["points"][0]["limit"]), ("rows", None))
+        self.assertEqual(rows["check"]["ulp"], {"loss": 1.5, "grad": 3})
+        summary = self.report["summary"]
+        self.assertEqual((summary["points"], summary["limited"], summary["near_limit"]), (7, 3, 3))
+        self.assertEqual(summary["wins"], {"first": 5, "elsewhere<b>": 2})
+        self.assertEqual([(b["level"], b["times"]) for b in summary["behind"]], [("memory", 1.5), ("L2", 13 / 12)])
+        self.assertAlmostEqual(self.report["calls"][0]["nanoseconds"]["first"], 25)
+
+    def test_what_is_wrong_is_said(self):
+        page = (self.folder / "report.html").read_text()
+        self.assertIn("1 row failed", page)
+        self.assertIn("made_up/backward/first/n:16</code>: first and second give different bits", page)
+        self.assertIn("the ISAs give different bits in 2 functions", page)
+        self.assertIn("2 failures", page)
+
+    def test_peers(self):
+        self.assertEqual(
+            self.report["peers"],
+            [{"name": "elsewhere<b>", "version": "7.7", "asked": "the same, on one thread", "timed": True}],
+        )
+        page = (self.folder / "report.html").read_text()
+        self.assertIn("keep their heap between calls", " ".join(page.split()))
+        self.assertIn("the same, on one thread", page)
+
+    def test_no_host_name(self):
+        for name in ("report.html", "report.md", "report.json"):
+            self.assertNotIn("secret", (self.folder / name).read_text())
+
+
+class Inputs(unittest.TestCase):
+    def refused(self, bench: str, check: str | None, message: str):
+        folder = FOLDER / "refused"
+        folder.mkdir(exist_ok=True)
+        (folder / "bench.json").write_text(bench)
+        command = [sys.executable, str(REPORT), str(folder / "bench.json"), "--out", str(folder)]
+        if check is not None:
+            (folder / "check.json").write_text(check)
+            command.insert(3, str(folder / "check.json"))
+        done = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(message, done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
+        self.assertFalse((folder / "report.html").exists())
+
+    def test_refusals(self):
+        good = json.dumps(made_up.bench())
+        self.refused("{", None, "bench.json: not JSON")
+        self.refused("{}", None, "not the JSON of vloss-bench")
+        self.refused("[]", None, "not the JSON of vloss-bench")
+        self.refused(good.replace("made_up/", "limit/"), None, "timed no function")
+        self.refused(good, '{"lines": [{}]}', "not the JSON of vloss-check")
+
+    def test_without_check(self):
+        folder = make("unchecked", made_up.bench(), None)
+        self.assertIn("Bits and errors were not checked", (folder / "report.html").read_text())
+
+    def test_the_browser_complains(self):
+        """Or test_nothing_to_complain would prove nothing."""
+        page = FOLDER / "broken.html"
+        page.write_text("<!DOCTYPE html><script>nothing_of_that_name()</script>")
+        self.assertIn("nothing_of_that_name is not defined", browser.complaints(page)[0])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,19 @@
+#!/bin/sh
+# page_test.sh FOLDER VLOSS_BENCH VLOSS_CHECK: a short run of both, then page_test.py. 77 (skipped) without Chromium.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+folder=$1
+bench=$2
+check=$3
+for command in chromium /usr/bin/python3; do
+  if ! command -v "$command" >/dev/null; then
+    echo "SKIPPED: there is no $command (Debian packages chromium, python3-jinja2)"
+    exit 77
+  fi
+done
+# Small sizes of all that is measured, for an instant each: the report is on trial, not the speeds.
+"$bench" --benchmark_filter='^(limit|call|math)/|/(V:1000/N|n):[0-9]{1,6}$' --benchmark_min_time=0.0001 \
+  --benchmark_repetitions=2 --benchmark_out="$folder/bench.json" --benchmark_out_format=json >"$folder/bench.txt" 2>&1 ||
+  { cat "$folder/bench.txt" && exit 1; }
+"$check" --quick --json "$folder/check.json" >/dev/null
+exec /usr/bin/python3 "$here/page_test.py" "$folder"

@@ -1,0 +1,35 @@
+// Runs in the page, which is in a frame: writes what its reader would see into the page around it, as JSON; the bars
+// with their numbers and their size on the screen.
+document.querySelectorAll("details").forEach((details) => { details.open = true; });
+const wide = (element) => element.getBoundingClientRect().width;
+const number = (cell) => cell.querySelector("data")?.value ?? null;
+const probed = {
+  width: document.documentElement.clientWidth,
+  needed: document.documentElement.scrollWidth,
+  background: getComputedStyle(document.body).backgroundColor,
+  text: getComputedStyle(document.body).color,
+  bars: [...document.querySelectorAll("tr[data-variant]")].map((row) => ({
+    ...row.dataset,
+    values: Object.fromEntries([...row.querySelectorAll("[data-is]")].map((cell) => [cell.dataset.is, number(cell)])),
+    texts: Object.fromEntries([...row.querySelectorAll("[data-is]")].map((cell) => [cell.dataset.is, cell.textContent])),
+    chart: wide(row.querySelector("svg.bar")),
+    speed: wide(row.querySelector("rect.speed")),
+    fill: getComputedStyle(row.querySelector("rect.speed")).fill,
+    track: row.querySelector("rect.track") && wide(row.querySelector("rect.track")),
+    fastest: row.classList.contains("fastest"),
+  })),
+  curves: [...document.querySelectorAll("svg.curves")].map((svg) => ({
+    title: svg.querySelector("title").textContent,
+    width: wide(svg),
+    series: [...svg.querySelectorAll("g.series")].map((group) => group.querySelectorAll("circle").length),
+    names: [...svg.querySelectorAll("text.name")].map((text) => text.textContent),
+    marks: [...svg.querySelectorAll("text.mark")].map((text) => text.textContent),
+    letters: Math.min(...[...svg.querySelectorAll("text")].map((text) => text.getBoundingClientRect().height)),
+  })),
+  overview: [...document.querySelectorAll(".overview tbody tr")].map((row) => ({
+    function: row.querySelector("a").textContent,
+    target: !!document.getElementById(row.querySelector("a").hash.slice(1)),
+    cells: Object.fromEntries([...row.querySelectorAll("td")].map((td) => [td.dataset.level, td.innerText.trim()])),
+  })),
+};
+parent.document.getElementById("probed").textContent = JSON.stringify(probed);

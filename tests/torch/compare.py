@@ -1,0 +1,391 @@
+#!/usr/bin/env python3
+"""compare.py LIBVLOSS: holds every loss of the registry that serves an API of PyTorch against PyTorch itself.
+
+PyTorch computes in float64 from the same float32 inputs, values and gradients of every operand, over shapes, reductions,
+parameters and weights. Left out are the cells in which vloss departs on purpose (docs/semantics.md): targets of 0 in
+kl_div, d = 0 with beta = 0, infinities. Exit status 77 means that there is no PyTorch here.
+"""
+import ctypes
+import itertools
+import sys
+import warnings
+
+try:
+    import torch
+    import torch.nn.functional as F
+except ImportError as reason:
+    print(f"SKIP: nothing was compared with PyTorch: {reason} (package python3-torch)")
+    sys.exit(77)
+
+# ---- vloss.h in ctypes -----------------------------------------------------------------------------------------------
+
+size_t, pointer, u32, c_int = ctypes.c_size_t, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int
+MEAN, SUM, NONE, BATCH_MEAN = range(4)
+PER_ELEMENT, PER_COLUMN, PER_ROW, PER_CALL = range(4)
+GRAD_TARGET, GRAD_OTHER = 256, 512
+LOGITS = 2
+REDUCTIONS = {"mean": MEAN, "sum": SUM, "none": NONE, "batchmean": BATCH_MEAN}
+
+
+def struct(name, *fields):
+    return type(name, (ctypes.Structure,), {"_fields_": list(fields)})
+
+
+LossArgs = struct(
+    "vloss_loss_args",
+    ("kind", c_int), ("rows", size_t), ("columns", size_t), ("inner", size_t),
+    ("prediction", pointer), ("prediction_stride", size_t), ("target", pointer), ("target_stride", size_t),
+    ("other", pointer), ("other_stride", size_t), ("other_spread", c_int), ("type", c_int),
+    ("labels", pointer), ("label_type", c_int),
+    ("weights", pointer), ("weights_stride", size_t), ("weights_spread", c_int),
+    ("parameters", ctypes.POINTER(ctypes.c_double)), ("parameter_count", size_t),
+    ("reduction", c_int), ("flags", u32), ("upstream", pointer),
+    ("loss", pointer), ("grad", pointer), ("grad_stride", size_t), ("grad_target", pointer),
+    ("grad_target_stride", size_t), ("grad_other", pointer), ("grad_other_stride", size_t), ("bad_index", pointer))  # fmt: skip
+
+CrossEntropyArgs = struct(
+    "vloss_cross_entropy_args",
+    ("rows", size_t), ("classes", size_t), ("inner", size_t), ("logits", pointer), ("logits_stride", size_t),
+    ("type", c_int), ("labels", pointer), ("label_type", c_int), ("ignore", c_int), ("ignore_index", ctypes.c_int64),
+    ("targets", pointer), ("targets_stride", size_t), ("weights", pointer), ("label_smoothing", ctypes.c_double),
+    ("reduction", c_int), ("flags", u32), ("upstream", pointer), ("loss", pointer), ("grad", pointer),
+    ("grad_stride", size_t), ("lse", pointer), ("predicted", pointer), ("bad_row", pointer))  # fmt: skip
+
+LossInfo = struct(
+    "vloss_loss_info",
+    ("kind", c_int), ("family", c_int), ("name", ctypes.c_char_p), ("operands", u32), ("other", ctypes.c_char_p),
+    ("parameters", pointer), ("parameter_count", size_t), ("apis", ctypes.POINTER(ctypes.c_char_p)))  # fmt: skip
+
+
+def load(path):
+    library = ctypes.CDLL(path)
+    library.vloss_loss_info_at.restype = ctypes.POINTER(LossInfo)
+    library.vloss_loss_info_at.argtypes = [size_t]
+    library.vloss_status_name.restype = ctypes.c_char_p
+    return library
+
+
+def registry(library):
+    for index in itertools.count():
+        info = library.vloss_loss_info_at(index)
+        if not info:
+            return
+        yield info.contents
+
+
+def apis(info):
+    return list(map(bytes.decode, itertools.takewhile(lambda api: api is not None, info.apis)))
+
+
+# ---- One case --------------------------------------------------------------------------------------------------------
+
+
+class Mismatch(Exception):
+    pass
+
+
+def address(tensor):
+    return None if tensor is None else tensor.data_ptr()
+
+
+def call(library, function, args):
+    status = getattr(library, function)(ctypes.byref(args), size_t(ctypes.sizeof(args)))
+    if status:
+        raise Mismatch(library.vloss_status_name(status).decode())
+
+
+def check(what, ours, theirs, unit=0.0):
+    """PyTorch rounds nothing to float32, so what differs is vloss's own error, relative to the terms that it adds: the
+    largest result, or what a single term of a gradient may be (unit)."""
+    theirs = theirs.detach().reshape(ours.shape)
+    allowed = 2e-6 * theirs.abs() + 4e-7 * theirs.abs().max() + 2e-7 * unit
+    wrong = ~((ours.double() - theirs).abs() <= allowed)
+    if wrong.any():
+        i = int(wrong.flatten().nonzero()[0])
+        raise Mismatch(f"{what}[{i}] is {ours.flatten()[i]:.9g}, PyTorch says {theirs.flatten()[i]:.9g}")
+
+
+def upstream_for(loss):
+    return torch.empty_like(loss).uniform_(0.5, 2).float() if loss.dim() else torch.tensor(1.5)
+
+
+def spread(weight, shape):
+    """How a weight covers a [rows, columns] operand."""
+    if weight is None or weight.shape == shape:
+        return PER_ELEMENT
+    return (PER_CALL, PER_COLUMN, PER_ROW)[weight.dim()]
+
+
+def compare_loss(library, info, p, theirs, target=None, other=None, labels=None, weight=None, parameters=(),
+                 reduction="mean"):  # fmt: skip
+    """theirs(p, target, other, weight) is PyTorch's loss of float64 tensors."""
+    wide = [None if x is None else x.double() for x in (p, target, other, weight)]
+    leaves = [x is not None and wanted for x, wanted in zip(wide, (True, info.operands & GRAD_TARGET,
+                                                                  info.operands & GRAD_OTHER and other is not None and other.shape == p.shape, False))]  # fmt: skip
+    for x, leaf in zip(wide, leaves):
+        if leaf:
+            x.requires_grad_()
+    expected = theirs(*wide)
+    upstream = upstream_for(expected)
+    expected.backward(upstream.double())
+    grads = [torch.empty_like(x).float() if leaf else None for x, leaf in zip(wide, leaves)]
+    loss = torch.empty(expected.shape)
+    rows, columns = p.shape
+    args = LossArgs(
+        kind=info.kind, rows=rows, columns=columns, prediction=address(p), target=address(target), other=address(other),
+        other_spread=spread(other, p.shape), labels=address(labels),
+        weights=address(weight), weights_spread=spread(weight, p.shape),
+        parameters=(ctypes.c_double * len(parameters))(*parameters) if parameters else None,
+        parameter_count=len(parameters), reduction=REDUCTIONS[reduction], upstream=address(upstream),
+        loss=address(loss), grad=address(grads[0]), grad_target=address(grads[1]), grad_other=address(grads[2]))  # fmt: skip
+    call(library, "vloss_loss_sized", args)
+    check("loss", loss, expected)
+    for name, ours, x in zip(("grad", "grad_target", "grad_other"), grads, wide):
+        if ours is not None:
+            check(name, ours, x.grad, float(upstream.abs().max()) / (p.numel() if reduction == "mean" else 1))
+
+
+# ---- Cases of each loss: generators of keyword arguments for compare_loss ---------------------------------------------
+
+SHAPES = [(1, 1), (1, 7), (2, 16), (5, 33), (16, 10), (3, 129), (1, 1025), (40, 64)]
+REDUCED = ("none", "mean", "sum")
+
+
+def normal(shape, scale=3):
+    return torch.randn(shape) * scale
+
+
+def uniform(shape, low=0.001, high=0.999):
+    return torch.empty(shape).uniform_(low, high)
+
+
+def sign(shape):
+    return torch.randint(0, 2, shape).float() * 2 - 1
+
+
+def regression(function, name=None, values=(None,)):
+    def cases():
+        for shape, reduction, value in itertools.product(SHAPES, REDUCED, values):
+            options = {} if value is None else {name: value}
+            yield dict(p=normal(shape), target=normal(shape), reduction=reduction,
+                       parameters=[] if value is None else [value],
+                       theirs=lambda p, t, o, w, r=reduction, k=options: function(p, t, reduction=r, **k))  # fmt: skip
+
+    return cases
+
+
+def weight_shapes(rows, columns):
+    return (None, (), (columns,), (rows, 1), (rows, columns))
+
+
+def bce():
+    for shape, reduction in itertools.product(SHAPES, REDUCED):
+        for weight in weight_shapes(*shape):
+            yield dict(p=uniform(shape), target=uniform(shape, -0.5, 1.5).clamp(0, 1), reduction=reduction,
+                       weight=None if weight is None else uniform(weight, -1, 3),
+                       theirs=lambda p, t, o, w, r=reduction: F.binary_cross_entropy(p, t, w, reduction=r))  # fmt: skip
+
+
+def bce_with_logits():
+    for shape, reduction in itertools.product(SHAPES, REDUCED):
+        for weight, positive in itertools.product(weight_shapes(*shape), weight_shapes(*shape)):
+            yield dict(p=normal(shape, 8), target=uniform(shape, -0.5, 1.5).clamp(0, 1), reduction=reduction,
+                       weight=None if weight is None else uniform(weight, -1, 3),
+                       other=None if positive is None else uniform(positive, 0.1, 5),
+                       theirs=lambda p, t, o, w, r=reduction: F.binary_cross_entropy_with_logits(
+                           p, t, w, pos_weight=o, reduction=r))  # fmt: skip
+
+
+def kl_div():
+    for shape, reduction, log_target in itertools.product(SHAPES, REDUCED + ("batchmean",), (0, 1)):
+        target = -uniform(shape, 0.01, 9) if log_target else uniform(shape)
+        yield dict(p=-uniform(shape, 0.01, 9), target=target, reduction=reduction, parameters=[log_target],
+                   theirs=lambda p, t, o, w, r=reduction, log=log_target: F.kl_div(
+                       p, t, reduction=r, log_target=bool(log)))  # fmt: skip
+
+
+def poisson_nll():
+    for shape, reduction, log_input, full in itertools.product(SHAPES, REDUCED, (1, 0), (0, 1)):
+        yield dict(p=normal(shape, 2) if log_input else uniform(shape, 0.1, 9), target=uniform(shape, 0.25, 9),
+                   reduction=reduction, parameters=[log_input, full, 1e-8],
+                   theirs=lambda p, t, o, w, r=reduction, i=log_input, f=full: F.poisson_nll_loss(
+                       p, t, log_input=bool(i), full=bool(f), eps=1e-8, reduction=r))  # fmt: skip
+
+
+def gaussian_nll():
+    for shape, reduction, full, eps in itertools.product(SHAPES, REDUCED, (0, 1), (1e-6, 0.5)):
+        for variance in (shape, (shape[0], 1)):
+            yield dict(p=normal(shape), target=normal(shape), other=uniform(variance, 0, 4), reduction=reduction,
+                       parameters=[full, eps],
+                       theirs=lambda p, t, o, w, r=reduction, f=full, e=eps: F.gaussian_nll_loss(
+                           p, t, o, full=bool(f), eps=e, reduction=r))  # fmt: skip
+
+
+def hinge_embedding():
+    for shape, reduction, margin in itertools.product(SHAPES, REDUCED, (1, 0.3, -2)):
+        yield dict(p=normal(shape), target=sign(shape), reduction=reduction, parameters=[margin],
+                   theirs=lambda p, t, o, w, r=reduction, m=margin: F.hinge_embedding_loss(p, t, m, reduction=r))  # fmt: skip
+
+
+def soft_margin():
+    for shape, reduction in itertools.product(SHAPES, REDUCED):
+        yield dict(p=normal(shape), target=sign(shape), reduction=reduction,
+                   theirs=lambda p, t, o, w, r=reduction: F.soft_margin_loss(p, t, reduction=r))  # fmt: skip
+
+
+def margin_ranking():
+    for shape, reduction, margin in itertools.product(SHAPES, REDUCED, (0, 1, -0.5)):
+        yield dict(p=normal(shape), target=sign(shape), other=normal(shape), reduction=reduction, parameters=[margin],
+                   theirs=lambda p, t, o, w, r=reduction, m=margin: F.margin_ranking_loss(p, o, t, m, reduction=r))  # fmt: skip
+
+
+def cosine_embedding():
+    for shape, reduction, margin in itertools.product(SHAPES, REDUCED, (0, 0.5, -1)):
+        yield dict(p=normal(shape), target=sign(shape[:1]), other=normal(shape), reduction=reduction,
+                   parameters=[margin],
+                   theirs=lambda p, t, o, w, r=reduction, m=margin: F.cosine_embedding_loss(p, o, t, m, reduction=r))  # fmt: skip
+
+
+def multi_margin():
+    for shape, reduction, norm, margin, weighed in itertools.product(SHAPES, REDUCED, (1, 2), (1, 0.3), (False, True)):
+        labels = torch.randint(0, shape[1], shape[:1])
+        yield dict(p=normal(shape), labels=labels, reduction=reduction, parameters=[norm, margin],
+                   weight=uniform(shape[1:], 0.1, 3) if weighed else None,
+                   theirs=lambda p, t, o, w, r=reduction, n=norm, m=margin, y=labels: F.multi_margin_loss(
+                       p, y, n, m, w, reduction=r))  # fmt: skip
+
+
+def multilabel_margin():
+    for shape, reduction, repeat in itertools.product(SHAPES, REDUCED, range(3)):
+        labels = torch.randint(-1 if repeat else 0, shape[1], shape)
+        yield dict(p=normal(shape, 1), labels=labels, reduction=reduction,
+                   theirs=lambda p, t, o, w, r=reduction, y=labels: F.multilabel_margin_loss(p, y, reduction=r))  # fmt: skip
+
+
+def multilabel_soft_margin():
+    for shape, reduction, weighed in itertools.product(SHAPES, REDUCED, (False, True)):
+        yield dict(p=normal(shape), target=torch.randint(0, 2, shape).float(), reduction=reduction,
+                   weight=uniform(shape[1:], 0.1, 3) if weighed else None,
+                   theirs=lambda p, t, o, w, r=reduction: F.multilabel_soft_margin_loss(p, t, w, reduction=r))  # fmt: skip
+
+
+def triplet_margin():
+    for shape, reduction, norm, margin, swap in itertools.product(SHAPES, REDUCED, (2, 1, 3.5), (1, 6), (0, 1)):
+        yield dict(p=normal(shape), target=normal(shape), other=normal(shape), reduction=reduction,
+                   parameters=[margin, norm, 1e-6, swap],
+                   theirs=lambda p, t, o, w, r=reduction, n=norm, m=margin, s=swap: F.triplet_margin_loss(
+                       p, t, o, m, n, 1e-6, bool(s), reduction=r))  # fmt: skip
+
+
+LOSSES = {
+    "l1": regression(F.l1_loss),
+    "mse": regression(F.mse_loss),
+    "smooth_l1": regression(F.smooth_l1_loss, "beta", (1.0, 0.3, 4.0, 0.0)),
+    "huber": regression(F.huber_loss, "delta", (1.0, 0.3, 4.0)),
+    "bce": bce,
+    "bce_with_logits": bce_with_logits,
+    "kl_div": kl_div,
+    "poisson_nll": poisson_nll,
+    "gaussian_nll": gaussian_nll,
+    "hinge_embedding": hinge_embedding,
+    "soft_margin": soft_margin,
+    "margin_ranking": margin_ranking,
+    "cosine_embedding": cosine_embedding,
+    "multi_margin": multi_margin,
+    "multilabel_margin": multilabel_margin,
+    "multilabel_soft_margin": multilabel_soft_margin,
+    "triplet_margin": triplet_margin,
+}
+
+# ---- Cross-entropy and NLL: classes on axis 1 -------------------------------------------------------------------------
+
+LOGIT_SHAPES = [(1, 2), (5, 10), (16, 33), (3, 300), (2, 7, 5), (3, 40, 4, 2)]
+
+
+def compare_logits(library, function, x, theirs, labels=None, targets=None, weight=None, smoothing=0.0, ignore_index=-100,
+                   reduction="mean"):  # fmt: skip
+    wide = x.double().requires_grad_()
+    expected = theirs(wide, targets.double() if targets is not None else labels,
+                      None if weight is None else weight.double())  # fmt: skip
+    upstream = upstream_for(expected)
+    expected.backward(upstream.double())
+    loss, grad = torch.empty(expected.shape), torch.empty_like(x)
+    args = CrossEntropyArgs(
+        rows=x.shape[0], classes=x.shape[1], inner=x[0, 0].numel(), logits=address(x), labels=address(labels),
+        ignore_index=0 if ignore_index == -100 else ignore_index, targets=address(targets), weights=address(weight),
+        label_smoothing=smoothing, reduction=REDUCTIONS[reduction], upstream=address(upstream), loss=address(loss),
+        grad=address(grad))  # fmt: skip
+    call(library, function, args)
+    check("loss", loss, expected)
+    check("grad", grad, wide.grad)
+
+
+def label_case(shape, ignore_index):
+    labels = torch.randint(0, shape[1], shape[:1] + shape[2:])
+    labels[torch.rand(labels.shape) < 0.2] = ignore_index
+    labels.flatten()[0] = 0  # one row that counts, at least; ignore_index is never 0
+    return labels
+
+
+def nll():
+    for shape, reduction, weighed, ignore in itertools.product(LOGIT_SHAPES, REDUCED, (False, True), (-100, 1)):
+        yield dict(x=F.log_softmax(normal(shape), 1), labels=label_case(shape, ignore), reduction=reduction,
+                   ignore_index=ignore, weight=uniform(shape[1:2], 0.1, 3) if weighed else None,
+                   theirs=lambda x, t, w, r=reduction, i=ignore: F.nll_loss(x, t, w, ignore_index=i, reduction=r))  # fmt: skip
+
+
+def cross_entropy():
+    for shape, reduction, weighed, e in itertools.product(LOGIT_SHAPES, REDUCED, (False, True), (0.0, 0.1, 1.0)):
+        weight = uniform(shape[1:2], 0.1, 3) if weighed else None
+        for ignore in (-100, 1):
+            yield dict(x=normal(shape, 5), labels=label_case(shape, ignore), reduction=reduction, ignore_index=ignore,
+                       weight=weight, smoothing=e,
+                       theirs=lambda x, t, w, r=reduction, i=ignore, s=e: F.cross_entropy(
+                           x, t, w, ignore_index=i, reduction=r, label_smoothing=s))  # fmt: skip
+        yield dict(x=normal(shape, 5), targets=uniform(shape), reduction=reduction, weight=weight, smoothing=e,
+                   theirs=lambda x, t, w, r=reduction, s=e: F.cross_entropy(x, t, w, reduction=r, label_smoothing=s))  # fmt: skip
+
+
+LOGIT_LOSSES = {"cross_entropy": cross_entropy, "nll": nll}
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    warnings.simplefilter("ignore")  # about reductions that PyTorch means to change
+    library = load(sys.argv[1])
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    compared = failures = 0
+    for info in registry(library):
+        name = info.name.decode()
+        served = [api for api in apis(info) if api.startswith("torch.nn.")]
+        if not served:
+            continue
+        cases = LOGIT_LOSSES.get(name) if info.family == LOGITS else LOSSES.get(name)
+        if not cases:
+            print(f"FAIL {name}: nothing compares it with {', '.join(served)}")
+            failures += 1
+            continue
+        count = 0
+        for case in cases():
+            count += 1
+            try:
+                if info.family == LOGITS:
+                    compare_logits(library, f"vloss_{name}_sized", **case)
+                else:
+                    compare_loss(library, info, **case)
+            except Mismatch as what:
+                failures += 1
+                x = case.get("p", case.get("x"))
+                options = {k: list(v.shape) if torch.is_tensor(v) else v for k, v in case.items()
+                           if k not in ("p", "x", "theirs") and v is not None}  # fmt: skip
+                if failures <= 20:
+                    print(f"FAIL {name} {list(x.shape)} {options}: {what}")
+        print(f"{name:24} {count:5} cases with {', '.join(served)}")
+        compared += count
+    print(f"{compared} cases compared with PyTorch {torch.__version__}, {failures} failures")
+    sys.exit(1 if failures or not compared else 0)
+
+
+main()
