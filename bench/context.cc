@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <fstream>
 
+#include "peers/peers.h"
+#include "rows.h"
 #include "vloss/vloss.h"
 
 #define STRING_(x) #x
@@ -50,12 +52,19 @@ std::string Caches() {
   return caches.empty() ? "unknown" : caches;
 }
 
+// Those that can run here, best first.
+std::string Isas() {
+  std::string isas;
+  for (const std::string &isa : SupportedIsas()) isas += (isas.empty() ? "" : " ") + isa;
+  return isas;
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> Context() {
   utsname system{};
   uname(&system);
-  return {
+  std::vector<std::pair<std::string, std::string>> context{
       {"cpu", Cpu()},
       {"cache sizes", Caches()},
       {"cpu features", vloss_cpu_features()},
@@ -63,11 +72,15 @@ std::vector<std::pair<std::string, std::string>> Context() {
       {"governor", FirstLine("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")},
       {"huge pages", FirstLine("/sys/kernel/mm/transparent_hugepage/enabled")},
       {"vloss", vloss_version()},
+      {"ISAs", Isas()},
       {"compiler", BENCH_COMPILER},
       {"flags", BENCH_FLAGS},
       {"plain loop's flags", BENCH_PLAIN_FLAGS},
       {"SLEEF", STRING(SLEEF_VERSION_MAJOR) "." STRING(SLEEF_VERSION_MINOR) "." STRING(SLEEF_VERSION_PATCHLEVEL)},
   };
+  for (const Peer &peer : Peers()) context.emplace_back("peer " + peer.name, peer.version + ": " + peer.asked);
+  if (!Peers().empty()) context.emplace_back("peers' heap", kPeerHeap);
+  return context;
 }
 
 long L2Bytes() {

@@ -2,7 +2,7 @@
 
 #include <sys/mman.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -24,6 +24,8 @@ class Random {
     const std::uint64_t sum = (z & 0xffff) + (z >> 16 & 0xffff) + (z >> 32 & 0xffff) + (z >> 48);
     return (static_cast<float>(sum) - 2 * 65535.0f) * (3 / 37837.2f);  // 65536 sqrt(4/12)
   }
+  std::int64_t Below(std::size_t n) { return static_cast<std::int64_t>((Next() >> 32) * n >> 32); }
+  float Probability() { return static_cast<float>(205 + Below(3892 - 205)) / 4096; }
 
  private:
   std::uint64_t state_ = 1;
@@ -50,22 +52,27 @@ T *Allocate(std::size_t count) {
   return reinterpret_cast<T *>(start + stagger);
 }
 
+template <class Draw>
+const float *Filled(std::size_t count, Draw draw) {
+  float *values = Allocate<float>(count);
+  std::generate_n(values, count, draw);
+  return values;
+}
+
 Data Make() {
   constexpr std::size_t kFloats = kMemoryBytes / sizeof(float);
   Random random;
-  float *logits = Allocate<float>(kFloats);
-  float *positive = Allocate<float>(kFloats / 3), *upstream = Allocate<float>(kFloats / 3);
-  for (std::size_t i = 0; i < kFloats; i++) logits[i] = random.NormalLike();
-  for (std::size_t i = 0; i < kFloats / 3; i++) positive[i] = std::fabs(random.NormalLike());
-  for (std::size_t i = 0; i < kFloats / 3; i++) upstream[i] = std::fabs(random.NormalLike());
-  return {logits,
-          positive,
-          upstream,
+  const auto probability = [&] { return random.Probability(); };
+  return {Filled(kFloats, [&] { return random.NormalLike(); }),
+          Filled(kFloats, probability),
+          Filled(kFloats / 2, probability),
+          Filled(kFloats / 3, probability),
+          Filled(kMostRows, [&] { return random.Below(2) ? 1.0f : -1.0f; }),
           Allocate<float>(kFloats),
           Allocate<float>(kFloats),
           Allocate<float>(kMostRows),
           Allocate<float>(kMostRows),
-          Allocate<std::int64_t>(kMostRows)};
+          Allocate<std::int64_t>(kMostLabels)};
 }
 
 }  // namespace
@@ -78,5 +85,16 @@ const Data &SharedData() {
 void FillLabels(std::size_t rows, std::size_t classes) {
   Random random;
   std::int64_t *labels = SharedData().labels;
-  for (std::size_t r = 0; r < rows; r++) labels[r] = static_cast<std::int64_t>((random.Next() >> 32) * classes >> 32);
+  for (std::size_t r = 0; r < rows; r++) labels[r] = random.Below(classes);
+}
+
+void FillLabelLists(std::size_t rows, std::size_t classes) {
+  Random random;
+  const std::size_t count = (classes + 99) / 100, step = classes / count;
+  for (std::size_t r = 0; r < rows; r++) {
+    std::int64_t *list = SharedData().labels + r * classes;
+    const std::size_t start = static_cast<std::size_t>(random.Below(step));
+    for (std::size_t i = 0; i < count; i++) list[i] = static_cast<std::int64_t>(start + i * step);
+    std::fill(list + count, list + classes, -1);
+  }
 }

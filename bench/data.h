@@ -12,19 +12,26 @@ constexpr std::size_t kMemoryBytes = std::size_t{256} << 20;
 
 struct Data {
   const float *logits;  // kMemoryBytes, normal-like, standard deviation 3
-  // For the backward forms, absolute values of the like: of one sign, so that a row's sum can be compared with one that
-  // was formed in another order. kMemoryBytes / 3 each.
-  const float *positive, *upstream;
+  // Probabilities between 0.05 and 0.95, which every loss and the backward forms accept as prediction, target and what
+  // else there is. Of one sign, so that a row's sum can be compared with one that was formed in another order;
+  // multiples of 2^-12, so that sums and products of two are exact and any loop finds the same kinks and ties. As large
+  // as a function that takes one, two or three of them needs: kMemoryBytes, a half and a third of it.
+  const float *first, *second, *third;
+  const float *signs;                 // kMostRows, -1 or 1
   float *matrix;                      // kMemoryBytes, for results
   float *expected;                    // kMemoryBytes, for results to compare with
   float *per_row, *expected_per_row;  // kMostRows
-  std::int64_t *labels;               // kMostRows
+  std::int64_t *labels;               // kMostLabels
 };
-constexpr std::size_t kMostRows = kMemoryBytes / (10 * sizeof(float));  // of 10 classes, the fewest
+constexpr std::size_t kMostRows = kMemoryBytes / (10 * sizeof(float));                      // of 10 classes, the fewest
+constexpr std::size_t kMostLabels = kMemoryBytes / (sizeof(float) + sizeof(std::int64_t));  // with their rows in memory
 
 const Data &SharedData();
 
 // The first `rows` labels become uniform in [0, classes).
 void FillLabels(std::size_t rows, std::size_t classes);
+
+// The same for lists of labels, `classes` entries a row: one class in a hundred, then -1 to the end.
+void FillLabelLists(std::size_t rows, std::size_t classes);
 
 #endif

@@ -76,11 +76,11 @@ vloss_status Backward(const problem &p) {
 // clang-format off
 const std::vector<Function> functions = {
   // name                            traffic   headline  loss            matrix
-  {"cross_entropy/forward",           "read",   true,     Loss::kMean,    Matrix::kNone,
+  {"cross_entropy/forward",           "read",   true,     Loss::kReduced, Matrix::kNone,
    CrossEntropy, plain_cross_entropy},
-  {"cross_entropy/forward_gradient",  "copy",   true,     Loss::kMean,    Matrix::kOutput,
+  {"cross_entropy/forward_gradient",  "copy",   true,     Loss::kReduced, Matrix::kOutput,
    CrossEntropyGradient, plain_cross_entropy_gradient},
-  {"cross_entropy/in_place",          "update", false,    Loss::kMean,    Matrix::kInPlace,
+  {"cross_entropy/in_place",          "update", false,    Loss::kReduced, Matrix::kInPlace,
    CrossEntropyInPlace, plain_cross_entropy_in_place},
   {"softmax",                         "copy",   false,    Loss::kNone,    Matrix::kOutput,
    Forward<vloss_softmax>, plain_softmax},
@@ -92,9 +92,9 @@ const std::vector<Function> functions = {
    Backward<vloss_softmax_backward>, plain_softmax_backward},
   {"log_softmax_backward",            "add",    false,    Loss::kNone,    Matrix::kBackward,
    Backward<vloss_log_softmax_backward>, plain_log_softmax_backward},
-  {"nll/forward",                     "",       false,    Loss::kMean,    Matrix::kNone,
+  {"nll/forward",                     "",       false,    Loss::kReduced, Matrix::kNone,
    Nll, plain_nll},
-  {"nll/forward_gradient",            "fill",   false,    Loss::kMean,    Matrix::kOutput,
+  {"nll/forward_gradient",            "fill",   false,    Loss::kReduced, Matrix::kOutput,
    NllGradient, plain_nll_gradient},
 };
 // clang-format on

@@ -1,14 +1,17 @@
-/* The functions that the bench times: one row each, with the plain loop beside it. */
+/* The functions that the bench times, with the plain loop beside each: one row each in functions.cc; and both forms of
+ * every loss of the registry, from losses.cc. */
 #ifndef VLOSS_BENCH_FUNCTIONS_H
 #define VLOSS_BENCH_FUNCTIONS_H
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "problem.h"
 #include "vloss/vloss.h"
 
-enum class Loss { kNone, kMean, kPerRow };  // what problem.loss holds afterwards: nothing, one number, one a row
-enum class Matrix {                         // what problem.matrix holds
+enum class Loss { kNone, kReduced, kPerRow };  // what problem.loss holds afterwards: nothing, one number, one a row
+enum class Matrix {                            // what problem.matrix holds
   kNone,
   kOutput,
   kInPlace,  // before the call the logits
@@ -16,15 +19,21 @@ enum class Matrix {                         // what problem.matrix holds
 };
 
 struct Function {
-  const char *name;
-  const char *traffic;  // which memory limit of limits.h applies; "" for none
+  std::string name;
+  std::string traffic;  // which memory limit of limits.h applies; "" for none
   bool headline;        // the table for a person shows every size of it
   Loss loss;
   Matrix matrix;
-  vloss_status (*vloss)(const problem &);
+  std::function<vloss_status(const problem &)> vloss;
   void (*plain)(const problem *);
+
+  // Of the losses of the registry.
+  const vloss_loss_info *info = nullptr;
+  std::size_t arrays = 0;  // of the shape of the input, that a call reads and writes; 0: as many as its traffic
+  std::vector<double> parameters = {};
 };
 
 extern const std::vector<Function> functions;
+extern const std::vector<Function> losses;  // losses.cc
 
 #endif

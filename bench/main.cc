@@ -16,19 +16,20 @@ namespace {
 
 constexpr char kHelp[] =
     "vloss-bench [--table | --table-short] [--benchmark_...]\n"
-    "  Rows: FUNCTION/ISA/V:classes/N:rows, FUNCTION/plain/V:../N:.., limit/TRAFFIC/WAY/L2|DRAM,\n"
-    "        math/FUNCTION/ISA/inline|sleef, call/FUNCTION/ISA/V:10/N:1\n"
+    "  Rows: FUNCTION/ISA/V:classes/N:rows, FUNCTION/plain|PEER/V:../N:.., limit/TRAFFIC/WAY/L2|DRAM,\n"
+    "        LOSS/forward[_gradient]/ISA/n:elements, math/FUNCTION/ISA/inline|sleef,\n"
+    "        call/FUNCTION/ISA/V:10/N:1, call/LOSS/forward[_gradient]/ISA/n:4096\n"
     "  --table        medians of 5 interleaved repetitions of the most telling rows, as a table (about 2 minutes)\n"
     "  --table-short  the same with fewer rows and repetitions (about half a minute)\n"
-    "  exit status 1: ISAs disagree with each other or with the plain loop, or a call failed\n\n";
+    "  exit status 1: ISAs disagree with each other, the plain loop or a peer, or a call failed\n\n";
 
 struct TableOptions {
   std::size_t repetitions;
   const char *min_time;  // seconds
 };
 TableOptions OptionsOf(Plan plan) {
-  if (plan == Plan::kShort) return {3, "0.02"};
-  return {5, "0.05"};
+  if (plan == Plan::kShort) return {3, "0.01"};
+  return {5, "0.02"};
 }
 
 bool Begins(const char *text, const char *with) { return !std::strncmp(text, with, std::strlen(with)); }

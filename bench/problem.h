@@ -1,18 +1,39 @@
-/* What one row of the bench works on: a matrix of rows x classes, its labels, and where the results go. Shared by the
- * calls into vloss (functions.cc) and the plain loops they are measured against (plain.c). */
+/* What one row of the bench works on: a matrix of rows x classes, its labels or targets, and where the results go.
+ * Shared by the calls into vloss (functions.cc, losses.cc) and the plain loops they are measured against (plain.c,
+ * plain_losses.c). */
 #ifndef VLOSS_BENCH_PROBLEM_H
 #define VLOSS_BENCH_PROBLEM_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vloss/vloss.h"
+
 struct problem {
   size_t rows, classes;
-  const float *input;    /* logits; for the backward forms the output of the forward function */
+  const float *input;    /* logits; the prediction; for the backward forms the output of the forward function */
   const float *upstream; /* backward forms only */
-  const int64_t *labels;
-  float *matrix; /* result of the shape of the input: gradient, softmax, ... */
-  float *loss;   /* the mean loss, or one result a row */
+  const int64_t *labels; /* one a row, or a list of `classes` a row */
+  float *matrix;         /* result of the shape of the input: gradient, softmax, ... */
+  float *loss;           /* the reduced loss, or one result a row */
+
+  /* The losses of the registry only; of the operands those that the loss takes. */
+  const float *target, *other; /* of the shape of the input */
+  const float *row_target;     /* one a row */
+  const double *parameters;
 };
+
+/* What a loss is given of that, by the operands that the registry says it takes. */
+static inline int takes_target(uint32_t operands) {
+  return (operands & VLOSS_TAKES_TARGET) && !(operands & VLOSS_TAKES_TARGET_PER_ROW);
+}
+static inline int takes_other(uint32_t operands) {
+  return (operands & VLOSS_TAKES_OTHER) && !(operands & VLOSS_OTHER_OPTIONAL);
+}
+
+/* Parameters have their defaults; but the label mode is not the one that looks at all targets first. */
+static inline double value_of(const vloss_parameter_info *parameter) {
+  return parameter->error == VLOSS_ERROR_LABEL_MODE ? 1 : parameter->default_value;
+}
 
 #endif

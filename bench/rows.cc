@@ -10,6 +10,7 @@
 #include "data.h"
 #include "limits.h"
 #include "math_isa.h"
+#include "peers/peers.h"
 
 namespace {
 
@@ -25,28 +26,85 @@ void Count(benchmark::State &state, std::size_t items, std::size_t bytes) {
   if (bytes) state.SetBytesProcessed(static_cast<std::int64_t>(bytes) * state.iterations());
 }
 
+// For the report: which limit applies, and how much memory a call touches.
+void Describe(benchmark::State &state, const std::string &traffic, std::size_t working_set) {
+  state.SetLabel(traffic);
+  state.counters["working_set"] = static_cast<double>(working_set);
+}
+
 // ---- Functions
 
 constexpr std::size_t kClasses[] = {10, 128, 1000, 32000, 50257, 128256};
-constexpr Size kCall = {10, 1, false, 10 * sizeof(float)};
+constexpr std::size_t kLossClasses = 1000;  // of row losses, and where speed is measured against size
+
+// Where the data of a row lie. Between L2 and memory: beyond a common L2, well within a common last-level cache.
+struct Place {
+  const char *name;
+  std::size_t bytes;
+};
+constexpr Place kPlaces[] = {
+    {"L1", std::size_t{24} << 10}, {"L2", kCacheBytes}, {"L3", std::size_t{8} << 20}, {"DRAM", kMemoryBytes}};
+const Place &PlaceOf(bool memory) { return kPlaces[memory ? 3 : 1]; }
+bool IsMemory(const Place &place) { return place.bytes == kMemoryBytes; }
+
+bool IsElementwise(const Function &function) { return function.info && function.info->family == VLOSS_ELEMENTWISE; }
+bool TakesLabelLists(const Function &function) {
+  return function.info && (function.info->operands & VLOSS_TAKES_LABEL_LISTS);
+}
 
 // Null for a function that moves no matrix: NLL reads one logit a row.
 const bench_limit *LimitOf(const Function &function) {
   const auto end = bench_limits + bench_limit_count;
   const auto found =
-      std::find_if(bench_limits, end, [&](const bench_limit &l) { return !std::strcmp(l.traffic, function.traffic); });
+      std::find_if(bench_limits, end, [&](const bench_limit &l) { return l.traffic == function.traffic; });
   return found == end ? nullptr : found;
 }
 
+std::size_t ArraysOf(const Function &function) {
+  const bench_limit *limit = LimitOf(function);
+  return function.arrays ? function.arrays : limit ? limit->arrays : 1;
+}
+
+std::size_t FloatsOf(const Function &function, const Place &place) {
+  return place.bytes / sizeof(float) / ArraysOf(function);
+}
+
+Size Rows(const Function &function, std::size_t classes, const Place &place) {
+  const std::size_t most = TakesLabelLists(function) ? kMostLabels / classes : kMostRows;
+  const std::size_t rows = std::clamp<std::size_t>(FloatsOf(function, place) / classes, 1, most);
+  return {classes, rows, IsMemory(place), rows * classes * ArraysOf(function) * sizeof(float)};
+}
+
+// As many as the loops of the memory's limits work on; fewer where L1 does not hold as many.
+Size Elements(const Function &function, const Place &place) {
+  const std::size_t floats = FloatsOf(function, place);
+  const std::size_t n = floats < BENCH_LIMIT_BLOCK ? floats : floats / BENCH_LIMIT_BLOCK * BENCH_LIMIT_BLOCK;
+  return {n, 1, IsMemory(place), n * ArraysOf(function) * sizeof(float)};
+}
+
+// What a call row times: too little for the memory to matter.
+Size CallOf(const Function &function) { return {IsElementwise(function) ? 4096u : 10u, 1, false, 0}; }
+
 problem ProblemOf(const Function &function, const Size &size) {
   const Data &data = SharedData();
-  const float *input = function.matrix == Matrix::kBackward ? data.positive : data.logits;
-  return {size.rows, size.classes, input, data.upstream, data.labels, data.matrix, data.per_row};
+  problem p{};
+  p.rows = size.rows;
+  p.classes = size.classes;
+  p.input = function.info || function.matrix == Matrix::kBackward ? data.first : data.logits;
+  p.upstream = data.second;
+  p.labels = data.labels;
+  p.matrix = data.matrix;
+  p.loss = data.per_row;
+  p.target = data.second;
+  p.other = data.third;
+  p.row_target = data.signs;
+  p.parameters = function.parameters.data();
+  return p;
 }
 
 void Prepare(const Function &function, const Size &size) {
   const problem p = ProblemOf(function, size);
-  FillLabels(p.rows, p.classes);
+  TakesLabelLists(function) ? FillLabelLists(p.rows, p.classes) : FillLabels(p.rows, p.classes);
   if (function.matrix == Matrix::kInPlace) std::memcpy(p.matrix, p.input, p.rows * p.classes * sizeof(float));
 }
 
@@ -59,7 +117,7 @@ struct Results {
 };
 
 Results LossesOf(const Function &function, const Size &size, float *values) {
-  return {values, function.loss == Loss::kNone ? 0 : function.loss == Loss::kMean ? 1 : size.rows};
+  return {values, function.loss == Loss::kNone ? 0 : function.loss == Loss::kReduced ? 1 : size.rows};
 }
 
 Results MatrixOf(const Function &function, const Size &size, float *values) {
@@ -77,42 +135,78 @@ bool Near(const Results &a, const Results &plain) {
   return std::isfinite(largest) && near == plain.count;  // NaN is near nothing
 }
 
-Agreement Compare(const Function &function, const Size &size, const std::vector<std::string> &isas) {
-  const Data &data = SharedData();
-  const problem p = ProblemOf(function, size);
-  const Results losses = LossesOf(function, size, data.per_row), matrix = MatrixOf(function, size, data.matrix);
-  const Results first_losses = LossesOf(function, size, data.expected_per_row),
-                first_matrix = MatrixOf(function, size, data.expected);
-  const auto poison = [&] {  // with NaN, so that a result that was not written is one that differs
-    std::memset(losses.values, 0xff, losses.Bytes());
-    std::memset(matrix.values, 0xff, matrix.Bytes());
-    Prepare(function, size);
-  };
+// The results of a function at a size, and beside them those of a call before, to compare with.
+class Comparison {
+ public:
+  Comparison(const Function &function, const Size &size)
+      : function_(function),
+        size_(size),
+        problem_(ProblemOf(function, size)),
+        losses_(LossesOf(function, size, SharedData().per_row)),
+        matrix_(MatrixOf(function, size, SharedData().matrix)),
+        kept_losses_(LossesOf(function, size, SharedData().expected_per_row)),
+        kept_matrix_(MatrixOf(function, size, SharedData().expected)) {}
 
+  // Before each call: NaN everywhere, so that a result that was not written is one that differs.
+  const problem &Poisoned() {
+    std::memset(losses_.values, 0xff, losses_.Bytes());
+    std::memset(matrix_.values, 0xff, matrix_.Bytes());
+    Prepare(function_, size_);
+    return problem_;
+  }
+  // What went wrong; empty if nothing did.
+  std::string Vloss(const std::string &isa) {
+    vloss_status status = vloss_isa_force(isa.c_str());
+    if (status == VLOSS_OK) status = function_.vloss(Poisoned());
+    return status == VLOSS_OK ? "" : isa + ": " + vloss_status_message(status);
+  }
+  void Keep() {
+    std::memcpy(kept_losses_.values, losses_.values, losses_.Bytes());
+    std::memcpy(kept_matrix_.values, matrix_.values, matrix_.Bytes());
+  }
+  bool SameBits() const {
+    return !std::memcmp(kept_losses_.values, losses_.values, losses_.Bytes()) &&
+           !std::memcmp(kept_matrix_.values, matrix_.values, matrix_.Bytes());
+  }
+  bool Near() const { return ::Near(kept_losses_, losses_) && ::Near(kept_matrix_, matrix_); }
+
+ private:
+  const Function &function_;
+  const Size &size_;
+  problem problem_;
+  Results losses_, matrix_, kept_losses_, kept_matrix_;
+};
+
+Agreement Compare(const Function &function, const Size &size, const std::vector<std::string> &isas) {
+  Comparison comparison(function, size);
   Agreement agreement;
   for (const std::string &isa : isas) {
-    poison();
-    vloss_status status = vloss_isa_force(isa.c_str());
-    if (status == VLOSS_OK) status = function.vloss(p);
-    if (status != VLOSS_OK) {
-      agreement.error = isa + ": " + vloss_status_message(status);
-      return agreement;
-    }
+    agreement.error = comparison.Vloss(isa);
+    if (!agreement.error.empty()) return agreement;
     if (isa == isas.front()) {
-      std::memcpy(first_losses.values, losses.values, losses.Bytes());
-      std::memcpy(first_matrix.values, matrix.values, matrix.Bytes());
-    } else if (std::memcmp(first_losses.values, losses.values, losses.Bytes()) ||
-               std::memcmp(first_matrix.values, matrix.values, matrix.Bytes())) {
+      comparison.Keep();
+    } else if (!comparison.SameBits()) {
       agreement.error = isa + " and " + isas.front() + " give different bits";
       return agreement;
     }
     agreement.isas++;
   }
-  poison();
-  function.plain(&p);
-  if (!Near(first_losses, losses) || !Near(first_matrix, matrix))
-    agreement.error = isas.front() + " and the plain loop give different results";
+  function.plain(&comparison.Poisoned());
+  if (!comparison.Near()) agreement.error = isas.front() + " and the plain loop give different results";
   return agreement;
+}
+
+// What went wrong; empty if the peer gives about the same results as vloss.
+std::string ComparePeer(const Function &function, const Size &size, const Peer &peer) {
+  const std::string &isa = SupportedIsas().front();
+  Comparison comparison(function, size);
+  const std::string error = comparison.Vloss(isa);
+  if (!error.empty()) return error;
+  comparison.Keep();
+  const PeerCall call = peer.functions.at(function.name)(comparison.Poisoned());
+  call.run();
+  if (call.fetch) call.fetch();
+  return comparison.Near() ? "" : isa + " and " + peer.name + " give different results";
 }
 
 std::map<std::string, Agreement> agreements;  // by row name without a variant
@@ -123,7 +217,25 @@ const Agreement &CompareOnce(const Function &function, const Size &size, const s
   return entry->second;
 }
 
+std::map<std::string, std::string> peer_errors;  // by row name
+
+const std::string &ComparePeerOnce(const Function &function, const Size &size, const Peer &peer) {
+  const auto [entry, missing] = peer_errors.try_emplace(RowName(function, peer.name, size));
+  if (missing) entry->second = ComparePeer(function, size, peer);
+  return entry->second;
+}
+
 // ---- Timing
+
+void CountFunction(benchmark::State &state, const Function &function, const Size &size) {
+  const bench_limit *limit = LimitOf(function);
+  const std::size_t elements = size.rows * size.classes;
+  if (limit)
+    Count(state, elements, elements * limit->bytes * ArraysOf(function) / limit->arrays);
+  else
+    Count(state, size.rows, 0);
+  Describe(state, function.traffic, size.bytes);
+}
 
 void TimeFunction(benchmark::State &state, const Function &function, const std::string &variant, const Size &size,
                   const std::vector<std::string> &isas) {
@@ -145,24 +257,36 @@ void TimeFunction(benchmark::State &state, const Function &function, const std::
     }
     if (status != VLOSS_OK) return Fail(state, vloss_status_message(status));
   }
-  const bench_limit *limit = LimitOf(function);
-  const std::size_t elements = size.rows * size.classes;
-  if (limit)
-    Count(state, elements, elements * limit->bytes);
-  else
-    Count(state, size.rows, 0);
+  CountFunction(state, function, size);
 }
 
-void TimeLimit(benchmark::State &state, const bench_limit &limit, bool memory) {
+void TimePeer(benchmark::State &state, const Function &function, const Size &size, const Peer &peer) try {
+  const std::string &error = ComparePeerOnce(function, size, peer);
+  if (!error.empty()) return Fail(state, error);
+
+  Prepare(function, size);
+  const PeerCall call = peer.functions.at(function.name)(ProblemOf(function, size));
+  call.run();  // the first may prepare what the others use
+  for (auto _ : state) {
+    call.run();
+    benchmark::ClobberMemory();
+  }
+  CountFunction(state, function, size);
+} catch (const std::exception &exception) {
+  Fail(state, peer.name + ": " + exception.what());
+}
+
+void TimeLimit(benchmark::State &state, const bench_limit &limit, const Place &place) {
   const Data &data = SharedData();
-  const std::size_t floats = (memory ? kMemoryBytes : kCacheBytes) / sizeof(float) / limit.arrays;
+  const std::size_t floats = std::max<std::size_t>(place.bytes / sizeof(float) / limit.arrays, BENCH_LIMIT_BLOCK);
   const std::size_t n = floats / BENCH_LIMIT_BLOCK * BENCH_LIMIT_BLOCK;
   std::memset(data.matrix, 0, n * sizeof(float));
   for (auto _ : state) {
-    limit.run(data.logits, data.upstream, data.matrix, n);
+    limit.run(data.logits, data.second, data.matrix, n);
     benchmark::ClobberMemory();
   }
   Count(state, n, n * limit.bytes);
+  Describe(state, limit.traffic, n * limit.arrays * sizeof(float));
 }
 
 // exp takes logits; log and log1p positive numbers of every size that a sum of exponentials has.
@@ -200,21 +324,43 @@ const std::map<std::string, const bench_math *> math_of_isa = {
 #endif
 };
 
+Size LossSize(const Function &function, const Place &place) {
+  return IsElementwise(function) ? Elements(function, place) : Rows(function, kLossClasses, place);
+}
+
+// What is timed: the sizes of the plan, and what is missing among them for speed against size, from L1 to memory.
+std::vector<Size> WithCurveOf(const Function &function, Plan plan) {
+  std::vector<Size> sizes = SizesOf(function, plan);
+  if (plan == Plan::kShort) return sizes;
+  for (const Place &place : kPlaces) {
+    const Size size = LossSize(function, place);
+    const auto same = [&](const Size &s) { return s.classes == size.classes && s.rows == size.rows; };
+    if (std::none_of(sizes.begin(), sizes.end(), same)) sizes.push_back(size);
+  }
+  return sizes;
+}
+
+std::string LimitNameIn(const Place &place, const std::string &traffic, const std::string &way) {
+  return "limit/" + traffic + "/" + way + "/" + place.name;
+}
+
 }  // namespace
 
 std::vector<Size> SizesOf(const Function &function, Plan plan) {
-  const bench_limit *limit = LimitOf(function);
   std::vector<Size> sizes;
+  for (const bool memory : {false, true}) {
+    if (!function.info || (plan == Plan::kShort && memory)) continue;
+    sizes.push_back(LossSize(function, PlaceOf(memory)));
+  }
   for (const std::size_t classes : kClasses)
     for (const bool memory : {false, true}) {
+      if (function.info) continue;
       // Two rows in L2 show nothing of a function that reads one logit a row but what a call costs.
-      const bool usual = memory ? classes == 50257 : classes == 128 || (classes == 50257 && limit);
+      const bool usual = memory ? classes == 50257 : classes == 128 || (classes == 50257 && LimitOf(function));
       const bool first = classes == 10 && !memory;
       if (plan == Plan::kTable && !usual && !function.headline) continue;
       if (plan == Plan::kShort && !usual && !(function.headline && first)) continue;
-      const std::size_t row_bytes = (limit ? limit->arrays : 1) * classes * sizeof(float);
-      const std::size_t rows = std::max<std::size_t>(1, (memory ? kMemoryBytes : kCacheBytes) / row_bytes);
-      sizes.push_back({classes, rows, memory, rows * row_bytes});
+      sizes.push_back(Rows(function, classes, PlaceOf(memory)));
     }
   return sizes;
 }
@@ -236,17 +382,25 @@ std::vector<std::string> IsasOf(const Size &size, Plan plan) {
   return isas;
 }
 
+std::vector<std::string> CallIsasOf(const Function &function, Plan plan) {
+  if (function.headline || (IsElementwise(function) && plan == Plan::kEverything)) return SupportedIsas();
+  if (IsElementwise(function) && plan == Plan::kTable) return {SupportedIsas().front()};
+  return {};
+}
+
 std::string RowName(const Function &function, const std::string &variant, const Size &size) {
-  return std::string(function.name) + "/" + variant + "/V:" + std::to_string(size.classes) +
-         "/N:" + std::to_string(size.rows);
+  const std::string shape = IsElementwise(function)
+                                ? "/n:" + std::to_string(size.classes)
+                                : "/V:" + std::to_string(size.classes) + "/N:" + std::to_string(size.rows);
+  return function.name + "/" + variant + shape;
 }
 
 std::string CallName(const Function &function, const std::string &isa) {
-  return "call/" + RowName(function, isa, kCall);
+  return "call/" + RowName(function, isa, CallOf(function));
 }
 
 std::string LimitName(const std::string &traffic, const std::string &way, bool memory) {
-  return "limit/" + traffic + "/" + way + (memory ? "/DRAM" : "/L2");
+  return LimitNameIn(PlaceOf(memory), traffic, way);
 }
 
 std::string MathName(const std::string &function, const std::string &isa, const std::string &whose) {
@@ -269,26 +423,31 @@ std::size_t RegisterRows(Plan plan, const BeforeRun &before_run) {
   };
 
   for (std::size_t i = 0; i < bench_limit_count; i++)
-    for (const bool memory : {false, true}) {
+    for (const Place &place : kPlaces) {
       const bench_limit &limit = bench_limits[i];
-      add(LimitName(limit.traffic, limit.way, memory),
-          [&limit, memory](benchmark::State &state) { TimeLimit(state, limit, memory); });
+      add(LimitNameIn(place, limit.traffic, limit.way),
+          [&limit, &place](benchmark::State &state) { TimeLimit(state, limit, place); });
     }
-  for (const Function &function : functions) {
-    for (const Size &size : SizesOf(function, plan)) {
-      const std::vector<std::string> isas = IsasOf(size, plan);
-      std::vector<std::string> variants = isas;
-      variants.push_back("plain");
-      for (const std::string &variant : variants)
-        add(RowName(function, variant, size), [&function, variant, size, isas](benchmark::State &state) {
-          TimeFunction(state, function, variant, size, isas);
+  for (const auto *some : {&functions, &losses})
+    for (const Function &function : *some) {
+      for (const Size &size : WithCurveOf(function, plan)) {
+        const std::vector<std::string> isas = IsasOf(size, plan);
+        std::vector<std::string> variants = isas;
+        variants.push_back("plain");
+        for (const std::string &variant : variants)
+          add(RowName(function, variant, size), [&function, variant, size, isas](benchmark::State &state) {
+            TimeFunction(state, function, variant, size, isas);
+          });
+        for (const Peer &peer : Peers())
+          if (peer.functions.count(function.name))
+            add(RowName(function, peer.name, size),
+                [&function, size, &peer](benchmark::State &state) { TimePeer(state, function, size, peer); });
+      }
+      for (const std::string &isa : CallIsasOf(function, plan))
+        add(CallName(function, isa), [&function, isa](benchmark::State &state) {
+          TimeFunction(state, function, isa, CallOf(function), SupportedIsas());
         });
     }
-    if (!function.headline) continue;
-    for (const std::string &isa : SupportedIsas())
-      add(CallName(function, isa),
-          [&function, isa](benchmark::State &state) { TimeFunction(state, function, isa, kCall, SupportedIsas()); });
-  }
   for (int i = 0; i < BENCH_MATH_COUNT; i++)
     for (const std::string &isa : SupportedIsas()) {
       const bench_math &math = math_of_isa.at(isa)[i];

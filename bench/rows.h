@@ -14,18 +14,20 @@
 enum class Plan { kEverything, kTable, kShort };
 
 struct Size {
-  std::size_t classes, rows;
-  bool memory;        // sized for memory rather than for L2
-  std::size_t bytes;  // the working set
+  std::size_t classes, rows;  // of an elementwise loss one row, of all elements
+  bool memory;                // sized for memory rather than for L2
+  std::size_t bytes;          // the working set
 };
 
-// What of the plan is measured. Scalar is left out of the table's sizes in memory: it is far from any limit of the
-// memory, so that it would say what it says in L2, and take most of the time.
+// What of the plan is measured. In the table losses are called with few elements on the best ISA only. Scalar is left
+// out of the table's sizes in memory: it is far from any limit of the memory, so that it would say what it says in L2,
+// and take most of the time.
 std::vector<Size> SizesOf(const Function &function, Plan plan);
 std::vector<std::string> IsasOf(const Size &size, Plan plan);
+std::vector<std::string> CallIsasOf(const Function &function, Plan plan);
 const std::vector<std::string> &SupportedIsas();  // best first
 
-// The names of the rows. variant: an ISA, or "plain".
+// The names of the rows. variant: an ISA, "plain", or a peer.
 std::string RowName(const Function &function, const std::string &variant, const Size &size);
 std::string CallName(const Function &function, const std::string &isa);
 std::string LimitName(const std::string &traffic, const std::string &way, bool memory);

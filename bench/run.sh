@@ -1,41 +1,75 @@
 #!/bin/sh
-# sh bench/run.sh [--short]: installs the Debian packages that are missing, builds with gcc, scores a real text with the
-# perplexity example, then measures and prints the table: under 5 minutes. --short measures fewer rows for less long, to see
-# that it all works. Builds go to build/bench, all measurements to build/bench/bench.json.
+# sh bench/run.sh [--short] [--peers]: installs the Debian packages that are missing, builds with gcc, scores a real text
+# with the perplexity example, checks bits and errors, then measures, prints the table and makes the report: under 5
+# minutes. --short measures fewer rows for less long, to see that it all works. --peers installs PyTorch, oneDNN, XNNPACK
+# and, if there is npm, ONNX Runtime, and measures them, too: under 15 minutes. Everything is in build/bench: report.html,
+# its twin report.md, report.json, and what they are made from, bench.json and check.json.
 set -eu
 table=--table
 tokens=500
-case $#:${1-} in
-  0:) ;;
-  1:--short)
-    table=--table-short
-    tokens=100
-    ;;
-  1:-h | 1:--help)
-    sed -n '2,4s/^# //p' "$0"
-    exit 0
-    ;;
-  *)
-    echo "run.sh: unknown arguments: $*" >&2
-    echo "usage: sh bench/run.sh [--short]" >&2
-    exit 2
-    ;;
-esac
+peers=OFF
+for argument; do
+  case $argument in
+    --short)
+      table=--table-short
+      tokens=100
+      ;;
+    --peers) peers=ON ;;
+    -h | --help)
+      sed -n '2,6s/^# //p' "$0"
+      exit 0
+      ;;
+    *)
+      echo "run.sh: unknown arguments: $*" >&2
+      echo "usage: sh bench/run.sh [--short] [--peers]" >&2
+      exit 2
+      ;;
+  esac
+done
 cd "$(dirname "$0")/.."
 . tests/packages.sh
 build=build/bench
 
 need gcc g++ libc6-dev cmake ninja-build pkg-config libsleef-dev libbenchmark-dev
 need libsphinxbase-dev pocketsphinx-en-us bible-kjv bible-kjv-text # for the perplexity example
+need python3 python3-jinja2                                       # for the report
+
+# Debian has no ONNX Runtime, but npm's package for Node.js contains the library. Nothing else of it is kept, or run.
+fetch_onnxruntime() {
+  echo "== fetching ONNX Runtime"
+  download=$(mktemp -d)
+  if (cd "$download" && npm pack onnxruntime-node@1.30.0 >npm.log 2>&1 && tar -xzf onnxruntime-node-*.tgz); then
+    mkdir -p "$onnxruntime"
+    mv "$download/package/bin/napi-v6/linux/$(node -p process.arch)/libonnxruntime.so.1" "$onnxruntime"
+  else
+    echo "run.sh: ONNX Runtime is left out, as npm could not get it: $(tail -n 3 "$download/npm.log")" >&2
+  fi
+  rm -r "$download"
+}
+
+onnxruntime=$PWD/$build/onnxruntime
+if [ "$peers" = ON ]; then
+  need libtorch-dev libdnnl-dev libxnnpack-dev libpthreadpool-dev # the last for a header that XNNPACK's includes
+  [ -e "$onnxruntime/libonnxruntime.so.1" ] || fetch_onnxruntime
+fi
 
 echo "== build"
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++ \
-  -DVLOSS_BUILD_BENCH=ON -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_TESTS=OFF
-cmake --build "$build" --target vloss-bench example_perplexity
+  -DVLOSS_BUILD_BENCH=ON -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_TESTS=ON \
+  -DVLOSS_BENCH_PEERS=$peers -DONNXRUNTIME_ROOT="$onnxruntime"
+cmake --build "$build" --target vloss-bench vloss-check example_perplexity
 
 echo
 echo "== a real text under a real 72,547-word model: examples/perplexity"
 "$build/examples/perplexity" --tokens "$tokens"
+
+echo
+echo "== vloss-check: bits and errors of every function"
+"$build/tests/check/vloss-check" --quick --json "$build/check.json" >"$build/check.txt" || {
+  cat "$build/check.txt"
+  exit 1
+}
+tail -n 1 "$build/check.txt"
 
 echo
 echo "== vloss-bench, medians of interleaved repetitions"
@@ -43,5 +77,10 @@ if [ "$table" = --table-short ]; then
   echo "a short run: fewer rows and repetitions, numbers not to be quoted"
 fi
 "$build/bench/vloss-bench" "$table" --benchmark_out="$build/bench.json" --benchmark_out_format=json
+
+/usr/bin/python3 bench/report/report.py "$build/bench.json" "$build/check.json" --out "$build"
 echo
-echo "all measurements: $build/bench.json"
+echo "== the report"
+for file in report.html report.md report.json; do
+  echo "$build/$file"
+done

@@ -10,14 +10,35 @@ fail() {
 rows=$("$bench" --benchmark_list_tests)
 for row in cross_entropy/forward/scalar/V:50257/N:1335 cross_entropy/forward_gradient/plain/V:50257/N:667 \
   softmax/plain/V:128256/N:261 log_softmax/scalar/V:10/N:6553 limit/read/linear/DRAM limit/copy/store/L2 \
-  math/exp/scalar/inline call/cross_entropy/forward/scalar/V:10/N:1; do
+  math/exp/scalar/inline call/cross_entropy/forward/scalar/V:10/N:1 huber/forward/scalar/n:65536 \
+  mse/forward_gradient/plain/n:22368256 cosine_similarity/forward/plain/V:1000/N:33554 call/mse/forward/scalar/n:4096; do
   printf '%s\n' "$rows" | grep -qxF "$row" || fail "no row named $row"
 done
 isas=$(printf '%s\n' "$rows" | sed -n 's,^call/cross_entropy/forward/\(.*\)/V:10/N:1$,\1,p')
 for isa in $isas; do
   for name in cross_entropy/forward cross_entropy/forward_gradient softmax log_softmax log_sum_exp; do
-    [ "$(printf '%s\n' "$rows" | grep -c "^$name/$isa/V:")" -eq 12 ] || fail "not 12 sizes of $name on $isa"
+    [ "$(printf '%s\n' "$rows" | grep -c "^$name/$isa/V:")" -eq 14 ] || fail "not 14 sizes of $name on $isa"
   done
+done
+
+# Both forms of every loss of the registry, from L1 to memory.
+losses=$(sed -n -e 's/^LOSS([^,]*, \([a-z0-9_]*\), ELEMENTWISE,.*/\1/p' -e 's/^LOSS([^,]*, \([a-z0-9_]*\), ROWS,.*/\1/p' \
+  "$(dirname "$0")/../kernels/losses.def")
+forms=0
+for loss in $losses; do
+  for form in forward forward_gradient; do
+    forms=$((forms + 1))
+    for variant in $isas plain; do
+      [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/")" -eq 4 ] || fail "not 4 sizes of $loss/$form on $variant"
+    done
+  done
+done
+[ "$forms" -gt 0 ] || fail "no loss found in the registry"
+
+# The peers, if any are built in: each has a softmax.
+peers=$(printf '%s\n' "$rows" | sed -n 's,^softmax/\([a-z0-9]*\)/V:10/N:6553$,\1,p' | grep -vxF -e plain -e "$isas" || test $? -eq 1)
+for peer in $peers; do
+  [ "$(printf '%s\n' "$rows" | grep -c "^softmax/$peer/V:")" -eq 14 ] || fail "not 14 sizes of softmax of $peer"
 done
 
 # Only sizes in L2: every function, in three to four digits of rows.
@@ -25,13 +46,24 @@ out=$("$bench" --benchmark_filter='/V:128/N:[0-9]{3,4}$|^call/|^math/|^limit/.*/
   fail "the small rows: $out"
 printf '%s\n' "$out" | grep ERROR && fail "a row reports an error"
 [ "$(printf '%s\n' "$out" | grep -c '^[a-z_]*/.*items_per_second=')" -ge 50 ] || fail "fewer rows ran than there are: $out"
+for peer in $peers; do
+  printf '%s\n' "$out" | grep -q "^softmax/$peer/V:128/.*items_per_second=" || fail "no row of $peer ran: $out"
+done
 
-# The table of the same, with the comparison of bits that it reports.
-table=$("$bench" --table-short --benchmark_filter='/V:128/N:[0-9]{3,4}$' --benchmark_min_time=0.001 \
-  --benchmark_repetitions=1 2>&1) || fail "the table: $table"
+# The table of the same and of the losses, with the comparison of bits that it reports.
+table=$("$bench" --table-short --benchmark_filter='/V:128/N:[0-9]{3,4}$|/n:[0-9]{5}$|/V:1000/N:[0-9]{2,3}$' \
+  --benchmark_min_time=0.001 --benchmark_repetitions=1 2>&1) || fail "the table: $table"
 count=$(printf '%s\n' "$isas" | wc -l)
 [ "$(printf '%s\n' "$table" | grep -c "128 classes, in L2 .* $count equal\$")" -eq 10 ] ||
   fail "not 10 functions with $count equal ISAs: $table"
+[ "$(printf '%s\n' "$table" | grep -c " |   $count\$")" -eq "$forms" ] ||
+  fail "not $forms forms of losses with $count equal ISAs: $table"
+for peer in $peers; do
+  printf '%s\n' "$table" | grep -Eq "^peer $peer +[^ ].*: " || fail "the table does not say what $peer is: $table"
+done
+[ -z "$peers" ] || [ "$(printf '%s\n' "$table" | grep -Ec "128 classes, in L2 .*[0-9]x [a-z]+\$")" -ge 1 ] ||
+  fail "the table has no peers: $table"
 long=$(printf '%s\n' "$table" | awk 'length > 120')
 [ -z "$long" ] || fail "wider than 120 columns: $long"
-printf 'ok: %s rows, ISAs %s\n' "$(printf '%s\n' "$rows" | wc -l)" "$(printf '%s' "$isas" | tr '\n' ' ')"
+printf 'ok: %s rows, ISAs %s, peers %s\n' "$(printf '%s\n' "$rows" | wc -l)" "$(printf '%s' "$isas" | tr '\n' ' ')" \
+  "$(printf '%s' "${peers:-none}" | tr '\n' ' ')"

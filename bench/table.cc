@@ -8,6 +8,7 @@
 
 #include "context.h"
 #include "limits.h"
+#include "peers/peers.h"
 
 namespace {
 
@@ -18,10 +19,19 @@ std::string Grouped(std::size_t n) {
   return digits;
 }
 
-std::string Words(const Size &size) {
+std::string Place(const Size &size) {
   const long l2 = L2Bytes();
   const bool fits = l2 <= 0 || size.bytes <= static_cast<std::size_t>(l2);
-  return Grouped(size.classes) + " classes, in " + (size.memory ? "memory" : fits ? "L2" : "cache");
+  return size.memory ? "in memory" : fits ? "in L2" : "in cache";
+}
+
+std::string Words(const Size &size) { return Grouped(size.classes) + " classes, " + Place(size); }
+
+bool TimedInMemory(const std::string &isa) {
+  Size memory{};
+  memory.memory = true;
+  const std::vector<std::string> isas = IsasOf(memory, Plan::kTable);
+  return std::find(isas.begin(), isas.end(), isa) != isas.end();
 }
 
 void Heading(const char *text) { std::printf("\n%s\n", text); }
@@ -73,8 +83,10 @@ void Table::Finalize() {
   if (isatty(STDERR_FILENO)) std::fprintf(stderr, "\r               \r");
   if (Any("limit/")) PrintLimits();
   PrintFunctions();
+  PrintLosses();
+  PrintPeers();
   if (Any("math/")) PrintMath();
-  if (Any("call/")) PrintCalls();
+  PrintCalls();
   std::fflush(stdout);
   for (const auto &[row, message] : errors_) std::fprintf(stderr, "%s: %s\n", row.c_str(), message.c_str());
 }
@@ -123,8 +135,8 @@ void Table::PrintFunctions() const {
     for (const Size &size : SizesOf(function, plan_)) {
       if (!Find(RowName(function, "plain", size)) && AgreementOf(function, size).error.empty()) continue;
       if (first)
-        std::printf("%s%s\n", function.name,
-                    *function.traffic ? "" : ", in 1e9 rows a second: it reads one logit a row");
+        std::printf("%s%s\n", function.name.c_str(),
+                    function.traffic.size() ? "" : ", in 1e9 rows a second: it reads one logit a row");
       first = false;
       PrintFunction(function, size);
     }
@@ -158,6 +170,115 @@ void Table::PrintFunction(const Function &function, const Size &size) const {
     std::printf(" |  NO\n");
 }
 
+// Of a loss in L2 and in memory, the columns of the ISAs: speed, share and times; of those that are not timed in
+// memory, being far from any limit, the speed alone.
+void Table::PrintLosses() const {
+  const auto measured = [&](const Function &function) {
+    const std::vector<Size> sizes = SizesOf(function, plan_);
+    return std::any_of(sizes.begin(), sizes.end(), [&](const Size &size) {
+      return Find(RowName(function, "plain", size)) || !AgreementOf(function, size).error.empty();
+    });
+  };
+  bool first = true;
+  for (const Matrix form : {Matrix::kNone, Matrix::kOutput}) {
+    bool first_of_form = true;
+    for (const Function &function : losses) {
+      if (function.matrix != form || !measured(function)) continue;
+      if (first)
+        Heading(
+            "The losses, read as above; row losses have 1,000 classes. call: 4,096 elements on the best ISA, in us");
+      if (first_of_form) PrintLossHead(function, form == Matrix::kNone ? "forward" : "forward and gradient");
+      PrintLoss(function);
+      first = first_of_form = false;
+    }
+  }
+}
+
+void Table::PrintLossHead(const Function &function, const char *form) const {
+  std::string places, isas;
+  for (const Size &size : SizesOf(function, Plan::kEverything)) {
+    std::string columns = " |";
+    for (const std::string &isa : IsasOf(size, Plan::kTable)) {
+      columns += std::string(isa.size() < 7 ? 7 - isa.size() : 1, ' ') + isa;
+      if (TimedInMemory(isa)) columns += std::string(11, ' ');
+    }
+    std::string place = " |  " + Place(size);
+    place.resize(columns.size(), ' ');
+    places += place;
+    isas += columns;
+  }
+  std::printf("%-23s%s |  call |bits\n%-23s%s |       |\n", form, places.c_str(), "", isas.c_str());
+}
+
+void Table::PrintLoss(const Function &function) const {
+  std::printf(std::strlen(function.info->name) > 21 ? "  %s\n%23s" : "  %-21s%s", function.info->name, "");
+  std::size_t compared = 0;
+  bool agree = true;
+  for (const Size &size : SizesOf(function, Plan::kEverything)) {
+    const Median *plain = Find(RowName(function, "plain", size));
+    const double limit = LimitOf(function.traffic, size.memory);
+    std::printf(" |");
+    for (const std::string &isa : IsasOf(size, Plan::kTable)) {
+      const Median *median = Find(RowName(function, isa, size));
+      median ? std::printf("%7.2f", median->items / 1e9) : std::printf("%7s", "-");
+      if (!TimedInMemory(isa)) continue;
+      const double share = median && limit > 0 ? median->bytes / limit : 0;
+      share > 0 ? std::printf("%4.0f%%", 100 * share) : std::printf("%5s", "-");
+      const double times = median && plain ? median->items / plain->items : 0;
+      times > 0 ? std::printf("%5.*fx", times < 9.995 ? 2 : 1, times) : std::printf("%6s", "-");
+    }
+    const Agreement agreement = AgreementOf(function, size);
+    compared = std::max(compared, agreement.isas);
+    agree = agree && agreement.error.empty();
+  }
+  const Median *call = Find(CallName(function, SupportedIsas().front()));
+  call ? std::printf(" |%6.2f", call->nanoseconds / 1e3) : std::printf(" |%6s", "-");
+  agree ? std::printf(" |%4zu\n", compared) : std::printf(" |  NO\n");
+}
+
+// Of every function that a peer computes: all speeds, and how many times as fast as the fastest of the others vloss is.
+void Table::PrintPeers() const {
+  const std::string &isa = SupportedIsas().front();
+  std::vector<std::string> others{"plain"};
+  for (const Peer &peer : Peers()) others.push_back(peer.name);
+  const auto width = [](const std::string &name) { return std::max(8, static_cast<int>(name.size()) + 1); };
+
+  bool first = true;
+  for (const auto *some : {&functions, &losses})
+    for (const Function &function : *some) {
+      bool first_size = true;
+      for (const Size &size : SizesOf(function, plan_)) {
+        const auto speed = [&](const std::string &name) {
+          const Median *median = Find(RowName(function, name, size));
+          return median ? median->items / 1e9 : 0;
+        };
+        const auto cell = [&](const std::string &name) {
+          speed(name) > 0 ? std::printf("%*.2f", width(name), speed(name)) : std::printf("%*s", width(name), "-");
+        };
+        if (std::none_of(others.begin() + 1, others.end(), speed)) continue;
+        if (first) {
+          Heading(
+              "The peers, on one thread, in 1e9 elements a second; what each was asked to do stands at the top. plain "
+              "is "
+              "C\n"
+              "that the compiler vectorises with libmvec. At the end how many times as fast as the fastest vloss is");
+          std::printf("%-28s%*s", "", width(isa), isa.c_str());
+          for (const std::string &name : others) std::printf("%*s", width(name), name.c_str());
+          std::printf("\n");
+        }
+        if (first_size) std::printf("%s\n", function.name.c_str());
+        first = first_size = false;
+
+        std::printf("  %-26s", (function.info ? Place(size) : Words(size)).c_str());
+        cell(isa);
+        for (const std::string &name : others) cell(name);
+        const auto fastest = *std::max_element(others.begin(), others.end(),
+                                               [&](const auto &x, const auto &y) { return speed(x) < speed(y); });
+        std::printf("%8.2fx %s\n", speed(isa) / speed(fastest), fastest.c_str());
+      }
+    }
+}
+
 void Table::PrintMath() const {
   Heading("exp, log and log1p in L1, in 1e9 a second: as vloss inlines them, and as calls into SLEEF");
   std::printf("%-12s%-12s%10s%10s\n", "function", "ISA", "inlined", "SLEEF");
@@ -171,13 +292,18 @@ void Table::PrintMath() const {
 }
 
 void Table::PrintCalls() const {
-  Heading("One call on one row of 10 classes, in ns");
+  bool first = true;
   for (const Function &function : functions) {
-    if (!function.headline) continue;
-    std::printf("%-32s", function.name);
+    std::string calls;
     for (const std::string &isa : SupportedIsas())
-      if (const Median *median = Find(CallName(function, isa)))
-        std::printf("%10s %6.1f", isa.c_str(), median->nanoseconds);
-    std::printf("\n");
+      if (const Median *median = Find(CallName(function, isa))) {
+        char call[32];
+        std::snprintf(call, sizeof call, "%10s %6.1f", isa.c_str(), median->nanoseconds);
+        calls += call;
+      }
+    if (calls.empty()) continue;
+    if (first) Heading("One call on one row of 10 classes, in ns");
+    first = false;
+    std::printf("%-32s%s\n", function.name.c_str(), calls.c_str());
   }
 }

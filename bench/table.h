@@ -34,6 +34,10 @@ class Table : public benchmark::BenchmarkReporter {
   void PrintLimits() const;
   void PrintFunctions() const;
   void PrintFunction(const Function &function, const Size &size) const;
+  void PrintLosses() const;
+  void PrintLossHead(const Function &function, const char *form) const;
+  void PrintLoss(const Function &function) const;
+  void PrintPeers() const;
   void PrintMath() const;
   void PrintCalls() const;
 

@@ -1,0 +1,50 @@
+// Both forms of every loss of the registry as functions of the bench: a new loss is among them by itself.
+#include "functions.h"
+#include "plain.h"
+
+namespace {
+
+vloss_status RunLoss(const vloss_loss_info &info, const problem &p, float *grad) {
+  vloss_loss_args args{};
+  args.kind = info.kind;
+  args.rows = p.rows;
+  args.columns = p.classes;
+  args.prediction = p.input;
+  if (takes_target(info.operands)) args.target = p.target;
+  if (info.operands & VLOSS_TAKES_TARGET_PER_ROW) args.target = p.row_target;
+  if (info.operands & (VLOSS_TAKES_LABELS | VLOSS_TAKES_LABEL_LISTS)) args.labels = p.labels;
+  if (takes_other(info.operands)) args.other = p.other;
+  args.parameters = p.parameters;
+  args.parameter_count = info.parameter_count;
+  args.reduction = info.family == VLOSS_ROWS ? VLOSS_SUM : VLOSS_MEAN;
+  args.loss = p.loss;
+  args.grad = grad;
+  return vloss_loss(&args);
+}
+
+std::vector<double> ParametersOf(const vloss_loss_info &info) {
+  std::vector<double> values;
+  for (std::size_t i = 0; i < info.parameter_count; i++) values.push_back(value_of(&info.parameters[i]));
+  return values;
+}
+
+std::vector<Function> FormsOfAll() {
+  std::vector<Function> forms;
+  for (std::size_t i = 0; const vloss_loss_info *info = vloss_loss_info_at(i); i++) {
+    if (info->family == VLOSS_LOGITS) continue;
+    const plain_loss plain = plain_loss_of(info->kind);
+    const std::size_t operands =
+        1u + (takes_target(info->operands) ? 1u : 0u) + (takes_other(info->operands) ? 1u : 0u);
+    forms.push_back({std::string(info->name) + "/forward", "read", false, Loss::kReduced, Matrix::kNone,
+                     [info](const problem &p) { return RunLoss(*info, p, nullptr); }, plain.forward, info, operands,
+                     ParametersOf(*info)});
+    forms.push_back({std::string(info->name) + "/forward_gradient", operands == 1 ? "copy" : "add", false,
+                     Loss::kReduced, Matrix::kOutput, [info](const problem &p) { return RunLoss(*info, p, p.matrix); },
+                     plain.forward_gradient, info, operands + 1, ParametersOf(*info)});
+  }
+  return forms;
+}
+
+}  // namespace
+
+const std::vector<Function> losses = FormsOfAll();

@@ -1,0 +1,318 @@
+"""Brings what vloss-bench and vloss-check wrote into the order of the report: report.json, which the page and its
+Markdown twin print. Works from the names of the rows alone: FUNCTION/VARIANT/SIZES, limit/TRAFFIC/WAY/..,
+math/FUNCTION/ISA/WHOSE and call/FUNCTION/ISA/SIZES. A variant is an ISA of the context, "plain", or else a peer.
+"""
+
+import math
+import re
+import statistics
+from collections import defaultdict
+
+SIZE = re.compile(r"^([A-Za-z]+):(\d+)$")  # one of the last parts of a row's name: V:1000, N:131, n:65536
+PLAIN = "plain"
+BASELINE = "scalar"
+IN_MEMORY = "memory"
+NEAR_LIMIT = 0.8  # of the limit's speed: what the summary counts as near
+
+
+class InputError(Exception):
+    """What was read is not what vloss-bench or vloss-check writes."""
+
+
+def report(bench: dict, check: dict | None) -> dict:
+    """The whole report. check: None where vloss-check did not run."""
+    try:
+        context, benchmarks = bench["context"], bench["benchmarks"]
+        rows, failed = _rows(benchmarks)
+        isas = context["ISAs"].split()
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"this is not the JSON of vloss-bench: {error!r}") from error
+    caches = _caches(context)
+    limits = _limits(rows, caches)
+    checked = _checked(check) if check is not None else {}
+    functions = _functions(rows, isas, caches, limits, checked)
+    if not functions:
+        raise InputError("vloss-bench timed no function")
+    return {
+        "machine": _machine(context, caches, check),
+        "isas": isas,
+        "peers": _peers(context, functions),
+        "peer_heap": context.get("peers' heap"),
+        "summary": _summary(functions),
+        "functions": functions,
+        "limits": limits,
+        "math": _math(rows),
+        "calls": _calls(rows),
+        "failed": failed,
+    }
+
+
+# ---- The rows of Google Benchmark -----------------------------------------------------------------------------------
+
+
+def _rows(benchmarks: list[dict]) -> tuple[list[dict], list[dict]]:
+    """One row for all repetitions of it, with the medians; in the order in which they were registered."""
+    repetitions: dict[str, list[dict]] = defaultdict(list)
+    failed = {}
+    for run in benchmarks:
+        if run.get("error_occurred"):
+            failed.setdefault(run["run_name"], run["error_message"])
+        elif run["run_type"] == "iteration":
+            repetitions[run["run_name"]].append(run)
+    rows = [
+        _row(name, runs) for name, runs in sorted(repetitions.items(), key=lambda r: r[1][0]["family_index"])
+    ]
+    return rows, [{"row": name, "error": error} for name, error in failed.items()]
+
+
+def _row(name: str, runs: list[dict]) -> dict:
+    parts = name.split("/")
+    sizes = {}
+    while found := SIZE.match(parts[-1]):
+        sizes[found[1]] = int(found[2])
+        parts.pop()
+    speeds = [run.get("items_per_second", 0.0) for run in runs]
+    median = statistics.median(speeds)
+    return {
+        "parts": parts,
+        "sizes": dict(reversed(sizes.items())),
+        "traffic": runs[0].get("label", ""),
+        "working_set": int(runs[0].get("working_set", 0)),
+        "per_second": median,
+        "bytes_per_second": statistics.median(run.get("bytes_per_second", 0.0) for run in runs),
+        "spread": (max(speeds) - min(speeds)) / median if median else 0.0,
+        "repetitions": len(runs),
+        "nanoseconds": statistics.median(run["cpu_time"] * _NANOSECONDS[run["time_unit"]] for run in runs),
+    }
+
+
+_NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
+
+
+# ---- The machine ----------------------------------------------------------------------------------------------------
+
+
+def _caches(context: dict) -> list[dict]:
+    """The caches that hold data, smallest first."""
+    data = [cache for cache in context.get("caches", []) if cache["type"] != "Instruction"]
+    return [
+        {"name": f"L{cache['level']}", "bytes": cache["size"], "shared_by": cache["num_sharing"]}
+        for cache in sorted(data, key=lambda cache: cache["level"])
+    ]
+
+
+def _level(working_set: int, caches: list[dict]) -> str:
+    return next((cache["name"] for cache in caches if working_set <= cache["bytes"]), IN_MEMORY)
+
+
+_NOT_THE_MACHINE = {"host_name", "executable", "caches", "load_avg", "num_cpus", "mhz_per_cpu", "ISAs",
+                    "cpu_scaling_enabled", "library_build_type", "json_schema_version", "library_version"}  # fmt: skip
+
+
+def _machine(context: dict, caches: list[dict], check: dict | None) -> dict:
+    # Keys that are about peers are in their own table.
+    rest = {key: value for key, value in context.items() if key not in _NOT_THE_MACHINE and not key.startswith("peer")}
+    machine = {"cpu": rest.pop("cpu", "unknown"), "date": rest.pop("date", "unknown")}
+    machine["logical CPUs"] = f"{context['num_cpus']}, nominally {context['mhz_per_cpu']} MHz; one was used"
+    machine["load before the run"] = ", ".join(f"{load:.2f}" for load in context["load_avg"]) or "unknown"
+    machine |= rest
+    if check is not None:
+        cases = sum(line["cases"] for line in check["lines"])
+        machine["vloss-check"] = f"{cases:,} cases, {check['failures']} failures, seed {check['seed']}"
+    return {"properties": machine, "caches": caches}
+
+
+# ---- Limits, and what is measured against them ----------------------------------------------------------------------
+
+
+def _limits(rows: list[dict], caches: list[dict]) -> list[dict]:
+    """For each traffic and working set the fastest way to move it."""
+    best: dict[tuple[str, int], dict] = {}
+    for row in rows:
+        if row["parts"][0] != "limit":
+            continue
+        limit = {
+            "traffic": row["parts"][1],
+            "way": row["parts"][2],
+            "working_set": row["working_set"],
+            "level": _level(row["working_set"], caches),
+            "bytes_per_second": row["bytes_per_second"],
+        }
+        key = (limit["traffic"], limit["working_set"])
+        if key not in best or best[key]["bytes_per_second"] < limit["bytes_per_second"]:
+            best[key] = limit
+    return sorted(best.values(), key=lambda limit: (limit["traffic"], limit["working_set"]))
+
+
+def _limit_of(traffic: str, working_set: int, level: str, limits: list[dict]) -> float | None:
+    """Bytes a second: the nearest working set that lies in the same level of the memory."""
+    near = [limit for limit in limits if limit["traffic"] == traffic and limit["level"] == level]
+    if not near:
+        return None
+    return min(near, key=lambda limit: abs(math.log(limit["working_set"] / working_set)))["bytes_per_second"]
+
+
+def _functions(rows: list[dict], isas: list[str], caches: list[dict], limits: list[dict], checked: dict) -> list[dict]:
+    functions: dict[str, dict[tuple, list[dict]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row["parts"][0] not in ("limit", "math", "call"):
+            name = "/".join(row["parts"][:-1])
+            functions[name][tuple(row["sizes"].items())].append(row)
+    return [_function(name, by_size, isas, caches, limits, checked) for name, by_size in functions.items()]
+
+
+def _function(name: str, by_size: dict, isas: list[str], caches: list[dict], limits: list[dict], checked: dict) -> dict:
+    check = checked.get(name.split("/")[0])
+    if check is not None and name.endswith("/forward"):  # the forward alone writes no gradient
+        check = check | {"ulp": {output: ulp for output, ulp in check["ulp"].items() if output != "grad"}}
+    points = [_point(size, rows, isas, caches, limits, check) for size, rows in by_size.items()]
+    points.sort(key=lambda point: (point["sizes"].get("V", 0), point["working_set"]))
+    # The shape with the most working sets is the one whose speed is drawn against size; of several the largest.
+    working_sets: dict[int, set] = defaultdict(set)
+    for point in points:
+        working_sets[point["sizes"].get("V", 0)].add(point["working_set"])
+    main = max(working_sets, key=lambda classes: (len(working_sets[classes]), classes))
+    return {
+        "name": name,
+        "traffic": points[0]["traffic"],
+        "unit": points[0]["unit"],
+        "main_classes": main or None,
+        "check": check,
+        "points": points,
+    }
+
+
+def _point(size: tuple, rows: list[dict], isas: list[str], caches: list[dict], limits: list[dict], check: dict | None) -> dict:
+    sizes = dict(size)
+    first = rows[0]
+    elements = math.prod(sizes.values())
+    items = first["per_second"] * first["nanoseconds"] / 1e9  # a call
+    level = _level(first["working_set"], caches)
+    bytes_per_second = _limit_of(first["traffic"], first["working_set"], level, limits)
+    limit = bytes_per_second and bytes_per_second * first["per_second"] / first["bytes_per_second"]
+    of = {row["parts"][-1]: row["per_second"] for row in rows}
+    order = {variant: i for i, variant in enumerate([*isas, PLAIN])}
+    speeds = []
+    for row in sorted(rows, key=lambda row: order.get(row["parts"][-1], len(order))):
+        variant, speed = row["parts"][-1], row["per_second"]
+        kind = "isa" if variant in isas else "plain" if variant == PLAIN else "peer"
+        speeds.append(
+            {
+                "variant": variant,
+                "kind": kind,
+                "per_second": speed,
+                "spread": row["spread"],
+                "repetitions": row["repetitions"],
+                "share_of_limit": speed / limit if limit else None,
+                "over_plain": speed / of[PLAIN] if PLAIN in of else None,
+                "over_scalar": speed / of[BASELINE] if BASELINE in of else None,
+                # vloss-check holds all ISAs to the same bits, and so to the same error.
+                "ulp": check["ulp"] if check and kind == "isa" else None,
+            }
+        )
+    return {
+        "sizes": sizes,
+        "working_set": first["working_set"],
+        "level": level,
+        "traffic": first["traffic"],
+        "unit": "rows" if "N" in sizes and items < elements / 2 else "elements",
+        "limit": limit,
+        "fastest": max(speeds, key=lambda s: s["per_second"])["variant"],
+        "speeds": speeds,
+    }
+
+
+# ---- What vloss-check found -----------------------------------------------------------------------------------------
+
+
+def _checked(check: dict) -> dict:
+    """By function: whether all ISAs gave the same bits in every case, and the worst error of each output."""
+    try:
+        found: dict[str, dict] = {}
+        for line in check["lines"]:
+            function = found.setdefault(
+                line["function"], {"cases": 0, "failures": 0, "isas": check["isas"].split(), "bits": "equal", "ulp": {}}
+            )
+            function["cases"] += line["cases"]
+            function["failures"] += line["failures"]
+            if line["bits"] == "DIFF":
+                function["bits"] = "different"
+            for output, ulp in line["ulp"].items():
+                # not a number where the reference has one: JSON has no infinity, so it is a string
+                worst = float(ulp)
+                function["ulp"][output] = max(function["ulp"].get(output, 0.0), math.inf if math.isnan(worst) else worst)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"this is not the JSON of vloss-check: {error!r}") from error
+    for function in found.values():
+        if len(function["isas"]) < 2 and function["bits"] == "equal":
+            function["bits"] = "one ISA"
+        # Class indices are right or wrong; an error of 0 ulp says nothing of them.
+        function["ulp"] = {o: u if math.isfinite(u) else "inf" for o, u in function["ulp"].items() if u > 0}
+    return found
+
+
+# ---- The rest -------------------------------------------------------------------------------------------------------
+
+
+def _peers(context: dict, functions: list[dict]) -> list[dict]:
+    """The context has "peer NAME": "VERSION: what it was asked to do"."""
+    rows = {s["variant"] for f in functions for p in f["points"] for s in p["speeds"] if s["kind"] == "peer"}
+    peers = []
+    for key, value in context.items():
+        if found := re.match(r"^peer (.+)$", key):
+            version, _, asked = value.partition(": ")
+            peers.append({"name": found[1], "version": version, "asked": asked, "timed": found[1] in rows})
+    known = {peer["name"] for peer in peers}
+    return peers + [{"name": n, "version": "unknown", "asked": "unknown", "timed": True} for n in sorted(rows - known)]
+
+
+def _math(rows: list[dict]) -> list[dict]:
+    by: dict[tuple, dict] = defaultdict(dict)
+    for row in rows:
+        if row["parts"][0] == "math":
+            _, function, isa, whose = row["parts"]
+            by[function, isa][whose] = row["per_second"]
+    return [{"function": function, "isa": isa, "per_second": speeds} for (function, isa), speeds in by.items()]
+
+
+def _calls(rows: list[dict]) -> list[dict]:
+    by: dict[tuple, dict] = defaultdict(dict)
+    for row in rows:
+        if row["parts"][0] == "call":
+            by["/".join(row["parts"][1:-1]), tuple(row["sizes"].items())][row["parts"][-1]] = row["nanoseconds"]
+    return [{"function": name, "sizes": dict(sizes), "nanoseconds": ns} for (name, sizes), ns in by.items()]
+
+
+def _summary(functions: list[dict]) -> dict:
+    """Where the fastest ISA wins, how often it is near the limit, and where something else is ahead."""
+    wins: dict[str, int] = defaultdict(int)
+    behind, points, near, limited = [], 0, 0, 0
+    for function in functions:
+        for point in function["points"]:
+            ours = [s for s in point["speeds"] if s["kind"] == "isa"]
+            if not ours:
+                continue
+            points += 1
+            best = max(ours, key=lambda s: s["per_second"])
+            wins[point["fastest"]] += 1
+            if best["share_of_limit"] is not None:
+                limited += 1
+                near += best["share_of_limit"] >= NEAR_LIMIT
+            for other in point["speeds"]:
+                if other["kind"] != "isa" and other["per_second"] > best["per_second"]:
+                    behind.append(
+                        {
+                            "function": function["name"],
+                            "sizes": point["sizes"],
+                            "level": point["level"],
+                            "variant": other["variant"],
+                            "times": other["per_second"] / best["per_second"],
+                        }
+                    )
+    return {
+        "points": points,
+        "wins": dict(sorted(wins.items(), key=lambda win: -win[1])),
+        "limited": limited,
+        "near_limit": near,
+        "behind": sorted(behind, key=lambda entry: -entry["times"]),
+    }

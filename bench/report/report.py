@@ -1,0 +1,244 @@
+"""Makes the report of a run of the bench: report.html (one page, nothing outside of it), its twin report.md, and
+report.json with every number of both. Needs Debian's python3-jinja2.
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup, escape
+
+import charts
+import measured
+
+HERE = Path(__file__).resolve().parent
+SIZE_WORDS = {"V": "classes", "N": "rows", "n": "elements"}
+TRAFFIC_WORDS = {  # of bench/limits.h
+    "read": "reading its data once",
+    "fill": "writing one array",
+    "update": "reading an array and writing it in place",
+    "copy": "reading one array and writing another",
+    "add": "reading two arrays and writing a third",
+}
+PEER_COLOURS, ISA_COLOURS = 6, 4  # in page.css
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bench", type=Path, help="vloss-bench --benchmark_out=... --benchmark_out_format=json")
+    parser.add_argument("check", type=Path, nargs="?", help="vloss-check --json ...: adds worst errors and equal bits")
+    parser.add_argument("--out", type=Path, default=Path("."), help="folder of the three files (default: this one)")
+    arguments = parser.parse_args()
+    try:
+        report = measured.report(_read(arguments.bench), arguments.check and _read(arguments.check))
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        pages = {
+            "report.json": json.dumps(report, indent=1, allow_nan=False) + "\n",
+            "report.md": _render("page.md", report),
+            "report.html": _render("page.html", report),
+        }
+        for name, text in pages.items():
+            (arguments.out / name).write_text(text, encoding="utf-8")
+    except (OSError, measured.InputError) as error:
+        print(f"report.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _read(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise measured.InputError(f"{path}: not JSON: {error}") from error
+
+
+def _render(template: str, report: dict) -> str:
+    page = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=template.endswith(".html"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    colours = _Colours(report)
+    page.filters.update(speed=speed, share=share, times=times, words=words, size=size, ulp=ulp, ulp_numbers=ulp_numbers, ulp_worst=ulp_worst,
+                        anchor=anchor, traffic=traffic)
+    page.globals.update(
+        bar=lambda point, s: charts.bar(
+            s["per_second"], point["limit"], max(t["per_second"] for t in point["speeds"]), colours.css(s["variant"])
+        ),
+        cell=lambda point: cell(point, colours),
+        breakable=breakable,
+        css=colours.css,
+        best=best,
+        by_level=by_level,
+        size_curve=lambda function: size_curve(function, report["machine"]["caches"], colours),
+        classes_curve=lambda function: classes_curve(function, colours),
+        near_limit=measured.NEAR_LIMIT,
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
+    )
+    return page.get_template(template).render(**report)
+
+
+# ---- Numbers in words -----------------------------------------------------------------------------------------------
+
+
+def speed(per_second: float) -> str:
+    """In 1e9 a second, three digits."""
+    return digits(per_second / 1e9)
+
+
+def digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
+
+
+def share(of_limit: float | None) -> str:
+    return "–" if of_limit is None else f"{100 * of_limit:.0f} %" if of_limit >= 0.01 else f"{100 * of_limit:.1g} %"
+
+
+def times(factor: float | None) -> str:
+    return "–" if factor is None else f"{digits(factor)}×"
+
+
+def words(sizes: dict[str, int]) -> str:
+    """"1,000 classes × 131 rows"."""
+    return " × ".join(f"{n:,} {_plural(n, SIZE_WORDS.get(key, key))}" for key, n in sizes.items())
+
+
+def _plural(n: int, word: str) -> str:
+    return word if n != 1 else {"classes": "class"}.get(word, word.removesuffix("s"))
+
+
+def size(count: int) -> str:
+    """Of memory: "512 KiB"."""
+    for unit, factor in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}" if count < 1000 * factor else f"{count / factor:,.0f} {unit}"
+    return f"{count} bytes"
+
+
+def ulp(errors: dict[str, float | str] | None) -> str:
+    """"loss 1.58, grad 2.41"."""
+    return ", ".join(f"{output} {_ulp(worst)}" for output, worst in errors.items()) if errors else "–"
+
+
+def ulp_numbers(errors: dict[str, float | str] | None) -> str:
+    return " / ".join(map(_ulp, errors.values())) if errors else "–"
+
+
+def ulp_worst(errors: dict[str, float | str]) -> str:
+    """Of all outputs."""
+    return _ulp(max(errors.values(), key=float))  # "inf" sorts, too
+
+
+def _ulp(worst: float | str) -> str:
+    return worst if isinstance(worst, str) else f"{worst:.2f}"
+
+
+def traffic(name: str) -> str:
+    return TRAFFIC_WORDS.get(name, name)
+
+
+def breakable(name: str) -> Markup:
+    """A name that a narrow column may break where it has its joints."""
+    return Markup(re.sub("([/_])", r"\1<wbr>", str(escape(name))))
+
+
+def anchor(name: str) -> str:
+    return name.replace("/", "-")
+
+
+# ---- What the templates choose from the report ----------------------------------------------------------------------
+
+
+class _Colours:
+    """A class of page.css for every variant: ISAs by their place in the list, peers by theirs."""
+
+    def __init__(self, report: dict):
+        self._of = {"plain": "plain", "limit": "limit"}
+        self._of |= {isa: f"isa{i % ISA_COLOURS}" for i, isa in enumerate(report["isas"])}
+        self._of |= {peer["name"]: f"peer{i % PEER_COLOURS}" for i, peer in enumerate(report["peers"])}
+
+    def css(self, variant: str) -> str:
+        return self._of[variant]
+
+
+def best(point: dict) -> dict | None:
+    """The fastest ISA."""
+    ours = [s for s in point["speeds"] if s["kind"] == "isa"]
+    return max(ours, key=lambda s: s["per_second"]) if ours else None
+
+
+def cell(point: dict, colours: _Colours) -> Markup:
+    """The fastest, and where the other ISAs are."""
+    drawn = [s for s in point["speeds"] if s["variant"] == point["fastest"]]
+    drawn += [s for s in point["speeds"] if s["kind"] == "isa" and s["variant"] != point["fastest"]]
+    return charts.cell([(s["share_of_limit"] or 0.0, colours.css(s["variant"])) for s in drawn])
+
+
+def by_level(function: dict) -> dict[str, dict]:
+    """One point for each level of the memory: of the main shape, or else the largest shape measured there."""
+    chosen: dict[str, dict] = {}
+    order = [p for p in function["points"] if p["sizes"].get("V") != function["main_classes"]]
+    order += [p for p in function["points"] if p["sizes"].get("V") == function["main_classes"]]
+    for point in order:
+        chosen[point["level"]] = point
+    return chosen
+
+
+def _series(points: list[dict], x, colours: _Colours) -> list[charts.Series]:
+    series: dict[str, charts.Series] = {}
+    for point in points:
+        speeds = [(s["variant"], s["per_second"]) for s in point["speeds"]]
+        if point["limit"]:
+            speeds.insert(0, ("limit", point["limit"]))
+        for name, per_second in speeds:
+            series.setdefault(name, charts.Series(name, colours.css(name))).points.append((x(point), per_second / 1e9))
+    return list(series.values())
+
+
+def size_curve(function: dict, caches: list[dict], colours: _Colours) -> Markup | None:
+    points = [p for p in function["points"] if p["sizes"].get("V") == function["main_classes"]]
+    if len({p["working_set"] for p in points}) < 2:
+        return None
+    ticks = [(float(1 << power), size(1 << power)) for power in range(10, 40, 4)]
+    axis = charts.Axis("memory touched by a call", ticks, [(c["bytes"], c["name"]) for c in caches])
+    return charts.curves(
+        f"size-{anchor(function['name'])}",
+        f"{function['name']}: speed against size",
+        f"Speed in billions of {function['unit']} a second, from {size(points[0]['working_set'])} to "
+        f"{size(points[-1]['working_set'])}. The numbers are in the tables of this section.",
+        axis,
+        f"billion {function['unit']} a second (both axes logarithmic)",
+        _series(points, lambda p: p["working_set"], colours),
+    )
+
+
+def classes_curve(function: dict, colours: _Colours) -> Markup | None:
+    """Over the classes of a row, in the level where most were measured."""
+    if function["main_classes"] is None:
+        return None
+    levels: dict[str, dict[int, dict]] = {}
+    for point in function["points"]:
+        levels.setdefault(point["level"], {})[point["sizes"]["V"]] = point
+    level, points = max(levels.items(), key=lambda item: len(item[1]))
+    if len(points) < 3:
+        return None
+    ticks = [(10.0**power, f"{10**power:,}") for power in range(7)]
+    return charts.curves(
+        f"classes-{anchor(function['name'])}",
+        f"{function['name']}: speed against the number of classes, in {level}",
+        f"Speed in billions of {function['unit']} a second, from {min(points):,} to {max(points):,} classes. The "
+        "numbers are in the tables of this section.",
+        charts.Axis(f"classes in a row; all rows together fit in {level}" if level != measured.IN_MEMORY
+                    else "classes in a row; the rows are in memory", ticks),
+        f"billion {function['unit']} a second (both axes logarithmic)",
+        _series(list(points.values()), lambda p: p["sizes"]["V"], colours),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
