@@ -55,7 +55,8 @@ typedef struct derivatives element_function(struct element e, const struct const
 /* Elements i .. i + n - 1 of a block; returns their losses. */
 BLOCK_INLINE vf block_vector(const struct block *b, const struct constants *k, size_t i, size_t n,
                              element_function *element, struct wanted wanted) {
-  const struct element e = {operand_at(b->p, i, n), operand_at(b->t, i, n), operand_or_1_at(b->other, i, n)};
+  const struct element e = {operand_at(b->p, i, n), operand_at(b->t, i, n), operand_or_1_at(b->other, i, n),
+                            !wanted.careful};
   const struct derivatives d = element(e, k);
   vf loss = d.loss;
   const float scale = (float)b->grad_scale;

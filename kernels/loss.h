@@ -24,6 +24,7 @@ struct constants {
 
 struct element {
   vf p, t, other;
+  int fast; /* constant: a loss that comes out infinite or NaN is done again without it, the gradient with it */
 };
 struct derivatives {
   vf loss, grad, grad_target, grad_other;

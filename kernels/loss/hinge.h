@@ -9,7 +9,7 @@ VFN void hinge_constants(const double *parameters, struct constants *k) {
 
 /* t' and z, for squared_hinge.h too. */
 VFN vf hinge_label(vf t, const struct constants *k) { return vfma(t, vset1(k->k[0]), vset1(k->k[1])); }
-VFN vf hinge_slack(vf label, vf p) { return vnfma(label, vfactor(label, p), vset1(1.0f)); }
+VFN vf hinge_slack(vf label, struct element e) { return vnfma(label, e.fast ? e.p : vfactor(label, e.p), vset1(1.0f)); }
 
 /* -t where z >= 0, else 0; NaN passes. For margin_ranking.h too. */
 VFN vf hinge_slope(vf z, vf t) {
@@ -18,8 +18,10 @@ VFN vf hinge_slope(vf z, vf t) {
 }
 
 VFN struct derivatives hinge(struct element e, const struct constants *k) {
-  const vf label = hinge_label(e.t, k), z = hinge_slack(label, e.p);
-  return (struct derivatives){.loss = vpositive(z), .grad = hinge_slope(z, label)};
+  const vf label = hinge_label(e.t, k), z = hinge_slack(label, e);
+  return (struct derivatives){
+      .loss = vpositive(z),
+      .grad = e.fast ? vsel(vgt(vset1(0.0f), z), vset1(0.0f), vsub(vset1(0.0f), label)) : hinge_slope(z, label)};
 }
 #endif
 
