@@ -39,10 +39,13 @@ build_and_test() {
 
 need gcc g++ libc6-dev cmake ninja-build pkg-config libsleef-dev libbenchmark-dev qemu-user
 need zlib1g-dev libsphinxbase-dev dataset-fashion-mnist bible-kjv bible-kjv-text pocketsphinx-en-us # for the examples
+if [ $tests = all ]; then
+  need clang libclang-rt-dev
+  need python3-torch # to compare with
+fi
 build_and_test $tests release -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON
 
 if [ $tests = all ]; then
-  need clang libclang-rt-dev
   build_and_test all release-clang -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON
   build_and_test quick asan-ubsan
   build_and_test quick tsan
