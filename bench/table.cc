@@ -266,7 +266,8 @@ void Table::PrintPeers() const {
           for (const std::string &name : others) std::printf("%*s", width(name), name.c_str());
           std::printf("\n");
         }
-        if (first_size) std::printf("%s\n", function.name.c_str());
+        if (first_size)
+          std::printf("%s%s\n", function.name.c_str(), function.traffic.empty() ? ", in 1e9 rows a second" : "");
         first = first_size = false;
 
         std::printf("  %-26s", (function.info ? Place(size) : Words(size)).c_str());

@@ -13,6 +13,7 @@ PLAIN = "plain"
 BASELINE = "scalar"
 IN_MEMORY = "memory"
 NEAR_LIMIT = 0.8  # of the limit's speed: what the summary counts as near
+AHEAD = 1.03  # times the fastest ISA: less is noise, even where repetitions are interleaved
 
 
 class InputError(Exception):
@@ -218,8 +219,16 @@ def _point(size: tuple, rows: list[dict], isas: list[str], caches: list[dict], l
         "unit": "rows" if "N" in sizes and items < elements / 2 else "elements",
         "limit": limit,
         "fastest": max(speeds, key=lambda s: s["per_second"])["variant"],
+        "ahead": _ahead(speeds),
         "speeds": speeds,
     }
+
+
+def _ahead(speeds: list[dict]) -> list[dict]:
+    """What else is faster than every ISA, and how many times; the fastest first."""
+    best = max((s["per_second"] for s in speeds if s["kind"] == "isa"), default=math.inf)
+    others = [{"variant": s["variant"], "times": s["per_second"] / best} for s in speeds if s["kind"] != "isa"]
+    return sorted((o for o in others if o["times"] > AHEAD), key=lambda o: -o["times"])
 
 
 # ---- What vloss-check found -----------------------------------------------------------------------------------------
@@ -284,7 +293,7 @@ def _calls(rows: list[dict]) -> list[dict]:
 
 
 def _summary(functions: list[dict]) -> dict:
-    """Where the fastest ISA wins, how often it is near the limit, and where something else is ahead."""
+    """How often each ISA is the fastest of them, how often the limit is near, and where something else is ahead."""
     wins: dict[str, int] = defaultdict(int)
     behind, points, near, limited = [], 0, 0, 0
     for function in functions:
@@ -294,21 +303,12 @@ def _summary(functions: list[dict]) -> dict:
                 continue
             points += 1
             best = max(ours, key=lambda s: s["per_second"])
-            wins[point["fastest"]] += 1
+            wins[best["variant"]] += 1
             if best["share_of_limit"] is not None:
                 limited += 1
                 near += best["share_of_limit"] >= NEAR_LIMIT
-            for other in point["speeds"]:
-                if other["kind"] != "isa" and other["per_second"] > best["per_second"]:
-                    behind.append(
-                        {
-                            "function": function["name"],
-                            "sizes": point["sizes"],
-                            "level": point["level"],
-                            "variant": other["variant"],
-                            "times": other["per_second"] / best["per_second"],
-                        }
-                    )
+            where = {"function": function["name"], "sizes": point["sizes"], "level": point["level"]}
+            behind += [where | other for other in point["ahead"]]
     return {
         "points": points,
         "wins": dict(sorted(wins.items(), key=lambda win: -win[1])),

@@ -78,6 +78,7 @@ def _render(template: str, report: dict) -> str:
         size_curve=lambda function: size_curve(function, report["machine"]["caches"], colours),
         classes_curve=lambda function: classes_curve(function, colours),
         near_limit=measured.NEAR_LIMIT,
+        noise=measured.AHEAD - 1,
         style=(HERE / "page.css").read_text(encoding="utf-8"),
     )
     return page.get_template(template).render(**report)
@@ -173,9 +174,10 @@ def best(point: dict) -> dict | None:
 
 
 def cell(point: dict, colours: _Colours) -> Markup:
-    """The fastest, and where the other ISAs are."""
-    drawn = [s for s in point["speeds"] if s["variant"] == point["fastest"]]
-    drawn += [s for s in point["speeds"] if s["kind"] == "isa" and s["variant"] != point["fastest"]]
+    """The fastest ISA, and where the others are, and what is ahead of it."""
+    first = best(point)
+    ahead = {other["variant"] for other in point["ahead"]}
+    drawn = [first] + [s for s in point["speeds"] if s is not first and (s["kind"] == "isa" or s["variant"] in ahead)]
     return charts.cell([(s["share_of_limit"] or 0.0, colours.css(s["variant"])) for s in drawn])
 
 

@@ -144,7 +144,11 @@ class Page:
         for function, point in self.points():
             row = overview[function["name"]]
             self.assertTrue(row["target"], "the link leads to the function")
-            winners = {p["fastest"] for p in function["points"] if p["level"] == point["level"]}
+            winners = set()
+            for p in function["points"]:
+                if p["level"] == point["level"]:
+                    ours = [s for s in p["speeds"] if s["kind"] == "isa"]
+                    winners.add(max(ours, key=lambda s: s["per_second"])["variant"])
             self.assertIn(row["cells"][point["level"]].split()[0], winners)
 
     def test_phone(self):
@@ -224,7 +228,11 @@ class MadeUp(Page, unittest.TestCase):
         self.assertEqual(rows["check"]["ulp"], {"loss": 1.5, "grad": 3})
         summary = self.report["summary"]
         self.assertEqual((summary["points"], summary["limited"], summary["near_limit"]), (7, 3, 3))
-        self.assertEqual(summary["wins"], {"first": 5, "elsewhere<b>": 2})
+        self.assertEqual(summary["wins"], {"first": 6, "second": 1})
+        overview = self.desktop["overview"][0]["cells"]
+        self.assertEqual(overview["L1"].split(), ["first", "80", "%", "40.0"])
+        self.assertEqual(overview["L2"].split(), ["first", "80", "%", "12.0", "elsewhere<b>", "1.08×"])
+        self.assertEqual(overview["memory"].split(), ["second", "80", "%", "2.00", "elsewhere<b>", "1.50×"])
         self.assertEqual([(b["level"], b["times"]) for b in summary["behind"]], [("memory", 1.5), ("L2", 13 / 12)])
         self.assertAlmostEqual(self.report["calls"][0]["nanoseconds"]["first"], 25)
 
