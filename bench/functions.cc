@@ -2,6 +2,7 @@
 // table follow.
 #include "functions.h"
 
+#include "library.h"
 #include "plain.h"
 
 namespace {
@@ -18,30 +19,30 @@ vloss_cross_entropy_args RowsOf(const problem &p) {
 
 vloss_status CrossEntropy(const problem &p) {
   const vloss_cross_entropy_args args = RowsOf(p);
-  return vloss_cross_entropy(&args);
+  return library->cross_entropy_sized(&args, sizeof args);
 }
 
 vloss_status CrossEntropyGradient(const problem &p) {
   vloss_cross_entropy_args args = RowsOf(p);
   args.grad = p.matrix;
-  return vloss_cross_entropy(&args);
+  return library->cross_entropy_sized(&args, sizeof args);
 }
 
 vloss_status CrossEntropyInPlace(const problem &p) {
   vloss_cross_entropy_args args = RowsOf(p);
   args.logits = args.grad = p.matrix;
-  return vloss_cross_entropy(&args);
+  return library->cross_entropy_sized(&args, sizeof args);
 }
 
 vloss_status Nll(const problem &p) {
   const vloss_cross_entropy_args args = RowsOf(p);
-  return vloss_nll(&args);
+  return library->nll_sized(&args, sizeof args);
 }
 
 vloss_status NllGradient(const problem &p) {
   vloss_cross_entropy_args args = RowsOf(p);
   args.grad = p.matrix;
-  return vloss_nll(&args);
+  return library->nll_sized(&args, sizeof args);
 }
 
 vloss_softmax_args MatrixOf(const problem &p, void *output) {
@@ -55,20 +56,20 @@ vloss_softmax_args MatrixOf(const problem &p, void *output) {
 
 vloss_status LogSumExp(const problem &p) {
   const vloss_softmax_args args = MatrixOf(p, p.loss);
-  return vloss_log_sum_exp(&args);
+  return library->log_sum_exp_sized(&args, sizeof args);
 }
 
-template <vloss_status call(const vloss_softmax_args *)>
+template <auto function>  // a member of struct library
 vloss_status Forward(const problem &p) {
   const vloss_softmax_args args = MatrixOf(p, p.matrix);
-  return call(&args);
+  return (library->*function)(&args, sizeof args);
 }
 
-template <vloss_status call(const vloss_softmax_args *)>
+template <auto function>  // a member of struct library
 vloss_status Backward(const problem &p) {
   vloss_softmax_args args = MatrixOf(p, p.matrix);
   args.upstream = p.upstream;
-  return call(&args);
+  return (library->*function)(&args, sizeof args);
 }
 
 }  // namespace
@@ -83,15 +84,15 @@ const std::vector<Function> functions = {
   {"cross_entropy/in_place",          "update", false,    Loss::kReduced, Matrix::kInPlace,
    CrossEntropyInPlace, plain_cross_entropy_in_place},
   {"softmax",                         "copy",   false,    Loss::kNone,    Matrix::kOutput,
-   Forward<vloss_softmax>, plain_softmax},
+   Forward<&library::softmax_sized>, plain_softmax},
   {"log_softmax",                     "copy",   false,    Loss::kNone,    Matrix::kOutput,
-   Forward<vloss_log_softmax>, plain_log_softmax},
+   Forward<&library::log_softmax_sized>, plain_log_softmax},
   {"log_sum_exp",                     "read",   false,    Loss::kPerRow,  Matrix::kNone,
    LogSumExp, plain_log_sum_exp},
   {"softmax_backward",                "add",    false,    Loss::kNone,    Matrix::kBackward,
-   Backward<vloss_softmax_backward>, plain_softmax_backward},
+   Backward<&library::softmax_backward_sized>, plain_softmax_backward},
   {"log_softmax_backward",            "add",    false,    Loss::kNone,    Matrix::kBackward,
-   Backward<vloss_log_softmax_backward>, plain_log_softmax_backward},
+   Backward<&library::log_softmax_backward_sized>, plain_log_softmax_backward},
   {"nll/forward",                     "",       false,    Loss::kReduced, Matrix::kNone,
    Nll, plain_nll},
   {"nll/forward_gradient",            "fill",   false,    Loss::kReduced, Matrix::kOutput,

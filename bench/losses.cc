@@ -1,5 +1,6 @@
 // Both forms of every loss of the registry as functions of the bench: a new loss is among them by itself.
 #include "functions.h"
+#include "library.h"
 #include "plain.h"
 
 namespace {
@@ -19,7 +20,7 @@ vloss_status RunLoss(const vloss_loss_info &info, const problem &p, float *grad)
   args.reduction = info.family == VLOSS_ROWS ? VLOSS_SUM : VLOSS_MEAN;
   args.loss = p.loss;
   args.grad = grad;
-  return vloss_loss(&args);
+  return library->loss_sized(&args, sizeof args);
 }
 
 std::vector<double> ParametersOf(const vloss_loss_info &info) {

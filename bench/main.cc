@@ -9,18 +9,22 @@
 #include <vector>
 
 #include "context.h"
+#include "library.h"
 #include "rows.h"
 #include "table.h"
 
 namespace {
 
 constexpr char kHelp[] =
-    "vloss-bench [--table | --table-short] [--benchmark_...]\n"
+    "vloss-bench [--table | --table-short | --library NAME=PATH...] [--benchmark_...]\n"
     "  Rows: FUNCTION/ISA/V:classes/N:rows, FUNCTION/plain|PEER/V:../N:.., limit/TRAFFIC/WAY/L2|DRAM,\n"
     "        LOSS/forward[_gradient]/ISA/n:elements, math/FUNCTION/ISA/inline|sleef,\n"
     "        call/FUNCTION/ISA/V:10/N:1, call/LOSS/forward[_gradient]/ISA/n:4096\n"
-    "  --table        medians of 5 interleaved repetitions of the most telling rows, as a table (about 2 minutes)\n"
+    "  --table        medians of 5 interleaved repetitions of the most telling rows, as a table (about 2.5 minutes)\n"
     "  --table-short  the same with fewer rows and repetitions (about half a minute)\n"
+    "  --library NAME=PATH  times the functions of this shared library in place of those linked in: rows with "
+    "NAME:ISA\n"
+    "                       for an ISA, or NAME where the library has no choice. May be given up to 4 times\n"
     "  exit status 1: ISAs disagree with each other, the plain loop or a peer, or a call failed\n\n";
 
 struct TableOptions {
@@ -29,7 +33,7 @@ struct TableOptions {
 };
 TableOptions OptionsOf(Plan plan) {
   if (plan == Plan::kShort) return {3, "0.01"};
-  return {5, "0.02"};
+  return {5, "0.01"};
 }
 
 bool Begins(const char *text, const char *with) { return !std::strncmp(text, with, std::strlen(with)); }
@@ -44,10 +48,22 @@ int main(int argc, char **argv) {
       plan = Plan::kTable;
     else if (!std::strcmp(argv[i], "--table-short"))
       plan = Plan::kShort;
-    else
+    else if (!std::strcmp(argv[i], "--library")) {
+      const char *wrong = i + 1 < argc ? library_open(argv[++i]) : "--library needs NAME=PATH";
+      if (wrong) {
+        std::fprintf(stderr, "vloss-bench: %s\n", wrong);
+        return 2;
+      }
+    } else
       given.push_back(argv[i]);
     if (!std::strcmp(argv[i], "--help")) std::fputs(kHelp, stdout);
   }
+
+  if (libraries[0].name[0] && plan != Plan::kEverything) {
+    std::fprintf(stderr, "vloss-bench: a table is of the library linked in; leave out --table or --library\n");
+    return 2;
+  }
+  library_list_variants();
 
   // The table's options come before those given, which therefore win.
   const TableOptions options = OptionsOf(plan);

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "data.h"
+#include "library.h"
 #include "limits.h"
 #include "math_isa.h"
 #include "peers/peers.h"
@@ -156,7 +157,7 @@ class Comparison {
   }
   // What went wrong; empty if nothing did.
   std::string Vloss(const std::string &isa) {
-    vloss_status status = vloss_isa_force(isa.c_str());
+    vloss_status status = library_use(isa.c_str());
     if (status == VLOSS_OK) status = function_.vloss(Poisoned());
     return status == VLOSS_OK ? "" : isa + ": " + vloss_status_message(status);
   }
@@ -180,19 +181,27 @@ class Comparison {
 Agreement Compare(const Function &function, const Size &size, const std::vector<std::string> &isas) {
   Comparison comparison(function, size);
   Agreement agreement;
+  std::string first;  // of its library
   for (const std::string &isa : isas) {
     agreement.error = comparison.Vloss(isa);
     if (!agreement.error.empty()) return agreement;
-    if (isa == isas.front()) {
+    const struct library *of = library_variant(isa.c_str())->library;
+    if (first.empty() || of != library_variant(first.c_str())->library) {
+      // Libraries may differ in bits: vloss-check compares those.
+      if (!first.empty() && !comparison.Near()) {
+        agreement.error = isa + " and " + first + " give different results";
+        return agreement;
+      }
       comparison.Keep();
+      first = isa;
     } else if (!comparison.SameBits()) {
-      agreement.error = isa + " and " + isas.front() + " give different bits";
+      agreement.error = isa + " and " + first + " give different bits";
       return agreement;
     }
     agreement.isas++;
   }
   function.plain(&comparison.Poisoned());
-  if (!comparison.Near()) agreement.error = isas.front() + " and the plain loop give different results";
+  if (!comparison.Near()) agreement.error = first + " and the plain loop give different results";
   return agreement;
 }
 
@@ -250,7 +259,7 @@ void TimeFunction(benchmark::State &state, const Function &function, const std::
       benchmark::ClobberMemory();
     }
   } else {
-    vloss_status status = vloss_isa_force(variant.c_str());
+    vloss_status status = library_use(variant.c_str());
     for (auto _ : state) {
       if (status == VLOSS_OK) status = function.vloss(p);
       benchmark::ClobberMemory();
@@ -340,6 +349,16 @@ std::vector<Size> WithCurveOf(const Function &function, Plan plan) {
   return sizes;
 }
 
+// Those of the variants whose library has the function.
+std::vector<std::string> Having(const Function &function, std::vector<std::string> names) {
+  const std::string base = function.name.substr(0, function.name.find('/'));
+  const auto lacks = [&](const std::string &name) {
+    return !library_has(library_variant(name.c_str())->library, base.c_str());
+  };
+  names.erase(std::remove_if(names.begin(), names.end(), lacks), names.end());
+  return names;
+}
+
 std::string LimitNameIn(const Place &place, const std::string &traffic, const std::string &way) {
   return "limit/" + traffic + "/" + way + "/" + place.name;
 }
@@ -368,8 +387,7 @@ std::vector<Size> SizesOf(const Function &function, Plan plan) {
 const std::vector<std::string> &SupportedIsas() {
   static const std::vector<std::string> isas = [] {
     std::vector<std::string> names;
-    for (std::size_t i = 0; i < vloss_isa_count(); i++)
-      if (!vloss_isa_unsupported_reason(vloss_isa_name(i))) names.push_back(vloss_isa_name(i));
+    for (std::size_t i = 0; i < variant_count; i++) names.push_back(variants[i].name);
     return names;
   }();
   return isas;
@@ -422,7 +440,8 @@ std::size_t RegisterRows(Plan plan, const BeforeRun &before_run) {
     });
   };
 
-  for (std::size_t i = 0; i < bench_limit_count; i++)
+  const bool others = libraries[0].name[0] == 0;  // limits, plain loops, peers: not beside libraries to compare
+  for (std::size_t i = 0; others && i < bench_limit_count; i++)
     for (const Place &place : kPlaces) {
       const bench_limit &limit = bench_limits[i];
       add(LimitNameIn(place, limit.traffic, limit.way),
@@ -431,24 +450,24 @@ std::size_t RegisterRows(Plan plan, const BeforeRun &before_run) {
   for (const auto *some : {&functions, &losses})
     for (const Function &function : *some) {
       for (const Size &size : WithCurveOf(function, plan)) {
-        const std::vector<std::string> isas = IsasOf(size, plan);
-        std::vector<std::string> variants = isas;
-        variants.push_back("plain");
-        for (const std::string &variant : variants)
+        const std::vector<std::string> isas = Having(function, IsasOf(size, plan));
+        std::vector<std::string> timed = isas;
+        if (others) timed.push_back("plain");
+        for (const std::string &variant : timed)
           add(RowName(function, variant, size), [&function, variant, size, isas](benchmark::State &state) {
             TimeFunction(state, function, variant, size, isas);
           });
         for (const Peer &peer : Peers())
-          if (peer.functions.count(function.name))
+          if (others && peer.functions.count(function.name))
             add(RowName(function, peer.name, size),
                 [&function, size, &peer](benchmark::State &state) { TimePeer(state, function, size, peer); });
       }
-      for (const std::string &isa : CallIsasOf(function, plan))
+      for (const std::string &isa : Having(function, CallIsasOf(function, plan)))
         add(CallName(function, isa), [&function, isa](benchmark::State &state) {
-          TimeFunction(state, function, isa, CallOf(function), SupportedIsas());
+          TimeFunction(state, function, isa, CallOf(function), Having(function, SupportedIsas()));
         });
     }
-  for (int i = 0; i < BENCH_MATH_COUNT; i++)
+  for (int i = 0; others && i < BENCH_MATH_COUNT; i++)
     for (const std::string &isa : SupportedIsas()) {
       const bench_math &math = math_of_isa.at(isa)[i];
       add(MathName(math.name, isa, "inline"),

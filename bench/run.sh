@@ -65,10 +65,8 @@ echo "== a real text under a real 72,547-word model: examples/perplexity"
 
 echo
 echo "== vloss-check: bits and errors of every function"
-"$build/tests/check/vloss-check" --quick --json "$build/check.json" >"$build/check.txt" || {
-  cat "$build/check.txt"
-  exit 1
-}
+failed=0
+"$build/tests/check/vloss-check" --quick --json "$build/check.json" >"$build/check.txt" || failed=1
 tail -n 1 "$build/check.txt"
 
 echo
@@ -76,7 +74,7 @@ echo "== vloss-bench, medians of interleaved repetitions"
 if [ "$table" = --table-short ]; then
   echo "a short run: fewer rows and repetitions, numbers not to be quoted"
 fi
-"$build/bench/vloss-bench" "$table" --benchmark_out="$build/bench.json" --benchmark_out_format=json
+"$build/bench/vloss-bench" "$table" --benchmark_out="$build/bench.json" --benchmark_out_format=json || failed=1
 
 /usr/bin/python3 bench/report/report.py "$build/bench.json" "$build/check.json" --out "$build"
 echo
@@ -84,3 +82,4 @@ echo "== the report"
 for file in report.html report.md report.json; do
   echo "$build/$file"
 done
+exit $failed

@@ -1,18 +1,24 @@
 #!/bin/sh
-# sh tests/run.sh [--full]: installs the Debian packages that are missing, builds with gcc and runs the quick tests, then
-# cross-builds for arm64 and runs them under qemu. --full adds clang, the sanitizers, and the slow tests: exhaustive
-# sweeps and large sizes. Builds go to build/. The exit status is 0 if every test passed.
+# sh tests/run.sh [--full | --preset NAME]: installs the Debian packages that are missing, builds with gcc and runs the
+# quick tests, then cross-builds for arm64 and runs them under qemu. --full adds clang, the sanitizers, and the slow
+# tests: exhaustive sweeps and large sizes. --preset runs the quick tests of that one preset of CMakePresets.json. Builds
+# go to build/. The exit status is 0 if every test passed.
 set -eu
+only=
 case $#:${1-} in
   0:) tests=quick ;;
+  2:--preset)
+    tests=quick
+    only=$2
+    ;;
   1:--full) tests=all ;;
   1:-h | 1:--help)
-    sed -n '2,4s/^# //p' "$0"
+    sed -n '2,5s/^# //p' "$0"
     exit 0
     ;;
   *)
     echo "run.sh: unknown arguments: $*" >&2
-    echo "usage: sh tests/run.sh [--full]" >&2
+    echo "usage: sh tests/run.sh [--full | --preset NAME]" >&2
     exit 2
     ;;
 esac
@@ -39,11 +45,26 @@ build_and_test() {
 
 need gcc g++ libc6-dev cmake ninja-build pkg-config libsleef-dev libbenchmark-dev qemu-user
 need zlib1g-dev libsphinxbase-dev dataset-fashion-mnist bible-kjv bible-kjv-text pocketsphinx-en-us # for the examples
+need chromium python3 python3-jinja2 # for the report of the bench
+need python3 python3-scipy # for vloss-compare
+case $tests:$only in
+  all:* | *:release-clang | *:asan-ubsan | *:tsan) need clang libclang-rt-dev ;;
+esac
+case $only in
+  '' | arm64) ;;
+  release*)
+    build_and_test quick "$only" -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON
+    exit
+    ;;
+  *)
+    build_and_test quick "$only"
+    exit
+    ;;
+esac
 if [ $tests = all ]; then
-  need clang libclang-rt-dev
   need python3-torch # to compare with
 fi
-build_and_test $tests release -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON
+[ -n "$only" ] || build_and_test $tests release -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON
 
 if [ $tests = all ]; then
   build_and_test all release-clang -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON
@@ -51,7 +72,7 @@ if [ $tests = all ]; then
   build_and_test quick tsan
 fi
 
-if [ "$(uname -m)" = x86_64 ]; then
+if [ "$(uname -m)" = x86_64 ] || [ "$only" = arm64 ]; then
   need gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross
   sh tests/arm64_sleef.sh build/arm64-root
   build_and_test $tests arm64

@@ -23,7 +23,9 @@ def _markup(element: Element) -> Markup:
 
 
 def _add(parent: Element, tag: str, text: str | None = None, **attributes: float | str) -> Element:
-    named = {k.rstrip("_").replace("_", "-"): f"{v:.5g}" if isinstance(v, float) else str(v) for k, v in attributes.items()}
+    named = {
+        k.rstrip("_").replace("_", "-"): f"{v:.5g}" if isinstance(v, float) else str(v) for k, v in attributes.items()
+    }
     child = SubElement(parent, tag, named)
     child.text = text
     return child

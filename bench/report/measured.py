@@ -26,16 +26,21 @@ def report(bench: dict, check: dict | None) -> dict:
         context, benchmarks = bench["context"], bench["benchmarks"]
         rows, failed = _rows(benchmarks)
         isas = context["ISAs"].split()
+        machine = _machine(context)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"this is not the JSON of vloss-bench: {error!r}") from error
     caches = _caches(context)
     limits = _limits(rows, caches)
-    checked = _checked(check) if check is not None else {}
+    checked = {}
+    if check is not None:
+        checked, check_words, check_failures = _checked(check)
+        machine["vloss-check"] = check_words
+        failed += check_failures
     functions = _functions(rows, isas, caches, limits, checked)
     if not functions:
         raise InputError("vloss-bench timed no function")
     return {
-        "machine": _machine(context, caches, check),
+        "machine": {"properties": machine, "caches": caches},
         "isas": isas,
         "peers": _peers(context, functions),
         "peer_heap": context.get("peers' heap"),
@@ -60,9 +65,7 @@ def _rows(benchmarks: list[dict]) -> tuple[list[dict], list[dict]]:
             failed.setdefault(run["run_name"], run["error_message"])
         elif run["run_type"] == "iteration":
             repetitions[run["run_name"]].append(run)
-    rows = [
-        _row(name, runs) for name, runs in sorted(repetitions.items(), key=lambda r: r[1][0]["family_index"])
-    ]
+    rows = [_row(name, runs) for name, runs in sorted(repetitions.items(), key=lambda r: r[1][0]["family_index"])]
     return rows, [{"row": name, "error": error} for name, error in failed.items()]
 
 
@@ -110,17 +113,13 @@ _NOT_THE_MACHINE = {"host_name", "executable", "caches", "load_avg", "num_cpus",
                     "cpu_scaling_enabled", "library_build_type", "json_schema_version", "library_version"}  # fmt: skip
 
 
-def _machine(context: dict, caches: list[dict], check: dict | None) -> dict:
+def _machine(context: dict) -> dict[str, str]:
     # Keys that are about peers are in their own table.
     rest = {key: value for key, value in context.items() if key not in _NOT_THE_MACHINE and not key.startswith("peer")}
     machine = {"cpu": rest.pop("cpu", "unknown"), "date": rest.pop("date", "unknown")}
     machine["logical CPUs"] = f"{context['num_cpus']}, nominally {context['mhz_per_cpu']} MHz; one was used"
     machine["load before the run"] = ", ".join(f"{load:.2f}" for load in context["load_avg"]) or "unknown"
-    machine |= rest
-    if check is not None:
-        cases = sum(line["cases"] for line in check["lines"])
-        machine["vloss-check"] = f"{cases:,} cases, {check['failures']} failures, seed {check['seed']}"
-    return {"properties": machine, "caches": caches}
+    return machine | rest
 
 
 # ---- Limits, and what is measured against them ----------------------------------------------------------------------
@@ -164,8 +163,10 @@ def _functions(rows: list[dict], isas: list[str], caches: list[dict], limits: li
 
 def _function(name: str, by_size: dict, isas: list[str], caches: list[dict], limits: list[dict], checked: dict) -> dict:
     check = checked.get(name.split("/")[0])
-    if check is not None and name.endswith("/forward"):  # the forward alone writes no gradient
-        check = check | {"ulp": {output: ulp for output, ulp in check["ulp"].items() if output != "grad"}}
+    if check is not None and name.endswith("/forward"):  # the forward alone writes no gradients
+        written = [output for output in check["ulp"] if not output.startswith("grad")]
+        ulp_of = {isa: _of_outputs(errors, written) for isa, errors in check["ulp_of"].items()}
+        check = check | {"ulp": _of_outputs(check["ulp"], written), "ulp_of": ulp_of}
     points = [_point(size, rows, isas, caches, limits, check) for size, rows in by_size.items()]
     points.sort(key=lambda point: (point["sizes"].get("V", 0), point["working_set"]))
     # The shape with the most working sets is the one whose speed is drawn against size; of several the largest.
@@ -183,11 +184,15 @@ def _function(name: str, by_size: dict, isas: list[str], caches: list[dict], lim
     }
 
 
-def _point(size: tuple, rows: list[dict], isas: list[str], caches: list[dict], limits: list[dict], check: dict | None) -> dict:
+def _point(
+    size: tuple, rows: list[dict], isas: list[str], caches: list[dict], limits: list[dict], check: dict | None
+) -> dict:
     sizes = dict(size)
     first = rows[0]
     elements = math.prod(sizes.values())
     items = first["per_second"] * first["nanoseconds"] / 1e9  # a call
+    if not first["working_set"]:
+        raise InputError(f"{'/'.join(first['parts'])}: no working_set; this is from an older vloss-bench")
     level = _level(first["working_set"], caches)
     bytes_per_second = _limit_of(first["traffic"], first["working_set"], level, limits)
     limit = bytes_per_second and bytes_per_second * first["per_second"] / first["bytes_per_second"]
@@ -207,8 +212,7 @@ def _point(size: tuple, rows: list[dict], isas: list[str], caches: list[dict], l
                 "share_of_limit": speed / limit if limit else None,
                 "over_plain": speed / of[PLAIN] if PLAIN in of else None,
                 "over_scalar": speed / of[BASELINE] if BASELINE in of else None,
-                # vloss-check holds all ISAs to the same bits, and so to the same error.
-                "ulp": check["ulp"] if check and kind == "isa" else None,
+                "ulp": check["ulp_of"].get(variant) if check else None,
             }
         )
     return {
@@ -234,30 +238,60 @@ def _ahead(speeds: list[dict]) -> list[dict]:
 # ---- What vloss-check found -----------------------------------------------------------------------------------------
 
 
-def _checked(check: dict) -> dict:
-    """By function: whether all ISAs gave the same bits in every case, and the worst error of each output."""
+def _checked(check: dict) -> tuple[dict, str, list[dict]]:
+    """By function: whether all ISAs gave the same bits in every case, and the worst error of each output and ISA. Then
+    what was done in words, and what failed.
+    """
+    found: dict[str, dict] = {}
     try:
-        found: dict[str, dict] = {}
+        isas = check["isas"].split()
         for line in check["lines"]:
             function = found.setdefault(
-                line["function"], {"cases": 0, "failures": 0, "isas": check["isas"].split(), "bits": "equal", "ulp": {}}
+                line["function"],
+                {
+                    "cases": 0,
+                    "failures": 0,
+                    "bits": "equal",
+                    "isas": isas,
+                    "ulp": {},
+                    "ulp_of": {isa: {} for isa in isas},
+                },
             )
             function["cases"] += line["cases"]
             function["failures"] += line["failures"]
             if line["bits"] == "DIFF":
                 function["bits"] = "different"
-            for output, ulp in line["ulp"].items():
-                # not a number where the reference has one: JSON has no infinity, so it is a string
-                worst = float(ulp)
-                function["ulp"][output] = max(function["ulp"].get(output, 0.0), math.inf if math.isnan(worst) else worst)
-    except (KeyError, TypeError, ValueError) as error:
+            _worse(function["ulp"], line["ulp"])
+            for isa, errors in line["ulp_of"].items():
+                _worse(function["ulp_of"][isa], errors)
+        cases = sum(function["cases"] for function in found.values())
+        words = f"{cases:,} cases, {check['failures']} failures, seed {check['seed']}"
+        failures = [
+            {"row": f"vloss-check, {f['function']} on {f['isa']}, {f['what']}", "error": f"{f['where']}: {f['text']}"}
+            for f in check["shown"]
+        ]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"this is not the JSON of vloss-check: {error!r}") from error
     for function in found.values():
-        if len(function["isas"]) < 2 and function["bits"] == "equal":
+        if len(isas) < 2 and function["bits"] == "equal":
             function["bits"] = "one ISA"
         # Class indices are right or wrong; an error of 0 ulp says nothing of them.
-        function["ulp"] = {o: u if math.isfinite(u) else "inf" for o, u in function["ulp"].items() if u > 0}
-    return found
+        real = [output for output, worst in function["ulp"].items() if worst > 0]
+        function["ulp"] = _of_outputs(function["ulp"], real)
+        function["ulp_of"] = {isa: _of_outputs(errors, real) for isa, errors in function["ulp_of"].items()}
+    return found, words, failures
+
+
+def _worse(worst: dict[str, float], errors: dict[str, float | str]) -> None:
+    for output, ulp in errors.items():
+        # JSON has no infinity and no NaN: they are strings.
+        number = float(ulp)
+        worst[output] = max(worst.get(output, 0.0), math.inf if math.isnan(number) else number)
+
+
+def _of_outputs(errors: dict[str, float], outputs: list[str]) -> dict[str, float | str]:
+    chosen = {output: errors.get(output, 0.0) for output in outputs}
+    return {output: "inf" if ulp == math.inf else ulp for output, ulp in chosen.items()}
 
 
 # ---- The rest -------------------------------------------------------------------------------------------------------

@@ -64,8 +64,17 @@ def _render(template: str, report: dict) -> str:
         lstrip_blocks=True,
     )
     colours = _Colours(report)
-    page.filters.update(speed=speed, share=share, times=times, words=words, size=size, ulp=ulp, ulp_numbers=ulp_numbers, ulp_worst=ulp_worst,
-                        anchor=anchor, traffic=traffic)
+    page.filters.update(
+        speed=speed,
+        share=share,
+        times=times,
+        words=words,
+        size=size,
+        ulp=ulp,
+        ulp_worst=ulp_worst,
+        anchor=anchor,
+        traffic=traffic,
+    )
     page.globals.update(
         bar=lambda point, s: charts.bar(
             s["per_second"], point["limit"], max(t["per_second"] for t in point["speeds"]), colours.css(s["variant"])
@@ -105,7 +114,7 @@ def times(factor: float | None) -> str:
 
 
 def words(sizes: dict[str, int]) -> str:
-    """"1,000 classes × 131 rows"."""
+    """ "1,000 classes × 131 rows"."""
     return " × ".join(f"{n:,} {_plural(n, SIZE_WORDS.get(key, key))}" for key, n in sizes.items())
 
 
@@ -122,17 +131,13 @@ def size(count: int) -> str:
 
 
 def ulp(errors: dict[str, float | str] | None) -> str:
-    """"loss 1.58, grad 2.41"."""
+    """ "loss 1.58, grad 2.41"."""
     return ", ".join(f"{output} {_ulp(worst)}" for output, worst in errors.items()) if errors else "–"
 
 
-def ulp_numbers(errors: dict[str, float | str] | None) -> str:
-    return " / ".join(map(_ulp, errors.values())) if errors else "–"
-
-
-def ulp_worst(errors: dict[str, float | str]) -> str:
+def ulp_worst(errors: dict[str, float | str] | None) -> str:
     """Of all outputs."""
-    return _ulp(max(errors.values(), key=float))  # "inf" sorts, too
+    return _ulp(max(errors.values(), key=float)) if errors else "–"  # "inf" sorts, too
 
 
 def _ulp(worst: float | str) -> str:
@@ -235,8 +240,12 @@ def classes_curve(function: dict, colours: _Colours) -> Markup | None:
         f"{function['name']}: speed against the number of classes, in {level}",
         f"Speed in billions of {function['unit']} a second, from {min(points):,} to {max(points):,} classes. The "
         "numbers are in the tables of this section.",
-        charts.Axis(f"classes in a row; all rows together fit in {level}" if level != measured.IN_MEMORY
-                    else "classes in a row; the rows are in memory", ticks),
+        charts.Axis(
+            f"classes in a row; all rows together fit in {level}"
+            if level != measured.IN_MEMORY
+            else "classes in a row; the rows are in memory",
+            ticks,
+        ),
         f"billion {function['unit']} a second (both axes logarithmic)",
         _series(list(points.values()), lambda p: p["sizes"]["V"], colours),
     )

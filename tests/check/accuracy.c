@@ -1,14 +1,25 @@
-/* Every function against the reference, and every ISA against the others. */
+/* Every function against the reference, every ISA against the others, and every library against the first. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cases.h"
+
+/* Which of the variants that ran the i-th is to equal: its counterpart, or the first of its library; i if none. */
+static size_t compare_with(const struct check *check, const bool *ran, size_t i) {
+  const struct variant *variant = library_variant(check->isas[i]), *other = library_counterpart(variant);
+  for (size_t k = 0; k < i; k++)
+    if (ran[k] && strcmp(check->isas[k], other->name) == 0) return k;
+  for (size_t k = 0; k < i; k++)
+    if (ran[k] && library_variant(check->isas[k])->library == variant->library) return k;
+  return i;
+}
 
 /* One job: computed by the reference from the arrays as they lie in memory, then by each ISA in that same layout. */
 static void accuracy_case(struct check *check, struct line *line, const struct function *function,
                           const struct option *option, struct case_rows rows, size_t classes, enum family family) {
   struct job job;
-  struct results first = {{NULL}};
-  const char *first_isa = NULL;
+  struct results kept[MAX_VARIANTS] = {{{NULL}}};
+  bool ran[MAX_VARIANTS] = {false};
   job_create(&job, function, option, rows.rows, classes, family, check->seed);
   struct layout layout = {.count = rows.rows, .inner = rows.inner, .outputs = (uint32_t)ALL_OUTPUTS};
   uint64_t layout_seed = random_mix(job.seed, "layout");
@@ -19,14 +30,12 @@ static void accuracy_case(struct check *check, struct line *line, const struct f
     const char *isa = check->isas[i];
     if (!check_run(check, line, &job, layout, layout_seed, isa, check_default_environment())) continue;
     check_ulp(check, line, &job, isa);
-    if (first_isa) {
-      check_same(check, line, &job, &first, isa, first_isa);
-    } else {
-      job_keep(&job, &first);
-      first_isa = isa;
-    }
+    const size_t other = compare_with(check, ran, i);
+    if (other < i) check_same(check, line, &job, &kept[other], isa, check->isas[other]);
+    job_keep(&job, &kept[i]);
+    ran[i] = true;
   }
-  results_destroy(&first);
+  for (size_t i = 0; i < check->isa_count; i++) results_destroy(&kept[i]);
   job_destroy(&job);
 }
 
@@ -46,7 +55,7 @@ static void accuracy_option(struct check *check, struct line *line, const struct
   size_t count, next = option_index;
   const size_t *classes = case_classes(check->level, &count);
   for (size_t i = 0; i < count; i++) {
-    if (check->level != LARGE && !case_turn(function, option_index, i, count, 1)) continue;
+    if (!case_turn(function, option_index, i, count, 1)) continue;
     size_t families = families_for(check->level, function, option_index, classes[i]);
     for (size_t k = 0; k < families; k++, next++) {
       struct case_rows rows = case_rows(&r, classes[i], check->level == LARGE ? 100000 : 8000);
@@ -55,7 +64,9 @@ static void accuracy_option(struct check *check, struct line *line, const struct
     next++; /* FAMILIES is prime to few counts: shift, so that every size meets every family over the options */
   }
   accuracy_case(check, line, function, option, (struct case_rows){0, 1}, 10, PLAIN);
-  size_t many = check->level == QUICK ? 100 : check->level == NORMAL ? 5000 : 1000000;
+  size_t many = check->level == QUICK                                        ? 100
+                : check->level == LARGE && !(function->loss && option_index) ? 1000000
+                                                                             : 5000;
   accuracy_case(check, line, function, option, (struct case_rows){many, 1}, 3, PLAIN);
 }
 

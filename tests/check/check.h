@@ -9,7 +9,7 @@
 enum level { QUICK, NORMAL, LARGE }; /* QUICK is meant for emulators, LARGE for a night */
 
 struct check {
-  const char *isas[8];
+  const char *isas[MAX_VARIANTS]; /* names of variants, see library.h: "avx2", "head:avx2" */
   size_t isa_count;
   uint64_t seed;
   enum level level;

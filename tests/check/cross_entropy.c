@@ -92,12 +92,12 @@ static vloss_cross_entropy_args arguments(const struct job *job) {
 
 vloss_status cross_entropy_call(const struct job *job) {
   vloss_cross_entropy_args args = arguments(job);
-  return vloss_cross_entropy(&args);
+  return library->cross_entropy_sized(&args, sizeof args);
 }
 
 vloss_status nll_call(const struct job *job) {
   vloss_cross_entropy_args args = arguments(job);
-  return vloss_nll(&args);
+  return library->nll_sized(&args, sizeof args);
 }
 
 static struct expectation *expected(const struct job *job, const char *name) {

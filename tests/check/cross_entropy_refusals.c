@@ -222,11 +222,11 @@ static void refuse_versions(struct refusals *refusals, function *call) {
 }
 
 static void refuse_isas(struct refusals *refusals, function *call) {
-  ANSWERS(VLOSS_ERROR_ISA_UNKNOWN, vloss_isa_force("sse9"));
-  for (size_t i = 0; i < vloss_isa_count(); i++)
-    if (vloss_isa_unsupported_reason(vloss_isa_name(i)))
-      ANSWERS(VLOSS_ERROR_ISA_UNSUPPORTED, vloss_isa_force(vloss_isa_name(i)));
-  vloss_isa_force(refusals->isa);
+  ANSWERS(VLOSS_ERROR_ISA_UNKNOWN, library->isa_force("sse9"));
+  for (size_t i = 0; i < library->isa_count(); i++)
+    if (library->isa_unsupported_reason(library->isa_name(i)))
+      ANSWERS(VLOSS_ERROR_ISA_UNSUPPORTED, library->isa_force(library->isa_name(i)));
+  library_use(refusals->isa);
 }
 
 static void refuse_all(struct refusals *refusals, function *call) {
@@ -240,7 +240,7 @@ static void refuse_all(struct refusals *refusals, function *call) {
 }
 
 void cross_entropy_refuse(struct refusals *refusals) {
-  function *call = vloss_cross_entropy_sized;
+  function *call = library->cross_entropy_sized;
   refuse_all(refusals, call);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.targets = arena.targets);
   ANSWERS(VLOSS_ERROR_ALIGNMENT, use_targets(&a); a.targets = beyond(a.targets, 2));
@@ -270,7 +270,7 @@ void cross_entropy_refuse(struct refusals *refusals) {
 }
 
 void nll_refuse(struct refusals *refusals) {
-  function *call = vloss_nll_sized;
+  function *call = library->nll_sized;
   refuse_all(refusals, call);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.targets = arena.targets);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, use_targets(&a));

@@ -54,13 +54,16 @@ static real difference(const struct pair *pair, size_t element, real here, bool 
 static void compare(struct check *check, struct line *line, const struct pair *pair, const struct expectation *gradient,
                     double tolerance) {
   const real here = evaluate(pair);
+  /* Of a difference of losses, over the step. */
+  const double epsilon = LDBL_MANT_DIG == 64 ? (double)LDBL_EPSILON : DBL_EPSILON;
+  const double noise = fabs((double)here) * epsilon * 0x1p14;
   size_t kinks = 0;
   for (size_t i = 0; i < ROWS * CLASSES; i++, line->cases++) {
     const float x = ((const float *)job_array(pair->forward, pair->input)->values)[i];
     if (isnan(x)) continue; /* of an ignored row */
     bool kink;
     double slope = (double)difference(pair, i, here, &kink), expected = (double)gradient[i].value;
-    double allowed = tolerance * (1 + fabs(expected) + (double)gradient[i].scale);
+    double allowed = tolerance * (1 + fabs(expected) + (double)gradient[i].scale) + noise;
     if (kink && pair->forward->function->loss) {
       kinks++;
       continue;

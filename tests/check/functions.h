@@ -4,6 +4,7 @@
 #define VLOSS_TESTS_CHECK_FUNCTIONS_H
 
 #include "job.h"
+#include "library.h"
 
 /* One combination of the options of a function. */
 struct option {

@@ -7,6 +7,7 @@
 #include "crash.h"
 #include "environment.h"
 #include "functions.h"
+#include "library.h"
 
 static const size_t element_size[] = {[F32] = 4, [I32] = 4, [I64] = 8};
 
@@ -85,6 +86,17 @@ size_t job_stride(const struct job *job, const char *name) {
 
 /* ---- Layout ---- */
 
+static const char *only_outputs; /* names between commas; null: all */
+
+void job_only_outputs(const char *names) { only_outputs = names; }
+
+static bool is_asked_for(const char *output) {
+  const size_t length = strlen(output);
+  for (const char *name = only_outputs; name && *name; name += strcspn(name, ","), name += *name == ',')
+    if (strcspn(name, ",") == length && strncmp(name, output, length) == 0) return true;
+  return !only_outputs;
+}
+
 /* Visits the elements of the rows in the call: where each lies in memory, and where in logical order. The class axis
  * is inside the row, as [o * stride + c * inner + i]. */
 struct run {
@@ -155,7 +167,8 @@ void job_place(struct job *job, struct layout layout, struct random *r) {
     struct array *array = &job->arrays[i];
     size_t size = element_size[array->element];
     size_t gap = random_below(r, 2) ? 0 : random_below(r, 35), offset = random_below(r, 16);
-    bool at_end = random_below(r, 2), against = random_below(r, 2), given = !array->output || (wanted & 1);
+    bool at_end = random_below(r, 2), against = random_below(r, 2),
+         given = !array->output || ((wanted & 1) && is_asked_for(array->name));
     if (array->output) wanted >>= 1;
     array->stride = job->classes * job->inner + (layout.dense ? 0 : gap);
     array->data = NULL;
@@ -192,7 +205,7 @@ static void call_body(void *context) {
 struct outcome job_run(struct job *job, const char *isa, uint64_t environment) {
   struct call call = {.job = job, .environment = environment};
   uint64_t own = environment_get();
-  vloss_status forced = vloss_isa_force(isa);
+  vloss_status forced = library_use(isa);
   if (forced != VLOSS_OK) return (struct outcome){.status = forced};
   int signal = crash_guard(call_body, &call);
   environment_set(own);
@@ -237,7 +250,7 @@ void job_keep(const struct job *job, struct results *kept) {
   }
 }
 
-const char *job_differs(const struct job *job, const struct results *kept) {
+const struct array *job_differs(const struct job *job, const struct results *kept, size_t *element) {
   for (size_t i = 0; i < job->array_count; i++) {
     const struct array *array = &job->arrays[i];
     if (!array->output || !array->data) continue;
@@ -247,8 +260,12 @@ const char *job_differs(const struct job *job, const struct results *kept) {
       first = job->first * row;
       length = job->count * row;
     }
-    if (memcmp((char *)array->values + first * size, (char *)kept->values[i] + first * size, length * size) != 0)
-      return array->name;
+    const char *now = (char *)array->values + first * size, *then = (char *)kept->values[i] + first * size;
+    if (memcmp(now, then, length * size) == 0) continue;
+    size_t same = 0;
+    while (memcmp(now + same * size, then + same * size, size) == 0) same++;
+    *element = first + same;
+    return array;
   }
   return NULL;
 }

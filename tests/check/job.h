@@ -71,6 +71,9 @@ const struct array *job_array(const struct job *job, const char *name);
 void *job_data(const struct job *job, const char *name); /* null if there is no such array, or it is not wanted */
 size_t job_stride(const struct job *job, const char *name);
 
+/* From now on no job asks for other outputs than these, names between commas; null: every output. */
+void job_only_outputs(const char *names);
+
 /* Places the arrays between guard pages, sides, offsets and gaps drawn from r, and fills the inputs in. */
 void job_place(struct job *job, struct layout layout, struct random *r);
 
@@ -87,12 +90,12 @@ struct outcome job_run(struct job *job, const char *isa, uint64_t environment);
 const char *job_collect(struct job *job);
 
 /* A copy of all results, to compare later ones with: null if what the last call collected is the same bit for bit,
- * or the name of an array that differs. Arrays and rows that were not in that call do not count. */
+ * or an array that differs and its first element that does. Arrays and rows that were not in that call do not count. */
 struct results {
   void *values[MAX_ARRAYS];
 };
 void job_keep(const struct job *job, struct results *kept);
-const char *job_differs(const struct job *job, const struct results *kept);
+const struct array *job_differs(const struct job *job, const struct results *kept, size_t *element);
 void results_destroy(struct results *kept);
 
 #endif

@@ -78,7 +78,7 @@ static void *beyond(const void *p, size_t bytes) { return (char *)(uintptr_t)p +
     size_t size = sizeof a;                                                       \
     change;                                                                       \
     memcpy(&before, &arena, sizeof arena);                                        \
-    vloss_status got = vloss_loss_sized(&a, size);                                \
+    vloss_status got = library->loss_sized(&a, size);                             \
     bool written = got != VLOSS_OK && memcmp(&before, &arena, sizeof arena) != 0; \
     refusals_note(refusals, text, status, got, written);                          \
   } while (0)
@@ -95,7 +95,7 @@ static void *beyond(const void *p, size_t bytes) { return (char *)(uintptr_t)p +
     vloss_loss_args a = valid();                                               \
     change;                                                                    \
     memcpy(&before, &arena, sizeof arena);                                     \
-    vloss_status got = vloss_loss(&a);                                         \
+    vloss_status got = library->loss_sized(&a, sizeof a);                      \
     bool right_index = arena.bad_index == (size_t)(index);                     \
     arena.bad_index = before.bad_index;                                        \
     bool written = !right_index || memcmp(&before, &arena, sizeof arena) != 0; \
@@ -142,8 +142,8 @@ static void refuse_enumerators(struct refusals *refusals) {
   ANSWERS(VLOSS_ERROR_ENUM, a.other_spread = (vloss_spread)-1);
   ANSWERS(VLOSS_ERROR_ENUM, a.flags = 4);
   ANSWERS(VLOSS_ERROR_ENUM, a.flags = 0x80000000u | VLOSS_UNCHECKED);
-  ANSWERS(VLOSS_ERROR_ISA_UNKNOWN, vloss_isa_force("sse9"));
-  vloss_isa_force(refusals->isa);
+  ANSWERS(VLOSS_ERROR_ISA_UNKNOWN, library->isa_force("sse9"));
+  library_use(refusals->isa);
 }
 
 static void refuse_spreads(struct refusals *refusals) {
@@ -348,12 +348,12 @@ static void refuse_versions(struct refusals *refusals) {
     size_t newer;
   } grown = {valid(), 1};
   memcpy(&before, &arena, sizeof arena);
-  vloss_status answer = vloss_loss_sized(&grown.args, sizeof grown);
+  vloss_status answer = library->loss_sized(&grown.args, sizeof grown);
   refusals_note(refusals, "a field of a newer version set", VLOSS_ERROR_VERSION, answer,
                 memcmp(&before, &arena, sizeof arena) != 0);
   grown.newer = 0;
-  refusals_note(refusals, "a field of a newer version, not set", VLOSS_OK, vloss_loss_sized(&grown.args, sizeof grown),
-                false);
+  refusals_note(refusals, "a field of a newer version, not set", VLOSS_OK,
+                library->loss_sized(&grown.args, sizeof grown), false);
   ANSWERS(VLOSS_OK, size = offsetof(vloss_loss_args, bad_index));
   ANSWERS(VLOSS_OK, size = offsetof(vloss_loss_args, grad_other); a.grad_other = a.grad);
 }
@@ -361,7 +361,8 @@ static void refuse_versions(struct refusals *refusals) {
 void loss_refuse(struct refusals *refusals) {
   const struct loss *loss = refusals->function->loss;
   info = loss->info;
-  refusals_note(refusals, "null arguments", VLOSS_ERROR_NULL, vloss_loss_sized(NULL, sizeof(vloss_loss_args)), false);
+  refusals_note(refusals, "null arguments", VLOSS_ERROR_NULL, library->loss_sized(NULL, sizeof(vloss_loss_args)),
+                false);
   refuse_operands(refusals);
   refuse_enumerators(refusals);
   refuse_spreads(refusals);

@@ -380,7 +380,7 @@ vloss_loss_args loss_arguments(const struct job *job) {
 
 vloss_status loss_call(const struct job *job) {
   vloss_loss_args args = loss_arguments(job);
-  return vloss_loss(&args);
+  return library->loss_sized(&args, sizeof args);
 }
 
 /* ---- Reference: the formula of each element or row, in the order of the job's values ---- */
@@ -389,13 +389,13 @@ vloss_status loss_call(const struct job *job) {
 static real times(real a, real b) { return isnan(a) || isnan(b) ? (real)NAN : a == 0 || b == 0 ? 0 : a * b; }
 
 /* What becomes of a number beyond the largest float before it is scaled. */
-static real as_float(real x) { return fabs(x) >= 0x1.ffffffp127L ? copysign((real)INFINITY, x) : x; }
+static real as_float(real x) { return fabs(x) >= (real)0x1.ffffffp127 ? copysign((real)INFINITY, x) : x; }
 
 /* A loss or derivative times its factor. Either may have lost digits below 2^-126; the factor before the last of its
  * own multiplications, by the weight. */
 static struct expectation scaled(real factor, real weight, struct formula_value v) {
   struct expectation e = {times(factor, v.value), fabs(times(factor, v.scale))};
-  const real least = fmax(fabs(factor), fabs(v.value) * fmax(fabs(weight), (real)1)) * 0x1p-126L;
+  const real least = fmax(fabs(factor), fabs(v.value) * fmax(fabs(weight), (real)1)) * (real)0x1p-126;
   if (!(e.scale > 0)) e.scale = 0;
   if (least > e.scale && factor != 0 && isfinite(least)) e.scale = least;
   return e;
@@ -433,7 +433,7 @@ static struct expectation divided(struct expectation e, real divisor) {
 static bool near_kink(const struct reference *f, real p, real t, real q, struct formula v) {
   if (!takes(f->info, VLOSS_TAKES_OTHER) || parameter_index(f->info, "margin") == f->info->parameter_count)
     return false;
-  const real step = fmax(fabs(p), fabs(q)) * 0x1p-23L + 0x1p-149L;
+  const real step = fmax(fabs(p), fabs(q)) * (real)0x1p-23 + (real)0x1p-149;
   element_formula *formula = formula_of(f->info->kind).element;
   return formula(p - step, t, q, f->parameters).grad.value != v.grad.value ||
          formula(p + step, t, q, f->parameters).grad.value != v.grad.value;
@@ -480,7 +480,7 @@ static bool at_kink(const struct reference *f, struct formula_row r, struct form
   memcpy(given, room + 4 * n, 6 * n * sizeof *given);
   for (size_t c = 0; c < n; c++) size = fmax(size, fabs(r.p[c]));
   const double step = fmax(fabs(f->parameters[margin]) * 0x1p-23, (double)loss.scale * 0x1p-40);
-  const real shift = (size + loss.scale) * 0x1p-40L;
+  const real shift = (size + loss.scale) * (real)0x1p-40;
   double parameters[4];
   memcpy(parameters, f->parameters, sizeof parameters);
   r.parameters = parameters;
@@ -498,7 +498,7 @@ static bool at_kink(const struct reference *f, struct formula_row r, struct form
   }
   memcpy(room + 4 * n, given, 6 * n * sizeof *given);
   free(given);
-  return jump > largest * 0x1p-18L;
+  return jump > largest * (real)0x1p-18;
 }
 
 /* One row: operands, gradients and their scales as arrays of real, 10 of them in `room`. */

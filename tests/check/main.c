@@ -8,7 +8,9 @@
 
 struct command {
   const char *isa, *function, *hashes, *json;
-  bool write_hashes, to_json, values;
+  const char *outputs, *libraries[MAX_LIBRARIES];
+  size_t library_count;
+  bool write_hashes, to_json, values, accuracy;
   enum level level;
   uint64_t seed;
 };
@@ -17,12 +19,17 @@ static void usage(FILE *out) {
   fputs(
       "Usage: vloss-check [options]\n"
       "Compares the functions of vloss with a scalar reference in ulp, and its ISAs with each other bit for bit.\n\n"
-      "  --isa NAME            only this ISA (default: every ISA that can run here)\n"
+      "  --library NAME=PATH   checks this shared library in place of the one linked in; given again, compares each\n"
+      "                        further one with the first, bit for bit. It exports vloss, or some of its functions\n"
+      "  --isa NAME,...        only this ISA, or these with commas between (default: every ISA that can run\n"
+      "                        here); of one library: LIBRARY:ISA\n"
       "  --function NAME       only this function\n"
       "  --seed N              of the inputs (default 1)\n"
       "  --quick               fewer sizes, for emulators\n"
       "  --large               every family at every size, and a million rows\n"
       "  --values              only compare with values known in advance: published ones, and those at kinks\n"
+      "  --accuracy            only compare with the reference, ISA with ISA, and library with library\n"
+      "  --outputs NAME,...    with --accuracy: ask the functions for no other outputs than these\n"
       "  --hashes FILE         only compare the results of a fixed set of inputs with the hashes in FILE\n"
       "  --write-hashes FILE   only write such a file\n"
       "  --json [FILE]         the report as JSON, to FILE, or to standard output in place of the table\n"
@@ -61,6 +68,13 @@ static struct command parse(int count, char **words) {
       command.isa = value_of(count, words, &i);
     else if (strcmp(word, "--function") == 0)
       command.function = value_of(count, words, &i);
+    else if (strcmp(word, "--library") == 0) {
+      if (command.library_count == MAX_LIBRARIES) mistake("too many libraries", word);
+      command.libraries[command.library_count++] = value_of(count, words, &i);
+    } else if (strcmp(word, "--accuracy") == 0)
+      command.accuracy = true;
+    else if (strcmp(word, "--outputs") == 0)
+      command.outputs = value_of(count, words, &i);
     else if (strcmp(word, "--seed") == 0)
       command.seed = number(value_of(count, words, &i));
     else if (strcmp(word, "--quick") == 0)
@@ -81,27 +95,76 @@ static struct command parse(int count, char **words) {
       mistake("unknown option", word);
     }
   }
+  if (command.outputs && !command.accuracy) mistake("--outputs needs --accuracy", NULL);
   return command;
 }
 
-/* The ISAs to check: the named one, or all that can run here. */
-static void choose_isas(struct check *check, const char *only) {
-  bool known = false;
-  for (size_t i = 0; i < vloss_isa_count(); i++) {
-    const char *name = vloss_isa_name(i), *reason = vloss_isa_unsupported_reason(name);
-    if (only && strcmp(only, name) != 0) continue;
-    known = true;
-    if (!reason)
-      check->isas[check->isa_count++] = name;
-    else if (only)
-      mistake(reason, name);
+static void open_libraries(const struct command *command) {
+  for (size_t i = 0; i < command->library_count; i++) {
+    const char *wrong = library_open(command->libraries[i]);
+    if (wrong) mistake(wrong, NULL);
   }
-  if (only && !known) mistake("no such ISA", only);
+  library_list_variants();
+  library = libraries;
 }
 
-static void check_function(struct check *check, const struct function *function, bool values_only) {
+/* Adds the variants of that name, or of that ISA; null: all. */
+static void add_isas(struct check *check, const char *name) {
+  const size_t before = check->isa_count;
+  for (const struct variant *v = variants; v < variants + variant_count; v++) {
+    if (check->isa_count == MAX_VARIANTS) mistake("ISAs more than once", name);
+    if (!name || strcmp(name, v->name) == 0 || (v->isa && strcmp(name, v->isa) == 0))
+      check->isas[check->isa_count++] = v->name;
+  }
+  if (check->isa_count > before || !name) return;
+  for (size_t i = 0; libraries->isa_force && i < libraries->isa_count(); i++)
+    if (strcmp(name, libraries->isa_name(i)) == 0) mistake(libraries->isa_unsupported_reason(name), name);
+  mistake("no such ISA", name);
+}
+
+/* The variants of libraries to check: names with commas between, or null for all that can run here. */
+static void choose_isas(struct check *check, const char *names) {
+  if (!names) add_isas(check, NULL);
+  while (names && *names) {
+    char name[sizeof variants->name];
+    const size_t length = strcspn(names, ",");
+    snprintf(name, sizeof name, "%.*s", (int)length, names);
+    add_isas(check, name);
+    names += length + (names[length] == ',');
+  }
+  if (!check->isa_count) mistake("no ISA can run here", NULL);
+}
+
+/* The same check with the variants of those libraries alone that have the function. */
+static struct check of_function(const struct check *check, const struct function *function) {
+  struct check of = *check;
+  of.isa_count = 0;
+  for (size_t i = 0; i < check->isa_count; i++)
+    if (library_has(library_variant(check->isas[i])->library, function->name)) of.isas[of.isa_count++] = check->isas[i];
+  return of;
+}
+
+/* Says which functions a library does not have. */
+static void say_left_out(const char *only_function) {
+  for (size_t i = 0; i < library_count; i++) {
+    size_t count = 0;
+    for (size_t f = 0; f < function_count; f++) {
+      if (library_has(&libraries[i], functions[f].name)) continue;
+      if (only_function && strcmp(only_function, functions[f].name) != 0) continue;
+      if (count++ == 0) fprintf(stderr, "left out, as %s does not have them:", libraries[i].name);
+      fprintf(stderr, " %s", functions[f].name);
+    }
+    if (count) fprintf(stderr, "\n");
+  }
+}
+
+static void check_function(struct check *check, const struct function *function, const struct command *command) {
+  if (command->accuracy) {
+    check_accuracy(check, function);
+    return;
+  }
   check_values(check, function);
-  if (values_only) return;
+  if (command->values) return;
   check_derivatives(check, function);
   check_accuracy(check, function);
   check_sums(check, function);
@@ -114,18 +177,36 @@ static void check_function(struct check *check, const struct function *function,
   check_refusals(check, function);
 }
 
+/* What makes a repeated run the same. */
+static void list_arguments(const struct command *command, char *text, size_t size) {
+  size_t length = 0;
+  text[0] = 0;
+  for (size_t i = 0; i < command->library_count && length < size; i++)
+    length += (size_t)snprintf(text + length, size - length, " --library %s", command->libraries[i]);
+  if (length >= size) return;
+  snprintf(text + length, size - length, "%s%s%s%s",
+           command->level == QUICK   ? " --quick"
+           : command->level == LARGE ? " --large"
+                                     : "",
+           command->accuracy ? " --accuracy" : "", command->outputs ? " --outputs " : "",
+           command->outputs ? command->outputs : "");
+}
+
 int main(int count, char **words) {
   struct command command = parse(count, words);
   struct report report = {.seed = command.seed, .quiet = command.to_json && !command.json};
   struct check check = {.seed = command.seed, .level = command.level, .report = &report};
-  report.arguments = command.level == QUICK ? " --quick" : command.level == LARGE ? " --large" : "";
+  char arguments[2000], isas[MAX_VARIANTS * sizeof variants->name] = "";
+  list_arguments(&command, arguments, sizeof arguments);
+  report.arguments = arguments;
+  open_libraries(&command);
   choose_isas(&check, command.isa);
-  char isas[200] = "";
   for (size_t i = 0; i < check.isa_count; i++) {
     if (i) strcat(isas, " ");
     strcat(isas, check.isas[i]);
   }
   report.isas = isas;
+  job_only_outputs(command.outputs);
   functions_collect();
   bool found = false;
   for (size_t f = 0; f < function_count; f++)
@@ -133,14 +214,18 @@ int main(int count, char **words) {
   if (!found) mistake("no such function", command.function);
 
   report_begin(&report);
+  say_left_out(command.function);
   if (command.hashes) {
     if (!check_hashes(&check, command.hashes, command.write_hashes, command.function))
       mistake(strerror(errno), command.hashes);
   } else {
-    for (size_t f = 0; f < function_count; f++)
-      if (!command.function || strcmp(command.function, functions[f].name) == 0)
-        check_function(&check, &functions[f], command.values);
+    for (size_t f = 0; f < function_count; f++) {
+      struct check of = of_function(&check, &functions[f]);
+      if (of.isa_count && (!command.function || strcmp(command.function, functions[f].name) == 0))
+        check_function(&of, &functions[f], &command);
+    }
   }
+  library = libraries;
   if (command.to_json && !report_json(&report, command.json)) mistake(strerror(errno), command.json);
   return report_end(&report);
 }

@@ -25,9 +25,10 @@ void check_refusals(struct check *check, const struct function *function) {
   for (size_t i = 0; i < check->isa_count; i++) {
     refusals.isa = check->isas[i];
     refusals.last = "the first change";
-    vloss_status forced = vloss_isa_force(refusals.isa);
+    vloss_status forced = library_use(refusals.isa);
+    if (!library->isa_force) continue; /* a kernel need not refuse what the caller never sends */
     if (forced != VLOSS_OK)
-      report_failure(check->report, &refusals.line, refusals.isa, "vloss_isa_force", "%s", vloss_status_name(forced));
+      report_failure(check->report, &refusals.line, refusals.isa, "choosing the ISA", "%s", vloss_status_name(forced));
     environment_set(check_default_environment());
     int signal = forced == VLOSS_OK ? crash_guard(refuse, &refusals) : 0;
     if (environment_get() != check_default_environment())

@@ -6,16 +6,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "library.h"
+
 /* One line of the table: a function under one set of options, or one property of a function. */
 struct line {
   const char *function, *what;
   size_t cases, failures, isas;
-  size_t unequal; /* results that were not the same bit for bit */
+  size_t unequal;  /* results that were not the same bit for bit */
+  size_t left_out; /* cases that a kernel declined */
+  size_t failures_of[MAX_VARIANTS];
   struct worst {
     const char *output;
     double ulp, gate;
+    double ulp_of[MAX_VARIANTS];
   } worst[4];
   size_t outputs;
+};
+
+struct failure {
+  const char *function, *what;
+  char *isa, *where, *text;
 };
 
 struct report {
@@ -26,6 +36,8 @@ struct report {
   struct line *lines;
   size_t count;
   size_t failures;
+  struct failure *shown; /* those that were printed */
+  size_t shown_count;
 };
 
 void report_begin(const struct report *report);
@@ -36,7 +48,7 @@ void report_line(struct report *report, const struct line *line);
 void report_failure(struct report *report, struct line *line, const char *isa, const char *where, const char *format,
                     ...) __attribute__((format(printf, 5, 6)));
 /* Takes an output's error into the line. */
-void report_ulp(struct line *line, const char *output, double ulp, double gate);
+void report_ulp(struct line *line, const char *isa, const char *output, double ulp, double gate);
 /* The last words; gives the lines back. The exit status, 0 or 1. */
 int report_end(struct report *report);
 /* Writes the whole report as JSON. False: the file could not be written. */

@@ -67,8 +67,8 @@ static void refuse_common(struct refusals *refusals, struct kind kind) {
   ANSWERS(VLOSS_ERROR_OVERLAP, a.output = arena.input + 1);
   ANSWERS(VLOSS_ERROR_OVERLAP, a.output = arena.input + ROWS * CLASSES - 1);
   ANSWERS(VLOSS_OK, a.output = arena.input + ROWS * CLASSES);
-  ANSWERS(VLOSS_ERROR_ISA_UNKNOWN, vloss_isa_force("sse9"));
-  vloss_isa_force(refusals->isa);
+  ANSWERS(VLOSS_ERROR_ISA_UNKNOWN, library->isa_force("sse9"));
+  library_use(refusals->isa);
   ANSWERS(VLOSS_OK, size = sizeof a);
 
   struct {
@@ -113,14 +113,16 @@ static void refuse_backward(struct refusals *refusals, struct kind kind) {
   ANSWERS(VLOSS_ERROR_OVERLAP, a.output = arena.upstream; a.upstream_stride = CLASSES + 1);
 }
 
-void softmax_refuse(struct refusals *refusals) { refuse_forward(refusals, (struct kind){.call = vloss_softmax_sized}); }
+void softmax_refuse(struct refusals *refusals) {
+  refuse_forward(refusals, (struct kind){.call = library->softmax_sized});
+}
 
 void log_softmax_refuse(struct refusals *refusals) {
-  refuse_forward(refusals, (struct kind){.call = vloss_log_softmax_sized});
+  refuse_forward(refusals, (struct kind){.call = library->log_softmax_sized});
 }
 
 void log_sum_exp_refuse(struct refusals *refusals) {
-  struct kind kind = {.call = vloss_log_sum_exp_sized};
+  struct kind kind = {.call = library->log_sum_exp_sized};
   refuse_common(refusals, kind);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.upstream = arena.upstream);
   ANSWERS(VLOSS_ERROR_OVERLAP, a.output = arena.input);
@@ -128,9 +130,9 @@ void log_sum_exp_refuse(struct refusals *refusals) {
 }
 
 void softmax_backward_refuse(struct refusals *refusals) {
-  refuse_backward(refusals, (struct kind){.call = vloss_softmax_backward_sized, .backward = true});
+  refuse_backward(refusals, (struct kind){.call = library->softmax_backward_sized, .backward = true});
 }
 
 void log_softmax_backward_refuse(struct refusals *refusals) {
-  refuse_backward(refusals, (struct kind){.call = vloss_log_softmax_backward_sized, .backward = true});
+  refuse_backward(refusals, (struct kind){.call = library->log_softmax_backward_sized, .backward = true});
 }

@@ -61,7 +61,7 @@ void check_stack(struct check *check, const struct function *function) {
       for (size_t k = 0; k < check->isa_count; k++) {
         struct layout layout = {.count = 34, .inner = (o + i) % 2 ? 1 : 17, .outputs = (uint32_t)ALL_OUTPUTS};
         job_place(&job, layout, &r);
-        vloss_isa_force(check->isas[k]);
+        library_use(check->isas[k]);
         size_t used = stack_use(&job, stack);
         line.cases++;
         if (status != VLOSS_OK || used > PROMISE)

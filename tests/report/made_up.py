@@ -5,7 +5,9 @@ does not have, such as a failed row and different bits.
 KIB, MIB = 1 << 10, 1 << 20
 
 
-def row(name: str, index: int, label: str, working_set: int, per_second: float, bytes_each: int, items: int) -> list[dict]:
+def row(
+    name: str, index: int, label: str, working_set: int, per_second: float, bytes_each: int, items: int
+) -> list[dict]:
     """Three repetitions; the median is per_second."""
     rows = []
     for factor in (1.0, 1.25, 0.5):
@@ -62,7 +64,7 @@ def bench() -> dict:
         "mhz_per_cpu": 1234,
         "load_avg": [0.5, 0.25, 0.125],
         "caches": [
-            {"type": "Data", "level": 1, "size": 64 * KIB, "num_sharing": 1},
+            {"type": "Data", "level": 1, "size": 32 * KIB, "num_sharing": 1},
             {"type": "Instruction", "level": 1, "size": 128 * KIB, "num_sharing": 1},
             {"type": "Unified", "level": 2, "size": 1 * MIB, "num_sharing": 1},
             {"type": "Unified", "level": 3, "size": 8 * MIB, "num_sharing": 3},
@@ -77,11 +79,21 @@ def bench() -> dict:
 
 def check() -> dict:
     def line(function: str, bits: str, ulp: dict, failures: int = 0) -> dict:
-        return {"function": function, "what": "", "cases": 10, "failures": failures, "bits": bits, "ulp": ulp}
+        of = {"first": ulp, "second": ulp, "third": {output: worst / 2 for output, worst in ulp.items()}}
+        return {
+            "function": function,
+            "what": "sums",
+            "cases": 10,
+            "failures": failures,
+            "bits": bits,
+            "ulp": ulp,
+            "ulp_of": of,
+        }
 
     lines = [
-        line("made_up", "equal", {"loss": 0.5, "grad": 3.0}),
-        line("made_up", "DIFF", {"loss": 1.5, "grad": 2.0}, 2),
+        line("made_up", "equal", {"loss": 0.5, "grad": 3.0, "predicted": 0}),
+        line("made_up", "DIFF", {"loss": 1.5, "grad": 2.0, "grad_other": 1.0}, 2),
         line("made_up", "equal", {}),
     ]
-    return {"version": "0", "seed": 5, "isas": "first second third", "failures": 2, "lines": lines}
+    shown = [{"function": "made_up", "what": "sums", "isa": "third", "where": "n 7", "text": "loss[1] is <2>"}]
+    return {"version": "0", "seed": 5, "isas": "first second third", "failures": 2, "lines": lines, "shown": shown}

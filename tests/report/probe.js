@@ -3,15 +3,18 @@
 document.querySelectorAll("details").forEach((details) => { details.open = true; });
 const wide = (element) => element.getBoundingClientRect().width;
 const number = (cell) => cell.querySelector("data")?.value ?? null;
+const cells = (row, what) =>
+  Object.fromEntries([...row.querySelectorAll("[data-is]")].map((cell) => [cell.dataset.is, what(cell)]));
 const probed = {
   width: document.documentElement.clientWidth,
   needed: document.documentElement.scrollWidth,
   background: getComputedStyle(document.body).backgroundColor,
   text: getComputedStyle(document.body).color,
+  // one for each row of a table of bars
   bars: [...document.querySelectorAll("tr[data-variant]")].map((row) => ({
     ...row.dataset,
-    values: Object.fromEntries([...row.querySelectorAll("[data-is]")].map((cell) => [cell.dataset.is, number(cell)])),
-    texts: Object.fromEntries([...row.querySelectorAll("[data-is]")].map((cell) => [cell.dataset.is, cell.textContent])),
+    values: cells(row, number),
+    texts: cells(row, (cell) => cell.textContent),
     chart: wide(row.querySelector("svg.bar")),
     speed: wide(row.querySelector("rect.speed")),
     fill: getComputedStyle(row.querySelector("rect.speed")).fill,
@@ -21,7 +24,11 @@ const probed = {
   curves: [...document.querySelectorAll("svg.curves")].map((svg) => ({
     title: svg.querySelector("title").textContent,
     width: wide(svg),
-    series: [...svg.querySelectorAll("g.series")].map((group) => group.querySelectorAll("circle").length),
+    points: [...svg.querySelectorAll("circle")].map((circle) => ({
+      text: circle.querySelector("title").textContent,
+      x: Number(circle.getAttribute("cx")),
+      y: Number(circle.getAttribute("cy")),
+    })),
     names: [...svg.querySelectorAll("text.name")].map((text) => text.textContent),
     marks: [...svg.querySelectorAll("text.mark")].map((text) => text.textContent),
     letters: Math.min(...[...svg.querySelectorAll("text")].map((text) => text.getBoundingClientRect().height)),

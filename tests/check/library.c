@@ -1,0 +1,123 @@
+#define _DEFAULT_SOURCE /* realpath */
+#include "library.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KERNEL(function, args) .function##_sized = vloss_##function##_sized,
+struct library libraries[MAX_LIBRARIES] = {{.name = "",
+                                            LIBRARY_KERNELS(KERNEL).version = vloss_version,
+                                            .isa_count = vloss_isa_count,
+                                            .isa_name = vloss_isa_name,
+                                            .isa_unsupported_reason = vloss_isa_unsupported_reason,
+                                            .isa_force = vloss_isa_force,
+                                            .loss_info_named = vloss_loss_info_named}};
+#undef KERNEL
+size_t library_count = 1;
+const struct library *library = libraries;
+struct variant variants[MAX_VARIANTS];
+size_t variant_count;
+
+static bool is_linked_in(const struct library *which) { return !*which->name; }
+
+/* *(void **)&f = dlsym() is how POSIX has a function pointer taken from dlsym. */
+static void find(void *handle, const char *symbol, void *function) {
+  void *found = dlsym(handle, symbol);
+  memcpy(function, &found, sizeof found);
+}
+
+static const char *mistake(const char *what, const char *which) {
+  static char text[1000];
+  snprintf(text, sizeof text, "%s: %s", what, which);
+  return text;
+}
+
+const char *library_open(const char *definition) {
+  const size_t length = strcspn(definition, "=");
+  if (!length || definition[length] != '=' || strcspn(definition, ":/, \"\\") < length)
+    return mistake("not NAME=PATH with a name of letters and digits", definition);
+  const size_t given = is_linked_in(libraries) ? 0 : library_count;
+  if (given == MAX_LIBRARIES) return mistake("too many libraries", definition);
+  for (size_t i = 0; i < given; i++)
+    if (strlen(libraries[i].name) == length && strncmp(libraries[i].name, definition, length) == 0)
+      return mistake("two libraries of one name", definition);
+
+  char *path = realpath(definition + length + 1, NULL); /* so that dlopen does not search for it */
+  if (!path) return mistake("no such file", definition + length + 1);
+  void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  free(path);
+  if (!handle) return mistake("cannot be loaded", dlerror());
+
+  struct library opened = {.name = NULL};
+  bool any = false;
+#define KERNEL(function, args)                                         \
+  find(handle, "vloss_" #function "_sized", &opened.function##_sized); \
+  any |= opened.function##_sized != NULL;
+  LIBRARY_KERNELS(KERNEL)
+#undef KERNEL
+  find(handle, "vloss_version", &opened.version);
+  find(handle, "vloss_isa_count", &opened.isa_count);
+  find(handle, "vloss_isa_name", &opened.isa_name);
+  find(handle, "vloss_isa_unsupported_reason", &opened.isa_unsupported_reason);
+  find(handle, "vloss_isa_force", &opened.isa_force);
+  find(handle, "vloss_loss_info_named", &opened.loss_info_named);
+  if (!opened.isa_count || !opened.isa_name || !opened.isa_unsupported_reason) opened.isa_force = NULL;
+  if (!any) return mistake("exports none of the functions of vloss.h", definition);
+
+  char *name = calloc(length + 1, 1);
+  if (!name) return "out of memory";
+  opened.name = memcpy(name, definition, length);
+  libraries[given] = opened;
+  library_count = given + 1;
+  return NULL;
+}
+
+static void add_variant(const struct library *which, const char *isa) {
+  if (variant_count == MAX_VARIANTS) return;
+  struct variant *variant = &variants[variant_count++];
+  *variant = (struct variant){.library = which, .isa = isa};
+  const char *separator = isa && !is_linked_in(which) ? ":" : "";
+  snprintf(variant->name, sizeof variant->name, "%s%s%s", which->name, separator, isa ? isa : "");
+}
+
+void library_list_variants(void) {
+  for (const struct library *which = libraries; which < libraries + library_count; which++) {
+    if (!which->isa_force) add_variant(which, NULL);
+    for (size_t i = 0; which->isa_force && i < which->isa_count(); i++)
+      if (!which->isa_unsupported_reason(which->isa_name(i))) add_variant(which, which->isa_name(i));
+  }
+}
+
+const struct variant *library_variant(const char *name) {
+  for (size_t i = 0; i < variant_count; i++)
+    if (strcmp(variants[i].name, name) == 0) return &variants[i];
+  return NULL;
+}
+
+vloss_status library_use(const char *name) {
+  const struct variant *variant = library_variant(name);
+  if (!variant) return VLOSS_ERROR_ISA_UNKNOWN;
+  library = variant->library;
+  return variant->isa ? library->isa_force(variant->isa) : VLOSS_OK;
+}
+
+bool library_has(const struct library *which, const char *function) {
+#define KERNEL(name, args) \
+  if (strcmp(function, #name) == 0) return which->name##_sized != NULL;
+  LIBRARY_KERNELS(KERNEL)
+#undef KERNEL
+  return which->loss_sized && (!which->loss_info_named || which->loss_info_named(function));
+}
+
+const struct variant *library_counterpart(const struct variant *variant) {
+  const struct variant *own = NULL, *best = variants;
+  for (const struct variant *v = variants; v < variants + variant_count; v++) {
+    if (v->library == variant->library && !own) own = v;
+    if (v->library == best->library && variant->library != best->library && v->isa && variant->isa &&
+        strcmp(v->isa, variant->isa) == 0)
+      return v;
+  }
+  return variant->library != best->library && (!variant->isa || !best->isa) ? best : own;
+}
