@@ -37,6 +37,7 @@ static float plain(struct random *r, const struct draw *d) {
   float x = any_bell(r);
   switch (d->domain) {
     case PROBABILITY:
+    case WEIGHED:
     case STRICT_PROBABILITY:
     case UNIT:
     case ROW_PROBABILITY:
