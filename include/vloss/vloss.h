@@ -152,7 +152,7 @@ typedef enum vloss_reduction {
 
   /* Of vloss_loss only. The Keras forms start from one value a row, the mean of its elements for an elementwise loss.
    */
-  VLOSS_BATCH_MEAN,               /* one number: the sum divided by rows, batchmean of KLDivLoss; row losses: as VLOSS_MEAN */
+  VLOSS_BATCH_MEAN,               /* one number: sum / rows, batchmean of KLDivLoss; row losses: as VLOSS_MEAN */
   VLOSS_KERAS_NONE,               /* the row values; the functions of Keras, and its classes with Reduction.NONE */
   VLOSS_KERAS_SUM,                /* one number: the sum of the row values */
   VLOSS_KERAS_SUM_OVER_BATCH_SIZE /* one number: that divided by rows * inner; 0 if there are no rows */
