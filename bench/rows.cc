@@ -76,10 +76,11 @@ Size Rows(const Function &function, std::size_t classes, const Place &place) {
   return {classes, rows, IsMemory(place), rows * classes * ArraysOf(function) * sizeof(float)};
 }
 
-// As many as the loops of the memory's limits work on; fewer where L1 does not hold as many.
+// As many as the loops of the memory's limits work on; where L1 does not hold as many, a multiple of any vector.
 Size Elements(const Function &function, const Place &place) {
   const std::size_t floats = FloatsOf(function, place);
-  const std::size_t n = floats < BENCH_LIMIT_BLOCK ? floats : floats / BENCH_LIMIT_BLOCK * BENCH_LIMIT_BLOCK;
+  const std::size_t step = floats < BENCH_LIMIT_BLOCK ? BENCH_LIMIT_BLOCK / 8 : BENCH_LIMIT_BLOCK;
+  const std::size_t n = floats / step * step;
   return {n, 1, IsMemory(place), n * ArraysOf(function) * sizeof(float)};
 }
 

@@ -6,12 +6,14 @@
 # its twin report.md, report.json, and what they are made from, bench.json and check.json.
 set -eu
 table=--table
+check=
 tokens=500
 peers=OFF
 for argument; do
   case $argument in
     --short)
       table=--table-short
+      check=--quick
       tokens=100
       ;;
     --peers) peers=ON ;;
@@ -66,7 +68,7 @@ echo "== a real text under a real 72,547-word model: examples/perplexity"
 echo
 echo "== vloss-check: bits and errors of every function"
 failed=0
-"$build/tests/check/vloss-check" --quick --json "$build/check.json" >"$build/check.txt" || failed=1
+"$build/tests/check/vloss-check" $check --json "$build/check.json" >"$build/check.txt" || failed=1
 tail -n 1 "$build/check.txt"
 
 echo

@@ -191,7 +191,7 @@ void LogSumExps(const problem &p) {
 }
 
 // Elementwise losses, as means. formula(p, t, gradient) returns the loss and sets the gradient.
-// The bench takes a multiple of this many elements, and so few can be summed in float.
+// Few enough to be summed in float. The bench takes a multiple of a vector.
 constexpr std::size_t kBlock = 4096;
 
 template <class Formula>
@@ -201,7 +201,7 @@ void Elementwise(const problem &p, float *gradient, Formula formula) {
   double total = 0;
   for (std::size_t block = 0; block < n; block += kBlock) {
     vec sum{};
-    for (std::size_t i = block; i < block + kBlock; i += kLanes) {
+    for (std::size_t i = block; i < std::min(block + kBlock, n); i += kLanes) {
       vec slope;
       sum += formula(Load(p.input + i), Load(p.target + i), slope);
       if (gradient) Store(gradient + i, slope * share);

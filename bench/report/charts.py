@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 BAR = 100  # width of the limit or the fastest, whichever is more: a bar is a percentage of it
 WIDTH, HEIGHT = 360, 270  # of a curve: about the width of a phone, so that text keeps its size there
-LEFT, RIGHT, TOP, BOTTOM = 40, 70, 34, 40
+LEFT, TOP, BOTTOM = 40, 34, 40
+LETTER = 7.8  # width of a bold letter of the widest of the usual fonts
 LABEL = 12  # height of a line of text
 
 
@@ -72,7 +73,7 @@ def curves(identifier: str, title: str, description: str, x: Axis, y_title: str,
     ys = [point[1] for s in series for point in s.points]
     x_low, x_high = math.log(min(xs)) - 0.2, math.log(max(xs)) + 0.2
     y_low, y_high = math.log10(min(ys)) - 0.08, math.log10(max(ys)) + 0.08
-    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    right, bottom = WIDTH - 8 - LETTER * max(len(s.name) for s in series), HEIGHT - BOTTOM
 
     def at_x(value: float) -> float:
         return LEFT + (math.log(value) - x_low) / (x_high - x_low) * (right - LEFT)

@@ -66,7 +66,7 @@ def _rows(benchmarks: list[dict]) -> tuple[list[dict], list[dict]]:
         elif run["run_type"] == "iteration":
             repetitions[run["run_name"]].append(run)
     rows = [_row(name, runs) for name, runs in sorted(repetitions.items(), key=lambda r: r[1][0]["family_index"])]
-    return rows, [{"row": name, "error": error} for name, error in failed.items()]
+    return rows, [{"row": name, "error": error} for name, error in sorted(failed.items())]
 
 
 def _row(name: str, runs: list[dict]) -> dict:

@@ -143,6 +143,7 @@ class Page:
             inside = [c["name"] for c in caches if min(sets) < c["bytes"] < max(sets)]
             self.assertLessEqual(set(inside), set(curve["marks"]))
             self.assertGreater(curve["letters"], 10, "letters in px on a phone")
+            self.assertEqual(curve["outside"], [], "texts that are cut off")
 
     def in_order(self, places: list[float], values: list[float]):
         """On a logarithmic scale: equal ratios are equal distances."""

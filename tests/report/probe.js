@@ -31,6 +31,9 @@ const probed = {
     })),
     names: [...svg.querySelectorAll("text.name")].map((text) => text.textContent),
     marks: [...svg.querySelectorAll("text.mark")].map((text) => text.textContent),
+    outside: [...svg.querySelectorAll("text")]
+      .filter((text) => text.getBoundingClientRect().right > svg.getBoundingClientRect().right + 1)
+      .map((text) => text.textContent),
     letters: Math.min(...[...svg.querySelectorAll("text")].map((text) => text.getBoundingClientRect().height)),
   })),
   overview: [...document.querySelectorAll(".overview tbody tr")].map((row) => ({
