@@ -70,8 +70,6 @@ VFN struct finished finish(const struct row_sums *sums, vd left_out, int loss_on
   return f;
 }
 
-/* Floats for the caller, with one NaN for all. */
-
 /* coefficient * value, where a coefficient of 0 makes 0 of everything but NaN. */
 VFN vd dmul_or_zero(vd coefficient, vd value) {
   return dsel(dnan(value), value, dsel(deq(coefficient, dset1(0.0)), coefficient, dmul(coefficient, value)));

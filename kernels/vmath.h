@@ -210,19 +210,6 @@ VFN vf vfactor(vf c, vf v) { return vsel(veq(c, vset1(0.0f)), vmin(vset1(__FLT_M
 /* v, but NaN where x is. */
 VFN vf vpoisoned(vf v, vf x) { return vsel(vnan(x), x, v); }
 
-/* s(x) = 1 / (1 + e^-x), s(-x) = 1 - s(x), and the l with log(1 + e^x) = max(x, 0) + l, log(1 + e^-x) = max(-x, 0) + l:
- * all from e = e^-|x|. */
-struct vlogistic {
-  vf s, s_minus, l;
-};
-VFN struct vlogistic vlogistic(vf x) {
-  const vf e = vexp_minus(vabs(x)), one = vset1(1.0f);
-  const vf large = vdiv(one, vadd(one, e)), small = vmul(e, large);
-  const vm negative = vgt(vset1(0.0f), x);
-  return (struct vlogistic){vsel(negative, small, large), vsel(negative, large, small), vlog1p_unit(e)};
-}
-VFN vf vsoftplus(vf x) { return vadd(vmax(vset1(0.0f), x), vlog1p_unit(vexp_minus(vabs(x)))); }
-
 /* ---- Doubles, to about 2e-10: 0.003 ulp of the f32 that they end in --------------------------------------------- */
 
 #define VLOSS_D_ROUND (0x1.8p52 + 1023) /* as VLOSS_ROUND, for doubles */
