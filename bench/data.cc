@@ -67,7 +67,7 @@ Data Make() {
           Filled(kFloats, probability),
           Filled(kFloats / 2, probability),
           Filled(kFloats / 3, probability),
-          Filled(kMostRows, [&] { return random.Below(2) ? 1.0f : -1.0f; }),
+          Filled(kFloats / 2, [&] { return random.Below(2) ? 1.0f : -1.0f; }),
           Allocate<float>(kFloats),
           Allocate<float>(kFloats),
           Allocate<float>(kMostRows),

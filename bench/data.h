@@ -17,7 +17,7 @@ struct Data {
   // multiples of 2^-12, so that sums and products of two are exact and any loop finds the same kinks and ties. As large
   // as a function that takes one, two or three of them needs: kMemoryBytes, a half and a third of it.
   const float *first, *second, *third;
-  const float *signs;                 // kMostRows, -1 or 1
+  const float *signs;                 // as many as of second, -1 or 1
   float *matrix;                      // kMemoryBytes, for results
   float *expected;                    // kMemoryBytes, for results to compare with
   float *per_row, *expected_per_row;  // kMostRows

@@ -31,9 +31,10 @@ static inline int takes_other(uint32_t operands) {
   return (operands & VLOSS_TAKES_OTHER) && !(operands & VLOSS_OTHER_OPTIONAL);
 }
 
-/* Parameters have their defaults; but the label mode is not the one that looks at all targets first. */
+/* Parameters have their defaults; but the label mode is -1 and 1, as targets are, and not the one that looks at all
+ * of them first. */
 static inline double value_of(const vloss_parameter_info *parameter) {
-  return parameter->error == VLOSS_ERROR_LABEL_MODE ? 1 : parameter->default_value;
+  return parameter->error == VLOSS_ERROR_LABEL_MODE ? 2 : parameter->default_value;
 }
 
 #endif

@@ -97,7 +97,7 @@ problem ProblemOf(const Function &function, const Size &size) {
   p.labels = data.labels;
   p.matrix = data.matrix;
   p.loss = data.per_row;
-  p.target = data.second;
+  p.target = function.info && function.info->operands & VLOSS_TARGET_SIGNS ? data.signs : data.second;
   p.other = data.third;
   p.row_target = data.signs;
   p.parameters = function.parameters.data();

@@ -4,7 +4,8 @@
  * sees flat arrays only, and the layout cannot change a bit.
  *
  * Each loss has two kinds of block function. The fast ones take no weights and nothing special, and only add up the
- * losses; where that sum is not finite, the block is done again by a careful one, which takes everything.
+ * losses; where that sum is not finite, they are done again by a careful one, which takes everything, and the sum is
+ * the same where there was no need.
  */
 #ifndef VLOSS_KERNELS_ELEMENTWISE_H
 #define VLOSS_KERNELS_ELEMENTWISE_H
@@ -14,6 +15,8 @@
 
 /* Nine buffers of this size are on the stack: 36 KiB. */
 #define BLOCK_ELEMENTS 1024
+/* What a fast function does between two looks at the sum, and the careful one again if it was not finite. */
+#define FAST_ELEMENTS 4096
 
 struct block {
   size_t n;
@@ -24,10 +27,10 @@ struct block {
   struct constants k;
 };
 
-/* The sum of a block's losses is in 16 lanes: lane j adds up, in double, the pairs e[32 i + j] + e[32 i + j + 16]
- * rounded to float. One rounding a pair is at most half an ulp of what it adds to. */
+/* The sum of a block's losses is in 16 lanes, which add up, in double, the pairs e[32 i + j] + e[32 i + j + 16] rounded
+ * to float. One rounding a pair is at most half an ulp of what it adds to. */
 typedef size_t fast_function(const struct block *b, vd *sum);
-typedef vd careful_function(const struct block *b);
+typedef vd careful_function(const struct block *b, vd sum);
 
 struct elementwise_loss {
   void (*constants)(const double *parameters, struct constants *k);
@@ -52,13 +55,14 @@ struct wanted {
 #define BLOCK_INLINE static inline __attribute__((always_inline))
 typedef struct derivatives element_function(struct element e, const struct constants *k);
 
-/* Elements i .. i + n - 1 of a block; returns their losses. */
-BLOCK_INLINE vf block_vector(const struct block *b, const struct constants *k, size_t i, size_t n,
-                             element_function *element, struct wanted wanted) {
-  const struct element e = {operand_at(b->p, i, n), operand_at(b->t, i, n), operand_or_1_at(b->other, i, n),
-                            !wanted.careful};
-  const struct derivatives d = element(e, k);
-  vf loss = d.loss;
+BLOCK_INLINE struct element element_at(const struct block *b, size_t i, size_t n, struct wanted wanted) {
+  return (struct element){operand_at(b->p, i, n), operand_at(b->t, i, n), operand_or_1_at(b->other, i, n),
+                          !wanted.careful};
+}
+
+/* Writes what is wanted of elements i .. i + n - 1 of a block. Returns d with the weighted loss, 0 beyond n. */
+BLOCK_INLINE struct derivatives written(const struct block *b, size_t i, size_t n, struct derivatives d,
+                                        struct wanted wanted) {
   const float scale = (float)b->grad_scale;
   if (!wanted.careful) {
     const vf grad = vmul(d.grad, vset1(scale));
@@ -75,65 +79,92 @@ BLOCK_INLINE vf block_vector(const struct block *b, const struct constants *k, s
     if (wanted.other_grads && b->grad_target) result_at(b->grad_target, i, n, GRADIENT(d.grad_target));
     if (wanted.other_grads && b->grad_other) result_at(b->grad_other, i, n, GRADIENT(d.grad_other));
 #undef GRADIENT
-    if (wanted.loss) loss = vscaled(loss, w);
-    if (wanted.loss && b->loss) result_at(b->loss, i, n, loss);
+    if (wanted.loss) d.loss = vscaled(d.loss, w);
+    if (wanted.loss && b->loss) result_at(b->loss, i, n, d.loss);
   }
   if (n < 16) {
     float lanes[16];
-    vstore(lanes, loss);
-    loss = vtail(lanes, n, 0.0f);
+    vstore(lanes, d.loss);
+    d.loss = vtail(lanes, n, 0.0f);
   }
-  return loss;
+  return d;
 }
 
-/* The sum of elements first .. first + n - 1 of a block, at most BLOCK_ELEMENTS. */
-BLOCK_INLINE vd block_sum(const struct block *b, const struct constants *k, size_t first, size_t n,
-                          element_function *element, struct wanted wanted) {
-  vd sum = dset1(0.0);
+/* The lanes plus a pair; those of a fast function are times 2^-896 where losses are not negative. */
+BLOCK_INLINE vd pair_added(vd sum, struct derivatives low, vf high, struct wanted wanted) {
+  if (!wanted.loss) return sum;
+  const vf pairs = vadd(low.loss, high);
+  return dadd(sum, low.negative ? dwiden(pairs) : wanted.careful ? dsplit(pairs) : dsplit_positive(pairs));
+}
+
+/* The lanes plus elements first .. first + n - 1 of a block. */
+BLOCK_INLINE vd block_added(vd sum, const struct block *b, const struct constants *k, size_t first, size_t n,
+                            element_function *element, struct wanted wanted) {
   size_t i = first;
   for (const size_t end = first + n / 32 * 32; i < end; i += 32) {
-    const vf low = block_vector(b, k, i, 16, element, wanted), high = block_vector(b, k, i + 16, 16, element, wanted);
-    if (wanted.loss) sum = dadd(sum, dwiden(vadd(low, high)));
+    /* Both are read before anything is written: a read may have to wait for a write that ends in the same 12 bits. */
+    const struct element e_low = element_at(b, i, 16, wanted), e_high = element_at(b, i + 16, 16, wanted);
+    const struct derivatives low = element(e_low, k), high = element(e_high, k);
+    const struct derivatives first_half = written(b, i, 16, low, wanted);
+    sum = pair_added(sum, first_half, written(b, i + 16, 16, high, wanted).loss, wanted);
   }
-  const size_t rest = n % 32;
+  const size_t rest = n % 32, n_low = rest < 16 ? rest : 16, n_high = rest - n_low;
   if (rest) {
-    const vf low = block_vector(b, k, i, rest < 16 ? rest : 16, element, wanted);
-    const vf high = rest > 16 ? block_vector(b, k, i + 16, rest - 16, element, wanted) : vset1(0.0f);
-    if (wanted.loss) sum = dadd(sum, dwiden(vadd(low, high)));
+    const struct derivatives low = written(b, i, n_low, element(element_at(b, i, n_low, wanted), k), wanted);
+    vf high = vset1(0.0f);
+    if (n_high) {
+      const struct element e = element_at(b, i + 16, n_high, wanted);
+      high = written(b, i + 16, n_high, element(e, k), wanted).loss;
+    }
+    sum = pair_added(sum, low, high, wanted);
   }
   return sum;
 }
 
-static int all_finite(vd lanes) { return !vany(vnan(dnarrow(dsub(lanes, lanes)))); }
+static int all_finite(vd lanes) {
+  const vf narrow = dnarrow(lanes);
+  return !vany(vnan(vsub(narrow, narrow)));
+}
+static int none_negative(vd lanes) { return !vany(vgt(vset1(0.0f), dnarrow(lanes))); }
 
-/* Any number of elements, BLOCK_ELEMENTS at a time, until a block's sum is not finite. Returns how many were done. */
+/* Any number of elements, FAST_ELEMENTS at a time, until the sum is not finite, which -0 is taken for where losses are
+ * not negative. Returns how many were done. */
 BLOCK_INLINE size_t fast_blocks(const struct block *b, vd *sum, element_function *element, int grad) {
   const struct constants k = b->k; /* a copy: no store can change it */
   const struct block copy = *b;
-  vd total = *sum;
+  const int negative = element((struct element){vset1(0.0f), vset1(0.0f), vset1(0.0f), 1}, &k).negative;
+  const double shrink = negative ? 1 : 0x1p-896, grow = negative ? 1 : 0x1p896;
+  if (!negative && !none_negative(*sum)) return 0;
+  vd lanes = dmul(*sum, dset1(shrink));
   size_t i = 0;
   while (i < copy.n) {
-    const size_t n = copy.n - i < BLOCK_ELEMENTS ? copy.n - i : BLOCK_ELEMENTS;
-    const vd block = block_sum(&copy, &k, i, n, element, (struct wanted){0, 1, grad, 0});
-    if (!all_finite(block)) break;
-    total = dadd(total, block);
+    const size_t n = copy.n - i < FAST_ELEMENTS ? copy.n - i : FAST_ELEMENTS;
+    lanes = block_added(lanes, &copy, &k, i, n, element, (struct wanted){0, 1, grad, 0});
+    const vd grown = dmul(lanes, dset1(grow));
+    if (!all_finite(grown)) break;
+    *sum = grown;
     i += n;
   }
-  *sum = total;
   return i;
 }
-BLOCK_INLINE vd careful_block(const struct block *b, element_function *element, struct wanted wanted) {
+BLOCK_INLINE vd careful_block(const struct block *b, vd sum, element_function *element, struct wanted wanted) {
   const struct constants k = b->k;
   const struct block copy = *b;
-  return block_sum(&copy, &k, 0, copy.n, element, wanted);
+  return block_added(sum, &copy, &k, 0, copy.n, element, wanted);
 }
 
-#define DEFINE_ELEMENTWISE(name)                                                                                    \
-  static size_t name##_sum(const struct block *b, vd *sum) { return fast_blocks(b, sum, name, 0); }                 \
-  static size_t name##_sum_and_grad(const struct block *b, vd *sum) { return fast_blocks(b, sum, name, 1); }        \
-  static vd name##_losses(const struct block *b) { return careful_block(b, name, (struct wanted){1, 1, 0, 0}); }    \
-  static vd name##_gradients(const struct block *b) { return careful_block(b, name, (struct wanted){1, 0, 1, 0}); } \
-  static vd name##_everything(const struct block *b) { return careful_block(b, name, (struct wanted){1, 1, 1, 1}); }
+#define DEFINE_ELEMENTWISE(name)                                                                             \
+  static size_t name##_sum(const struct block *b, vd *sum) { return fast_blocks(b, sum, name, 0); }          \
+  static size_t name##_sum_and_grad(const struct block *b, vd *sum) { return fast_blocks(b, sum, name, 1); } \
+  static vd name##_losses(const struct block *b, vd sum) {                                                   \
+    return careful_block(b, sum, name, (struct wanted){1, 1, 0, 0});                                         \
+  }                                                                                                          \
+  static vd name##_gradients(const struct block *b, vd sum) {                                                \
+    return careful_block(b, sum, name, (struct wanted){1, 0, 1, 0});                                         \
+  }                                                                                                          \
+  static vd name##_everything(const struct block *b, vd sum) {                                               \
+    return careful_block(b, sum, name, (struct wanted){1, 1, 1, 1});                                         \
+  }
 #define ELEMENTWISE_ENTRY(name) \
   { name##_constants, name##_sum, name##_sum_and_grad, name##_losses, name##_gradients, name##_everything }
 
@@ -277,24 +308,25 @@ static void elementwise_call(struct vloss_loss_job *job, const struct elementwis
   b.past_cache = past_cache && one_run;
 
   vd sum = dset1(0.0), row_sum = dset1(0.0);
+  size_t careful_until = 0;
   for (size_t first = 0, done; first < total; first += done) {
     const struct position at = {first / columns, first % columns};
     size_t block = total - first < BLOCK_ELEMENTS ? total - first : BLOCK_ELEMENTS;
     if (job->form == VLOSS_FORM_ROW_MEANS) block = rows_block(columns, at.column, block);
     done = 0;
-    if (fast) {
+    if (fast && first >= careful_until) {
       b.n = one_run ? total - first : block;
       place_block(&b, job, at, staged && !one_run, &buffers);
       done = fast(&b, &sum);
+      if (!done) careful_until = first + FAST_ELEMENTS;
     }
     if (!done) {
       done = b.n = block;
       place_block(&b, job, at, staged, &buffers);
       b.loss = loss_wanted ? buffers.losses : NULL;
-      vd lanes = careful(&b);
+      const vd lanes = careful(&b, sum);
       /* A pair may overflow where the mean does not. */
-      if (loss_wanted && !all_finite(lanes)) lanes = widened_sum(dset1(0.0), buffers.losses, block);
-      sum = dadd(sum, lanes);
+      sum = loss_wanted && !all_finite(lanes) ? widened_sum(sum, buffers.losses, block) : lanes;
       if (job->form == VLOSS_FORM_ROW_MEANS && job->loss) row_means(job, at, buffers.losses, block, &row_sum);
       if (job->form == VLOSS_FORM_ELEMENTS && job->loss)
         copy_result(job->loss + first, buffers.losses, block, past_cache);

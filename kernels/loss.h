@@ -28,6 +28,7 @@ struct element {
 };
 struct derivatives {
   vf loss, grad, grad_target, grad_other;
+  int negative; /* constant: the loss may be below 0. If not, a -0 costs time, nothing else */
 };
 
 /* max(0, v): NaN passes. */

@@ -97,6 +97,13 @@ VFN vf vabs(vf a) {
       ((vf){_mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff)), _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff))}));
 }
 
+VFN vf vclamp(vf a, vf limit) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  const vf most = {_mm256_min_ps(limit.lo, a.lo), _mm256_min_ps(limit.hi, a.hi)};
+  return (vf){_mm256_max_ps(_mm256_xor_ps(limit.lo, sign), most.lo),
+              _mm256_max_ps(_mm256_xor_ps(limit.hi, sign), most.hi)};
+}
+
 #define CMP_GT(x, y) _mm256_cmp_ps(x, y, _CMP_GT_OQ)
 #define CMP_GE(x, y) _mm256_cmp_ps(x, y, _CMP_GE_OQ)
 #define CMP_EQ(x, y) _mm256_cmp_ps(x, y, _CMP_EQ_OQ)
@@ -200,6 +207,23 @@ VFN void vtranspose(vf *r) {
 VFN vd dwiden(vf x) {
   return (vd){_mm256_cvtps_pd(_mm256_castps256_ps128(x.lo)), _mm256_cvtps_pd(_mm256_extractf128_ps(x.lo, 1)),
               _mm256_cvtps_pd(_mm256_castps256_ps128(x.hi)), _mm256_cvtps_pd(_mm256_extractf128_ps(x.hi, 1))};
+}
+/* The even elements of a register, then the odd ones. */
+VFN __m256 deinterleaved_(__m256 a) { return _mm256_permutevar8x32_ps(a, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7)); }
+VFN vd dsplit(vf x) {
+  const vd r = dwiden((vf){deinterleaved_(x.lo), deinterleaved_(x.hi)});
+  return (vd){r.a, r.c, r.b, r.d};
+}
+/* A product with 2^29 shifts the even elements alone. */
+VFN __m256d even_positive_(__m256 a) {
+  return _mm256_castsi256_pd(_mm256_mul_epu32(_mm256_castps_si256(a), _mm256_set1_epi64x(1 << 29)));
+}
+VFN __m256d odd_positive_(__m256 a) {
+  const __m256i moved = _mm256_srli_epi64(_mm256_castps_si256(a), 3);
+  return _mm256_castsi256_pd(_mm256_and_si256(moved, _mm256_set1_epi64x(-(1 << 29))));
+}
+VFN vd dsplit_positive(vf x) {
+  return (vd){even_positive_(x.lo), even_positive_(x.hi), odd_positive_(x.lo), odd_positive_(x.hi)};
 }
 VFN vf dnarrow(vd x) {
   return (vf){_mm256_set_m128(_mm256_cvtpd_ps(x.b), _mm256_cvtpd_ps(x.a)),

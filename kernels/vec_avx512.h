@@ -53,6 +53,8 @@ VFN vf vnfma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
 VFN vf vmax(vf a, vf b) { return _mm512_max_ps(a, b); }
 VFN vf vmin(vf a, vf b) { return _mm512_min_ps(a, b); }
 VFN vf vabs(vf a) { return _mm512_abs_ps(a); }
+/* By the control byte the smaller absolute value, with the sign of a. */
+VFN vf vclamp(vf a, vf limit) { return _mm512_range_ps(a, limit, 2); }
 
 VFN vm vgt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
 VFN vm vge(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
@@ -123,6 +125,17 @@ VFN void vtranspose(vf *r) {
 
 VFN vd dwiden(vf a) {
   return (vd){_mm512_cvtps_pd(_mm512_castps512_ps256(a)), _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1))};
+}
+VFN vd dsplit(vf a) {
+  const __m512i pairs = _mm512_castps_si512(a);
+  return (vd){_mm512_cvtps_pd(_mm256_castsi256_ps(_mm512_cvtepi64_epi32(pairs))),
+              _mm512_cvtps_pd(_mm256_castsi256_ps(_mm512_cvtepi64_epi32(_mm512_srli_epi64(pairs, 32))))};
+}
+/* A product with 2^29 shifts the even elements alone. */
+VFN vd dsplit_positive(vf a) {
+  const __m512i pairs = _mm512_castps_si512(a), even = _mm512_mul_epu32(pairs, _mm512_set1_epi64(1 << 29));
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi64(pairs, 3), _mm512_set1_epi64(-(1 << 29)));
+  return (vd){_mm512_castsi512_pd(even), _mm512_castsi512_pd(odd)};
 }
 VFN vf dnarrow(vd a) {
   return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a.lo)), _mm512_cvtpd_ps(a.hi), 1);

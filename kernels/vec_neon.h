@@ -101,6 +101,8 @@ WORD(vf, EACH4, vnfma, (vf a, vf b, vf c), vfmsq_f32(c.r[i], a.r[i], b.r[i]))
 WORD(vf, EACH4, vmax, (vf a, vf b), vbslq_f32(vcgtq_f32(a.r[i], b.r[i]), a.r[i], b.r[i]))
 WORD(vf, EACH4, vmin, (vf a, vf b), vbslq_f32(vcltq_f32(a.r[i], b.r[i]), a.r[i], b.r[i]))
 WORD(vf, EACH4, vabs, (vf a), vabsq_f32(a.r[i]))
+WORD(vf, EACH4, vclamp, (vf a, vf limit),
+     vbslq_f32(vdupq_n_u32(0x80000000u), a.r[i], vminq_f32(vabsq_f32(a.r[i]), limit.r[i])))
 
 WORD(vm, EACH4, vgt, (vf a, vf b), vcgtq_f32(a.r[i], b.r[i]))
 WORD(vm, EACH4, vge, (vf a, vf b), vcgeq_f32(a.r[i], b.r[i]))
@@ -178,6 +180,24 @@ VFN vd dwiden(vf a) {
   EACH4 {
     v.r[2 * i] = vcvt_f64_f32(vget_low_f32(a.r[i]));
     v.r[2 * i + 1] = vcvt_high_f64_f32(a.r[i]);
+  }
+  return v;
+}
+VFN vd dsplit(vf a) {
+  vd v;
+  EACH4 {
+    const float32x4_t split = vuzp1q_f32(a.r[i], a.r[i]), odd = vuzp2q_f32(a.r[i], a.r[i]);
+    v.r[i] = vcvt_f64_f32(vget_low_f32(split));
+    v.r[i + 4] = vcvt_f64_f32(vget_low_f32(odd));
+  }
+  return v;
+}
+VFN vd dsplit_positive(vf a) {
+  vd v;
+  EACH4 {
+    const uint64x2_t pairs = vreinterpretq_u64_f32(a.r[i]), low = vdupq_n_u64(0xffffffff);
+    v.r[i] = vreinterpretq_f64_u64(vshlq_n_u64(vandq_u64(pairs, low), 29));
+    v.r[i + 4] = vreinterpretq_f64_u64(vbicq_u64(vshrq_n_u64(pairs, 3), vshrq_n_u64(low, 3)));
   }
   return v;
 }

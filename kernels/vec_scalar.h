@@ -124,6 +124,11 @@ VFN vf vabs(vf a) {
   EACH a.a[i_] = fabsf(a.a[i_]);
   return a;
 }
+/* a between -limit and limit, limit > 0; where a is NaN it is any number or NaN. */
+VFN vf vclamp(vf a, vf limit) {
+  EACH a.a[i_] = copysignf(fabsf(a.a[i_]) < limit.a[i_] ? fabsf(a.a[i_]) : limit.a[i_], a.a[i_]);
+  return a;
+}
 
 /* Comparisons are false where an operand is NaN; vnan is true there. vsel is m ? a : b. */
 VFN vm vgt(vf a, vf b) {
@@ -271,6 +276,23 @@ VFN void vtranspose(vf *r) {
 VFN vd dwiden(vf a) {
   vd r;
   EACH r.a[i_] = (double)a.a[i_];
+  return r;
+}
+/* The even elements, then the odd ones; and the same times 2^-896 of elements that are at least +0, by moving their
+ * bits to where doubles have them. What else there is, -0 and NaN included, comes out as 2^-768 at least. */
+VFN vd dsplit(vf a) {
+  vd r;
+  EACH r.a[i_] = (double)a.a[i_ < 8 ? 2 * i_ : 2 * i_ - 15];
+  return r;
+}
+VFN vd dsplit_positive(vf a) {
+  vd r;
+  EACH {
+    uint32_t bits;
+    memcpy(&bits, &a.a[i_ < 8 ? 2 * i_ : 2 * i_ - 15], sizeof bits);
+    const uint64_t moved = (uint64_t)bits << 29;
+    memcpy(&r.a[i_], &moved, sizeof moved);
+  }
   return r;
 }
 VFN vf dnarrow(vd a) {

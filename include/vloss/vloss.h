@@ -480,7 +480,8 @@ enum {
   VLOSS_OTHER_SPREADS = 64,    /* other_spread may be any */
   VLOSS_WEIGHTS_A_CLASS = 128, /* weights are one a column: a factor of the formula */
   VLOSS_GRAD_TARGET = 256,
-  VLOSS_GRAD_OTHER = 512
+  VLOSS_GRAD_OTHER = 512,
+  VLOSS_TARGET_SIGNS = 1024 /* targets are meant to be -1 or 1; others give what the formula gives */
 };
 
 typedef struct vloss_parameter_info {

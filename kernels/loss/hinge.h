@@ -8,7 +8,11 @@ VFN void hinge_constants(const double *parameters, struct constants *k) {
 }
 
 /* t' and z, for squared_hinge.h too. */
-VFN vf hinge_label(vf t, const struct constants *k) { return vfma(t, vset1(k->k[0]), vset1(k->k[1])); }
+VFN vf hinge_label(vf t, const struct constants *k) {
+  vf label = t;
+  if (k->k[0] != 1) label = vfma(t, vset1(k->k[0]), vset1(k->k[1]));
+  return label;
+}
 VFN vf hinge_slack(vf label, struct element e) { return vnfma(label, e.fast ? e.p : vfactor(label, e.p), vset1(1.0f)); }
 
 /* -t where z >= 0, else 0; NaN passes. For margin_ranking.h too. */

@@ -8,11 +8,11 @@ VFN void hinge_embedding_constants(const double *parameters, struct constants *k
 VFN struct derivatives hinge_embedding(struct element e, const struct constants *k) {
   const vf one = vset1(1.0f), margin = vset1(k->k[0]), slack = vsub(margin, e.p);
   const vm similar = veq(e.t, one), dissimilar = veq(e.t, vset1(-1.0f));
-  const vf both = vpoisoned(vmax(margin, e.p), e.t);
+  const vf both = e.fast ? vset1(NOT_A_NUMBER) : vpoisoned(vmax(margin, e.p), e.t);
   const vf loss = vsel(similar, e.p, vsel(dissimilar, vpositive(slack), both));
   const vf beyond = vfloat(viand(visra(vbits(slack), 31), vbits(one))); /* 1 where p > margin, else 0 */
   const vf grad = vsel(similar, one, vsub(beyond, vsel(dissimilar, one, vset1(0.0f))));
-  return (struct derivatives){.loss = loss, .grad = vpoisoned(grad, loss)};
+  return (struct derivatives){.loss = loss, .grad = e.fast ? grad : vpoisoned(grad, loss), .negative = 1};
 }
 #endif
 

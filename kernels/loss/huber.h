@@ -1,13 +1,12 @@
-/* Huber: d^2 / 2 for |d| <= delta, else delta (|d| - delta/2), d = p - t. Gradient d, or delta sg(d). As
- * min(|d|, delta) (|d| - min(|d|, delta) / 2) both cases are one formula, and nothing overflows that need not. */
+/* Huber: d^2 / 2 for |d| <= delta, else delta (|d| - delta/2), d = p - t. Gradient d, or delta sg(d). With c =
+ * d clamped to [-delta, delta] both cases are c (d - c/2), and nothing overflows that need not. */
 #ifdef VLOSS_KERNELS_LOSS_H
 VFN void huber_constants(const double *parameters, struct constants *k) { k->k[0] = (float)parameters[0]; }
 
 VFN struct derivatives huber(struct element e, const struct constants *k) {
-  const vf d = vsub(e.p, e.t), a = vabs(d), least = vmin(vset1(k->k[0]), a);
-  const vf grad = vsigned(least, d);
-  return (struct derivatives){
-      .loss = vmul(least, vnfma(vset1(0.5f), least, a)), .grad = grad, .grad_target = vneg(grad)};
+  const vf d = vsub(e.p, e.t), clamped = vclamp(d, vset1(k->k[0]));
+  const vf loss = vmul(clamped, vnfma(vset1(0.5f), clamped, d)), grad = e.fast ? clamped : vpoisoned(clamped, d);
+  return (struct derivatives){.loss = e.fast ? loss : vabs(loss), .grad = grad, .grad_target = vneg(grad)};
 }
 #endif
 

@@ -1,6 +1,6 @@
 /* Smooth L1: d^2 / (2 beta) for |d| < beta, else |d| - beta/2, d = p - t. Gradient d / beta, or sg(d). With
- * q = min(1, |d| / beta) both cases are q (|d| - q beta/2), and the gradient is q with the sign of d: nothing overflows
- * that need not, an error of q hardly changes the loss, and L1 is the limit beta = 0. */
+ * q = d / beta clamped to [-1, 1] both cases are q (d - q beta/2), and the gradient is q: nothing overflows that need
+ * not, an error of q hardly changes the loss, and L1 is the limit beta = 0. */
 #ifdef VLOSS_KERNELS_LOSS_H
 /* 1 / beta = k1 k2, k1 a power of two that keeps k2 normal, k2 rounded up if else q would not be 1 at beta. For beta =
  * 0 k1 k2 takes the smallest float beyond 1. */
@@ -14,10 +14,12 @@ VFN void smooth_l1_constants(const double *parameters, struct constants *k) {
 }
 
 VFN struct derivatives smooth_l1(struct element e, const struct constants *k) {
-  const vf d = vsub(e.p, e.t), a = vabs(d);
-  const vf q = vmin(vset1(1.0f), vmul(vmul(a, vset1(k->k[1])), vset1(k->k[2])));
-  const vf grad = vsigned(q, d);
-  return (struct derivatives){.loss = vmul(q, vnfma(q, vset1(k->k[0]), a)), .grad = grad, .grad_target = vneg(grad)};
+  const vf d = vsub(e.p, e.t);
+  vf slope = d; /* for beta = 1, which is usual */
+  if (k->k[1] != 1 || k->k[2] != 1) slope = vmul(vmul(d, vset1(k->k[1])), vset1(k->k[2]));
+  const vf q = vclamp(slope, vset1(1.0f)), loss = vmul(q, vnfma(q, vset1(k->k[0]), d));
+  const vf grad = e.fast ? q : vpoisoned(q, d);
+  return (struct derivatives){.loss = e.fast ? loss : vabs(loss), .grad = grad, .grad_target = vneg(grad)};
 }
 #endif
 

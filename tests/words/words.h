@@ -27,6 +27,7 @@ struct words {
   float (*first)(const float *a);
   float (*greatest)(const float *a);
   double (*sum)(const double *a);
+  void (*split)(const float *a, double *split, double *positive);
   void (*transpose)(float *rows16x16);
 };
 

@@ -48,6 +48,10 @@ static int any_greater(const float *a, const float *b) { return vany(vgt(vload(a
 static float first(const float *a) { return vfirst(vload(a)); }
 static float greatest(const float *a) { return vhmax(vload(a)); }
 static double sum(const double *a) { return dsum(dload(a)); }
+static void split(const float *a, double *any, double *positive) {
+  dstore(any, dsplit(vload(a)));
+  dstore(positive, dsplit_positive(vload(a)));
+}
 static void transpose(float *rows) {
   vf r[16];
   for (int i = 0; i < 16; i++) r[i] = vload(rows + 16 * i);
@@ -55,5 +59,5 @@ static void transpose(float *rows) {
   for (int i = 0; i < 16; i++) vstore(rows + 16 * i, r[i]);
 }
 
-const struct words VLOSS_ISA_SYMBOL(words) = {VLOSS_ISA_NAME, lane_wise, copy,     load_tail, store_tail, stream, set,
-                                              any_greater,    first,     greatest, sum,       transpose};
+const struct words VLOSS_ISA_SYMBOL(words) = {VLOSS_ISA_NAME, lane_wise, copy,     load_tail, store_tail, stream,   set,
+                                              any_greater,    first,     greatest, sum,       split,      transpose};

@@ -299,6 +299,15 @@ static void test_across(const struct words *isa) {
     expect(isa, float_as_int(max) == float_as_int(got) || (isnan(max) && isnan(got)), "vhmax", round);
     double sum = sum_tree(d, 0, 1), got_sum = isa->sum(d);
     expect(isa, double_as_bits(sum) == double_as_bits(got_sum) || (isnan(sum) && isnan(got_sum)), "dsum", round);
+    double split[16], positive[16];
+    isa->split(f, split, positive);
+    for (size_t i = 0; i < 16; i++) {
+      const float element = f[i < 8 ? 2 * i : 2 * i - 15];
+      expect(isa, split[i] == (double)element || (isnan(split[i]) && isnan(element)), "dsplit", round);
+      const bool possible = float_as_int(element) >= 0 && element < (float)INFINITY;
+      expect(isa, possible ? positive[i] * 0x1p896 == (double)element : positive[i] >= 0x1p-768, "dsplit_positive",
+             round);
+    }
     if (round % 2) memcpy(g, f, sizeof g); /* then one lane, or none, is greater */
     if (round % 4 == 1) g[round / 4 % 16] = 0.5f * f[round / 4 % 16];
     bool any = false;
