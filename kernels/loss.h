@@ -47,7 +47,8 @@ VFN vf vsign(vf d) {
  * overwrite inputs. -------------------------------------------------------------------------------------------------*/
 
 struct row {
-  size_t n, step; /* columns; elements between one and the next */
+  size_t n, step;  /* columns; elements between one and the next */
+  int from_memory; /* rows lie side by side, and together do not fit a cache near the core */
   const float *p, *t, *other;
   float target;       /* of the losses with one target a row */
   size_t label;       /* of the losses with one label a row */

@@ -67,27 +67,45 @@ static __attribute__((noinline, unused)) struct products products_in_double(stru
   return (struct products){dsum(aa), dsum(bb), dsum(ab)};
 }
 
-/* x0 y0 + x1 y1 + x2 y2 + x3 y3 in float. By pairs, because adding equal sums is exact: in a row of one value, where
- * every run is rounded the same way, two roundings count and not four. */
-VFN vf product4(const vf *x, const vf *y) {
-  return vadd(vfma(x[1], y[1], vmul(x[0], y[0])), vfma(x[3], y[3], vmul(x[2], y[2])));
+/* Two arrays are read at once, so they are asked for 4 KiB ahead: behind the end of a row, too, where the next one is
+ * read. If gradients are written in between, one of the two is asked for then. */
+VFN void ask_ahead(const float *p) { __builtin_prefetch((const void *)((uintptr_t)p + 4096), 0, 3); }
+
+/* Products of columns c .. c + 31, two by two. */
+struct product_pairs {
+  vf aa, bb, ab;
+};
+VFN struct product_pairs product_pairs(const struct row *r, const float *a, const float *b, size_t c) {
+  if (r->from_memory) {
+    ask_ahead(a + c), ask_ahead(a + c + 16);
+    if (!r->grad) ask_ahead(b + c), ask_ahead(b + c + 16);
+  }
+  const vf x0 = get(r, a, c, 16, 0.0f), x1 = get(r, a, c + 16, 16, 0.0f);
+  const vf y0 = get(r, b, c, 16, 0.0f), y1 = get(r, b, c + 16, 16, 0.0f);
+  return (struct product_pairs){vfma(x1, x1, vmul(x0, x0)), vfma(y1, y1, vmul(y0, y0)), vfma(x1, y1, vmul(x0, y0))};
 }
 
-/* Runs of four vectors in float: at the speed of memory. Where a product overflows, or where the sum of a with b is so
- * small that rounding of denormal products could show, all is added again in double. */
+/* Runs of four vectors in float: at the speed of memory. By pairs, because adding equal sums is exact: in a row of one
+ * value, where every run is rounded the same way, two roundings count and not four. Where a product overflows, or where
+ * the sum of a with b is so small that rounding of denormal products could show, all is added again in double. */
 VFN struct products products_of(const struct row *r, const float *a, const float *b) {
   vd aa = dset1(0.0), bb = aa, ab = aa;
   size_t c = 0;
   for (; c + 64 <= r->n; c += 64) {
-    vf x[4], y[4];
-    UNROLL for (size_t j = 0; j < 4; j++) {
-      x[j] = get(r, a, c + 16 * j, 16, 0.0f);
-      y[j] = get(r, b, c + 16 * j, 16, 0.0f);
-    }
-    aa = dadd(aa, dwiden(product4(x, x)));
-    bb = dadd(bb, dwiden(product4(y, y)));
-    ab = dadd(ab, dwiden(product4(x, y)));
+    const struct product_pairs low = product_pairs(r, a, b, c), high = product_pairs(r, a, b, c + 32);
+    aa = dadd(aa, dsplit_positive(vadd(low.aa, high.aa)));
+    bb = dadd(bb, dsplit_positive(vadd(low.bb, high.bb)));
+    ab = dadd(ab, dwiden(vadd(low.ab, high.ab)));
   }
+  if (c + 32 <= r->n) {
+    const struct product_pairs p = product_pairs(r, a, b, c);
+    aa = dadd(aa, dsplit_positive(p.aa));
+    bb = dadd(bb, dsplit_positive(p.bb));
+    ab = dadd(ab, dwiden(p.ab));
+    c += 32;
+  }
+  aa = dmul(aa, dset1(0x1p896)); /* dsplit_positive */
+  bb = dmul(bb, dset1(0x1p896));
   for (size_t m; (m = columns_from(r, c)) > 0; c += 16) {
     const vd x = dwiden(get(r, a, c, m, 0.0f)), y = dwiden(get(r, b, c, m, 0.0f));
     aa = dfma(x, x, aa);
@@ -96,7 +114,7 @@ VFN struct products products_of(const struct row *r, const float *a, const float
   }
   const struct products p = {dsum(aa), dsum(bb), dsum(ab)};
   const double size = p.ab < 0 ? -p.ab : p.ab;
-  if (p.aa + p.bb < (double)INF && size >= 0x1p-100 && size < (double)INF) return p;
+  if (p.aa < 0x1p128 && p.bb < 0x1p128 && size >= 0x1p-100 && size < (double)INF) return p;
   return products_in_double(*r, a, b);
 }
 
@@ -128,8 +146,10 @@ VFN struct cosine_slope cosine_slope(double ab, double aa, double bb, double rad
                                vset1((float)((scaled_a * radial) * (inverse_a * ab) * (inverse_a * inverse_b))),
                                vset1((float)(factor * two_to(-half)))};
 }
-VFN vf cosine_gradient(vf a, vf b, struct cosine_slope s) {
-  return canonical(vmul(vnfma(a, s.along, vmul(b, s.across)), s.last));
+/* Without a finite factor what it makes of 0 is NaN. */
+VFN vf cosine_gradient(vf a, vf b, struct cosine_slope s, int finite) {
+  const vf gradient = vmul(vnfma(a, s.along, vmul(b, s.across)), s.last);
+  return finite ? gradient : canonical(gradient);
 }
 
 #endif

@@ -8,6 +8,9 @@
 /* Gradients of rows up to this length can go past the cache, by way of three buffers on the stack: 24 KiB. */
 #define PAST_CACHE_COLUMNS 2048
 
+/* Operands larger than this are asked for ahead: two of them are the L2 cache of most cores. */
+#define MEMORY_BYTES ((size_t)512 << 10)
+
 /* A row loss, compiled once more for rows whose columns lie side by side: the copy's step is a constant. */
 #define ROWS_LOSS(name)                           \
   static double name##_row(const struct row *r) { \
@@ -49,6 +52,7 @@ static void rows_call(struct vloss_loss_job *job, const struct row_loss *loss) {
                          job->outer * columns * sizeof(float) > STREAM_BYTES;
   struct row r = {.n = columns,
                   .step = job->inner,
+                  .from_memory = job->inner == 1 && job->outer * columns * sizeof(float) > MEMORY_BYTES,
                   .class_weights = job->class_weights,
                   .labels_narrow = job->labels.narrow,
                   .parameters = job->parameters};

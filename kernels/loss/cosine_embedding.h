@@ -7,10 +7,10 @@
 VFN void cosine_embedding_constants(const double *parameters, struct constants *k) { k->k[0] = (float)parameters[0]; }
 
 VFN void cosine_embedding_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope_a,
-                                struct cosine_slope slope_b) {
+                                struct cosine_slope slope_b, int finite) {
   const vf a = get(r, r->p, c, m, 0.0f), b = get(r, r->other, c, m, 0.0f);
-  if (r->grad) put_scaled(r, r->grad, c, m, cosine_gradient(a, b, slope_a));
-  if (r->grad_other) put_scaled(r, r->grad_other, c, m, cosine_gradient(b, a, slope_b));
+  if (r->grad) put_scaled(r, r->grad, c, m, cosine_gradient(a, b, slope_a, finite));
+  if (r->grad_other) put_scaled(r, r->grad_other, c, m, cosine_gradient(b, a, slope_b, finite));
 }
 
 VFN double cosine_of(struct products s) { return s.ab / sqrt((s.aa + 1e-12) * (s.bb + 1e-12)); }
@@ -34,8 +34,9 @@ VFN double cosine_embedding(const struct row *r) {
     const double factor = sign * (double)r->factor;
     const struct cosine_slope slope_a = cosine_slope(s.ab, s.aa + 1e-12, s.bb + 1e-12, 1, factor),
                               slope_b = cosine_slope(s.ab, s.bb + 1e-12, s.aa + 1e-12, 1, factor);
-    for (size_t c = 0; c + 16 <= r->n; c += 16) cosine_embedding_write(r, c, 16, slope_a, slope_b);
-    if (r->n % 16) cosine_embedding_write(r, r->n / 16 * 16, r->n % 16, slope_a, slope_b);
+    const int finite = factor - factor == 0;
+    for (size_t c = 0; c + 16 <= r->n; c += 16) cosine_embedding_write(r, c, 16, slope_a, slope_b, finite);
+    if (r->n % 16) cosine_embedding_write(r, r->n / 16 * 16, r->n % 16, slope_a, slope_b, finite);
   }
   return sign < 0 ? 1 - cosine : cosine - margin;
 }

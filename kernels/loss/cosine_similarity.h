@@ -5,9 +5,10 @@
 
 VFN void cosine_similarity_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
 
-VFN void cosine_similarity_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope) {
+VFN void cosine_similarity_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope, int finite) {
+  if (r->from_memory) ask_ahead(r->t + c);
   const vf p = get(r, r->p, c, m, 0.0f), t = get(r, r->t, c, m, 0.0f);
-  put_scaled(r, r->grad, c, m, cosine_gradient(p, t, slope));
+  put_scaled(r, r->grad, c, m, cosine_gradient(p, t, slope, finite));
 }
 
 VFN double cosine_similarity(const struct row *r) {
@@ -17,8 +18,9 @@ VFN double cosine_similarity(const struct row *r) {
   if (cosine != cosine) return nan_row(r);
   if (r->grad) {
     const struct cosine_slope slope = cosine_slope(s.ab, pp, tt, s.aa < 1e-12 ? 0 : 1, -(double)r->factor);
-    for (size_t c = 0; c + 16 <= r->n; c += 16) cosine_similarity_write(r, c, 16, slope);
-    if (r->n % 16) cosine_similarity_write(r, r->n / 16 * 16, r->n % 16, slope);
+    const int finite = r->factor - r->factor == 0;
+    for (size_t c = 0; c + 16 <= r->n; c += 16) cosine_similarity_write(r, c, 16, slope, finite);
+    if (r->n % 16) cosine_similarity_write(r, r->n / 16 * 16, r->n % 16, slope, finite);
   }
   return -cosine;
 }
