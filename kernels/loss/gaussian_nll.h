@@ -16,7 +16,8 @@ VFN struct derivatives gaussian_nll(struct element e, const struct constants *k)
   return (struct derivatives){.loss = dnarrow(dmul(half, dfma(d, grad, logs))),
                               .grad = narrow,
                               .grad_target = vneg(narrow),
-                              .grad_other = dnarrow(dmul(half, dnfma(grad, grad, inverse)))};
+                              .grad_other = dnarrow(dmul(half, dnfma(grad, grad, inverse))),
+                              .negative = 1};
 }
 #endif
 
