@@ -110,7 +110,8 @@ VFN vf vlog1p(vf x) {
   return vsel(vnan(x), x, y);
 }
 
-/* log(high + low) of a normal positive high and at most half an ulp more or less: for logs near 0. NaN passes. */
+/* log(high + low) of a normal positive high below 2^127 and at most half an ulp more or less: for logs near 0. NaN
+ * passes. */
 VFN vf vlog_sum(vf high, vf low) {
   vi k = vlog_exponent(high);
   vf f = vsub(vfloat(visub(vbits(high), vishl(k, 23))), vset1(1.0f));
@@ -187,8 +188,7 @@ VFN vf vlog_of(vf m, vf k, float ln2) {
   return vfma(k, vset1(ln2), vfma(f2, vfma(odd, f, even), f));
 }
 
-/* log x, as exact as vlog and cheaper: any x, and normal positive x. Both give the same bits where both may be used.
- */
+/* log x, to 1.4 ulp but cheaper than vlog: any x, and normal positive x. The same bits where both may be used. */
 VFN vf vln(vf x) {
   const struct vparts parts = vsplit(x);
   return vlog_of(parts.mantissa, parts.exponent, VLOSS_LN2_HI);
@@ -198,7 +198,7 @@ VFN vf vln_normal(vf x) {
   return vlog_of(vfloat(visub(vbits(x), k)), vitof(k), VLOSS_LN2_HI * 0x1p-23f);
 }
 
-/* log(p + eps) to an ulp also where it is near 0: log of the rounded sum, and what the rounding lost over the sum. */
+/* log(p + eps) to two ulp also where it is near 0: log of the rounded sum, and what the rounding lost over the sum. */
 VFN vf vln_sum(vf p, vf eps) {
   const vf zero = vset1(0.0f), sum = vadd(p, eps), part = vsub(sum, p);
   const vf lost = vdiv(vadd(vsub(p, vsub(sum, part)), vsub(eps, part)), sum);

@@ -1,6 +1,8 @@
 #!/bin/sh
-# What vloss-info says and how it exits. Arguments: the command that runs it (an emulator may come first).
+# What vloss-info says and how it exits. Arguments: vloss.h, and the command that runs it (an emulator may come first).
 set -eu
+header=$1
+shift
 unset VLOSS_ISA
 failed=0
 fail() {
@@ -27,5 +29,11 @@ for name in avx3 AVX2; do
   if message=$(VLOSS_ISA=$name "$@" --isa-only 2>&1); then fail "VLOSS_ISA=$name: exit status 0"; fi
   case $message in *"\"$name\""*) ;; *) fail "VLOSS_ISA=$name is not named: $message" ;; esac
 done
+# The registry has a row for every enumerator of the header.
+kinds=$(sed -n '/^typedef enum vloss_loss_kind/,/^}/s/^  VLOSS_\([A-Z0-9_]*\).*/\1/p' "$header" | tr A-Z a-z)
+losses=$("$@" --losses | sed -n 's/^\([a-z][a-z0-9_]*\) .*/\1/p')
+[ -n "$kinds" ] || fail "no enumerators in $header"
+[ "$kinds" = "$losses" ] || fail "--losses lists other losses than $header has: $losses"
+
 if "$@" --nonsense 2>/dev/null; then fail "an unknown argument is taken"; fi
 exit $failed

@@ -3,13 +3,18 @@
 
 #include "vmath.h"
 
-#define INLINED(name)                                                        \
-  static void inlined_##name(const float *x, float *y, size_t n) {           \
-    for (size_t i = 0; i < n; i += 16) vstore(y + i, v##name(vload(x + i))); \
+/* Half an ulp of x or less, half of which are below 0: +-2^-25 x. */
+VFN vf vrest(vf x) { return vmul(x, vfloat(vior(viset1(0x33000000), vishl(vbits(x), 31)))); }
+
+#define WORD(name, witness, vector, ...)                              \
+  static void inlined_##name(const float *from, float *y, size_t n) { \
+    for (size_t i = 0; i < n; i += 16) {                              \
+      const vf x = vload(from + i);                                   \
+      vstore(y + i, vector);                                          \
+    }                                                                 \
   }
-INLINED(exp)
-INLINED(log)
-INLINED(log1p)
+#include "sweep.def"
+#undef WORD
 
 #define DOUBLE(name)                                                      \
   static void name##_of(const double *x, double *y, size_t n) {           \
@@ -41,12 +46,16 @@ DOUBLE(dlog)
 SLEEF(exp)
 SLEEF(log)
 SLEEF(log1p)
-#define WITNESSES \
-  { sleef_exp, sleef_log, sleef_log1p }
+#define WITNESS(name) sleef_##name
+#define sleef_NONE NULL
 #else
-#define WITNESSES \
-  { NULL }
+#define WITNESS(name) NULL
 #endif
 
 const struct maps VLOSS_ISA_SYMBOL(maps) = {
-    VLOSS_ISA_NAME, {inlined_exp, inlined_log, inlined_log1p}, {dexp_of, dlog_of}, WITNESSES};
+    .isa = VLOSS_ISA_NAME,
+    .doubles = {dexp_of, dlog_of},
+#define WORD(name, witness, ...) .inlined[MAP_##name] = inlined_##name, .sleef[MAP_##name] = WITNESS(witness),
+#include "sweep.def"
+#undef WORD
+};
