@@ -325,6 +325,8 @@ static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *
  *                    gradient 0 where p was clipped                                    | label_smoothing 0, in [0, 1]
  *   SIGMOID_FOCAL    a_t ce q^gamma: ce as BCE_WITH_LOGITS, q = 1 - (s(p) t + s(-p) (1-t)),
  *                    a_t = alpha t + (1-alpha) (1-t), or 1 if alpha < 0              | alpha 0.25, <= 1; gamma 2, >= 0
+ *   KERAS_BINARY_FOCAL  a_t bce q^gamma: bce as KERAS_BCE, q = t' (1-p) + (1-t') p, p not clipped, a_t as SIGMOID_FOCAL
+ *                    of t'                                | alpha -1, <= 1; gamma 2, >= 0; label_smoothing 0, in [0, 1]
  *   KL_DIV           p is a log-probability: t (log t - p), 0 at t = 0, NaN at t < 0, gradient -t;
  *                    log_target 1: e^t (t - p), gradient -e^t                                      | log_target 0 or 1
  *   POISSON          p - t log(p + eps)
@@ -390,7 +392,8 @@ typedef enum vloss_loss_kind {
   VLOSS_MULTI_MARGIN,
   VLOSS_MULTILABEL_MARGIN,
   VLOSS_MULTILABEL_SOFT_MARGIN,
-  VLOSS_TRIPLET_MARGIN
+  VLOSS_TRIPLET_MARGIN,
+  VLOSS_KERAS_BINARY_FOCAL
 } vloss_loss_kind;
 
 /* How an operand covers rows and columns. */

@@ -49,6 +49,7 @@ static struct loss table[] = {
     ROW(MULTILABEL_MARGIN, REAL, CLASS, NOTHING, PROMISED),
     ROW(MULTILABEL_SOFT_MARGIN, REAL, PROBABILITY, NOTHING, PROMISED),
     ROW(TRIPLET_MARGIN, REAL, REAL, REAL, PROMISED),
+    ROW(KERAS_BINARY_FOCAL, PROBABILITY, PROBABILITY, NOTHING, PROMISED, .rounds = true),
 };
 
 static bool takes(const vloss_loss_info *info, uint32_t what) { return (info->operands & what) != 0; }

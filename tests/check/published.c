@@ -1,6 +1,5 @@
 /* Published values of PyTorch and Keras, to nine digits: losses and the gradients of their sum, or of the mean. Of
- * those of cross-entropy the ones with a z-loss, a softcap or a scale are left out, and of the focal losses Keras'
- * binary one: vloss does not offer them. */
+ * those of cross-entropy the ones with a z-loss, a softcap or a scale are left out: vloss does not offer them. */
 #include "known.h"
 
 static const struct known table[] = {
@@ -124,6 +123,8 @@ static const struct known table[] = {
     {"Sigmoid focal alpha=0.25 gamma=2 none", "sigmoid_focal", 1, 4, P(0.5f, -0.5f, 2, -30), T(0, 1, 0.3f, 1),
      PARAMETERS(0.25, 2), REDUCTION(NONE), L(0.283058701, 0.0943529002, 0.389842914, 7.5),
      G(0.394613866, -0.131537955, 0.198481959, -0.25)},
+    {"Keras BinaryFocal gamma=2 (prob) rows", "keras_binary_focal", 2, 2, P(0.6f, 0.4f, 0.4f, 0.6f), T(0, 1, 0, 0),
+     REDUCTION(KERAS_NONE), L(0.329864573, 0.205798323), G(0.999774177, -0.999774177, 0.337663494, 0.999774177)},
     {"PoissonNLL log_input full none", "poisson_nll", 1, 3, P(0.5f, 0.5f, -1), T(0, 1.5f, 4), PARAMETERS(1, 1),
      REDUCTION(NONE), L(1.64872127, 1.12859002, 7.5251426), G(1.64872127, 0.148721271, -3.63212056)},
     {"GaussianNLL full none", "gaussian_nll", 1, 3, P(0.5f, 1, 2), T(0, 2, 2), OTHER(1, 4, 0), PARAMETERS(1),

@@ -1,0 +1,60 @@
+/* Binary focal cross-entropy of Keras, of a probability: A q^gamma bce, bce = -(t' log(v + eps) + u' log(1 - v + eps))
+ * as in keras_bce.h, t' = t (1-a) + a/2, u' = 1 - t', q = t' (1-p) + u' p of the p that is not clipped, A as in
+ * sigmoid_focal.h of t'. Gradient A (q^gamma bce' + gamma q^(gamma-1) (u' - t') bce), bce' 0 where p was clipped; where
+ * q is 0 so is the second term.
+ *
+ * In double, but for the logs and the float sums with eps: a power multiplies the relative error of q. */
+#ifdef VLOSS_KERNELS_LOSS_H
+VFN void keras_binary_focal_constants(const double *parameters, struct constants *k) {
+  sigmoid_focal_constants(parameters, k);
+  k->k[4] = (float)parameters[2];
+}
+
+VFN struct derivatives keras_binary_focal(struct element e, const struct constants *k) {
+  const vd one = dset1(1.0), zero = dset1(0.0), p = dwiden(e.p), t_given = dwiden(e.t);
+  const vd kept = dset1(1 - (double)k->k[4]), half = dset1((double)k->k[4] / 2);
+  const vd t = dfma(t_given, kept, half), u = dfma(dsub(one, t_given), kept, half);
+  const vf v = vmin(vset1(KERAS_ONE_MINUS_EPS), vmax(vset1(KERAS_EPS), e.p));
+  const vf of_t = vadd(v, vset1(KERAS_EPS)), of_u = vadd(vsub(vset1(1.0f), v), vset1(KERAS_EPS));
+  const vd a = dwiden(of_t), b = dwiden(of_u);
+  const vd minus_bce = dfma(t, dwiden(vln_normal(of_t)), dmul(u, dwiden(vln_normal(of_u))));
+  const vd slope = ddiv(dnfma(t, b, dmul(u, a)), dmul(a, b)),
+           passes = dwiden(vsel(veq(v, e.p), vset1(1.0f), vset1(0.0f)));
+
+  const vd q = dfma(t, dsub(one, p), dmul(u, p)),
+           weight = dfma(dset1((double)k->k[0]), t, dmul(dset1((double)k->k[1]), u));
+  const double gamma = (double)k->k[2], sign = (double)k->k[3];
+  vd power, power_before; /* q^gamma, q^(gamma - 1) */
+  if (gamma == 2) {
+    power = dmul(q, q), power_before = q;
+  } else {
+    power = sigmoid_focal_power(q, gamma, sign);
+    power_before = sigmoid_focal_power(q, gamma - 1, -sign);
+  }
+  /* The powers are finite and the last factors to come: 0 times them is 0. The logs drop NaN, the powers keep it. */
+  const vd factor = dmul(weight, power), by_q = dmul(dmul(weight, dmul(dset1(gamma), dsub(t, u))), minus_bce);
+  return (struct derivatives){.loss = dnarrow(dsub(zero, dmul(factor, minus_bce))),
+                              .grad = dnarrow(dfma(power_before, by_q, dmul(factor, dmul(passes, slope))))};
+}
+#endif
+
+#ifdef VLOSS_KERNELS_FORMULA_H
+FORMULA struct formula keras_binary_focal_formula(real p, real t_given, real other, const double *parameters) {
+  const real alpha = (real)parameters[0], gamma = (real)(float)parameters[1], smoothing = (real)(float)parameters[2];
+  const double smoothed[] = {(double)smoothing};
+  const struct formula bce = keras_bce_formula(p, t_given, other, smoothed);
+  const real t = t_given * (1 - smoothing) + smoothing / 2, u = (1 - t_given) * (1 - smoothing) + smoothing / 2;
+  const real weight = alpha < 0 ? 1 : alpha * t + (1 - alpha) * u, q = t * (1 - p) + u * p;
+  const real power = gamma == 2 ? q * q : pow(q, gamma), before = gamma == 2 ? q : pow(q, gamma - 1);
+  const real loss = formula_times(weight, formula_times(bce.loss.value, power));
+  const real by_q = q == 0 || gamma == 0 ? q * 0 : formula_times(weight * gamma * (u - t) * bce.loss.value, before);
+  /* With targets or predictions outside [0, 1] terms cancel; in q most of all where gamma is below 1. */
+  const real weights = alpha < 0 ? 1 : alpha * fabs(t) + (1 - alpha) * fabs(u), qs = fabs(t * (1 - p)) + fabs(u * p);
+  const int steep = gamma > 0 && gamma < 1 && q != 0;
+  const real powers = steep ? fabs(power) * qs / fabs(q) : gamma == 2 ? qs * qs : pow(qs, gamma);
+  const real befores = steep ? fabs(before) * qs / fabs(q) : powers / qs;
+  const real by_qs = q == 0 ? 0 : weights * gamma * fabs(u - t) * bce.loss.scale * befores;
+  return (struct formula){.loss = {loss, weights * powers * bce.loss.scale},
+                          .grad = {weight * power * bce.grad.value + by_q, weights * powers * bce.grad.scale + by_qs}};
+}
+#endif
