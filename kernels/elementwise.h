@@ -105,8 +105,8 @@ BLOCK_INLINE vd block_added(vd sum, const struct block *b, const struct constant
     /* Both are read before anything is written: a read may have to wait for a write that ends in the same 12 bits. */
     const struct element e_low = element_at(b, i, 16, wanted), e_high = element_at(b, i + 16, 16, wanted);
     const struct derivatives low = element(e_low, k), high = element(e_high, k);
-    const struct derivatives first_half = written(b, i, 16, low, wanted);
-    sum = pair_added(sum, first_half, written(b, i + 16, 16, high, wanted).loss, wanted);
+    const struct derivatives done = written(b, i, 16, low, wanted);
+    sum = pair_added(sum, done, written(b, i + 16, 16, high, wanted).loss, wanted);
   }
   const size_t rest = n % 32, n_low = rest < 16 ? rest : 16, n_high = rest - n_low;
   if (rest) {
@@ -327,6 +327,7 @@ static void elementwise_call(struct vloss_loss_job *job, const struct elementwis
       const vd lanes = careful(&b, sum);
       /* A pair may overflow where the mean does not. */
       sum = loss_wanted && !all_finite(lanes) ? widened_sum(sum, buffers.losses, block) : lanes;
+      if (!all_finite(sum)) fast = NULL; /* it could only stop at once */
       if (job->form == VLOSS_FORM_ROW_MEANS && job->loss) row_means(job, at, buffers.losses, block, &row_sum);
       if (job->form == VLOSS_FORM_ELEMENTS && job->loss)
         copy_result(job->loss + first, buffers.losses, block, past_cache);
