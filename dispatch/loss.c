@@ -81,7 +81,7 @@ static void add_result(struct vloss_memory *memory, struct vloss_loss_job *job, 
   vloss_add_output(memory, array, array.p == or_in_place ? or_in_place : in_place);
 }
 
-/* The passes over the data that checked mode makes before anything is written. */
+/* The passes over the data that checked mode makes, before anything is written. */
 static vloss_status check_values(const vloss_loss_args *a, const vloss_loss_info *info,
                                  const struct vloss_loss_job *job, const struct vloss_table *table) {
   const size_t rows = job->outer * job->inner;
@@ -102,7 +102,7 @@ static vloss_status check_values(const vloss_loss_args *a, const vloss_loss_info
   size_t step = o->row_stride;
   if (o->row_stride == width) width *= lines, lines = lines > 0;
   for (size_t line = 0; line < lines; line++) {
-    const size_t at = table->first_outside(o->p + line * step, width, 0, bce ? 1 : __builtin_inff(), variance);
+    const size_t at = table->first_outside(o->p + line * step, width, bce ? 1 : __builtin_inff(), variance);
     if (at == width) continue;
     const size_t line_length = o->column_stride ? job->columns : 1;
     if (a->bad_index) *a->bad_index = (line + at / line_length) * job->columns + at % line_length;
@@ -216,7 +216,10 @@ static __attribute__((noinline)) vloss_status run(const vloss_loss_args *args, s
     job.weights.p = NULL;
   }
   job.parameters = parameters;
-  if (!(a->flags & VLOSS_UNCHECKED) && (status = check_values(a, info, &job, table))) return status;
+  /* Of an invalid probability BCE makes NaN. So where nothing but the sum is written, it tells when to look for one. */
+  const int checked = !(a->flags & VLOSS_UNCHECKED);
+  const int sum_checks = info->kind == VLOSS_BCE && reduced && a->loss && !a->grad && !a->grad_target;
+  if (checked && !sum_checks && (status = check_values(a, info, &job, table))) return status;
   if (info->kind == VLOSS_HINGE || info->kind == VLOSS_SQUARED_HINGE) resolve_label_mode(&job, table, &parameters[0]);
 
   /* One value a row of one column is one an element. */
@@ -235,6 +238,7 @@ static __attribute__((noinline)) vloss_status run(const vloss_loss_args *args, s
     table->rows(&job);
   else
     table->elementwise(&job);
+  if (checked && sum_checks && job.total != job.total && (status = check_values(a, info, &job, table))) return status;
   if (a->loss && reduced) {
     const int none = a->reduction == VLOSS_KERAS_SUM_OVER_BATCH_SIZE || a->reduction == VLOSS_KERAS_SUM
                          ? rows == 0

@@ -4,23 +4,24 @@
 
 #include "vmath.h"
 
-/* What the lanes have in common with 0 are those outside: NaN is not within, unless it is welcome. */
-VFN vm within(vf v, vf low, vf high, int nan_welcome) {
-  const vm in = vmand(vge(v, low), vge(high, v));
-  return nan_welcome ? vmor(in, vnan(v)) : in;
-}
-
-static size_t first_outside(const float *p, size_t n, float low, float high, int nan_welcome) {
-  const vf lows = vset1(low), highs = vset1(high), one = vset1(1.0f);
-  size_t i = 0;
-  for (; i + 64 <= n; i += 64) {
-    vm in = within(vload(p + i), lows, highs, nan_welcome);
-    for (size_t j = 16; j < 64; j += 16) in = vmand(in, within(vload(p + i + j), lows, highs, nan_welcome));
-    if (vany(vgt(one, vsel(in, one, vset1(0.0f))))) break;
+/* The bits of floats in [0, high] are whole numbers from 0 to those of high. Others, -0 and NaN among them, show in a
+ * sign, and where one does all 64 are looked at once more. */
+static size_t first_outside(const float *p, size_t n, float high, int nan_welcome) {
+  const vi highest = vbits(vset1(high)), zero = viset1(0);
+  for (size_t i = 0; i < n; i += 64) {
+    const size_t end = n - i < 64 ? n : i + 64;
+    if (end == i + 64) {
+      vi signs = zero;
+      for (size_t j = i; j < end; j += 16) {
+        const vi bits = vbits(vload(p + j));
+        signs = vior(signs, vior(bits, visub(highest, bits)));
+      }
+      if (!vany(vigt(zero, signs))) continue;
+    }
+    for (size_t j = i; j < end; j++)
+      if (!(p[j] >= 0 && p[j] <= high) && !(nan_welcome && p[j] != p[j])) return j;
   }
-  for (; i < n; i++)
-    if (!(p[i] >= low && p[i] <= high) && !(nan_welcome && p[i] != p[i])) break;
-  return i;
+  return n;
 }
 
 static int all_binary(const float *p, size_t n) {

@@ -93,8 +93,8 @@ struct vloss_table {
   void (*log_softmax_backward)(const struct vloss_softmax_job *job);
   void (*elementwise)(struct vloss_loss_job *job);
   void (*rows)(struct vloss_loss_job *job);
-  /* The first of n floats outside [low, high], or n; NaN is outside unless it is welcome. */
-  size_t (*first_outside)(const float *p, size_t n, float low, float high, int nan_welcome);
+  /* The first of n floats outside [0, high], or n; NaN is outside unless it is welcome. */
+  size_t (*first_outside)(const float *p, size_t n, float high, int nan_welcome);
   /* Whether each of n floats is 0 or 1. */
   int (*all_binary)(const float *p, size_t n);
 };

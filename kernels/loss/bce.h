@@ -11,11 +11,11 @@ VFN struct derivatives bce(struct element e, const struct constants *k) {
   const vf one = vset1(1.0f), q = vsub(one, e.p), m = vmin(q, e.p);
   const vm low = vgt(q, e.p); /* m is p */
   const vf log_m = vmax(vset1(-100.0f), vln(m)), minus_log_rest = vlog1m_half(m);
-  const vf of_m = vsel(low, e.t, vsub(one, e.t)), of_rest = vsub(one, of_m);
+  const vf of_m = vsel(low, e.t, vsub(one, e.t));
   /* An exponent below 0 goes under in the maximum; the NaN of m outside [0, 1/2] does not. */
   const vf floor = vmax(vset1(1e-12f), vsplit(m).exponent);
   const vf difference = vadd(log_m, minus_log_rest);
-  return (struct derivatives){.loss = vnfma(of_m, log_m, vmul(of_rest, minus_log_rest)),
+  return (struct derivatives){.loss = vnfma(of_m, difference, minus_log_rest),
                               .grad = vdiv(vsub(e.p, e.t), vmax(vmul(e.p, q), floor)),
                               .grad_target = vpoisoned(vsel(low, vneg(difference), difference), e.t)};
 }

@@ -22,7 +22,7 @@ VFN struct derivatives bce_with_logits(struct element e, const struct constants 
   const vf sum = vmul(vadd(c_negative, c_positive), halves.scale);
   const vf difference = vnfma(vmul(c_other, halves.scale), halves.mantissa, c);
   /* 0 times infinity is 0 here; NaN passes with exp. */
-  const vf linear = vsel(veq(c, vset1(0.0f)), vset1(0.0f), y);
+  const vf linear = e.fast ? y : vsel(veq(c, vset1(0.0f)), vset1(0.0f), y);
   /* P sp(-x) - sp(x) without what cancels in it. */
   const vf by_x = vsel(negative, vmul(e.other, vfactor(e.other, y)), vneg(y));
   const vf by_target = vfma(vmul(vsub(e.other, one), halves.scale), log, by_x);

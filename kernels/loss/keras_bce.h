@@ -14,10 +14,10 @@ VFN struct derivatives keras_bce(struct element e, const struct constants *k) {
   /* -t' and t' - 1 */
   const vf of_a = vfma(e.t, vset1(k->k[0]), vset1(k->k[1]));
   const vf of_b = vfma(vsub(one, e.t), vset1(k->k[0]), vset1(k->k[1]));
-  /* The logs of normal numbers drop NaN: 0 v keeps it. */
-  const vf loss = vfma(of_a, vln_normal(a), vfma(of_b, vln_normal(b), vmul(zero, v)));
+  const vf loss = vfma(of_a, vln_normal(a), vmul(of_b, vln_normal(b)));
   const vf grad = vdiv(vnfma(of_b, a, vmul(of_a, b)), vmul(a, b));
-  return (struct derivatives){.loss = loss, .grad = vsel(vmor(veq(v, e.p), vnan(grad)), grad, zero)};
+  return (struct derivatives){.loss = loss,
+                              .grad = vsel(e.fast ? veq(v, e.p) : vmor(veq(v, e.p), vnan(grad)), grad, zero)};
 }
 #endif
 

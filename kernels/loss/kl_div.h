@@ -11,17 +11,20 @@ VFN struct derivatives kl_div_log_target(struct element e) {
   return (struct derivatives){
       .loss = vsel(absent, vset1(0.0f), dnarrow(dmul(exp, difference))),
       .grad = vpoisoned(vneg(dnarrow(exp)), e.p),
-      .grad_target = vsel(absent, vset1(0.0f), dnarrow(dmul(exp, dadd(difference, dset1(1.0)))))};
+      .grad_target = vsel(absent, vset1(0.0f), dnarrow(dmul(exp, dadd(difference, dset1(1.0))))),
+      .negative = 1};
 }
 
 VFN struct derivatives kl_div(struct element e, const struct constants *k) {
   /* At t = 0, where 0 times infinity is 0, any number does that is finite, or NaN if p is. */
   const vf zero = vset1(0.0f), finite = vmin(vset1(FLT_MAX), vabs(e.p));
   const vm absent = veq(e.t, zero);
-  const vf difference = vsub(vln(e.t), e.p);
-  struct derivatives r = {.loss = vmul(e.t, vsel(absent, finite, difference)),
-                          .grad = vnfma(zero, finite, vneg(e.t)),
-                          .grad_target = vsel(absent, vsub(vset1(-INF), finite), vadd(difference, vset1(1.0f)))};
+  /* A fast loss needs a finite log of 0; that of the least denormal is -103.3. */
+  const vf log = vln(e.t), difference = vsub(e.fast ? vmax(vset1(-104.0f), log) : log, e.p);
+  struct derivatives r = {.loss = vmul(e.t, e.fast ? difference : vsel(absent, finite, difference)),
+                          .grad = e.fast ? vneg(e.t) : vnfma(zero, finite, vneg(e.t)),
+                          .grad_target = vsel(absent, vsub(vset1(-INF), finite), vadd(difference, vset1(1.0f))),
+                          .negative = 1};
   if (k->k[0] != 0) r = kl_div_log_target(e);
   return r;
 }

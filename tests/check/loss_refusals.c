@@ -6,7 +6,7 @@
 #include "losses.h"
 #include "refusals.h"
 
-enum { ROWS = 4, COLUMNS = 6, ROOM = 64 };
+enum { ROWS = 4, COLUMNS = 6, ROOM = 256 };
 
 /* Every array with room to shift it; compared as a whole to see whether a call wrote anything. */
 struct arena {
@@ -324,6 +324,15 @@ static void refuse_probabilities(struct refusals *refusals) {
   BAD_VALUE(VLOSS_ERROR_PROBABILITY, 7, arena.prediction[7] = NAN);
   BAD_VALUE(VLOSS_ERROR_PROBABILITY, 8, arena.prediction[9] = arena.prediction[8] = -INFINITY);
   BAD_VALUE(VLOSS_ERROR_PROBABILITY, 7, a.prediction_stride = COLUMNS + 2; arena.prediction[COLUMNS + 3] = 2);
+  /* Where many are looked at at once. */
+  BAD_VALUE(VLOSS_ERROR_PROBABILITY, 70, a.rows = 32; arena.prediction[70] = 1 + 0x1p-23f);
+  BAD_VALUE(VLOSS_ERROR_PROBABILITY, 127, a.rows = 32; arena.prediction[128] = arena.prediction[127] = -2);
+  BAD_VALUE(VLOSS_ERROR_PROBABILITY, 64, a.rows = 32; arena.prediction[0] = -0.0f; arena.prediction[64] = NAN);
+  /* Where nothing but the sum is written. */
+  BAD_VALUE(VLOSS_ERROR_PROBABILITY, 7, a.reduction = VLOSS_SUM; a.grad = a.grad_target = NULL; arena.weights[7] = 0;
+            arena.prediction[7] = 2);
+  BAD_VALUE(VLOSS_ERROR_PROBABILITY, 70, a.rows = 32; a.reduction = VLOSS_MEAN; a.grad = a.grad_target = NULL;
+            a.weights = NULL; arena.prediction[70] = -0x1p-149f);
   ANSWERS(VLOSS_OK, a.prediction_stride = COLUMNS + 2; arena.prediction[COLUMNS + 1] = 2); /* in a gap */
   ANSWERS(VLOSS_OK, arena.prediction[0] = 0; arena.prediction[1] = 1; arena.prediction[2] = -0.0f);
   ANSWERS(VLOSS_OK, arena.target[0] = -3; arena.target[1] = NAN);
