@@ -4,19 +4,23 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <regex>
 #include <string>
 #include <vector>
 
 #include "context.h"
+#include "data.h"
 #include "library.h"
+#include "progress.h"
 #include "rows.h"
 #include "table.h"
 
 namespace {
 
 constexpr char kHelp[] =
-    "vloss-bench [--table | --table-short | --library NAME=PATH...] [--benchmark_...]\n"
+    "vloss-bench [--table | --table-short | --library NAME=PATH... [--pairs]] [--benchmark_...]\n"
     "  Rows: FUNCTION/ISA/V:classes/N:rows, FUNCTION/plain|PEER/V:../N:.., limit/TRAFFIC/WAY/L2|DRAM,\n"
     "        LOSS/forward[_gradient]/ISA/n:elements, math/FUNCTION/ISA/inline|sleef,\n"
     "        call/FUNCTION/ISA/V:10/N:1, call/LOSS/forward[_gradient]/ISA/n:4096\n"
@@ -24,30 +28,58 @@ constexpr char kHelp[] =
     "  --table-short  the same with fewer rows and repetitions (about half a minute)\n"
     "  --library NAME=PATH  times the functions of this shared library in place of those linked in: rows with "
     "NAME:ISA\n"
-    "                       for an ISA, or NAME where the library has no choice. May be given up to 4 times\n"
+    "                       for an ISA, or NAME where the library has no choice. NAME:ISA=PATH: only this ISA of it.\n"
+    "                       May be given up to 4 times\n"
+    "  --pairs              of two libraries: rows FUNCTION/ISA/..., each times both in turn, every few hundred us;\n"
+    "                       two counters with the libraries' names are the ns of a call\n"
     "  exit status 1: ISAs disagree with each other, the plain loop or a peer, or a call failed\n\n";
 
-struct TableOptions {
+struct RunOptions {
   std::size_t repetitions;
   const char *min_time;  // seconds
 };
-TableOptions OptionsOf(Plan plan) {
+RunOptions OptionsOf(Plan plan) {
   if (plan == Plan::kShort) return {3, "0.01"};
   return {5, "0.01"};
 }
+constexpr RunOptions kPairOptions{21, "1e-6"};  // a repetition is one iteration, however long
 
 bool Begins(const char *text, const char *with) { return !std::strncmp(text, with, std::strlen(with)); }
+
+// The value of the last option that begins so; null if there is none.
+const char *ValueOf(const std::vector<char *> &options, const char *name) {
+  const auto found =
+      std::find_if(options.rbegin(), options.rend(), [&](const char *option) { return Begins(option, name); });
+  return found == options.rend() ? nullptr : *found + std::strlen(name);
+}
+
+// Every row that matches, as many times as asked for.
+void RunPairs(const std::vector<char *> &options) try {
+  const char *filter = ValueOf(options, "--benchmark_filter="), *times = ValueOf(options, "--benchmark_repetitions=");
+  if (!ValueOf(options, "--benchmark_list_tests")) SharedData();  // takes seconds, which are none of the progress
+  Progress progress;
+  std::size_t done = 0, expected = 0;
+  const std::size_t rows = RegisterPairs(filter ? filter : "", [&] { progress.Show(done++, expected); });
+  expected = rows * (times ? std::strtoul(times, nullptr, 10) : kPairOptions.repetitions);
+  benchmark::RunSpecifiedBenchmarks();
+} catch (const std::regex_error &) {
+  std::fprintf(stderr, "vloss-bench: the filter is not a regular expression\n");
+  std::exit(2);
+}
 
 }  // namespace
 
 int main(int argc, char **argv) {
   Plan plan = Plan::kEverything;
+  bool pairs = false;
   std::vector<char *> given;
   for (int i = 1; i < argc; i++) {
     if (!std::strcmp(argv[i], "--table"))
       plan = Plan::kTable;
     else if (!std::strcmp(argv[i], "--table-short"))
       plan = Plan::kShort;
+    else if (!std::strcmp(argv[i], "--pairs"))
+      pairs = true;
     else if (!std::strcmp(argv[i], "--library")) {
       const char *wrong = i + 1 < argc ? library_open(argv[++i]) : "--library needs NAME=PATH";
       if (wrong) {
@@ -63,12 +95,16 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "vloss-bench: a table is of the library linked in; leave out --table or --library\n");
     return 2;
   }
+  if (pairs && library_count != 2) {
+    std::fprintf(stderr, "vloss-bench: --pairs needs two libraries\n");
+    return 2;
+  }
   library_list_variants();
 
-  // The table's options come before those given, which therefore win.
-  const TableOptions options = OptionsOf(plan);
+  // Our options come before those given, which therefore win.
+  const RunOptions options = pairs ? kPairOptions : OptionsOf(plan);
   std::vector<std::string> ours{argv[0]};
-  if (plan != Plan::kEverything) {
+  if (pairs || plan != Plan::kEverything) {
     ours.push_back("--benchmark_enable_random_interleaving=true");
     ours.push_back("--benchmark_repetitions=" + std::to_string(options.repetitions));
     ours.push_back(std::string("--benchmark_min_time=") + options.min_time);
@@ -82,17 +118,17 @@ int main(int argc, char **argv) {
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
 
   for (const auto &[key, value] : Context()) benchmark::AddCustomContext(key, value);
-  if (plan == Plan::kEverything) {
+  if (pairs) {
+    RunPairs(given);
+  } else if (plan == Plan::kEverything) {
     RegisterRows(plan, [](const std::string &, std::int64_t) {});
     benchmark::RunSpecifiedBenchmarks();
   } else {
     Table table(plan);
     const std::size_t rows =
         RegisterRows(plan, [&](const std::string &row, std::int64_t iterations) { table.BeforeRun(row, iterations); });
-    const bool all = std::none_of(given.begin(), given.end(), [](const char *option) {
-      return Begins(option, "--benchmark_filter") || Begins(option, "--benchmark_repetitions");
-    });
-    if (all) table.SetExpectedRuns(rows * options.repetitions);
+    if (!ValueOf(given, "--benchmark_filter") && !ValueOf(given, "--benchmark_repetitions"))
+      table.SetExpectedRuns(rows * options.repetitions);
     benchmark::RunSpecifiedBenchmarks(&table);
   }
   benchmark::Shutdown();

@@ -2,10 +2,16 @@
 
 #include <benchmark/benchmark.h>
 
+#include <time.h>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
+#include <random>
+#include <regex>
 
 #include "data.h"
 #include "library.h"
@@ -17,8 +23,14 @@ namespace {
 
 bool any_failure = false;
 
+// A kernel that is not all of vloss may decline what it does not compute: no row, and no failure either.
+constexpr char kDeclined[] = "declined";
+bool Declines(const struct library *which, vloss_status status) {
+  return !which->isa_force && (status == VLOSS_ERROR_ARGUMENTS || status == VLOSS_ERROR_TYPE);
+}
+
 void Fail(benchmark::State &state, const std::string &why) {
-  any_failure = true;
+  any_failure |= why != kDeclined;
   state.SkipWithError(why.c_str());
 }
 
@@ -160,6 +172,7 @@ class Comparison {
   std::string Vloss(const std::string &isa) {
     vloss_status status = library_use(isa.c_str());
     if (status == VLOSS_OK) status = function_.vloss(Poisoned());
+    if (Declines(library, status)) return kDeclined;
     return status == VLOSS_OK ? "" : isa + ": " + vloss_status_message(status);
   }
   void Keep() {
@@ -235,6 +248,17 @@ const std::string &ComparePeerOnce(const Function &function, const Size &size, c
   return entry->second;
 }
 
+bool Has(const struct library *which, const Function &function) {
+  return library_has(which, function.name.substr(0, function.name.find('/')).c_str());
+}
+
+// Those of the variants whose library has the function.
+std::vector<std::string> Having(const Function &function, std::vector<std::string> names) {
+  const auto lacks = [&](const std::string &name) { return !Has(library_variant(name.c_str())->library, function); };
+  names.erase(std::remove_if(names.begin(), names.end(), lacks), names.end());
+  return names;
+}
+
 // ---- Timing
 
 void CountFunction(benchmark::State &state, const Function &function, const Size &size) {
@@ -299,6 +323,76 @@ void TimeLimit(benchmark::State &state, const bench_limit &limit, const Place &p
   Describe(state, limit.traffic, n * limit.arrays * sizeof(float));
 }
 
+// ---- Pairs
+
+// Both of a pair are called in turn, every few hundred microseconds, in an order drawn anew each time, so that whatever
+// else goes on in the machine meets both alike. What it adds is kept out by the CPU's time and the shortest turn.
+constexpr double kTurn = 1e-4;        // seconds, of one side
+constexpr double kRepetition = 2e-3;  // of both sides together: about ten turns each
+constexpr int kFewestTurns = 3;       // however long a call takes
+
+struct Pair {
+  std::string name;  // the ISA, or "own" where there is no choice
+  std::array<const struct variant *, 2> sides;
+};
+
+// The ISAs of the second library that have a counterpart in the first.
+std::vector<Pair> Pairs() {
+  std::vector<Pair> pairs;
+  for (const struct variant *head = variants; head < variants + variant_count; head++) {
+    const struct variant *base = library_counterpart(head);
+    if (head->library == base->library) continue;
+    const char *isa = head->isa ? head->isa : base->isa;
+    pairs.push_back({isa ? isa : "own", {base, head}});
+  }
+  return pairs;
+}
+
+double CpuSeconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+void TimePair(benchmark::State &state, const Function &function, const Size &size, const Pair &pair) {
+  const Agreement &agreement = CompareOnce(function, size, Having(function, SupportedIsas()));
+  if (!agreement.error.empty()) return Fail(state, agreement.error);
+  Prepare(function, size);
+  const problem p = ProblemOf(function, size);
+  vloss_status status = VLOSS_OK;
+  const auto seconds_of = [&](const struct variant *side, std::size_t calls) {
+    const vloss_status used = library_use(side->name);
+    if (status == VLOSS_OK) status = used;
+    const double begin = CpuSeconds();
+    for (std::size_t i = 0; i < calls && status == VLOSS_OK; i++) {
+      status = function.vloss(p);
+      benchmark::ClobberMemory();
+    }
+    return CpuSeconds() - begin;
+  };
+
+  static std::minstd_rand random{std::random_device{}()};
+  for (auto _ : state) {
+    std::size_t calls = 1;
+    while (seconds_of(pair.sides[0], calls) + seconds_of(pair.sides[1], calls) < 2 * kTurn && status == VLOSS_OK)
+      calls *= 2;
+    std::array<double, 2> best;
+    best.fill(std::numeric_limits<double>::infinity());
+    double spent = 0;
+    for (int turn = 0; (turn < kFewestTurns || spent < kRepetition) && status == VLOSS_OK; turn++) {
+      const std::size_t first = random() >> 8 & 1;
+      for (const std::size_t side : {first, 1 - first}) {
+        const double seconds = seconds_of(pair.sides[side], calls);
+        best[side] = std::min(best[side], seconds);
+        spent += seconds;
+      }
+    }
+    for (const std::size_t side : {0u, 1u})
+      state.counters[pair.sides[side]->library->name] = 1e9 * best[side] / static_cast<double>(calls);
+  }
+  if (status != VLOSS_OK) Fail(state, vloss_status_message(status));
+}
+
 // exp takes logits; log and log1p positive numbers of every size that a sum of exponentials has.
 void TimeMath(benchmark::State &state, const bench_math &math, void (*run)(const float *, float *, std::size_t)) {
   constexpr std::size_t kFloats = 2048;  // with the results half of an L1 of 32 KiB
@@ -348,16 +442,6 @@ std::vector<Size> WithCurveOf(const Function &function, Plan plan) {
     if (std::none_of(sizes.begin(), sizes.end(), same)) sizes.push_back(size);
   }
   return sizes;
-}
-
-// Those of the variants whose library has the function.
-std::vector<std::string> Having(const Function &function, std::vector<std::string> names) {
-  const std::string base = function.name.substr(0, function.name.find('/'));
-  const auto lacks = [&](const std::string &name) {
-    return !library_has(library_variant(name.c_str())->library, base.c_str());
-  };
-  names.erase(std::remove_if(names.begin(), names.end(), lacks), names.end());
-  return names;
 }
 
 std::string LimitNameIn(const Place &place, const std::string &traffic, const std::string &way) {
@@ -476,6 +560,28 @@ std::size_t RegisterRows(Plan plan, const BeforeRun &before_run) {
       if (math.sleef)
         add(MathName(math.name, isa, "sleef"), [&math](benchmark::State &state) { TimeMath(state, math, math.sleef); });
     }
+  return count;
+}
+
+std::size_t RegisterPairs(const std::string &filter, const std::function<void()> &before_run) {
+  std::size_t count = 0;
+  const std::regex matches(filter, std::regex::extended);
+  const auto add = [&](const std::string &name, const Function &function, const Size &size, const Pair &pair) {
+    count += std::regex_search(name, matches);
+    benchmark::RegisterBenchmark(name.c_str(), [=, &function](benchmark::State &state) {
+      before_run();
+      TimePair(state, function, size, pair);
+    });
+  };
+  for (const auto *some : {&functions, &losses})
+    for (const Function &function : *some)
+      for (const Pair &pair : Pairs()) {
+        if (!Has(pair.sides[0]->library, function) || !Has(pair.sides[1]->library, function)) continue;
+        for (const Size &size : WithCurveOf(function, Plan::kEverything))
+          add(RowName(function, pair.name, size), function, size, pair);
+        if (!CallIsasOf(function, Plan::kEverything).empty())
+          add(CallName(function, pair.name), function, CallOf(function), pair);
+      }
   return count;
 }
 

@@ -46,6 +46,11 @@ Agreement AgreementOf(const Function &function, const Size &size);
 using BeforeRun = std::function<void(const std::string &, std::int64_t)>;
 std::size_t RegisterRows(Plan plan, const BeforeRun &before_run);
 
+// The same of the pairs of two libraries: each ISA of the second beside that of the first, FUNCTION/ISA/SIZE. A row
+// times both in turn and has the nanoseconds of a call as two counters, with the libraries' names. Returns how many
+// rows match the filter; before_run is called each time one starts.
+std::size_t RegisterPairs(const std::string &filter, const std::function<void()> &before_run);
+
 // Whether, in the rows that ran, a comparison failed or a call returned an error.
 bool AnyFailure();
 

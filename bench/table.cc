@@ -39,18 +39,12 @@ void Heading(const char *text) { std::printf("\n%s\n", text); }
 }  // namespace
 
 void Table::BeforeRun(const std::string &row, std::int64_t iterations) {
-  Progress &progress = progress_[row];
-  runs_ -= progress.runs;
-  progress.runs = progress.iterations == iterations ? progress.runs + 1 : 1;
-  progress.iterations = iterations;
-  runs_ += progress.runs;
-
-  const std::size_t percent = expected_runs_ ? std::min<std::size_t>(100, 100 * (runs_ - 1) / expected_runs_) : 0;
-  const bool terminal = isatty(STDERR_FILENO);
-  if (percent >= shown_percent_ + (terminal ? 1 : 10)) {
-    shown_percent_ = percent;
-    std::fprintf(stderr, terminal ? "\rmeasuring %3zu%%" : "measuring %3zu%%\n", percent);
-  }
+  Runs &runs = runs_of_[row];
+  runs_ -= runs.count;
+  runs.count = runs.iterations == iterations ? runs.count + 1 : 1;
+  runs.iterations = iterations;
+  runs_ += runs.count;
+  progress_.Show(runs_ - 1, expected_runs_);
 }
 
 bool Table::ReportContext(const Context &) {
@@ -80,7 +74,7 @@ void Table::ReportRuns(const std::vector<Run> &runs) {
 }
 
 void Table::Finalize() {
-  if (isatty(STDERR_FILENO)) std::fprintf(stderr, "\r               \r");
+  if (isatty(STDERR_FILENO)) std::fprintf(stderr, "\r\033[K");
   if (Any("limit/")) PrintLimits();
   PrintFunctions();
   PrintLosses();

@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 
+#include "progress.h"
 #include "rows.h"
 
 class Table : public benchmark::BenchmarkReporter {
@@ -45,12 +46,13 @@ class Table : public benchmark::BenchmarkReporter {
   std::map<std::string, Median> medians_;
   std::map<std::string, std::string> errors_;
 
-  struct Progress {
+  struct Runs {
     std::int64_t iterations;
-    std::size_t runs;
+    std::size_t count;
   };
-  std::map<std::string, Progress> progress_;
-  std::size_t runs_ = 0, expected_runs_ = 0, shown_percent_ = 0;
+  std::map<std::string, Runs> runs_of_;
+  std::size_t runs_ = 0, expected_runs_ = 0;
+  Progress progress_;
 };
 
 #endif

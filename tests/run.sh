@@ -46,7 +46,8 @@ build_and_test() {
 need gcc g++ libc6-dev cmake ninja-build pkg-config libsleef-dev libbenchmark-dev qemu-user
 need zlib1g-dev libsphinxbase-dev dataset-fashion-mnist bible-kjv bible-kjv-text pocketsphinx-en-us # for the examples
 need chromium python3 python3-jinja2 # for the report of the bench
-need python3 python3-scipy # for vloss-compare
+need python3 python3-scipy git make # for vloss-compare
+need python3 python3-yaml           # for the workflow's test
 case $tests:$only in
   all:* | *:release-clang | *:asan-ubsan | *:tsan) need clang libclang-rt-dev ;;
 esac

@@ -71,6 +71,8 @@ static void accuracy_option(struct check *check, struct line *line, const struct
 }
 
 /* A line an option; a loss has one for all. */
+size_t accuracy_lines(const struct function *function) { return function->loss ? 1 : function->option_count; }
+
 void check_accuracy(struct check *check, const struct function *function) {
   struct line line = {.function = function->name, .what = "every option", .isas = check->isa_count};
   for (size_t i = 0; i < function->option_count; i++) {

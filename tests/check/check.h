@@ -18,6 +18,7 @@ struct check {
 
 /* Against the reference in ulp, and ISA against ISA bit for bit: one line a set of options. */
 void check_accuracy(struct check *check, const struct function *function);
+size_t accuracy_lines(const struct function *function); /* how many */
 
 /* The same bits in every layout: batch, position, stride, alignment, class axis; with any outputs left out; in place
  * of an input. One line each. */

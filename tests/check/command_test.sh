@@ -37,6 +37,9 @@ answers 2 'not a whole number: 7x' --seed 7x
 answers 2 'No such file' --hashes "$work/none"
 answers 2 'No such file' --write-hashes "$work/none/file"
 answers 0 ', seed 5, ISAs: scalar' --quick --function log_sum_exp --isa scalar --seed 5
+answers 2 '--progress needs --accuracy' --progress
+answers 0 'checked 100%, about 0 s left' --quick --function log_sum_exp --isa scalar --accuracy --progress
+answers 2 'not NAME=PATH or NAME:ISA=PATH' --library /none
 answers 0 '"seed": 9' --quick --function log_sum_exp --isa scalar --seed 9 --json
 
 # Hashes: written, read back, and missed when one digit is another.

@@ -34,18 +34,24 @@ static const char *mistake(const char *what, const char *which) {
   return text;
 }
 
+static char *copy(const char *text, size_t length) {
+  char *copied = calloc(length + 1, 1);
+  if (!copied) exit(2);
+  return memcpy(copied, text, length);
+}
+
 const char *library_open(const char *definition) {
-  const size_t length = strcspn(definition, "=");
-  if (!length || definition[length] != '=' || strcspn(definition, ":/, \"\\") < length)
-    return mistake("not NAME=PATH with a name of letters and digits", definition);
+  const size_t length = strcspn(definition, ":="), end = strcspn(definition, "=");
+  if (!length || definition[end] != '=' || strcspn(definition, "/, \"\\") < end)
+    return mistake("not NAME=PATH or NAME:ISA=PATH with a name of letters and digits", definition);
   const size_t given = is_linked_in(libraries) ? 0 : library_count;
   if (given == MAX_LIBRARIES) return mistake("too many libraries", definition);
   for (size_t i = 0; i < given; i++)
     if (strlen(libraries[i].name) == length && strncmp(libraries[i].name, definition, length) == 0)
       return mistake("two libraries of one name", definition);
 
-  char *path = realpath(definition + length + 1, NULL); /* so that dlopen does not search for it */
-  if (!path) return mistake("no such file", definition + length + 1);
+  char *path = realpath(definition + end + 1, NULL); /* so that dlopen does not search for it */
+  if (!path) return mistake("no such file", definition + end + 1);
   void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   free(path);
   if (!handle) return mistake("cannot be loaded", dlerror());
@@ -66,9 +72,16 @@ const char *library_open(const char *definition) {
   if (!opened.isa_count || !opened.isa_name || !opened.isa_unsupported_reason) opened.isa_force = NULL;
   if (!any) return mistake("exports none of the functions of vloss.h", definition);
 
-  char *name = calloc(length + 1, 1);
-  if (!name) return "out of memory";
-  opened.name = memcpy(name, definition, length);
+  if (length < end) {
+    opened.isa = copy(definition + length + 1, end - length - 1);
+    bool known = false;
+    for (size_t i = 0; opened.isa_force && i < opened.isa_count(); i++)
+      known |= strcmp(opened.isa_name(i), opened.isa) == 0;
+    if (!known) return mistake("no such ISA", opened.isa);
+    const char *reason = opened.isa_unsupported_reason(opened.isa);
+    if (reason) return mistake(reason, opened.isa);
+  }
+  opened.name = copy(definition, length);
   libraries[given] = opened;
   library_count = given + 1;
   return NULL;
@@ -82,10 +95,12 @@ static void add_variant(const struct library *which, const char *isa) {
   snprintf(variant->name, sizeof variant->name, "%s%s%s", which->name, separator, isa ? isa : "");
 }
 
+static bool has_choice(const struct library *which) { return which->isa_force && !which->isa; }
+
 void library_list_variants(void) {
   for (const struct library *which = libraries; which < libraries + library_count; which++) {
-    if (!which->isa_force) add_variant(which, NULL);
-    for (size_t i = 0; which->isa_force && i < which->isa_count(); i++)
+    if (!has_choice(which)) add_variant(which, NULL);
+    for (size_t i = 0; has_choice(which) && i < which->isa_count(); i++)
       if (!which->isa_unsupported_reason(which->isa_name(i))) add_variant(which, which->isa_name(i));
   }
 }
@@ -100,7 +115,8 @@ vloss_status library_use(const char *name) {
   const struct variant *variant = library_variant(name);
   if (!variant) return VLOSS_ERROR_ISA_UNKNOWN;
   library = variant->library;
-  return variant->isa ? library->isa_force(variant->isa) : VLOSS_OK;
+  const char *isa = variant->isa ? variant->isa : library->isa;
+  return isa ? library->isa_force(isa) : VLOSS_OK;
 }
 
 bool library_has(const struct library *which, const char *function) {

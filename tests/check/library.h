@@ -26,6 +26,7 @@ extern "C" {
 /* Null where the library does not export it. */
 struct library {
   const char *name;
+  const char *isa; /* the only one that is used, where one was asked for */
 #define KERNEL(function, args) vloss_status (*function##_sized)(const args *, size_t);
   LIBRARY_KERNELS(KERNEL)
 #undef KERNEL
@@ -37,11 +38,11 @@ struct library {
   const vloss_loss_info *(*loss_info_named)(const char *);
 };
 
-/* One ISA of a library: "avx2" of the one linked in, else "NAME:avx2". A library without the functions vloss_isa_* has
- * one variant, with the library's own name. */
+/* One ISA of a library: "avx2" of the one linked in, else "NAME:avx2". A library without the functions vloss_isa_*, or
+ * of which one ISA was asked for, has one variant, with the library's own name. */
 struct variant {
   const struct library *library;
-  const char *isa; /* null: the library has no choice */
+  const char *isa; /* null: what the library does by itself */
   char name[96];
 };
 
@@ -58,7 +59,7 @@ extern size_t library_count;
 extern struct variant variants[MAX_VARIANTS];
 extern size_t variant_count;
 
-/* Takes "NAME=PATH" in. Null, or what is wrong with it in words. */
+/* Takes "NAME=PATH" in, or of the library only one ISA: "NAME:ISA=PATH". Null, or what is wrong with it in words. */
 const char *library_open(const char *definition);
 
 /* Makes the list of variants; call it once, when every library is open. */

@@ -10,7 +10,7 @@ struct command {
   const char *isa, *function, *hashes, *json;
   const char *outputs, *libraries[MAX_LIBRARIES];
   size_t library_count;
-  bool write_hashes, to_json, values, accuracy;
+  bool write_hashes, to_json, values, accuracy, progress;
   enum level level;
   uint64_t seed;
 };
@@ -20,7 +20,8 @@ static void usage(FILE *out) {
       "Usage: vloss-check [options]\n"
       "Compares the functions of vloss with a scalar reference in ulp, and its ISAs with each other bit for bit.\n\n"
       "  --library NAME=PATH   checks this shared library in place of the one linked in; given again, compares each\n"
-      "                        further one with the first, bit for bit. It exports vloss, or some of its functions\n"
+      "                        further one with the first, bit for bit. It exports vloss, or some of its functions.\n"
+      "                        NAME:ISA=PATH: only this ISA of it\n"
       "  --isa NAME,...        only this ISA, or these with commas between (default: every ISA that can run\n"
       "                        here); of one library: LIBRARY:ISA\n"
       "  --function NAME       only this function\n"
@@ -30,6 +31,7 @@ static void usage(FILE *out) {
       "  --values              only compare with values known in advance: published ones, and those at kinks\n"
       "  --accuracy            only compare with the reference, ISA with ISA, and library with library\n"
       "  --outputs NAME,...    with --accuracy: ask the functions for no other outputs than these\n"
+      "  --progress            with --accuracy: say on standard error how far it is\n"
       "  --hashes FILE         only compare the results of a fixed set of inputs with the hashes in FILE\n"
       "  --write-hashes FILE   only write such a file\n"
       "  --json [FILE]         the report as JSON, to FILE, or to standard output in place of the table\n"
@@ -73,6 +75,8 @@ static struct command parse(int count, char **words) {
       command.libraries[command.library_count++] = value_of(count, words, &i);
     } else if (strcmp(word, "--accuracy") == 0)
       command.accuracy = true;
+    else if (strcmp(word, "--progress") == 0)
+      command.progress = true;
     else if (strcmp(word, "--outputs") == 0)
       command.outputs = value_of(count, words, &i);
     else if (strcmp(word, "--seed") == 0)
@@ -96,6 +100,7 @@ static struct command parse(int count, char **words) {
     }
   }
   if (command.outputs && !command.accuracy) mistake("--outputs needs --accuracy", NULL);
+  if (command.progress && !command.accuracy) mistake("--progress needs --accuracy", NULL);
   return command;
 }
 
@@ -209,8 +214,12 @@ int main(int count, char **words) {
   job_only_outputs(command.outputs);
   functions_collect();
   bool found = false;
-  for (size_t f = 0; f < function_count; f++)
-    found |= !command.function || !strcmp(command.function, functions[f].name);
+  for (size_t f = 0; f < function_count; f++) {
+    if (command.function && strcmp(command.function, functions[f].name) != 0) continue;
+    found = true;
+    if (command.progress && of_function(&check, &functions[f]).isa_count)
+      report.expected += accuracy_lines(&functions[f]);
+  }
   if (!found) mistake("no such function", command.function);
 
   report_begin(&report);

@@ -8,7 +8,8 @@
 
 enum { SHOWN = 3 }; /* failures printed per line and variant */
 
-void report_begin(const struct report *report) {
+void report_begin(struct report *report) {
+  report->begin = time(NULL);
   if (report->quiet) return;
   printf("vloss-check %s, seed %llu, ISAs: %s\n\n", library->version ? library->version() : library->name,
          (unsigned long long)report->seed, report->isas);
@@ -17,11 +18,21 @@ void report_begin(const struct report *report) {
 
 static const char *bits(const struct line *line) { return line->unequal ? "DIFF" : line->isas > 1 ? "equal" : "one"; }
 
+/* As lines take about equally long. */
+static void say_progress(const struct report *report) {
+  const size_t step = report->expected / 10 + 1;
+  if (!report->expected || (report->count % step && report->count < report->expected)) return;
+  const double left =
+      difftime(time(NULL), report->begin) * (double)(report->expected - report->count) / (double)report->count;
+  fprintf(stderr, "checked %3zu%%, about %.0f s left\n", 100 * report->count / report->expected, left);
+}
+
 void report_line(struct report *report, const struct line *line) {
   struct line *grown = realloc(report->lines, (report->count + 1) * sizeof *grown);
   if (!grown) exit(2);
   report->lines = grown;
   report->lines[report->count++] = *line;
+  say_progress(report);
   if (report->quiet) return;
   printf("%-22s %-45s %7zu %-5s", line->function, line->what, line->cases, bits(line));
   for (size_t i = 0; i < line->outputs; i++)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "library.h"
 
@@ -33,6 +34,8 @@ struct report {
   const char *isas;      /* as listed in the head */
   const char *arguments; /* that make a repeated run the same: level of sizes */
   bool quiet;            /* no table (JSON on standard output) */
+  size_t expected;       /* lines, to say how far it is; 0: not to be said */
+  time_t begin;
   struct line *lines;
   size_t count;
   size_t failures;
@@ -40,7 +43,7 @@ struct report {
   size_t shown_count;
 };
 
-void report_begin(const struct report *report);
+void report_begin(struct report *report);
 /* Prints the finished line and keeps it. */
 void report_line(struct report *report, const struct line *line);
 /* Notes a failure of the line and prints it, unless the line has had many: where it happened, what, how to repeat it.
