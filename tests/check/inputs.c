@@ -59,7 +59,10 @@ static void confident(struct random *r, size_t n, size_t target, float *x) {
   plain(r, n, x);
   for (size_t c = 0; c < n; c++) x[c] *= 0.25f;
   /* Every other time a runner-up outweighs the rest, so that the loss is nearly one term. */
-  if (random_below(r, 2)) x[random_below(r, n)] = 5.0f + random_unit(r) * 10.0f;
+  if (random_below(r, 2)) {
+    const float high = 5.0f + random_unit(r) * 10.0f; /* in an order that does not depend on the compiler */
+    x[random_below(r, n)] = high;
+  }
   size_t leader = random_below(r, 4) ? target : random_below(r, n);
   x[leader] = 20.0f + random_unit(r) * 83.0f;
 }

@@ -315,7 +315,10 @@ void loss_describe(struct job *job, struct random *r) {
     struct array *weights = job_add(job, "weights", spread_shape(option->weights_spread), F32);
     float *w = weights->values;
     fill_weights(r, option->signed_weights, job_length(job, weights), w);
-    if (job->family == WITH_NAN && job_length(job, weights)) w[random_below(r, job_length(job, weights))] = any_nan(r);
+    if (job->family == WITH_NAN && job_length(job, weights)) {
+      const float nan = any_nan(r); /* in an order that does not depend on the compiler */
+      w[random_below(r, job_length(job, weights))] = nan;
+    }
   }
   const vloss_reduction reduction = option->reduction;
   const enum shape per_loss = reduction == VLOSS_NONE         ? elementwise(info) ? MATRIX : PER_ROW
