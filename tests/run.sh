@@ -25,11 +25,15 @@ esac
 cd "$(dirname "$0")/.."
 . tests/packages.sh
 
-# build_and_test TESTS PRESET [CMAKE OPTION]...: TESTS is quick or all, the preset one of CMakePresets.json.
+# build_and_test TESTS PRESET: TESTS is quick or all, the preset one of CMakePresets.json. Release builds have everything,
+# of the peers of the bench those that happen to be installed.
 build_and_test() {
   run=$1
   preset=$2
-  shift
+  set -- "$preset"
+  case $preset in
+    release*) set -- "$@" -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON -DVLOSS_BENCH_PEERS=ON ;;
+  esac
   echo
   echo "== $preset: configure and build"
   cmake --preset "$@" -DVLOSS_WERROR=ON
@@ -53,10 +57,6 @@ case $tests:$only in
 esac
 case $only in
   '' | arm64) ;;
-  release*)
-    build_and_test quick "$only" -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON
-    exit
-    ;;
   *)
     build_and_test quick "$only"
     exit
@@ -65,10 +65,10 @@ esac
 if [ $tests = all ]; then
   need python3-torch # to compare with
 fi
-[ -n "$only" ] || build_and_test $tests release -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON
+[ -n "$only" ] || build_and_test $tests release
 
 if [ $tests = all ]; then
-  build_and_test all release-clang -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_BENCH=ON
+  build_and_test all release-clang
   build_and_test quick asan-ubsan
   build_and_test quick tsan
 fi
