@@ -16,16 +16,14 @@ VFN vf hinge_label(vf t, const struct constants *k) {
 VFN vf hinge_slack(vf label, struct element e) { return vnfma(label, e.fast ? e.p : vfactor(label, e.p), vset1(1.0f)); }
 
 /* -t where z >= 0, else 0; NaN passes. For margin_ranking.h too. */
-VFN vf hinge_slope(vf z, vf t) {
+VFN vf hinge_slope(vf z, vf t, int fast) {
   const vf zero = vset1(0.0f);
-  return vsel(vgt(zero, z), zero, vsub(vmin(zero, z), t));
+  return vsel(vgt(zero, z), zero, vsub(fast ? zero : vmin(zero, z), t));
 }
 
 VFN struct derivatives hinge(struct element e, const struct constants *k) {
   const vf label = hinge_label(e.t, k), z = hinge_slack(label, e);
-  return (struct derivatives){
-      .loss = vpositive(z),
-      .grad = e.fast ? vsel(vgt(vset1(0.0f), z), vset1(0.0f), vsub(vset1(0.0f), label)) : hinge_slope(z, label)};
+  return (struct derivatives){.loss = vpositive(z), .grad = hinge_slope(z, label, e.fast)};
 }
 #endif
 
