@@ -7,7 +7,7 @@ VFN struct derivatives poisson(struct element e, const struct constants *k) {
   (void)k;
   const vf eps = vset1(KERAS_EPS), sum = vadd(e.p, eps), zero = vset1(0.0f);
   /* p - t + eps; at p = inf the gradient is 1, but NaN if t is infinite, too. */
-  const vf over = vadd(vsub(e.p, e.t), eps);
+  const vf over = vsel(veq(sum, zero), vneg(e.t), vadd(vsub(e.p, e.t), eps));
   const vm nothing = vmand(veq(e.t, zero), veq(sum, zero));
   return (struct derivatives){
       .loss = vsub(e.p, vmul(e.t, vfactor(e.t, vln_sum(e.p, eps)))),
