@@ -8,6 +8,7 @@ VFN void cosine_embedding_constants(const double *parameters, struct constants *
 
 VFN void cosine_embedding_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope_a,
                                 struct cosine_slope slope_b, int finite) {
+  if (r->from_memory) ask_ahead(r->other + c);
   const vf a = get(r, r->p, c, m, 0.0f), b = get(r, r->other, c, m, 0.0f);
   if (r->grad) put_scaled(r, r->grad, c, m, cosine_gradient(a, b, slope_a, finite));
   if (r->grad_other) put_scaled(r, r->grad_other, c, m, cosine_gradient(b, a, slope_b, finite));
