@@ -70,11 +70,6 @@ VFN struct finished finish(const struct row_sums *sums, vd left_out, int loss_on
   return f;
 }
 
-/* coefficient * value, where a coefficient of 0 makes 0 of everything but NaN. */
-VFN vd dmul_or_zero(vd coefficient, vd value) {
-  return dsel(dnan(value), value, dsel(deq(coefficient, dset1(0.0)), coefficient, dmul(coefficient, value)));
-}
-
 /* What a row's terms exp(x_c) / 2^N are multiplied by to make its gradient: F = upstream / sum, as a float and what it
  * leaves out (one rounding less: the difference between 4 ulp and 3). Where F or the terms could leave the normal range
  * on the way to a result within it, the row is `wide`: F = f * 2^k with 1/2 <= |f| < 1, and k goes into the exponents.
@@ -83,7 +78,6 @@ struct row_factors {
   ALIGNED float factor[16], factor_low[16], wide[16]; /* wide: 1 or 0 */
   ALIGNED float f[16], f_low[16], k[16];
 };
-VFN vf low_part(vd x, vf high) { return dnarrow(dsub(x, dwiden(high))); }
 VFN void row_factors(struct row_factors *out, const struct finished *row, vd upstream) {
   const vd one = dset1(1.0), zero = dset1(0.0);
   vd factor = dmul(upstream, row->inverse), square = dmul(factor, factor);

@@ -26,8 +26,14 @@ struct element {
   vf p, t, other;
   int fast; /* constant: a loss that comes out infinite or NaN is done again without it, the gradient with it */
 };
+/* A result twice: rounded to float, which is what is written where nothing multiplies it; and before that rounding, for
+ * factors to multiply first. Rounding `exact` gives `rounded`. */
+struct result {
+  vf rounded;
+  vd exact;
+};
 struct derivatives {
-  vf loss, grad, grad_target, grad_other;
+  struct result loss, grad, grad_target, grad_other;
   int negative; /* constant: the loss may be below 0. If not, a -0 costs time, nothing else */
 };
 
@@ -41,6 +47,12 @@ VFN vf vsign(vf d) {
   const vf size = vabs(d);
   return vsigned(vsel(vgt(size, vset1(0.0f)), vset1(1.0f), size), d);
 }
+
+/* A result that is a float, the product of two floats, a double; and the negative of a result. */
+VFN struct result of_float(vf v) { return (struct result){v, dwiden(v)}; }
+VFN struct result of_product(vf a, vf b) { return (struct result){vmul(a, b), dmul(dwiden(a), dwiden(b))}; }
+VFN struct result of_double(vd v) { return (struct result){dnarrow(v), v}; }
+VFN struct result negated(struct result r) { return (struct result){vneg(r.rounded), dsub(dset1(0.0), r.exact)}; }
 
 /* ---- Row losses: double NAME(const struct row *r) returns the loss of the row, without its weight, and writes the
  * gradients that are wanted with put(). All reductions over the row come before the first put(): gradients may
@@ -82,10 +94,18 @@ VFN vf vscaled(vf v, vf factor) {
   const vf zero_times = vsel(vnan(v), v, vset1(0.0f));
   return canonical(vsel(veq(factor, vset1(0.0f)), zero_times, vmul(v, factor)));
 }
-/* The same, rounded once. */
-VFN vf dscaled(vf v, vd factor) {
-  const vf zero_times = vsel(vnan(v), v, vset1(0.0f));
-  return canonical(dnarrow(dsel(deq(factor, dset1(0.0)), dwiden(zero_times), dmul(dwiden(v), factor))));
+/* The same of what is not rounded yet: rounded once. */
+VFN vf times_factor(vd v, vd factor) {
+  const vd zero = dset1(0.0), zero_times = dsel(dnan(v), v, zero);
+  return canonical(dnarrow(dsel(deq(factor, zero), zero_times, dmul(v, factor))));
+}
+/* The same for a factor that may be applied after the rounding, as the fast functions do; but for what that made
+ * infinite. */
+VFN vf times_scale(struct result r, double scale) {
+  const vf product = vmul(r.rounded, vset1((float)scale));
+  if (__builtin_expect(vany(veq(vabs(r.rounded), vset1(INF))), 0))
+    return canonical(vsel(veq(vabs(r.rounded), vset1(INF)), dnarrow(dmul(r.exact, dset1(scale))), product));
+  return canonical(product);
 }
 /* Writes a gradient that has its factor; put() multiplies it, too. */
 VFN void put_scaled(const struct row *r, float *p, size_t c, size_t n, vf v) {

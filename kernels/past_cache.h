@@ -2,6 +2,8 @@
 #ifndef VLOSS_KERNELS_PAST_CACHE_H
 #define VLOSS_KERNELS_PAST_CACHE_H
 
+#include <string.h>
+
 #include "isa.h"
 
 /* Outputs larger than this do not fit the last-level cache: they are written past it. */

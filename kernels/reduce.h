@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "finish.h"
 #include "loss.h"
 
 /* Runs the body for c = 0, 16, 32 ..., with m the number of columns from c on: 16, or fewer in the last vector. */

@@ -84,7 +84,6 @@ VFN vf term(vf x, const struct reference *ref) {
   terms(&e, &x, 1, ref);
   return e;
 }
-VFN vf combine4(const vf *e) { return vadd(vadd(e[0], e[1]), vadd(e[2], e[3])); }
 VFN vd combine4_exactly(const vf *e) {
   return dadd(dadd(dwiden(e[0]), dwiden(e[1])), dadd(dwiden(e[2]), dwiden(e[3])));
 }
@@ -118,17 +117,6 @@ VFN void spread_sums_of(struct row_sums *sums, size_t row) {
 }
 
 /* ---- One row, classes along the lanes --------------------------------------------------------------------------- */
-
-VFN vi lane_numbers(void) {
-  static const int32_t iota[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  return viload(iota);
-}
-
-/* Classes c..c+15 with `value` at the label. It goes into its vector: past the cache, a later store to a line that has
- * left would have to fetch it again. */
-VFN vf put_label(vf v, size_t c, size_t label, float value) {
-  return vsel(vieq(lane_numbers(), viset1((int32_t)(label - c))), vset1(value), v);
-}
 
 /* Classes c..c+15, with -inf for `skip` and for classes from `classes` on. */
 VFN vf row_load(const float *x, size_t c, size_t classes, size_t skip) {

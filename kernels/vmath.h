@@ -11,6 +11,28 @@
 /* Every NaN as the one quiet NaN. */
 VFN vf canonical(vf v) { return vsel(vnan(v), vset1(NOT_A_NUMBER), v); }
 
+/* coefficient * value, where a coefficient of 0 makes 0 of everything but NaN. */
+VFN vd dmul_or_zero(vd coefficient, vd value) {
+  return dsel(dnan(value), value, dsel(deq(coefficient, dset1(0.0)), coefficient, dmul(coefficient, value)));
+}
+
+/* What is left of x beside its float. */
+VFN vf low_part(vd x, vf high) { return dnarrow(dsub(x, dwiden(high))); }
+
+/* The sum of four vectors, by pairs. */
+VFN vf combine4(const vf *e) { return vadd(vadd(e[0], e[1]), vadd(e[2], e[3])); }
+
+VFN vi lane_numbers(void) {
+  static const int32_t iota[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return viload(iota);
+}
+
+/* Classes c..c+15 with `value` at the label. It goes into its vector: past the cache, a later store to a line that has
+ * left would have to fetch it again. */
+VFN vf put_label(vf v, size_t c, size_t label, float value) {
+  return vsel(vieq(lane_numbers(), viset1((int32_t)(label - c))), vset1(value), v);
+}
+
 #define VLOSS_LOG2E 0x1.715476p+0f
 /* ln 2 = hi + lo to 2^-49. hi has 24 bits, so x - n*hi is exact wherever n = round(x * log2e). */
 #define VLOSS_LN2_HI 0x1.62e43p-1f

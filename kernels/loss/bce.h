@@ -15,9 +15,9 @@ VFN struct derivatives bce(struct element e, const struct constants *k) {
   /* An exponent below 0 goes under in the maximum; the NaN of m outside [0, 1/2] does not. */
   const vf floor = vmax(vset1(1e-12f), vsplit(m).exponent);
   const vf difference = vadd(log_m, minus_log_rest);
-  return (struct derivatives){.loss = vnfma(of_m, difference, minus_log_rest),
-                              .grad = vdiv(vsub(e.p, e.t), vmax(vmul(e.p, q), floor)),
-                              .grad_target = vpoisoned(vsel(low, vneg(difference), difference), e.t)};
+  return (struct derivatives){.loss = of_float(vnfma(of_m, difference, minus_log_rest)),
+                              .grad = of_float(vdiv(vsub(e.p, e.t), vmax(vmul(e.p, q), floor))),
+                              .grad_target = of_float(vpoisoned(vsel(low, vneg(difference), difference), e.t))};
 }
 #endif
 

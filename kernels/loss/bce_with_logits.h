@@ -26,9 +26,10 @@ VFN struct derivatives bce_with_logits(struct element e, const struct constants 
   /* P sp(-x) - sp(x) without what cancels in it. */
   const vf by_x = vsel(negative, vmul(e.other, vfactor(e.other, y)), vneg(y));
   const vf by_target = vfma(vmul(vsub(e.other, one), halves.scale), log, by_x);
-  return (struct derivatives){.loss = vfma(sum, log, vmul(c, linear)),
-                              .grad = vdiv(difference, vsigned(vadd(one, exp), e.p)),
-                              .grad_target = vpoisoned(vmul(unsmoothed, vfactor(unsmoothed, by_target)), e.t)};
+  return (struct derivatives){
+      .loss = of_float(vfma(sum, log, vmul(c, linear))),
+      .grad = of_float(vdiv(difference, vsigned(vadd(one, exp), e.p))),
+      .grad_target = of_float(vpoisoned(vmul(unsmoothed, vfactor(unsmoothed, by_target)), e.t))};
 }
 #endif
 

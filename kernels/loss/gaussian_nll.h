@@ -12,11 +12,10 @@ VFN struct derivatives gaussian_nll(struct element e, const struct constants *k)
   const vf valid = vsel(vgt(vset1(0.0f), e.other), vset1(NOT_A_NUMBER), variance);
   const vd d = dsub(dwiden(e.p), dwiden(e.t)), inverse = ddiv(dset1(1.0), dwiden(valid)), half = dset1(0.5);
   const vd grad = dmul(d, inverse), logs = dadd(dwiden(vln(valid)), dset1((double)k->k[0]));
-  const vf narrow = dnarrow(grad);
-  return (struct derivatives){.loss = dnarrow(dmul(half, dfma(d, grad, logs))),
-                              .grad = narrow,
-                              .grad_target = vneg(narrow),
-                              .grad_other = dnarrow(dmul(half, dnfma(grad, grad, inverse))),
+  return (struct derivatives){.loss = of_double(dmul(half, dfma(d, grad, logs))),
+                              .grad = of_double(grad),
+                              .grad_target = negated(of_double(grad)),
+                              .grad_other = of_double(dmul(half, dnfma(grad, grad, inverse))),
                               .negative = 1};
 }
 #endif

@@ -23,7 +23,7 @@ VFN vf hinge_slope(vf z, vf t, int fast) {
 
 VFN struct derivatives hinge(struct element e, const struct constants *k) {
   const vf label = hinge_label(e.t, k), z = hinge_slack(label, e);
-  return (struct derivatives){.loss = vpositive(z), .grad = hinge_slope(z, label, e.fast)};
+  return (struct derivatives){.loss = of_float(vpositive(z)), .grad = of_float(hinge_slope(z, label, e.fast))};
 }
 #endif
 

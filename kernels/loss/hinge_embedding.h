@@ -12,7 +12,8 @@ VFN struct derivatives hinge_embedding(struct element e, const struct constants 
   const vf loss = vsel(similar, e.p, vsel(dissimilar, vpositive(slack), both));
   const vf beyond = vfloat(viand(visra(vbits(slack), 31), vbits(one))); /* 1 where p > margin, else 0 */
   const vf grad = vsel(similar, one, vsub(beyond, vsel(dissimilar, one, vset1(0.0f))));
-  return (struct derivatives){.loss = loss, .grad = e.fast ? grad : vpoisoned(grad, loss), .negative = 1};
+  return (struct derivatives){
+      .loss = of_float(loss), .grad = of_float(e.fast ? grad : vpoisoned(grad, loss)), .negative = 1};
 }
 #endif
 

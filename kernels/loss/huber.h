@@ -6,7 +6,8 @@ VFN void huber_constants(const double *parameters, struct constants *k) { k->k[0
 VFN struct derivatives huber(struct element e, const struct constants *k) {
   const vf d = vsub(e.p, e.t), clamped = vclamp(d, vset1(k->k[0]));
   const vf loss = vmul(clamped, vnfma(vset1(0.5f), clamped, d)), grad = e.fast ? clamped : vpoisoned(clamped, d);
-  return (struct derivatives){.loss = e.fast ? loss : vabs(loss), .grad = grad, .grad_target = vneg(grad)};
+  return (struct derivatives){
+      .loss = of_float(e.fast ? loss : vabs(loss)), .grad = of_float(grad), .grad_target = of_float(vneg(grad))};
 }
 #endif
 

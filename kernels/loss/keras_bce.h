@@ -16,8 +16,8 @@ VFN struct derivatives keras_bce(struct element e, const struct constants *k) {
   const vf of_b = vfma(vsub(one, e.t), vset1(k->k[0]), vset1(k->k[1]));
   const vf loss = vfma(of_a, vln_normal(a), vmul(of_b, vln_normal(b)));
   const vf grad = vdiv(vnfma(of_b, a, vmul(of_a, b)), vmul(a, b));
-  return (struct derivatives){.loss = loss,
-                              .grad = vsel(e.fast ? veq(v, e.p) : vmor(veq(v, e.p), vnan(grad)), grad, zero)};
+  return (struct derivatives){.loss = of_float(loss),
+                              .grad = of_float(vsel(e.fast ? veq(v, e.p) : vmor(veq(v, e.p), vnan(grad)), grad, zero))};
 }
 #endif
 

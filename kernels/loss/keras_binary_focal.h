@@ -33,8 +33,8 @@ VFN struct derivatives keras_binary_focal(struct element e, const struct constan
   }
   /* The powers are finite and the last factors to come: 0 times them is 0. The logs drop NaN, the powers keep it. */
   const vd factor = dmul(weight, power), by_q = dmul(dmul(weight, dmul(dset1(gamma), dsub(t, u))), minus_bce);
-  return (struct derivatives){.loss = dnarrow(dsub(zero, dmul(factor, minus_bce))),
-                              .grad = dnarrow(dfma(power_before, by_q, dmul(factor, dmul(passes, slope))))};
+  return (struct derivatives){.loss = of_double(dsub(zero, dmul(factor, minus_bce))),
+                              .grad = of_double(dfma(power_before, by_q, dmul(factor, dmul(passes, slope))))};
 }
 #endif
 

@@ -9,9 +9,9 @@ VFN struct derivatives kl_div_log_target(struct element e) {
   const vd t = dwiden(e.t), exp = dexp(dmax(dset1(-700.0), dmin(dset1(700.0), t)));
   const vd difference = dsub(t, dwiden(e.p));
   return (struct derivatives){
-      .loss = vsel(absent, vset1(0.0f), dnarrow(dmul(exp, difference))),
-      .grad = vpoisoned(vneg(dnarrow(exp)), e.p),
-      .grad_target = vsel(absent, vset1(0.0f), dnarrow(dmul(exp, dadd(difference, dset1(1.0))))),
+      .loss = of_float(vsel(absent, vset1(0.0f), dnarrow(dmul(exp, difference)))),
+      .grad = of_float(vpoisoned(vneg(dnarrow(exp)), e.p)),
+      .grad_target = of_float(vsel(absent, vset1(0.0f), dnarrow(dmul(exp, dadd(difference, dset1(1.0)))))),
       .negative = 1};
 }
 
@@ -21,10 +21,11 @@ VFN struct derivatives kl_div(struct element e, const struct constants *k) {
   const vm absent = veq(e.t, zero);
   /* A fast loss needs a finite log of 0; that of the least denormal is -103.3. */
   const vf log = vln(e.t), difference = vsub(e.fast ? vmax(vset1(-104.0f), log) : log, e.p);
-  struct derivatives r = {.loss = vmul(e.t, e.fast ? difference : vsel(absent, finite, difference)),
-                          .grad = e.fast ? vneg(e.t) : vnfma(zero, finite, vneg(e.t)),
-                          .grad_target = vsel(absent, vsub(vset1(-INF), finite), vadd(difference, vset1(1.0f))),
-                          .negative = 1};
+  struct derivatives r = {
+      .loss = of_product(e.t, e.fast ? difference : vsel(absent, finite, difference)),
+      .grad = of_float(e.fast ? vneg(e.t) : vnfma(zero, finite, vneg(e.t))),
+      .grad_target = of_float(vsel(absent, vsub(vset1(-INF), finite), vadd(difference, vset1(1.0f)))),
+      .negative = 1};
   if (k->k[0] != 0) r = kl_div_log_target(e);
   return r;
 }

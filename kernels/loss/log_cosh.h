@@ -30,7 +30,9 @@ VFN struct derivatives log_cosh(struct element e, const struct constants *k) {
   const vf small_tanh = vfma(vmul(a, z), log_cosh_tanh_quotient(z), a);
   const vf large_tanh = vdiv(vsub(one, exp), vadd(one, exp));
   const vf grad = vsigned(vsel(small, small_tanh, large_tanh), d);
-  return (struct derivatives){.loss = vsel(small, small_loss, large_loss), .grad = grad, .grad_target = vneg(grad)};
+  return (struct derivatives){.loss = of_float(vsel(small, small_loss, large_loss)),
+                              .grad = of_float(grad),
+                              .grad_target = of_float(vneg(grad))};
 }
 #endif
 

@@ -10,7 +10,8 @@ VFN struct derivatives margin_ranking(struct element e, const struct constants *
   const vf lost = vsub(vsub(e.p, vsub(d, from_other)), vadd(e.other, from_other));
   const vf rounded = vnfma(e.t, e.fast ? d : vfactor(e.t, d), vset1(k->k[0])), exact = vnfma(e.t, lost, rounded);
   const vf z = e.fast ? exact : vsel(vnan(exact), rounded, exact), grad = hinge_slope(z, e.t, e.fast);
-  return (struct derivatives){.loss = vpositive(z), .grad = grad, .grad_other = vneg(grad)};
+  return (struct derivatives){
+      .loss = of_float(vpositive(z)), .grad = of_float(grad), .grad_other = of_float(vneg(grad))};
 }
 #endif
 

@@ -5,7 +5,7 @@ VFN void mse_constants(const double *parameters, struct constants *k) { (void)pa
 VFN struct derivatives mse(struct element e, const struct constants *k) {
   (void)k;
   const vf d = vsub(e.p, e.t), grad = vadd(d, d);
-  return (struct derivatives){.loss = vmul(d, d), .grad = grad, .grad_target = vneg(grad)};
+  return (struct derivatives){.loss = of_product(d, d), .grad = of_float(grad), .grad_target = of_float(vneg(grad))};
 }
 #endif
 

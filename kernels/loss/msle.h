@@ -19,8 +19,9 @@ VFN struct derivatives msle(struct element e, const struct constants *k) {
   /* For infinite p any finite log: 0 times infinity is 0 here. */
   const vd factor = dsel(deq(p, dset1((double)INF)), dmin(one, log), log);
   const vf slope = dnarrow(ddiv(dadd(factor, factor), dadd(one, p)));
-  return (struct derivatives){.loss = dnarrow(dmul(log, log)),
-                              .grad = vsel(vgt(eps, e.p), vmin(zero, dnarrow(log)), vsigned(slope, dnarrow(d)))};
+  return (struct derivatives){
+      .loss = of_double(dmul(log, log)),
+      .grad = of_float(vsel(vgt(eps, e.p), vmin(zero, dnarrow(log)), vsigned(slope, dnarrow(d))))};
 }
 #endif
 

@@ -17,8 +17,8 @@ VFN double multilabel_soft_margin(const struct row *r) {
     const struct derivatives d = bce_with_logits(e, &r->k);
     vd w = dset1(1.0);
     if (r->class_weights) w = dwiden(m == 16 ? vload(r->class_weights + c) : vtail(r->class_weights + c, m, 0.0f));
-    sum = dadd(sum, dwithout(dmul_or_zero(w, dwiden(d.loss)), m, SIZE_MAX));
-    if (r->grad) put(r, r->grad, c, m, dnarrow(dmul(dmul_or_zero(w, dwiden(d.grad)), share)));
+    sum = dadd(sum, dwithout(dmul_or_zero(w, d.loss.exact), m, SIZE_MAX));
+    if (r->grad) put(r, r->grad, c, m, dnarrow(dmul(dmul_or_zero(w, d.grad.exact), share)));
   }
   const double loss = dsum(sum) / (double)r->n;
   return loss == loss ? loss : nan_row(r);

@@ -10,8 +10,8 @@ VFN struct derivatives poisson(struct element e, const struct constants *k) {
   const vf over = vsel(veq(sum, zero), vneg(e.t), vadd(vsub(e.p, e.t), eps));
   const vm nothing = vmand(veq(e.t, zero), veq(sum, zero));
   return (struct derivatives){
-      .loss = vsub(e.p, vmul(e.t, vfactor(e.t, vln_sum(e.p, eps)))),
-      .grad = vsel(vmor(nothing, veq(sum, vset1(INF))), vfma(zero, e.t, vset1(1.0f)), vdiv(over, sum)),
+      .loss = of_float(vsub(e.p, vmul(e.t, vfactor(e.t, vln_sum(e.p, eps))))),
+      .grad = of_float(vsel(vmor(nothing, veq(sum, vset1(INF))), vfma(zero, e.t, vset1(1.0f)), vdiv(over, sum))),
       .negative = 1};
 }
 #endif

@@ -31,8 +31,10 @@ VFN struct derivatives poisson_nll(struct element e, const struct constants *k) 
     loss = dadd(loss, dsel(dgt(t, one), stirling, dset1(0.0)));
     grad_target = vadd(grad_target, vsel(vgt(e.t, vset1(1.0f)), vadd(log_t, vdiv(vset1(0.5f), e.t)), zero));
   }
-  return (struct derivatives){
-      .loss = dnarrow(loss), .grad = dnarrow(grad), .grad_target = vpoisoned(grad_target, e.t), .negative = 1};
+  return (struct derivatives){.loss = of_double(loss),
+                              .grad = of_double(grad),
+                              .grad_target = of_float(vpoisoned(grad_target, e.t)),
+                              .negative = 1};
 }
 #endif
 

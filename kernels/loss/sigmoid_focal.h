@@ -42,8 +42,8 @@ VFN struct derivatives sigmoid_focal(struct element e, const struct constants *k
   }
   const vd slope = dmul(dmul(dsub(t, t_minus), dmul(s, s_minus)), ce_small);
   const vd direct = dnfma(t, s_minus, dmul(t_minus, s)), factor = dmul(weight, power);
-  return (struct derivatives){.loss = dnarrow(dsel(deq(factor, zero), factor, dmul(factor, ce))),
-                              .grad = dnarrow(dmul(weight, dnfma(power_before, slope, dmul(power, direct))))};
+  return (struct derivatives){.loss = of_double(dsel(deq(factor, zero), factor, dmul(factor, ce))),
+                              .grad = of_double(dmul(weight, dnfma(power_before, slope, dmul(power, direct))))};
 }
 #endif
 

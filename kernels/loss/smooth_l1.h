@@ -19,7 +19,8 @@ VFN struct derivatives smooth_l1(struct element e, const struct constants *k) {
   if (k->k[1] != 1 || k->k[2] != 1) slope = vmul(vmul(d, vset1(k->k[1])), vset1(k->k[2]));
   const vf q = vclamp(slope, vset1(1.0f)), loss = vmul(q, vnfma(q, vset1(k->k[0]), d));
   const vf grad = e.fast ? q : vpoisoned(q, d);
-  return (struct derivatives){.loss = e.fast ? loss : vabs(loss), .grad = grad, .grad_target = vneg(grad)};
+  return (struct derivatives){
+      .loss = of_float(e.fast ? loss : vabs(loss)), .grad = of_float(grad), .grad_target = of_float(vneg(grad))};
 }
 #endif
 

@@ -13,7 +13,8 @@ VFN struct derivatives soft_margin(struct element e, const struct constants *k) 
   /* Sums and quotients in double, as exp may be wrong by an ulp already. */
   const vd wide = dwiden(exp), log = dfma(dmul(wide, wide), dwiden(vlog1p_unit_quotient(exp)), wide);
   const vf s = dnarrow(ddiv(dwiden(vsel(negative, exp, one)), dadd(dset1(1.0), wide)));
-  return (struct derivatives){.loss = dnarrow(dadd(dwiden(vpositive(x)), log)), .grad = vmul(s, vfactor(s, minus_t))};
+  return (struct derivatives){.loss = of_double(dadd(dwiden(vpositive(x)), log)),
+                              .grad = of_product(s, vfactor(s, minus_t))};
 }
 #endif
 

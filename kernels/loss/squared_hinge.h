@@ -4,7 +4,7 @@ VFN void squared_hinge_constants(const double *parameters, struct constants *k) 
 
 VFN struct derivatives squared_hinge(struct element e, const struct constants *k) {
   const vf label = hinge_label(e.t, k), z = vpositive(hinge_slack(label, e));
-  return (struct derivatives){.loss = vmul(z, z), .grad = vmul(z, vfactor(z, vmul(vset1(-2.0f), label)))};
+  return (struct derivatives){.loss = of_product(z, z), .grad = of_product(z, vfactor(z, vmul(vset1(-2.0f), label)))};
 }
 #endif
 

@@ -454,10 +454,6 @@ static void expect_element(struct reference *f, size_t row, size_t column) {
     v = (struct formula){nan, nan, nan, nan};
   }
   if (near_kink(f, p, t, q, v)) v.grad.scale = v.grad_other.scale = (real)INFINITY; /* any finite gradient will do */
-  v.loss.value = as_float(v.loss.value);
-  v.grad.value = as_float(v.grad.value);
-  v.grad_target.value = as_float(v.grad_target.value);
-  v.grad_other.value = as_float(v.grad_other.value);
   struct expectation loss = scaled(w, 1, v.loss);
   loss.value = as_float(loss.value);
   add(&f->row_sum, loss);

@@ -1,30 +1,14 @@
 /* The loop around the row losses: one row at a time, its loss in double. */
-#ifndef VLOSS_KERNELS_ROWS_H
-#define VLOSS_KERNELS_ROWS_H
+#include <string.h>
 
-#include "loss.h"
 #include "past_cache.h"
+#include "row_loss.h"
 
 /* Gradients of rows up to this length can go past the cache, by way of three buffers on the stack: 24 KiB. */
 #define PAST_CACHE_COLUMNS 2048
 
 /* Operands larger than this are asked for ahead: two of them are the L2 cache of most cores. */
 #define MEMORY_BYTES ((size_t)512 << 10)
-
-/* A row loss, compiled once more for rows whose columns lie side by side: the copy's step is a constant. */
-#define ROWS_LOSS(name)                           \
-  static double name##_row(const struct row *r) { \
-    struct row dense = *r;                        \
-    dense.step = 1;                               \
-    return r->step == 1 ? name(&dense) : name(r); \
-  }
-#define ROWS_ENTRY(name) \
-  { name##_constants, name##_row }
-
-struct row_loss {
-  void (*constants)(const double *parameters, struct constants *k);
-  double (*loss)(const struct row *r);
-};
 
 /* Where row o * inner + i of an operand or result starts. */
 #define ROW_START(operand, o, i) ((operand).p ? (operand).p + (o) * (operand).row_stride + (i) : NULL)
@@ -44,7 +28,7 @@ static void fill_nan(float *p, size_t n, size_t step) {
   for (size_t i = 0; p && i < n; i++) p[i * step] = NOT_A_NUMBER;
 }
 
-static void rows_call(struct vloss_loss_job *job, const struct row_loss *loss) {
+void KERNEL(rows)(struct vloss_loss_job *job, const struct row_loss *loss) {
   float buffers[3][PAST_CACHE_COLUMNS];
   const struct vloss_result results[3] = {job->grad, job->grad_target, job->grad_other};
   const size_t columns = job->columns, label_bytes = job->labels.narrow ? sizeof(int32_t) : sizeof(int64_t);
@@ -92,5 +76,3 @@ static void rows_call(struct vloss_loss_job *job, const struct row_loss *loss) {
     }
   if (past_cache) vstream_end();
 }
-
-#endif

@@ -5,13 +5,11 @@
  * spread over classes (label smoothing, probability targets) the class of the maximum m is left out instead, and loss =
  * sum_c q_c (m - x_c) + Q log S, whose terms are all accurate.
  */
-#ifndef VLOSS_KERNELS_CROSS_ENTROPY_H
-#define VLOSS_KERNELS_CROSS_ENTROPY_H
-
 #include <string.h>
 
 #include "finish.h"
-#include "softmax.h"
+#include "kernels.h"
+#include "row_softmax.h"
 
 /* What a group of rows needs to know before its logits are read. */
 struct group_labels {
@@ -421,7 +419,7 @@ static void finish_group(struct vloss_cross_entropy_job *job, struct group_state
     tile_gradient(job, s, &factors, &grad);
 }
 
-static void cross_entropy(struct vloss_cross_entropy_job *job) {
+void KERNEL(cross_entropy)(struct vloss_cross_entropy_job *job) {
   /* Two small groups at a time: the logarithms of one then wait beside those of the other. */
   struct group_state states[2];
   ALIGNED double pending[16] = {0};
@@ -440,5 +438,3 @@ static void cross_entropy(struct vloss_cross_entropy_job *job) {
   }
   if (writing == PAST) vstream_end();
 }
-
-#endif

@@ -1,0 +1,29 @@
+/* What the files of one ISA know of each other: its kernels, each with the ISA's name behind its own. */
+#ifndef VLOSS_KERNELS_KERNELS_H
+#define VLOSS_KERNELS_KERNELS_H
+
+#include "isa.h"
+#include "table.h"
+
+#define KERNEL(name) VLOSS_ISA_SYMBOL(vloss_##name)
+
+void KERNEL(cross_entropy)(struct vloss_cross_entropy_job *job);
+void KERNEL(softmax)(const struct vloss_softmax_job *job);
+void KERNEL(log_softmax)(const struct vloss_softmax_job *job);
+void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job);
+void KERNEL(softmax_backward)(const struct vloss_softmax_job *job);
+void KERNEL(log_softmax_backward)(const struct vloss_softmax_job *job);
+
+/* The loops around the losses, and the losses: of each the entry of its family. */
+struct elementwise_loss;
+struct row_loss;
+void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_loss *loss);
+void KERNEL(rows)(struct vloss_loss_job *job, const struct row_loss *loss);
+#define DECLARE_ELEMENTWISE(name) extern const struct elementwise_loss KERNEL(name);
+#define DECLARE_ROWS(name) extern const struct row_loss KERNEL(name);
+#define DECLARE_LOGITS(name)
+#define LOSS(kind, name, family, ...) DECLARE_##family(name)
+#include "losses.def"
+#undef LOSS
+
+#endif

@@ -1,0 +1,17 @@
+/* The losses of a difference p - t. See elementwise.h. */
+#include "elementwise.h"
+#include "loss/huber.h"
+#include "loss/l1.h"
+#include "loss/log_cosh.h"
+#include "loss/mape.h"
+#include "loss/mse.h"
+#include "loss/msle.h"
+#include "loss/smooth_l1.h"
+
+ELEMENTWISE_LOSS(l1)
+ELEMENTWISE_LOSS(mse)
+ELEMENTWISE_LOSS(smooth_l1)
+ELEMENTWISE_LOSS(huber)
+ELEMENTWISE_LOSS(log_cosh)
+ELEMENTWISE_LOSS(mape)
+ELEMENTWISE_LOSS(msle)

@@ -1,0 +1,14 @@
+/* The losses with a margin, elementwise. See elementwise.h. */
+#include "elementwise.h"
+#include "loss/hinge.h"
+
+#include "loss/hinge_embedding.h"
+#include "loss/margin_ranking.h" /* this and squared_hinge.h build on hinge.h */
+#include "loss/soft_margin.h"
+#include "loss/squared_hinge.h"
+
+ELEMENTWISE_LOSS(hinge_embedding)
+ELEMENTWISE_LOSS(hinge)
+ELEMENTWISE_LOSS(squared_hinge)
+ELEMENTWISE_LOSS(soft_margin)
+ELEMENTWISE_LOSS(margin_ranking)

@@ -1,0 +1,27 @@
+/* The losses of whole rows. See row_loss.h. */
+#include "row_loss.h"
+
+#include "loss/categorical_hinge.h"
+#include "loss/cosine_embedding.h"
+#include "loss/cosine_similarity.h"
+#include "loss/keras_categorical_crossentropy.h"
+#include "loss/keras_kl_divergence.h"
+#include "loss/keras_sparse_categorical_crossentropy.h"
+#include "loss/multi_margin.h"
+#include "loss/multilabel_margin.h"
+#include "loss/triplet_margin.h"
+
+#include "loss/bce_with_logits.h"
+
+#include "loss/multilabel_soft_margin.h" /* builds on the one before */
+
+ROW_LOSS(keras_categorical_crossentropy)
+ROW_LOSS(keras_sparse_categorical_crossentropy)
+ROW_LOSS(keras_kl_divergence)
+ROW_LOSS(categorical_hinge)
+ROW_LOSS(cosine_similarity)
+ROW_LOSS(cosine_embedding)
+ROW_LOSS(multi_margin)
+ROW_LOSS(multilabel_margin)
+ROW_LOSS(multilabel_soft_margin)
+ROW_LOSS(triplet_margin)

@@ -1,0 +1,43 @@
+/* One ISA's table of kernels, from all files of that ISA. */
+#include "kernels.h"
+
+#include "scan.h"
+
+static void elementwise(struct vloss_loss_job *job) {
+  static const struct elementwise_loss *const losses[] = {
+#define ENTRY_ELEMENTWISE(name) &KERNEL(name),
+#define ENTRY_ROWS(name) NULL,
+#define ENTRY_LOGITS(name) NULL, /* a function of its own */
+#define LOSS(kind, name, family, ...) ENTRY_##family(name)
+#include "losses.def"
+#undef LOSS
+#undef ENTRY_ELEMENTWISE
+#undef ENTRY_ROWS
+  };
+  KERNEL(elementwise)(job, losses[job->index]);
+}
+
+static void rows(struct vloss_loss_job *job) {
+  static const struct row_loss *const losses[] = {
+#define ENTRY_ELEMENTWISE(name) NULL,
+#define ENTRY_ROWS(name) &KERNEL(name),
+#define LOSS(kind, name, family, ...) ENTRY_##family(name)
+#include "losses.def"
+#undef LOSS
+  };
+  KERNEL(rows)(job, losses[job->index]);
+}
+
+const struct vloss_table KERNEL(table) = {
+    .name = VLOSS_ISA_NAME,
+    .cross_entropy = KERNEL(cross_entropy),
+    .softmax = KERNEL(softmax),
+    .log_softmax = KERNEL(log_softmax),
+    .log_sum_exp = KERNEL(log_sum_exp),
+    .softmax_backward = KERNEL(softmax_backward),
+    .log_softmax_backward = KERNEL(log_softmax_backward),
+    .elementwise = elementwise,
+    .rows = rows,
+    .first_outside = first_outside,
+    .all_binary = all_binary,
+};
