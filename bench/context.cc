@@ -2,11 +2,11 @@
 
 #include <sleef.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 
+#include "machine.h"
 #include "peers/peers.h"
 #include "rows.h"
 #include "vloss/vloss.h"
@@ -70,6 +70,7 @@ std::vector<std::pair<std::string, std::string>> Context() {
       {"cpu features", vloss_cpu_features()},
       {"kernel", std::string(system.sysname) + " " + system.release + " " + system.machine},
       {"governor", FirstLine("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")},
+      {"rows in memory", MemoryWords()},
       {"huge pages", FirstLine("/sys/kernel/mm/transparent_hugepage/enabled")},
       {"vloss", vloss_version()},
       {"ISAs", Isas()},
@@ -78,15 +79,9 @@ std::vector<std::pair<std::string, std::string>> Context() {
       {"plain loop's flags", BENCH_PLAIN_FLAGS},
       {"SLEEF", STRING(SLEEF_VERSION_MAJOR) "." STRING(SLEEF_VERSION_MINOR) "." STRING(SLEEF_VERSION_PATCHLEVEL)},
   };
+  const std::string warning = MemoryWarning();
+  if (!warning.empty()) context.emplace_back("warning", warning);
   for (const Peer &peer : Peers()) context.emplace_back("peer " + peer.name, peer.version + ": " + peer.asked);
   if (!Peers().empty()) context.emplace_back("peers' heap", kPeerHeap);
   return context;
-}
-
-long L2Bytes() {
-#ifdef _SC_LEVEL2_CACHE_SIZE
-  return sysconf(_SC_LEVEL2_CACHE_SIZE);
-#else
-  return 0;
-#endif
 }

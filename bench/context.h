@@ -8,7 +8,4 @@
 
 std::vector<std::pair<std::string, std::string>> Context();
 
-// The size of a core's L2 in bytes; 0 if the system does not say.
-long L2Bytes();
-
 #endif

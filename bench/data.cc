@@ -7,29 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "random.h"
+
 namespace {
-
-// splitmix64: the same data in every run and on every machine.
-class Random {
- public:
-  std::uint64_t Next() {
-    std::uint64_t z = state_ += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
-  // The sum of four uniform 16-bit numbers, shifted and scaled to mean 0 and standard deviation 3.
-  float NormalLike() {
-    const std::uint64_t z = Next();
-    const std::uint64_t sum = (z & 0xffff) + (z >> 16 & 0xffff) + (z >> 32 & 0xffff) + (z >> 48);
-    return (static_cast<float>(sum) - 2 * 65535.0f) * (3 / 37837.2f);  // 65536 sqrt(4/12)
-  }
-  std::int64_t Below(std::size_t n) { return static_cast<std::int64_t>((Next() >> 32) * n >> 32); }
-  float Probability() { return static_cast<float>(205 + Below(3892 - 205)) / 4096; }
-
- private:
-  std::uint64_t state_ = 1;
-};
 
 // Each array starts an odd number of cache lines further into its first page than the one before, so that no two of
 // them compete for the same cache sets in step.
@@ -60,22 +40,24 @@ const float *Filled(std::size_t count, Draw draw) {
 }
 
 Data Make() {
-  constexpr std::size_t kFloats = kMemoryBytes / sizeof(float);
+  const std::size_t floats = MemoryBytes() / sizeof(float);
   Random random;
   const auto probability = [&] { return random.Probability(); };
-  return {Filled(kFloats, [&] { return random.NormalLike(); }),
-          Filled(kFloats, probability),
-          Filled(kFloats / 2, probability),
-          Filled(kFloats / 3, probability),
-          Filled(kFloats / 2, [&] { return random.Below(2) ? 1.0f : -1.0f; }),
-          Allocate<float>(kFloats),
-          Allocate<float>(kFloats),
-          Allocate<float>(kMostRows),
-          Allocate<float>(kMostRows),
-          Allocate<std::int64_t>(kMostLabels)};
+  return {Filled(floats, [&] { return random.NormalLike(); }),
+          Filled(floats, probability),
+          Filled(floats / 2, probability),
+          Filled(floats / 3, probability),
+          Filled(floats / 2, [&] { return random.Sign(); }),
+          Allocate<float>(floats),
+          Allocate<float>(floats),
+          Allocate<float>(MostRows()),
+          Allocate<float>(MostRows()),
+          Allocate<std::int64_t>(MostLabels())};
 }
 
 }  // namespace
+
+float *AllocateFloats(std::size_t count) { return Allocate<float>(count); }
 
 const Data &SharedData() {
   static const Data data = Make();

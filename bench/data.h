@@ -6,27 +6,33 @@
 #include <cstddef>
 #include <cstdint>
 
-// The working sets, in bytes, outputs included: half of a common L2, and well beyond any last-level cache.
+#include "machine.h"
+
+// The working set of the rows in L2, in bytes, outputs included: half of a common L2. Of those in memory: MemoryBytes.
 constexpr std::size_t kCacheBytes = std::size_t{512} << 10;
-constexpr std::size_t kMemoryBytes = std::size_t{256} << 20;
 
 struct Data {
-  const float *logits;  // kMemoryBytes, normal-like, standard deviation 3
+  const float *logits;  // MemoryBytes(), normal-like, standard deviation 3
   // Probabilities between 0.05 and 0.95, which every loss and the backward forms accept as prediction, target and what
   // else there is. Of one sign, so that a row's sum can be compared with one that was formed in another order;
   // multiples of 2^-12, so that sums and products of two are exact and any loop finds the same kinks and ties. As large
-  // as a function that takes one, two or three of them needs: kMemoryBytes, a half and a third of it.
+  // as a function that takes one, two or three of them needs: MemoryBytes(), a half and a third of it.
   const float *first, *second, *third;
   const float *signs;                 // as many as of second, -1 or 1
-  float *matrix;                      // kMemoryBytes, for results
-  float *expected;                    // kMemoryBytes, for results to compare with
-  float *per_row, *expected_per_row;  // kMostRows
-  std::int64_t *labels;               // kMostLabels
+  float *matrix;                      // MemoryBytes(), for results
+  float *expected;                    // MemoryBytes(), for results to compare with
+  float *per_row, *expected_per_row;  // MostRows()
+  std::int64_t *labels;               // MostLabels()
 };
-constexpr std::size_t kMostRows = kMemoryBytes / (10 * sizeof(float));                      // of 10 classes, the fewest
-constexpr std::size_t kMostLabels = kMemoryBytes / (sizeof(float) + sizeof(std::int64_t));  // with their rows in memory
+inline std::size_t MostRows() { return MemoryBytes() / (10 * sizeof(float)); }  // of 10 classes, the fewest
+inline std::size_t MostLabels() {                                               // with their rows in memory
+  return MemoryBytes() / (sizeof(float) + sizeof(std::int64_t));
+}
 
 const Data &SharedData();
+
+// Further arrays, allocated like those.
+float *AllocateFloats(std::size_t count);
 
 // The first `rows` labels become uniform in [0, classes).
 void FillLabels(std::size_t rows, std::size_t classes);

@@ -9,8 +9,9 @@ namespace {
 
 vloss_cross_entropy_args RowsOf(const problem &p) {
   vloss_cross_entropy_args args{};
-  args.rows = p.rows;
+  args.rows = p.rows / p.inner;
   args.classes = p.classes;
+  args.inner = p.inner;
   args.logits = p.input;
   args.labels = p.labels;
   args.loss = p.loss;
@@ -47,8 +48,9 @@ vloss_status NllGradient(const problem &p) {
 
 vloss_softmax_args MatrixOf(const problem &p, void *output) {
   vloss_softmax_args args{};
-  args.rows = p.rows;
+  args.rows = p.rows / p.inner;
   args.classes = p.classes;
+  args.inner = p.inner;
   args.input = p.input;
   args.output = output;
   return args;

@@ -8,8 +8,9 @@ namespace {
 vloss_status RunLoss(const vloss_loss_info &info, const problem &p, float *grad) {
   vloss_loss_args args{};
   args.kind = info.kind;
-  args.rows = p.rows;
+  args.rows = p.rows / p.inner;
   args.columns = p.classes;
+  args.inner = p.inner;
   args.prediction = p.input;
   if (takes_target(info.operands)) args.target = p.target;
   if (info.operands & VLOSS_TAKES_TARGET_PER_ROW) args.target = p.row_target;

@@ -13,6 +13,7 @@
 #include "context.h"
 #include "data.h"
 #include "library.h"
+#include "machine.h"
 #include "progress.h"
 #include "rows.h"
 #include "table.h"
@@ -20,18 +21,21 @@
 namespace {
 
 constexpr char kHelp[] =
-    "vloss-bench [--table | --table-short | --library NAME=PATH... [--pairs]] [--benchmark_...]\n"
+    "vloss-bench [--table | --table-short | --library NAME=PATH... [--pairs]] [--memory MIB] [--benchmark_...]\n"
     "  Rows: FUNCTION/ISA/V:classes/N:rows, FUNCTION/plain|PEER/V:../N:.., limit/TRAFFIC/WAY/L2|DRAM,\n"
     "        LOSS/forward[_gradient]/ISA/n:elements, math/FUNCTION/ISA/inline|sleef,\n"
-    "        call/FUNCTION/ISA/V:10/N:1, call/LOSS/forward[_gradient]/ISA/n:4096\n"
-    "  --table        medians of 5 interleaved repetitions of the most telling rows, as a table (about 2.5 minutes)\n"
-    "  --table-short  the same with fewer rows and repetitions (about half a minute)\n"
+    "        call/FUNCTION/ISA/V:10/N:1, call/LOSS/forward[_gradient]/ISA/n:4096;\n"
+    "        inputs/confident/ROW, inputs/denormal/ROW: rows above with such inputs (bench/inputs.h);\n"
+    "        inner/FUNCTION/ISA/V:classes/N:rows/inner:positions: a class axis that is not last\n"
+    "  --table        medians of 5 interleaved repetitions of the most telling rows, as a table (about 3 minutes)\n"
+    "  --table-short  the same with fewer rows and repetitions (less than a minute)\n"
     "  --library NAME=PATH  times the functions of this shared library in place of those linked in: rows with "
     "NAME:ISA\n"
     "                       for an ISA, or NAME where the library has no choice. NAME:ISA=PATH: only this ISA of it.\n"
     "                       May be given up to 4 times\n"
     "  --pairs              of two libraries: rows FUNCTION/ISA/..., each times both in turn, every few hundred us;\n"
     "                       two counters with the libraries' names are the ns of a call\n"
+    "  --memory MIB         the working set of the rows in memory; else at least 256, and twice the last-level cache\n"
     "  exit status 1: ISAs disagree with each other, the plain loop or a peer, or a call failed\n\n";
 
 struct RunOptions {
@@ -86,6 +90,13 @@ int main(int argc, char **argv) {
         std::fprintf(stderr, "vloss-bench: %s\n", wrong);
         return 2;
       }
+    } else if (!std::strcmp(argv[i], "--memory")) {
+      const unsigned long mib = i + 1 < argc ? std::strtoul(argv[++i], nullptr, 10) : 0;
+      if (mib < 32 || mib > 1ul << 20) {
+        std::fprintf(stderr, "vloss-bench: --memory needs a number of MiB from 32\n");
+        return 2;
+      }
+      SetMemoryBytes(std::size_t{mib} << 20);
     } else
       given.push_back(argv[i]);
     if (!std::strcmp(argv[i], "--help")) std::fputs(kHelp, stdout);
@@ -123,6 +134,8 @@ int main(int argc, char **argv) {
   } else if (plan == Plan::kEverything) {
     RegisterRows(plan, [](const std::string &, std::int64_t) {});
     benchmark::RunSpecifiedBenchmarks();
+    for (const std::string &warning : {MemoryWarning(), BusyWarning()})
+      if (!warning.empty()) std::fprintf(stderr, "vloss-bench: %s\n", warning.c_str());
   } else {
     Table table(plan);
     const std::size_t rows =

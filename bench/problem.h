@@ -11,6 +11,7 @@
 
 struct problem {
   size_t rows, classes;
+  size_t inner;          /* positions after the class axis, which are among the rows; 1: classes are last */
   const float *input;    /* logits; the prediction; for the backward forms the output of the forward function */
   const float *upstream; /* backward forms only */
   const int64_t *labels; /* one a row, or a list of `classes` a row */

@@ -1,6 +1,8 @@
-/* The rows of the bench: which there are, how each is named, compared and timed. */
+/* The rows of the bench as benchmarks: how each is timed. */
 #ifndef VLOSS_BENCH_ROWS_H
 #define VLOSS_BENCH_ROWS_H
+
+#include <benchmark/benchmark.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -8,38 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "functions.h"
-
-// How much is measured: every row; what the table for a person shows; its short form.
-enum class Plan { kEverything, kTable, kShort };
-
-struct Size {
-  std::size_t classes, rows;  // of an elementwise loss one row, of all elements
-  bool memory;                // sized for memory rather than for L2
-  std::size_t bytes;          // the working set
-};
-
-// What of the plan is measured. In the table losses are called with few elements on the best ISA only. Scalar is left
-// out of the table's sizes in memory: it is far from any limit of the memory, so that it would say what it says in L2,
-// and take most of the time.
-std::vector<Size> SizesOf(const Function &function, Plan plan);
-std::vector<std::string> IsasOf(const Size &size, Plan plan);
-std::vector<std::string> CallIsasOf(const Function &function, Plan plan);
-const std::vector<std::string> &SupportedIsas();  // best first
-
-// The names of the rows. variant: an ISA, "plain", or a peer.
-std::string RowName(const Function &function, const std::string &variant, const Size &size);
-std::string CallName(const Function &function, const std::string &isa);
-std::string LimitName(const std::string &traffic, const std::string &way, bool memory);
-std::string MathName(const std::string &function, const std::string &isa, const std::string &whose);
-
-// What was found before a function was first timed at a size: whether the ISAs gave the same bits, and the plain loop
-// about the same numbers. Nothing was compared if no row of it ran.
-struct Agreement {
-  std::size_t isas = 0;  // compared
-  std::string error;     // the first mismatch; empty if there is none
-};
-Agreement AgreementOf(const Function &function, const Size &size);
+#include "sizes.h"
 
 // Registers the rows of the plan with Google Benchmark and returns how many there are. before_run is called with a
 // row's name and iterations each time it starts.
@@ -53,5 +24,17 @@ std::size_t RegisterPairs(const std::string &filter, const std::function<void()>
 
 // Whether, in the rows that ran, a comparison failed or a call returned an error.
 bool AnyFailure();
+
+// ---- For rows.cc and pairs.cc
+
+// Ends a row with an error.
+void Fail(benchmark::State &state, const std::string &why);
+
+// All sizes of a function that the plan times, whatever the inputs and the class axis.
+std::vector<Size> AllSizesOf(const Function &function, Plan plan);
+
+// Whether a library has the function; and those of the variants whose library does.
+bool Has(const struct library *which, const Function &function);
+std::vector<std::string> Having(const Function &function, std::vector<std::string> names);
 
 #endif

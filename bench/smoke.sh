@@ -7,11 +7,14 @@ fail() {
   exit 1
 }
 
-rows=$("$bench" --benchmark_list_tests)
+rows=$("$bench" --memory 256 --benchmark_list_tests)
 for row in cross_entropy/forward/scalar/V:50257/N:1335 cross_entropy/forward_gradient/plain/V:50257/N:667 \
   softmax/plain/V:128256/N:261 log_softmax/scalar/V:10/N:6553 limit/read/linear/DRAM limit/copy/store/L2 \
   math/exp/scalar/inline call/cross_entropy/forward/scalar/V:10/N:1 huber/forward/scalar/n:65536 \
-  mse/forward_gradient/plain/n:22368256 cosine_similarity/forward/plain/V:1000/N:33554 call/mse/forward/scalar/n:4096; do
+  mse/forward_gradient/plain/n:22368256 cosine_similarity/forward/plain/V:1000/N:33554 call/mse/forward/scalar/n:4096 \
+  inputs/confident/cross_entropy/forward_gradient/scalar/V:1000/N:65 inputs/denormal/softmax/plain/V:128/N:512 \
+  inputs/confident/bce/forward/scalar/n:65536 inputs/denormal/cosine_similarity/forward/plain/V:1000/N:65 \
+  inner/softmax/scalar/V:1000/N:195/inner:3 inner/cross_entropy/forward_gradient/scalar/V:1000/N:196/inner:1; do
   printf '%s\n' "$rows" | grep -qxF "$row" || fail "no row named $row"
 done
 isas=$(printf '%s\n' "$rows" | sed -n 's,^call/cross_entropy/forward/\(.*\)/V:10/N:1$,\1,p')
@@ -41,8 +44,15 @@ for peer in $peers; do
   [ "$(printf '%s\n' "$rows" | grep -c "^softmax/$peer/V:")" -eq 14 ] || fail "not 14 sizes of softmax of $peer"
 done
 
+# What other inputs are held against is there: the same row with ordinary inputs.
+other=$(printf '%s\n' "$rows" | sed -n 's,^inputs/[a-z]*/,,p' | sort -u)
+[ "$(printf '%s\n' "$other" "$rows" | sort | uniq -d)" = "$other" ] || fail "a row of inputs/ has no ordinary one beside it"
+for isa in $isas; do
+  [ "$(printf '%s\n' "$rows" | grep -c "^inner/.*/$isa/")" -eq 18 ] || fail "not 3 functions with 6 inner on $isa"
+done
+
 # Only sizes in L2: every function, in three to four digits of rows.
-out=$("$bench" --benchmark_filter='/V:128/N:[0-9]{3,4}$|^call/|^math/|^limit/.*/L2$' --benchmark_min_time=0.001) ||
+out=$("$bench" --benchmark_filter='/V:128/N:[0-9]{3,4}$|^call/|^math/|^limit/.*/L2$|^inner/' --benchmark_min_time=0.001) ||
   fail "the small rows: $out"
 printf '%s\n' "$out" | grep ERROR && fail "a row reports an error"
 [ "$(printf '%s\n' "$out" | grep -c '^[a-z_]*/.*items_per_second=')" -ge 50 ] || fail "fewer rows ran than there are: $out"
@@ -58,11 +68,33 @@ count=$(printf '%s\n' "$isas" | wc -l)
   fail "not 10 functions with $count equal ISAs: $table"
 [ "$(printf '%s\n' "$table" | grep -c " |   $count\$")" -eq "$forms" ] ||
   fail "not $forms forms of losses with $count equal ISAs: $table"
+printf '%s\n' "$table" | grep -Eq '^  cross_entropy/forward +128( \|( +[0-9.]+){2,}){2}$' ||
+  fail "the table does not say what other inputs cost: $table"
 for peer in $peers; do
   printf '%s\n' "$table" | grep -Eq "^peer $peer +[^ ].*: " || fail "the table does not say what $peer is: $table"
 done
 [ -z "$peers" ] || [ "$(printf '%s\n' "$table" | grep -Ec "128 classes, in L2 .*[0-9]x [a-z]+\$")" -ge 1 ] ||
   fail "the table has no peers: $table"
+# The table of the class axis; and the warnings: of memory that does not exceed the cache, and of a CPU that is shared.
+table=$("$bench" --memory 32 --table-short --benchmark_filter='^inner/' --benchmark_min_time=0.001 \
+  --benchmark_repetitions=1 2>&1) || fail "the table of inner: $table"
+for isa in $isas; do
+  [ "$(printf '%s\n' "$table" | grep -Ec "^  [a-z_/]+ +$isa( +[0-9.]+){5}\$")" -eq 3 ] || fail "not 3 rows of $isa: $table"
+done
+times=$(printf '%s\n' "$table" | sed -n 's/^rows in memory .* 32 MiB, \([0-9.]*\) times the last-level cache of .*/\1/p')
+small=$(printf '%s\n' "${times:-9}" | awk '{ print $1 < 2 }')
+[ "$(printf '%s\n' "$table" | grep -c '^WARNING: rows "in memory" touch 32 MiB')" -eq "$small" ] ||
+  fail "32 MiB are ${times:-an unknown number of} times the last-level cache: $table"
+if command -v taskset >/dev/null; then
+  cpu=$(taskset -pc $$ | sed 's/.*: *//; s/[,-].*//')
+  taskset -c "$cpu" sh -c 'while :; do :; done' &
+  trap 'kill $!' EXIT
+  table=$(taskset -c "$cpu" "$bench" --table-short --benchmark_filter='^math/exp/' --benchmark_min_time=0.1 \
+    --benchmark_repetitions=1 2>&1)
+  kill $!
+  trap - EXIT
+  printf '%s\n' "$table" | grep -q '^WARNING: the machine was busy: rows got [1-8]' || fail "no word of a busy CPU: $table"
+fi
 long=$(printf '%s\n' "$table" | awk 'length > 120')
 [ -z "$long" ] || fail "wider than 120 columns: $long"
 printf 'ok: %s rows, ISAs %s, peers %s\n' "$(printf '%s\n' "$rows" | wc -l)" "$(printf '%s' "$isas" | tr '\n' ' ')" \

@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <cstring>
 
+#include "comparison.h"
 #include "context.h"
 #include "limits.h"
+#include "machine.h"
 #include "peers/peers.h"
 
 namespace {
@@ -19,13 +21,13 @@ std::string Grouped(std::size_t n) {
   return digits;
 }
 
-std::string Place(const Size &size) {
-  const long l2 = L2Bytes();
-  const bool fits = l2 <= 0 || size.bytes <= static_cast<std::size_t>(l2);
+std::string PlaceWords(const Size &size) {
+  const std::size_t l2 = L2Bytes();
+  const bool fits = !l2 || size.bytes <= l2;
   return size.memory ? "in memory" : fits ? "in L2" : "in cache";
 }
 
-std::string Words(const Size &size) { return Grouped(size.classes) + " classes, " + Place(size); }
+std::string Words(const Size &size) { return Grouped(size.classes) + " classes, " + PlaceWords(size); }
 
 bool TimedInMemory(const std::string &isa) {
   Size memory{};
@@ -49,7 +51,7 @@ void Table::BeforeRun(const std::string &row, std::int64_t iterations) {
 
 bool Table::ReportContext(const Context &) {
   for (const auto &[key, value] : ::Context())
-    if (key != "cpu features") std::printf("%-20s %s\n", key.c_str(), value.c_str());
+    if (key != "cpu features" && key != "warning") std::printf("%-20s %s\n", key.c_str(), value.c_str());
   std::fflush(stdout);
   return true;
 }
@@ -75,9 +77,13 @@ void Table::ReportRuns(const std::vector<Run> &runs) {
 
 void Table::Finalize() {
   if (isatty(STDERR_FILENO)) std::fprintf(stderr, "\r\033[K");
+  for (const std::string &warning : {MemoryWarning(), BusyWarning()})
+    if (!warning.empty()) std::printf("\nWARNING: %s\n", warning.c_str());
   if (Any("limit/")) PrintLimits();
   PrintFunctions();
   PrintLosses();
+  if (Any("inputs/")) PrintInputs();
+  if (Any("inner/")) PrintInner();
   PrintPeers();
   if (Any("math/")) PrintMath();
   PrintCalls();
@@ -196,7 +202,7 @@ void Table::PrintLossHead(const Function &function, const char *form) const {
       columns += std::string(isa.size() < 7 ? 7 - isa.size() : 1, ' ') + isa;
       if (TimedInMemory(isa)) columns += std::string(11, ' ');
     }
-    std::string place = " |  " + Place(size);
+    std::string place = " |  " + PlaceWords(size);
     place.resize(columns.size(), ' ');
     places += place;
     isas += columns;
@@ -264,7 +270,7 @@ void Table::PrintPeers() const {
           std::printf("%s%s\n", function.name.c_str(), function.traffic.empty() ? ", in 1e9 rows a second" : "");
         first = first_size = false;
 
-        std::printf("  %-26s", (function.info ? Place(size) : Words(size)).c_str());
+        std::printf("  %-26s", (function.info ? PlaceWords(size) : Words(size)).c_str());
         cell(isa);
         for (const std::string &name : others) cell(name);
         const auto fastest = *std::max_element(others.begin(), others.end(),

@@ -38,6 +38,9 @@ class Table : public benchmark::BenchmarkReporter {
   void PrintLosses() const;
   void PrintLossHead(const Function &function, const char *form) const;
   void PrintLoss(const Function &function) const;
+  void PrintTimes(const std::string &row, const std::string &ordinary, bool agree) const;
+  void PrintInputs() const;
+  void PrintInner() const;
   void PrintPeers() const;
   void PrintMath() const;
   void PrintCalls() const;

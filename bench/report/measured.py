@@ -1,6 +1,7 @@
 """Brings what vloss-bench and vloss-check wrote into the order of the report: report.json, which the page and its
 Markdown twin print. Works from the names of the rows alone: FUNCTION/VARIANT/SIZES, limit/TRAFFIC/WAY/..,
-math/FUNCTION/ISA/WHOSE and call/FUNCTION/ISA/SIZES. A variant is an ISA of the context, "plain", or else a peer.
+math/FUNCTION/ISA/WHOSE, call/FUNCTION/ISA/SIZES, inputs/WHICH/FUNCTION/VARIANT/SIZES and inner/FUNCTION/ISA/SIZES. A
+variant is an ISA of the context, "plain", or else a peer.
 """
 
 import math
@@ -14,6 +15,10 @@ BASELINE = "scalar"
 IN_MEMORY = "memory"
 NEAR_LIMIT = 0.8  # of the limit's speed: what the summary counts as near
 AHEAD = 1.03  # times the fastest ISA: less is noise, even where repetitions are interleaved
+NOT_FUNCTIONS = ("limit", "math", "call", "inputs", "inner")  # what the names of other rows begin with
+# As in bench/machine.cc: the machine counts as busy where rows got less of a CPU, or other programs used more; with less
+# watched nothing is said.
+LEAST_SHARE, MOST_OTHERS, JUDGED_SECONDS = 0.97, 0.25, 0.5
 
 
 class InputError(Exception):
@@ -49,7 +54,10 @@ def report(bench: dict, check: dict | None) -> dict:
         "limits": limits,
         "math": _math(rows),
         "calls": _calls(rows),
+        "inputs": _inputs(rows),
+        "inner": _inner(rows),
         "failed": failed,
+        "warnings": _warnings(context, benchmarks),
     }
 
 
@@ -110,7 +118,7 @@ def _level(working_set: int, caches: list[dict]) -> str:
 
 
 _NOT_THE_MACHINE = {"host_name", "executable", "caches", "load_avg", "num_cpus", "mhz_per_cpu", "ISAs",
-                    "cpu_scaling_enabled", "library_build_type", "json_schema_version", "library_version"}  # fmt: skip
+                    "cpu_scaling_enabled", "library_build_type", "json_schema_version", "library_version", "warning"}  # fmt: skip
 
 
 def _machine(context: dict) -> dict[str, str]:
@@ -120,6 +128,24 @@ def _machine(context: dict) -> dict[str, str]:
     machine["logical CPUs"] = f"{context['num_cpus']}, nominally {context['mhz_per_cpu']} MHz; one was used"
     machine["load before the run"] = ", ".join(f"{load:.2f}" for load in context["load_avg"]) or "unknown"
     return machine | rest
+
+
+def _warnings(context: dict, benchmarks: list[dict]) -> list[str]:
+    """What the bench says of the machine; and whether it was busy, by the sum over all rows."""
+    warnings = [context["warning"]] if "warning" in context else []
+    runs = [run for run in benchmarks if run["run_type"] == "iteration" and not run.get("error_occurred")]
+    total = {
+        name: sum(run.get(name, 0.0) * (run.get("iterations", 1) if name.endswith("time") else 1) for run in runs)
+        for name in ("cpu_time", "real_time", "watched_seconds", "others_seconds")
+    }
+    share = total["cpu_time"] / total["real_time"] if total["real_time"] else 1.0
+    others = total["others_seconds"] / total["watched_seconds"] if total["watched_seconds"] else 0.0
+    if total["watched_seconds"] >= JUDGED_SECONDS and (share < LEAST_SHARE or others > MOST_OTHERS):
+        warnings.append(
+            f"the machine was busy: rows got {100 * min(1.0, share):.0f}% of a CPU, others used {max(0.0, others):.1f} "
+            f"of {context['num_cpus']} CPUs"
+        )
+    return warnings
 
 
 # ---- Limits, and what is measured against them ----------------------------------------------------------------------
@@ -155,7 +181,7 @@ def _limit_of(traffic: str, working_set: int, level: str, limits: list[dict]) ->
 def _functions(rows: list[dict], isas: list[str], caches: list[dict], limits: list[dict], checked: dict) -> list[dict]:
     functions: dict[str, dict[tuple, list[dict]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if row["parts"][0] not in ("limit", "math", "call"):
+        if row["parts"][0] not in NOT_FUNCTIONS:
             name = "/".join(row["parts"][:-1])
             functions[name][tuple(row["sizes"].items())].append(row)
     return [_function(name, by_size, isas, caches, limits, checked) for name, by_size in functions.items()]
@@ -324,6 +350,38 @@ def _calls(rows: list[dict]) -> list[dict]:
         if row["parts"][0] == "call":
             by["/".join(row["parts"][1:-1]), tuple(row["sizes"].items())][row["parts"][-1]] = row["nanoseconds"]
     return [{"function": name, "sizes": dict(sizes), "nanoseconds": ns} for (name, sizes), ns in by.items()]
+
+
+def _inputs(rows: list[dict]) -> list[dict]:
+    """How many times as long as ordinary inputs others take, by function and size; of the variants timed with both."""
+    ordinary = {("/".join(row["parts"]), tuple(row["sizes"].items())): row["per_second"] for row in rows}
+    by: dict[tuple, dict] = defaultdict(lambda: defaultdict(dict))
+    for row in rows:
+        if row["parts"][0] == "inputs":
+            _, which, *name = row["parts"]
+            sizes = tuple(row["sizes"].items())
+            if usual := ordinary.get(("/".join(name), sizes)):
+                by["/".join(name[:-1]), sizes][which][name[-1]] = usual / row["per_second"]
+    return [{"function": name, "sizes": dict(sizes), "times": dict(times)} for (name, sizes), times in by.items()]
+
+
+def _inner(rows: list[dict]) -> list[dict]:
+    """How many times as long as with inner 1 an element takes, by function, classes and ISA."""
+    by: dict[tuple, dict] = defaultdict(dict)
+    for row in rows:
+        if row["parts"][0] == "inner":
+            _, *name, isa = row["parts"]
+            by["/".join(name), row["sizes"]["V"], isa][row["sizes"]["inner"]] = row["per_second"]
+    return [
+        {
+            "function": name,
+            "classes": classes,
+            "isa": isa,
+            "times": {str(n): speeds[1] / speed for n, speed in sorted(speeds.items()) if n != 1},
+        }
+        for (name, classes, isa), speeds in by.items()
+        if 1 in speeds
+    ]
 
 
 def _summary(functions: list[dict]) -> dict:

@@ -19,7 +19,11 @@ def row(
                 "family_index": index,
                 "run_type": "iteration",
                 "cpu_time": seconds * 1e6,
+                "real_time": seconds * 1e6,
                 "time_unit": "us",
+                "iterations": 2,
+                "watched_seconds": 0.5,
+                "others_seconds": 0.0625,
                 "items_per_second": per_second * factor,
                 "bytes_per_second": per_second * factor * bytes_each,
                 "label": label,
@@ -53,6 +57,14 @@ def bench() -> dict:
         for classes in (10, 100, 1000):
             name = f"made_up/of_rows/{variant}/V:{classes}/N:7"
             rows += row(name, 500 + len(rows), "", classes * 7 * 4, speed * classes**0.5, 0, 7)
+    # Twice and four times as long as ordinary inputs; one variant has no ordinary row. Inner 3 is half as fast as inner 1.
+    for which, variant, speed in (("confident", "first", 6e9), ("confident", "plain", 0.5e9), ("denormal", "first", 3e9),
+                                  ("denormal", "other", 1e9)):  # fmt: skip
+        bytes_ = 512 * KIB
+        name = f"inputs/{which}/made_up/forward/{variant}/n:{bytes_ // 4}"
+        rows += row(name, 800 + len(rows), "read", bytes_, speed, 4, bytes_ // 4)
+    for inner, speed in {1: 6e9, 3: 3e9}.items():
+        rows += row(f"inner/made_up/of_rows/first/V:10/N:6/inner:{inner}", 850 + len(rows), "read", 240, speed, 4, 60)
     rows += row("call/made_up/forward/first/n:16", 900, "", 0, 16 / 25e-9, 0, 16)
     rows += row("math/exp/first/inline", 901, "", 0, 4e9, 0, 1)
     failed = row("made_up/backward/first/n:16", 902, "read", 64, 1.0, 4, 16)[0]
@@ -75,6 +87,16 @@ def bench() -> dict:
         "peer elsewhere<b>": "7.7: the same, on one thread",
     }
     return {"context": context, "benchmarks": rows + [failed]}
+
+
+def busy() -> dict:
+    """The same, but that the rows had two thirds of a CPU, others one and a half; and memory too small to show it."""
+    made = bench()
+    for run in made["benchmarks"]:
+        run["real_time"] = 1.5 * run["cpu_time"]
+        run["others_seconds"] = 0.75
+    made["context"]["warning"] = "memory is <small>"
+    return made
 
 
 def check() -> dict:

@@ -5,6 +5,7 @@ headless Chromium and holds what is in the page against the numbers.
 import json
 import math
 import re
+import statistics
 import subprocess
 import sys
 import unittest
@@ -201,7 +202,7 @@ class Real(Page, unittest.TestCase):
         measured = set()
         for run in self.bench["benchmarks"]:
             parts = [part for part in run["run_name"].split("/") if not re.match(r"[A-Za-z]+:\d+$", part)]
-            if parts[0] not in ("limit", "call", "math"):
+            if parts[0] not in ("limit", "call", "math", "inputs", "inner"):
                 measured.add(("/".join(parts[:-1]), parts[-1]))
         shown = {(bar["function"], bar["variant"]) for bar in self.desktop["bars"]}
         self.assertEqual(shown, measured)
@@ -212,9 +213,36 @@ class Real(Page, unittest.TestCase):
             self.assertIsNotNone(function["check"], function["name"])
             self.assertEqual(function["check"]["bits"], "equal" if len(self.report["isas"]) > 1 else "one ISA")
 
+    def test_ratios(self):
+        """Each row with other inputs beside the ordinary one, and each inner beside inner 1."""
+        speed = {}
+        for run in self.bench["benchmarks"]:
+            if run["run_type"] == "iteration":
+                speed.setdefault(run["run_name"], []).append(run["items_per_second"])
+        median = {name: statistics.median(speeds) for name, speeds in speed.items()}
+        found = {}
+        for row in self.report["inputs"]:
+            sizes = "/".join(f"{key}:{n}" for key, n in row["sizes"].items())
+            for which, of in row["times"].items():
+                found |= {f"inputs/{which}/{row['function']}/{v}/{sizes}": times for v, times in of.items()}
+        for row in self.report["inner"]:
+            for n, times in row["times"].items():
+                found[f"inner/{row['function']}/{row['isa']}/V:{row['classes']}", n] = times
+        expected = {
+            name: median[name.split("/", 2)[2]] / speed for name, speed in median.items() if name.startswith("inputs/")
+        }
+        for name, speed in median.items():
+            if inner := re.fullmatch(r"(inner/.*/V:\d+)/N:\d+/inner:(\d+)", name):
+                one = next(s for n, s in median.items() if n.startswith(inner[1] + "/") and n.endswith("/inner:1"))
+                if inner[2] != "1":
+                    expected[inner[1], inner[2]] = one / speed
+        self.assertGreater(len(expected), 30)
+        self.assertEqual(found, expected)
+        self.assertEqual(self.desktop["ratios"], len(self.report["inputs"]) + len(self.report["inner"]))
+
     def test_machine(self):
         page = (self.folder / "report.html").read_text()
-        for key in ("cpu", "compiler", "SLEEF", "kernel", "governor", "vloss"):
+        for key in ("cpu", "compiler", "SLEEF", "kernel", "governor", "vloss", "rows in memory"):
             self.assertIn(f"<dt>{key}</dt><dd>{self.bench['context'][key]}</dd>", page.replace("&#39;", "'"))
 
 
@@ -252,6 +280,28 @@ class MadeUp(Page, unittest.TestCase):
         self.assertEqual(overview["memory"].split(), ["second", "80", "%", "2.00", "elsewhere<b>", "1.50×"])
         self.assertEqual([(b["level"], b["times"]) for b in summary["behind"]], [("memory", 1.5), ("L2", 13 / 12)])
         self.assertAlmostEqual(self.report["calls"][0]["nanoseconds"]["first"], 25)
+
+    def test_ratios(self):
+        sizes = {"n": (512 << 10) // 4}
+        times = {"confident": {"first": 2, "plain": 6}, "denormal": {"first": 4}}
+        self.assertEqual(self.report["inputs"], [{"function": "made_up/forward", "sizes": sizes, "times": times}])
+        inner = {"function": "made_up/of_rows", "classes": 10, "isa": "first", "times": {"3": 2}}
+        self.assertEqual(self.report["inner"], [inner])
+        self.assertIn("| made_up/of_rows, 10 classes | first | 2.00× |", (self.folder / "report.md").read_text())
+
+    def test_quiet(self):
+        self.assertEqual(self.report["warnings"], [])
+        self.assertNotIn("Warning", (self.folder / "report.html").read_text())
+
+    def test_busy(self):
+        folder = make("busy", made_up.busy(), None)
+        warnings = json.loads((folder / "report.json").read_text())["warnings"]
+        busy = "the machine was busy: rows got 67% of a CPU, others used 1.5 of 3 CPUs"
+        self.assertEqual(warnings, ["memory is <small>", busy])
+        page = (folder / "report.html").read_text()
+        self.assertIn(f"{busy}.", page)
+        self.assertIn("memory is &lt;small&gt;.", page)
+        self.assertIn(f"**Warning:** {busy}.", (folder / "report.md").read_text())
 
     def test_what_is_wrong_is_said(self):
         page = (self.folder / "report.html").read_text()

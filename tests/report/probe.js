@@ -36,6 +36,7 @@ const probed = {
       .map((text) => text.textContent),
     letters: Math.min(...[...svg.querySelectorAll("text")].map((text) => text.getBoundingClientRect().height)),
   })),
+  ratios: document.querySelectorAll("table.ratios tbody tr").length,
   overview: [...document.querySelectorAll(".overview tbody tr")].map((row) => ({
     function: row.querySelector("a").textContent,
     target: !!document.getElementById(row.querySelector("a").hash.slice(1)),

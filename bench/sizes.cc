@@ -1,0 +1,177 @@
+#include "sizes.h"
+
+#include <algorithm>
+
+#include "data.h"
+#include "library.h"
+
+namespace {
+
+constexpr std::size_t kClasses[] = {10, 128, 1000, 32000, 50257, 128256};
+constexpr std::size_t kLossClasses = 1000;  // of row losses, and where speed is measured against size
+
+// Around 8 and 16 positions vectors begin to be full; 49 and 196 are images of 7 x 7 and 14 x 14. About as many rows as
+// the last for all, in a large L2 or else in L3.
+constexpr std::size_t kInner[] = {1, 2, 3, 8, 49, 196}, kInnerRows = 196;
+constexpr const char *kWithInner[] = {"cross_entropy/forward_gradient", "softmax",
+                                      "cosine_similarity/forward_gradient"};
+
+const Place &PlaceOf(bool memory) { return Places()[memory ? 3 : 1]; }
+bool IsMemory(const Place &place) { return &place == &PlaceOf(true); }
+
+std::size_t FloatsOf(const Function &function, const Place &place) {
+  return place.bytes / sizeof(float) / ArraysOf(function);
+}
+
+Size Rows(const Function &function, std::size_t classes, const Place &place) {
+  const std::size_t most = TakesLabelLists(function) ? MostLabels() / classes : MostRows();
+  const std::size_t rows = std::clamp<std::size_t>(FloatsOf(function, place) / classes, 1, most);
+  return {classes, rows, IsMemory(place), rows * classes * ArraysOf(function) * sizeof(float)};
+}
+
+// As many as the loops of the memory's limits work on; where L1 does not hold as many, a multiple of any vector.
+Size Elements(const Function &function, const Place &place) {
+  const std::size_t floats = FloatsOf(function, place);
+  const std::size_t step = floats < BENCH_LIMIT_BLOCK ? BENCH_LIMIT_BLOCK / 8 : BENCH_LIMIT_BLOCK;
+  const std::size_t n = floats / step * step;
+  return {n, 1, IsMemory(place), n * ArraysOf(function) * sizeof(float)};
+}
+
+Size LossSize(const Function &function, const Place &place) {
+  return IsElementwise(function) ? Elements(function, place) : Rows(function, kLossClasses, place);
+}
+
+bool Same(const Size &a, const Size &b) { return a.classes == b.classes && a.rows == b.rows; }
+
+bool Among(const std::vector<Size> &sizes, const Size &size) {
+  return std::any_of(sizes.begin(), sizes.end(), [&](const Size &s) { return Same(s, size); });
+}
+
+}  // namespace
+
+const std::vector<Place> &Places() {
+  static const std::vector<Place> places = {
+      {"L1", std::size_t{24} << 10}, {"L2", kCacheBytes}, {"L3", std::size_t{8} << 20}, {"DRAM", MemoryBytes()}};
+  return places;
+}
+
+bool IsElementwise(const Function &function) { return function.info && function.info->family == VLOSS_ELEMENTWISE; }
+bool TakesLabelLists(const Function &function) {
+  return function.info && (function.info->operands & VLOSS_TAKES_LABEL_LISTS);
+}
+
+const bench_limit *LimitOf(const Function &function) {
+  const auto end = bench_limits + bench_limit_count;
+  const auto found =
+      std::find_if(bench_limits, end, [&](const bench_limit &l) { return l.traffic == function.traffic; });
+  return found == end ? nullptr : found;
+}
+
+std::size_t ArraysOf(const Function &function) {
+  const bench_limit *limit = LimitOf(function);
+  return function.arrays ? function.arrays : limit ? limit->arrays : 1;
+}
+
+Size CallOf(const Function &function) { return {IsElementwise(function) ? 4096u : 10u, 1, false, 0}; }
+
+std::vector<Size> SizesOf(const Function &function, Plan plan) {
+  std::vector<Size> sizes;
+  for (const bool memory : {false, true}) {
+    if (!function.info || (plan == Plan::kShort && memory)) continue;
+    sizes.push_back(LossSize(function, PlaceOf(memory)));
+  }
+  for (const std::size_t classes : kClasses)
+    for (const bool memory : {false, true}) {
+      if (function.info) continue;
+      // Two rows in L2 show nothing of a function that reads one logit a row but what a call costs.
+      const bool usual = memory ? classes == 50257 : classes == 128 || (classes == 50257 && LimitOf(function));
+      const bool first = classes == 10 && !memory;
+      if (plan == Plan::kTable && !usual && !function.headline) continue;
+      if (plan == Plan::kShort && !usual && !(function.headline && first)) continue;
+      sizes.push_back(Rows(function, classes, PlaceOf(memory)));
+    }
+  return sizes;
+}
+
+std::vector<Size> WithCurveOf(const Function &function, Plan plan) {
+  std::vector<Size> sizes = SizesOf(function, plan);
+  if (plan == Plan::kShort) return sizes;
+  for (const Place &place : Places())
+    if (const Size size = LossSize(function, place); !Among(sizes, size)) sizes.push_back(size);
+  return sizes;
+}
+
+std::vector<Size> AwkwardSizesOf(const Function &function, Plan plan, Inputs inputs) {
+  std::vector<Size> sizes;
+  if (!TakesAwkward(function)) return sizes;
+  const std::vector<Size> ordinary = WithCurveOf(function, plan);
+  const auto add = [&](Size size) {
+    if (!Among(ordinary, size)) return;
+    size.inputs = inputs;
+    sizes.push_back(size);
+  };
+  if (function.info) add(LossSize(function, PlaceOf(false)));
+  for (const std::size_t classes : {10, 128, 1000})  // a kernel each: 16 rows turned; 16 side by side; along the row
+    if (!function.info) add(Rows(function, classes, PlaceOf(false)));
+  return sizes;
+}
+
+std::vector<Size> InnerSizesOf(const Function &function) {
+  std::vector<Size> sizes;
+  if (std::none_of(std::begin(kWithInner), std::end(kWithInner), [&](const char *n) { return function.name == n; }))
+    return sizes;
+  for (const std::size_t inner : kInner) {
+    const std::size_t rows = kInnerRows / inner * inner;
+    Size size{kLossClasses, rows, false, rows * kLossClasses * ArraysOf(function) * sizeof(float)};
+    size.inner = inner;
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
+const std::vector<std::string> &SupportedIsas() {
+  static const std::vector<std::string> isas = [] {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < variant_count; i++) names.push_back(variants[i].name);
+    return names;
+  }();
+  return isas;
+}
+
+std::vector<std::string> IsasOf(const Size &size, Plan plan) {
+  std::vector<std::string> isas;
+  for (const std::string &isa : SupportedIsas())
+    if (plan == Plan::kEverything || !size.memory || isa != "scalar") isas.push_back(isa);
+  return isas;
+}
+
+std::vector<std::string> CallIsasOf(const Function &function, Plan plan) {
+  if (function.headline || (IsElementwise(function) && plan == Plan::kEverything)) return SupportedIsas();
+  if (IsElementwise(function) && plan == Plan::kTable) return {SupportedIsas().front()};
+  return {};
+}
+
+std::string RowName(const Function &function, const std::string &variant, const Size &size) {
+  std::string name = size.inner ? "inner/" : "";
+  if (size.inputs != Inputs::kOrdinary) name = std::string("inputs/") + NameOf(size.inputs) + "/";
+  name += function.name + "/" + variant;
+  if (IsElementwise(function)) return name + "/n:" + std::to_string(size.classes);
+  name += "/V:" + std::to_string(size.classes) + "/N:" + std::to_string(size.rows);
+  return size.inner ? name + "/inner:" + std::to_string(size.inner) : name;
+}
+
+std::string CallName(const Function &function, const std::string &isa) {
+  return "call/" + RowName(function, isa, CallOf(function));
+}
+
+std::string LimitNameIn(const Place &place, const std::string &traffic, const std::string &way) {
+  return "limit/" + traffic + "/" + way + "/" + place.name;
+}
+
+std::string LimitName(const std::string &traffic, const std::string &way, bool memory) {
+  return LimitNameIn(PlaceOf(memory), traffic, way);
+}
+
+std::string MathName(const std::string &function, const std::string &isa, const std::string &whose) {
+  return "math/" + function + "/" + isa + "/" + whose;
+}

@@ -1,0 +1,65 @@
+/* Which rows the bench has: of every function its sizes, inputs and ISAs, and how each is named. */
+#ifndef VLOSS_BENCH_SIZES_H
+#define VLOSS_BENCH_SIZES_H
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "functions.h"
+#include "inputs.h"
+#include "limits.h"
+
+// How much is measured: every row; what the table for a person shows; its short form.
+enum class Plan { kEverything, kTable, kShort };
+
+struct Size {
+  std::size_t classes, rows;  // of an elementwise loss one row, of all elements
+  bool memory;                // sized for memory rather than for L2
+  std::size_t bytes;          // the working set
+  std::size_t inner = 0;      // 0: classes are last; else a row of those that show what another class axis costs
+  Inputs inputs = Inputs::kOrdinary;
+};
+
+// What of the plan the table shows of a function with ordinary inputs; and what is timed: that, and what is missing
+// among it for speed against size, from L1 to memory.
+std::vector<Size> SizesOf(const Function &function, Plan plan);
+std::vector<Size> WithCurveOf(const Function &function, Plan plan);
+
+// The sizes in L2 among those, which are measured with other inputs, too; and what an axis costs that is not last, all
+// of about as many elements, 1 first. Empty where a function has none.
+std::vector<Size> AwkwardSizesOf(const Function &function, Plan plan, Inputs inputs);
+std::vector<Size> InnerSizesOf(const Function &function);
+
+// What a call row times: too little for the memory to matter.
+Size CallOf(const Function &function);
+
+// What of the plan is measured. In the table losses are called with few elements on the best ISA only. Scalar is left
+// out of the table's sizes in memory: it is far from any limit of the memory, so that it would say what it says in L2,
+// and take most of the time.
+std::vector<std::string> IsasOf(const Size &size, Plan plan);
+std::vector<std::string> CallIsasOf(const Function &function, Plan plan);
+const std::vector<std::string> &SupportedIsas();  // best first
+
+// Where the data of a row lie. Between L2 and memory: beyond a common L2, well within a common last-level cache.
+struct Place {
+  const char *name;
+  std::size_t bytes;
+};
+const std::vector<Place> &Places();
+
+// The names of the rows. variant: an ISA, "plain", or a peer.
+std::string RowName(const Function &function, const std::string &variant, const Size &size);
+std::string CallName(const Function &function, const std::string &isa);
+std::string LimitName(const std::string &traffic, const std::string &way, bool memory);
+std::string LimitNameIn(const Place &place, const std::string &traffic, const std::string &way);
+std::string MathName(const std::string &function, const std::string &isa, const std::string &whose);
+
+bool IsElementwise(const Function &function);
+bool TakesLabelLists(const Function &function);
+
+// The memory limit that holds for a function: null for one that moves no matrix, as NLL, which reads one logit a row.
+const bench_limit *LimitOf(const Function &function);
+std::size_t ArraysOf(const Function &function);
+
+#endif

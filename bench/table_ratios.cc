@@ -1,0 +1,76 @@
+// The parts of the table that hold rows against others of vloss: what other inputs cost, and another class axis.
+#include <cstdio>
+
+#include "comparison.h"
+#include "table.h"
+
+// How many times as long as the ordinary row a row takes for an item.
+void Table::PrintTimes(const std::string &row, const std::string &ordinary, bool agree) const {
+  const Median *median = Find(row), *beside = Find(ordinary);
+  const double times = median && beside ? beside->items / median->items : 0;
+  if (!agree)
+    std::printf("%8s", "NO");
+  else if (times > 0)
+    std::printf("%8.*f", times < 9.995 ? 2 : 1, times);
+  else
+    std::printf("%8s", "-");
+}
+
+void Table::PrintInputs() const {
+  std::printf(
+      "\nOther inputs, in L2: how many times as long as ordinary inputs take. confident: one class 40 to 106 nats "
+      "ahead,\n"
+      "logits near +-48 and +-95, probabilities near 0 and 1; denormal: operands below 2^-126\n");
+  std::vector<std::string> variants = SupportedIsas();
+  variants.push_back("plain");
+  std::printf("%-44s", "");
+  for (const Inputs inputs : kAwkward)
+    std::printf(" |  %-*s", 8 * static_cast<int>(variants.size()) - 2, NameOf(inputs));
+  std::printf("\n%-36s%8s", "", "classes");
+  for (std::size_t i = 0; i < std::size(kAwkward); i++) {
+    std::printf(" |");
+    for (const std::string &variant : variants) std::printf("%8s", variant.c_str());
+  }
+  std::printf("\n");
+  for (const auto *some : {&functions, &losses})
+    for (const Function &function : *some)
+      for (const Size &ordinary : AwkwardSizesOf(function, plan_, Inputs::kOrdinary)) {
+        if (!Any("inputs/confident/" + function.name) && !Any("inputs/denormal/" + function.name)) continue;
+        std::printf("  %-34s%8s", function.name.c_str(),
+                    IsElementwise(function) ? "" : std::to_string(ordinary.classes).c_str());
+        for (const Inputs inputs : kAwkward) {
+          Size size = ordinary;
+          size.inputs = inputs;
+          std::printf(" |");
+          for (const std::string &variant : variants)
+            PrintTimes(RowName(function, variant, size), RowName(function, variant, ordinary),
+                       AgreementOf(function, size).error.empty());
+        }
+        std::printf("\n");
+      }
+}
+
+void Table::PrintInner() const {
+  std::printf(
+      "\nA class axis that is not last, 1,000 classes: how many times as long as with inner 1 an element takes\n");
+  bool first = true;
+  for (const auto *some : {&functions, &losses})
+    for (const Function &function : *some) {
+      const std::vector<Size> sizes = InnerSizesOf(function);
+      if (sizes.empty()) continue;
+      if (first) {
+        std::printf("%-45s", "");
+        for (std::size_t i = 1; i < sizes.size(); i++)
+          std::printf("%8s", ((i == 1 ? "inner " : "") + std::to_string(sizes[i].inner)).c_str());
+        std::printf("\n");
+      }
+      first = false;
+      for (const std::string &isa : SupportedIsas()) {
+        std::printf("  %-35s%-8s", function.name.c_str(), isa.c_str());
+        for (std::size_t i = 1; i < sizes.size(); i++)
+          PrintTimes(RowName(function, isa, sizes[i]), RowName(function, isa, sizes.front()),
+                     AgreementOf(function, sizes[i]).error.empty());
+        std::printf("\n");
+      }
+    }
+}
