@@ -1,6 +1,6 @@
 #!/bin/sh
 # sh bench/run.sh [--short] [--peers]: installs the Debian packages that are missing, builds with gcc, scores a real text
-# with the perplexity example, checks bits and errors, then measures, prints the table and makes the report: under 5
+# with the perplexity example, checks bits and errors, then measures, prints the table and makes the report: 6
 # minutes. --short measures fewer rows for less long, to see that it all works. --peers installs PyTorch, oneDNN, XNNPACK
 # and, if there is npm, ONNX Runtime, and measures them, too: under 15 minutes. Everything is in build/bench: report.html,
 # its twin report.md, report.json, and what they are made from, bench.json and check.json.

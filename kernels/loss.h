@@ -1,5 +1,5 @@
 /* What the kernels of the losses (kernels/loss/NAME.h) are written against: one vector of elements for an elementwise
- * loss, one row for a row loss. The loops around them are elementwise.h and rows.h.
+ * loss, one row for a row loss. The loops around them are elementwise.c and row_loop.c.
  */
 #ifndef VLOSS_KERNELS_LOSS_H
 #define VLOSS_KERNELS_LOSS_H

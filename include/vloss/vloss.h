@@ -192,7 +192,10 @@ enum {
  *   No rows (rows = 0): VLOSS_SUM gives 0, VLOSS_MEAN NaN (or 0, see VLOSS_EMPTY_MEAN_ZERO). All rows
  *   ignored: the same. Live weights that add up to 0: the mean and its gradient are NaN, with smoothing, too.
  *   Accuracy (f32): loss within 2 ulp and gradient within 4 ulp of the exact value for any number of classes up to
- *   262,144; where q_c subtracts (smoothing, probabilities) the ulp is that of the sum of the absolute terms.
+ *   262,144. With smoothing or probabilities, where terms cancel, the ulp is that of the sum of the absolute terms:
+ *   |q_c (m - y_c)| and |q_c| log S of every class for the loss, p_c sum_j |q_j| and |q_c| for the gradient. Where the
+ *   two parts of a q_c cancel (a negative target), |q_c| stands for the sum of their absolute values. Sums and means:
+ *   within 2 ulp of those of the exact losses.
  */
 typedef struct vloss_cross_entropy_args {
   size_t rows;    /* axes before the class axis, multiplied; 0 is an empty batch */
@@ -427,11 +430,13 @@ typedef struct vloss_loss_args {
                                   indices a row, row by row. Only for the losses that take them */
   vloss_label_type label_type; /* of labels */
 
-  const void *weights; /* w, of `type`: each multiplies the loss and the gradient of what it covers. Null: 1. Any value;
-                          where it is 0 so are loss and gradient, NaN excepted. It does not enter a mean's denominator.
-                          PyTorch's `weight`; Keras' sample_weight is VLOSS_PER_ROW */
+  const void *weights; /* w, of `type`: each multiplies the loss and the gradient of what it covers, see Factors below.
+                          Null: 1. It does not enter a mean's denominator. PyTorch's `weight`; Keras' sample_weight is
+                          VLOSS_PER_ROW */
   size_t weights_stride;
-  vloss_spread weights_spread; /* row losses: VLOSS_PER_ROW, VLOSS_PER_CALL; if the formula has w: VLOSS_PER_COLUMN */
+  vloss_spread weights_spread; /* elementwise losses: any. Row losses: VLOSS_PER_ROW or VLOSS_PER_CALL; those whose
+                                  formula has w (VLOSS_WEIGHTS_A_CLASS): VLOSS_PER_COLUMN alone, one a class. Others
+                                  are VLOSS_ERROR_ARGUMENTS */
 
   const double *parameters; /* the loss's parameters, in the order given above */
   size_t parameter_count;   /* how many of them are given; the rest have their defaults */
@@ -447,7 +452,8 @@ typedef struct vloss_loss_args {
   void *grad_target;  /* d loss / d target; only for the losses whose info has VLOSS_GRAD_TARGET; may be the prediction
                          or the target itself */
   size_t grad_target_stride;
-  void *grad_other; /* d loss / d other; only with VLOSS_GRAD_OTHER, and of an other per element; may be other itself */
+  void *grad_other; /* d loss / d other; only with VLOSS_GRAD_OTHER, and only where other is of full size
+                       (VLOSS_PER_ELEMENT): a spread other is VLOSS_ERROR_ARGUMENTS. May be other itself */
   size_t grad_other_stride;
 
   size_t *bad_index; /* written only with VLOSS_ERROR_LABEL (the row), _PROBABILITY and _VARIANCE (row * columns +
@@ -457,14 +463,18 @@ typedef struct vloss_loss_args {
 /* Computes what the non-null outputs ask for, in one pass over memory.
  *   NaN in any live input of an element (a row, for row losses) gives NaN loss and gradients there and nowhere else; a
  *   reduced loss becomes NaN. max(0, NaN) is NaN.
+ *   Factors: a weight multiplies a loss; the product of weight, upstream and 1 / the mean's denominator multiplies a
+ *   gradient. A factor of 0 gives 0 whatever it multiplies, NaN excepted. An infinite one gives infinity, and NaN where
+ *   it multiplies 0: a loss of 0, a gradient of 0. A weight of 0 with an infinite upstream makes the gradient NaN.
  *   Empty: no elements give VLOSS_SUM 0 and VLOSS_MEAN NaN (0 with VLOSS_EMPTY_MEAN_ZERO); no rows give 0 in the Keras
  *   forms; a row of no columns has the mean NaN. A row loss needs columns: VLOSS_ERROR_NO_CLASSES.
  *   Accuracy (f32): element losses and gradients within 4 ulp of the exact value of the formula away from cancellation
  *   (gradients of BCE_WITH_LOGITS and KERAS_BCE 5, with label smoothing, weights and upstream together). d = p - t is
  *   rounded to float, and infinite beyond its range; pos_weight is good up to 2^64,
  *   and times a target down to 2^-126;
- *   sums and means within 2 ulp of the exact sum of the element losses at any length. docs/accuracy.md has the worst
- *   measured of each. */
+ *   sums and means, at any length, within 2 ulp of the exact sum of the losses that VLOSS_NONE gives, where the ulp is
+ *   that of the sum of their absolute values. What those losses are off (4 ulp each at most) comes on top; it averages
+ *   out unless they are all alike. docs/accuracy.md has the worst measured of each. */
 VLOSS_API vloss_status vloss_loss_sized(const vloss_loss_args *args, size_t size);
 static inline vloss_status vloss_loss(const vloss_loss_args *args) { return vloss_loss_sized(args, sizeof *args); }
 
