@@ -197,6 +197,19 @@ static const struct known table[] = {
     {"zero times infinity: weight 0", "mse", 1, 2, P(INF, 2), T(0, 0), W(0, 1), NONE, L(0, 4), G(0, 4)},
     {"zero times NaN", "mse", 1, 3, P(NAN, 2, 2), T(0, 0, 0), W(0, NAN, 1), NONE, L(NAN, NAN, 4), G(NAN, NAN, 4)},
 
+    /* ---- Infinite weights: arithmetic, NaN where they meet 0 ---- */
+    {"w infinite", "mse", 1, 4, P(1, 0, -1, 0.5f), T(0, 0, 0, 0), W(INF, INF, -INF, 0), NONE, L(INF, NAN, -INF, 0),
+     G(INF, NAN, INF, 0), GT(-INF, NAN, -INF, 0)},
+    {"w infinite", "soft_margin", 1, 2, P(1, -1), T(1, 1), W(INF, -INF), NONE, L(INF, -INF), G(-INF, INF)},
+    {"w infinite", "hinge_embedding", 1, 3, P(0.5f, 2, 0), T(-1, -1, 1), W(INF, INF, INF), NONE, L(INF, NAN, NAN),
+     G(-INF, NAN, INF)},
+    {"w infinite, a sum", "l1", 1, 2, P(1, 2), T(0, 0), W(INF, 1), REDUCTION(SUM), L(INF), G(INF, 1), GT(-INF, -1)},
+    {"w of a row infinite", "cosine_embedding", 2, 2, P(1, 0, 1, 0), T(1, -1), OTHER(0, 1, 0, 1), ROW_WEIGHTS(INF, INF),
+     NONE, L(INF, NAN)},
+    {"w of a class infinite", "multi_margin", 2, 2, P(0, 0, 9, 0), LABELS(0, 0), CLASS_WEIGHTS(INF, 1), NONE,
+     L(INF, NAN), G(-INF, INF, NAN, NAN)},
+    {"w of a class infinite", "multilabel_soft_margin", 1, 2, P(0, 0), T(1, 0), CLASS_WEIGHTS(INF, 0), NONE, L(INF),
+     G(-INF, 0)},
     /* ---- Cross-entropy's cells ---- */
     {"masked class", "cross_entropy", 1, 3, P(0, 0, -INF), LABELS(0), REDUCTION(NONE), L(0.693147181), G(-0.5, 0.5, 0)},
     {"masked target", "cross_entropy", 1, 3, P(-INF, 0, 0), LABELS(0), REDUCTION(NONE), L(INF), G(-1, 0.5, 0.5)},
