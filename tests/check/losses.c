@@ -277,6 +277,15 @@ static void add_labels(struct job *job, struct random *r, bool lists) {
   }
 }
 
+enum domain loss_operand_domain(const struct job *job, const char *operand) {
+  const struct loss *loss = job->function->loss;
+  const bool log_target = parameter_is(loss->info, job->option, "log_target", 1);
+  if (strcmp(operand, "target") == 0) return log_target ? loss->prediction : loss->target;
+  if (strcmp(operand, "other") == 0) return loss->other;
+  if (strcmp(operand, "prediction") != 0) return NOTHING;
+  return parameter_is(loss->info, job->option, "log_input", 0) ? POSITIVE : loss->prediction;
+}
+
 void loss_describe(struct job *job, struct random *r) {
   const struct option *option = job->option;
   const struct loss *loss = job->function->loss;
@@ -291,14 +300,11 @@ void loss_describe(struct job *job, struct random *r) {
   for (size_t i = 0; i < info->parameter_count; i++) kinks[d.kink_count++] = (float)option->parameters[i];
 
   struct array *prediction = job_add(job, "prediction", MATRIX, F32), *target = NULL, *other = NULL;
-  enum domain prediction_domain = loss->prediction, target_domain = loss->target;
-  if (parameter_is(info, option, "log_target", 1)) target_domain = prediction_domain;
-  if (parameter_is(info, option, "log_input", 0)) prediction_domain = POSITIVE;
   if (labels) add_labels(job, r, lists);
   if (takes(info, VLOSS_TAKES_TARGET)) {
     const bool per_row = takes(info, VLOSS_TAKES_TARGET_PER_ROW);
     target = job_add(job, "target", per_row ? PER_ROW : MATRIX, F32);
-    d.domain = target_domain;
+    d.domain = loss_operand_domain(job, "target");
     fill_operand(r, &d, job->rows, per_row ? 1 : job->classes, target->values);
   }
   if (option->other) {
@@ -306,7 +312,7 @@ void loss_describe(struct job *job, struct random *r) {
     d.domain = loss->other;
     fill_operand(r, &d, 1, job_length(job, other), other->values);
   }
-  d.domain = prediction_domain;
+  d.domain = loss_operand_domain(job, "prediction");
   const struct array *beside = target && target->shape == MATRIX && random_below(r, 2) ? target : other;
   d.near = beside && beside->shape == MATRIX ? beside->values : NULL;
   fill_operand(r, &d, job->rows, job->classes, prediction->values);

@@ -24,6 +24,9 @@ void loss_describe(struct job *job, struct random *r);
 vloss_status loss_call(const struct job *job);
 void loss_expect(struct job *job);
 
+/* What an operand of the job holds, by its name; where a parameter says, that. */
+enum domain loss_operand_domain(const struct job *job, const char *operand);
+
 /* The call that loss_call makes. It points into the job. */
 vloss_loss_args loss_arguments(const struct job *job);
 

@@ -11,8 +11,8 @@ enum { SHOWN = 3 }; /* failures printed per line and variant */
 void report_begin(struct report *report) {
   report->begin = time(NULL);
   if (report->quiet) return;
-  printf("vloss-check %s, seed %llu, ISAs: %s\n\n", library->version ? library->version() : library->name,
-         (unsigned long long)report->seed, report->isas);
+  printf("%s %s, seed %llu, ISAs: %s\n\n", report->program ? report->program : "vloss-check",
+         library->version ? library->version() : library->name, (unsigned long long)report->seed, report->isas);
   printf("%-22s %-45s %7s %-5s %s\n", "function", "options or property", "cases", "bits", "worst ulp / gate");
 }
 
@@ -72,7 +72,8 @@ void report_failure(struct report *report, struct line *line, const char *isa, c
   grown[report->shown_count++] = (struct failure){line->function, line->what, copy(isa), copy(where), copy(text)};
   /* who failed may be the reference rather than an ISA */
   const char *option = library_variant(isa) ? " --isa " : "", *value = *option ? isa : "";
-  fprintf(stderr, "\n     repeat with: vloss-check --function %s%s%s --seed %llu%s\n", line->function, option, value,
+  fprintf(stderr, "\n     repeat with: %s --function %s%s%s --seed %llu%s\n",
+          report->program ? report->program : "vloss-check", line->function, option, value,
           (unsigned long long)report->seed, report->arguments);
 }
 

@@ -33,6 +33,7 @@ struct report {
   uint64_t seed;
   const char *isas;      /* as listed in the head */
   const char *arguments; /* that make a repeated run the same: level of sizes */
+  const char *program;   /* that repeats it; null: vloss-check */
   bool quiet;            /* no table (JSON on standard output) */
   size_t expected;       /* lines, to say how far it is; 0: not to be said */
   time_t begin;
