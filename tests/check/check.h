@@ -24,6 +24,8 @@ size_t accuracy_lines(const struct function *function); /* how many */
  * of an input. One line each. */
 void check_layouts(struct check *check, const struct function *function);
 void check_past_cache(struct check *check, const struct function *function);
+void check_thresholds(struct check *check, const struct function *function);
+void check_past_cache_alignment(struct check *check, const struct function *function);
 void check_outputs(struct check *check, const struct function *function);
 void check_in_place(struct check *check, const struct function *function);
 
@@ -33,8 +35,13 @@ void check_environment(struct check *check, const struct function *function);
 /* A call stays below the stack use that the header promises. */
 void check_stack(struct check *check, const struct function *function);
 
+/* Climbs from random inputs to worse ones, of every output that has a number a row, for nominally so many seconds an
+ * output. */
+void check_search(struct check *check, const struct function *function, double seconds);
+
 /* Every status, each from a call with one thing wrong; nothing is written. */
 void check_refusals(struct check *check, const struct function *function);
+void check_order(struct check *check, const struct function *function);
 
 /* Sums and means of a loss against its element losses. */
 void check_sums(struct check *check, const struct function *function);

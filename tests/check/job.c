@@ -181,7 +181,10 @@ void job_place(struct job *job, struct layout layout, struct random *r) {
       continue;
     }
     if (layout.dense || against) offset = 0;
-    array->data = buffer_place(&buffers[i], extent(job, array) * size, offset * size, at_end || layout.dense);
+    const bool shifted = array->output && layout.shift;
+    if (shifted) offset = layout.shift - 1;
+    array->data =
+        buffer_place(&buffers[i], extent(job, array) * size, offset * size, (at_end || layout.dense) && !shifted);
     for (size_t k = 0; !array->output && k < runs(job, array); k++) copy_run(run_at(job, array, k), size, true);
   }
 }

@@ -53,6 +53,7 @@ struct layout {
   size_t inner;                   /* divides count */
   uint32_t outputs;               /* bit i: the i-th output is wanted */
   bool dense;                     /* no gaps, everything before the back guard page */
+  size_t shift;                   /* outputs begin shift - 1 elements behind a page's beginning; 0: anywhere */
   unsigned char over[MAX_ARRAYS]; /* an output lies over its input over[i - 1]; 0: in memory of its own */
 };
 enum { ALL_OUTPUTS = -1 };

@@ -44,6 +44,7 @@ static void check_row(struct check *check, struct line *line, const struct funct
   set(&job, "targets", row->target);
   set(&job, "other", row->other);
   set(&job, "weights", row->weights);
+  set(&job, "upstream", row->upstream);
   set(&job, "labels", row->labels);
   const struct layout layout = {.count = row->rows, .inner = 1, .outputs = (uint32_t)ALL_OUTPUTS};
   job_place(&job, layout, &(struct random){1});
@@ -66,7 +67,7 @@ static bool has_function(const struct known *row) {
 }
 
 void check_values(struct check *check, const struct function *function) {
-  const struct known_table *const tables[] = {&published_values, &special_values};
+  const struct known_table *const tables[] = {&published_values, &special_values, &edge_values};
   for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
     struct line line = {.function = function->name, .what = tables[t]->what, .isas = check->isa_count};
     for (size_t i = 0; i < tables[t]->count; i++) {

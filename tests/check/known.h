@@ -1,5 +1,5 @@
 /* Results known in advance, which the reference and every ISA must give: published values (published.c), and values at
- * kinks, of infinite and NaN input, and of empty input (special.c). */
+ * kinks, of infinite and NaN input, and of empty input (special.c), and at the ends of ranges (edges.c). */
 #ifndef VLOSS_TESTS_CHECK_KNOWN_H
 #define VLOSS_TESTS_CHECK_KNOWN_H
 
@@ -9,7 +9,7 @@
 struct known {
   const char *name, *function;
   size_t rows, columns;
-  const float *prediction, *target, *other, *weights;
+  const float *prediction, *target, *other, *weights, *upstream;
   const int64_t *labels;
   const double *loss, *grad, *grad_target, *grad_other;
   double tolerance; /* relative; 0: 2e-6 */
@@ -43,6 +43,6 @@ struct known_table {
   const struct known *rows;
   size_t count;
 };
-extern const struct known_table published_values, special_values;
+extern const struct known_table published_values, special_values, edge_values;
 
 #endif

@@ -10,7 +10,8 @@ struct command {
   const char *isa, *function, *hashes, *json;
   const char *outputs, *libraries[MAX_LIBRARIES];
   size_t library_count;
-  bool write_hashes, to_json, values, accuracy, progress;
+  bool write_hashes, to_json, values, accuracy, progress, search;
+  double search_seconds; /* an output */
   enum level level;
   uint64_t seed;
 };
@@ -32,6 +33,7 @@ static void usage(FILE *out) {
       "  --accuracy            only compare with the reference, ISA with ISA, and library with library\n"
       "  --outputs NAME,...    with --accuracy: ask the functions for no other outputs than these\n"
       "  --progress            with --accuracy: say on standard error how far it is\n"
+      "  --search [SECONDS]    only search for inputs that break the promised accuracy, so long an output (default 5)\n"
       "  --hashes FILE         only compare the results of a fixed set of inputs with the hashes in FILE\n"
       "  --write-hashes FILE   only write such a file\n"
       "  --json [FILE]         the report as JSON, to FILE, or to standard output in place of the table\n"
@@ -87,7 +89,11 @@ static struct command parse(int count, char **words) {
       command.level = LARGE;
     else if (strcmp(word, "--values") == 0)
       command.values = true;
-    else if (strcmp(word, "--hashes") == 0)
+    else if (strcmp(word, "--search") == 0) {
+      command.search = true;
+      command.search_seconds = 5;
+      if (i + 1 < count && words[i + 1][0] != '-') command.search_seconds = (double)number(words[++i]);
+    } else if (strcmp(word, "--hashes") == 0)
       command.hashes = value_of(count, words, &i);
     else if (strcmp(word, "--write-hashes") == 0) {
       command.hashes = value_of(count, words, &i);
@@ -163,23 +169,33 @@ static void say_left_out(const char *only_function) {
   }
 }
 
+static const double search_seconds[] = {[QUICK] = 0.01, [NORMAL] = 0.1, [LARGE] = 5};
+
 static void check_function(struct check *check, const struct function *function, const struct command *command) {
   if (command->accuracy) {
     check_accuracy(check, function);
+    return;
+  }
+  if (command->search) {
+    check_search(check, function, command->search_seconds);
     return;
   }
   check_values(check, function);
   if (command->values) return;
   check_derivatives(check, function);
   check_accuracy(check, function);
+  check_search(check, function, search_seconds[check->level]);
   check_sums(check, function);
   check_layouts(check, function);
   check_past_cache(check, function);
+  check_thresholds(check, function);
+  check_past_cache_alignment(check, function);
   check_outputs(check, function);
   check_in_place(check, function);
   check_environment(check, function);
   check_stack(check, function);
   check_refusals(check, function);
+  check_order(check, function);
 }
 
 /* What makes a repeated run the same. */
@@ -188,6 +204,9 @@ static void list_arguments(const struct command *command, char *text, size_t siz
   text[0] = 0;
   for (size_t i = 0; i < command->library_count && length < size; i++)
     length += (size_t)snprintf(text + length, size - length, " --library %s", command->libraries[i]);
+  if (length >= size) return;
+  if (command->search)
+    length += (size_t)snprintf(text + length, size - length, " --search %g", command->search_seconds);
   if (length >= size) return;
   snprintf(text + length, size - length, "%s%s%s%s",
            command->level == QUICK   ? " --quick"

@@ -126,6 +126,8 @@ void log_sum_exp_refuse(struct refusals *refusals) {
   refuse_common(refusals, kind);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.upstream = arena.upstream);
   ANSWERS(VLOSS_ERROR_OVERLAP, a.output = arena.input);
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.output = arena.input; a.rows = CLASSES); /* arrays of one width */
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.output = arena.input; a.rows = a.classes = 1);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.output_stride = CLASSES);
 }
 

@@ -1,0 +1,213 @@
+/* See search.h. */
+#include <math.h>
+#include <string.h>
+
+#include "losses.h"
+#include "search.h"
+
+static size_t bytes_of(const struct job *job, const struct array *array) {
+  const size_t size = array->element == I64 ? 8 : 4;
+  return array->shape == MATRIX || array->shape == PER_CLASS ? job->classes * size : size;
+}
+
+static char *place_of(const struct job *job, const struct array *array, size_t row) {
+  return (char *)array->values + (array->shape == MATRIX || array->shape == PER_ROW ? row * bytes_of(job, array) : 0);
+}
+
+void candidate_take(struct candidate *c, const struct job *job, size_t row) {
+  c->option = *job->option;
+  c->classes = job->classes;
+  for (size_t k = 0; k < job->array_count; k++)
+    memcpy(c->arrays[k], place_of(job, &job->arrays[k], row), bytes_of(job, &job->arrays[k]));
+}
+
+void candidate_put(const struct candidate *c, struct job *job, size_t row) {
+  for (size_t k = 0; k < job->array_count; k++)
+    if (!job->arrays[k].output)
+      memcpy(place_of(job, &job->arrays[k], row), c->arrays[k], bytes_of(job, &job->arrays[k]));
+}
+
+/* ---- Single numbers ---- */
+
+static float from_bits(uint32_t bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+static uint32_t to_bits(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+/* Steps of some ulp, flipped bits, other exponents, values at which something happens. */
+static float mutated(float x, struct random *r) {
+  static const float specials[] = {0,      1,   -1,    0.5f,     2, 1e-7f, 0x1.fffffcp-1f, 0x1.fffffep-1f,
+                                   1e-12f, 100, -0.0f, 0x1p-126f};
+  const uint32_t bits = to_bits(x), step = 1 + (uint32_t)random_below(r, (size_t)1 << random_below(r, 12));
+  switch (random_below(r, 12)) {
+    case 0:
+      return specials[random_below(r, sizeof specials / sizeof *specials)];
+    case 1:
+      return -x;
+    case 2:
+      return ldexpf(x, (int)random_below(r, 9) - 4);
+    case 3:
+      return any_bell(r);
+    case 4:
+      return any_with_exponent(r, 127 - 60, 127 + 30);
+    case 5:
+    case 6:
+      return from_bits(bits ^ 1u << random_below(r, 23));
+    case 7:
+      return x * (0.5f + random_unit(r));
+    default:
+      return from_bits(random_below(r, 2) ? bits + step : bits - step);
+  }
+}
+
+static float clamped(float x, float low, float high) { return x > low ? x < high ? x : high : low; }
+
+/* The nearest number that the promise speaks of. Rows add and compare in double: what their margins are beside cannot
+ * be of any size. */
+static float fitted(enum domain domain, bool by_rows, float x) {
+  const float highest = by_rows ? 0x1p20f : 0x1p60f;
+  if (isnan(x)) x = 1;
+  switch (domain) {
+    case PROBABILITY:
+    case STRICT_PROBABILITY:
+    case UNIT:
+    case ROW_PROBABILITY:
+      return clamped(fabsf(x), 0, 1);
+    case WEIGHED:
+      return fabsf(x) < 0x1p-60f ? 0 : clamped(fabsf(x), 0, 1);
+    case LOG_PROBABILITY:
+      return -clamped(fabsf(x), 0, 0x1p60f);
+    case POSITIVE: /* beside an eps, the reference has 64 bits */
+      return fabsf(x) < 0x1p-30f ? 0 : clamped(fabsf(x), 0, 0x1p30f);
+    case VARIANCE:
+      return clamped(fabsf(x), 0, 0x1p60f);
+    case FACTOR:
+      return fabsf(x) < 0x1p-60f ? 0 : clamped(fabsf(x), 0, 0x1p64f);
+    case COUNT:
+      return clamped(fabsf(x), 0, 0x1p24f);
+    case SIGN:
+    case HINGE_LABEL:
+      return x < 0 ? -1 : 1;
+    default:
+      return clamped(x, -highest, highest);
+  }
+}
+
+/* Of cross-entropy, softmax and the rest. */
+static float fitted_to_name(const struct job *job, const char *name, float x) {
+  const bool backward = job_array(job, "upstream") && job_array(job, "input");
+  const bool of_log = strcmp(job->function->name, "log_softmax_backward") == 0;
+  if (strcmp(name, "targets") == 0 || (backward && !of_log && strcmp(name, "input") == 0))
+    return fitted(PROBABILITY, true, x);
+  if (backward && of_log && strcmp(name, "input") == 0) return fitted(LOG_PROBABILITY, true, x);
+  return fitted(REAL, true, x);
+}
+
+static float fitted_in(const struct job *job, const struct array *array, float x) {
+  const bool factor = strcmp(array->name, "weights") == 0 || strcmp(array->name, "upstream") == 0;
+  if (factor && array->shape != MATRIX) {
+    x = isnan(x) ? 1 : x;
+    return fabsf(x) < 0x1p-60f ? 0 : clamped(x, -0x1p40f, 0x1p40f);
+  }
+  if (!job->function->loss) return fitted_to_name(job, array->name, x);
+  return fitted(loss_operand_domain(job, array->name), !job->function->flat_rows, x);
+}
+
+void fit_row(struct job *job, size_t row) {
+  for (size_t k = 0; k < job->array_count; k++) {
+    const struct array *array = &job->arrays[k];
+    if (array->output || array->element != F32) continue;
+    float *x = (float *)(void *)place_of(job, array, row);
+    for (size_t c = 0; c < bytes_of(job, array) / sizeof *x; c++) x[c] = fitted_in(job, array, x[c]);
+  }
+}
+
+/* ---- Rows ---- */
+
+static const struct array *any_input(const struct job *job, struct random *r, bool shared) {
+  for (int tries = 0; tries < 20; tries++) {
+    const struct array *array = &job->arrays[random_below(r, job->array_count)];
+    const bool is_shared = array->shape == SCALAR || array->shape == PER_CLASS;
+    if (!array->output && is_shared == shared) return array;
+  }
+  return NULL;
+}
+
+static void mutate_one(struct job *job, const struct array *array, size_t row, struct random *r) {
+  char *place = place_of(job, array, row);
+  const size_t count = bytes_of(job, array) / (array->element == I64 ? 8 : 4), c = random_below(r, count);
+  if (array->element != F32) {
+    const int64_t label = (int64_t)random_below(r, job->classes);
+    if (array->element == I64) memcpy(place + 8 * c, &label, 8);
+    if (array->element == I32) memcpy(place + 4 * c, &(int32_t){(int32_t)label}, 4);
+    return;
+  }
+  float *x = (float *)(void *)place;
+  const struct array *other = any_input(job, r, false);
+  float y = mutated(x[c], r);
+  if (random_below(r, 6) == 0 && other && other->element == F32) { /* near, or the same as, another number */
+    const float *from = (const float *)(const void *)place_of(job, other, row);
+    y = from[random_below(r, bytes_of(job, other) / sizeof *from)];
+    if (random_below(r, 2)) y = from_bits(to_bits(y) + (uint32_t)random_below(r, 9) - 4);
+    if (random_below(r, 4) == 0) y = x[c] + y;
+  }
+  x[c] = fitted_in(job, array, y);
+}
+
+void mutate_row(struct job *job, size_t row, struct random *r) {
+  for (size_t times = (size_t)1 << random_below(r, 3); times > 0; times--) {
+    const struct array *array = any_input(job, r, false);
+    if (array) mutate_one(job, array, row, r);
+  }
+}
+
+/* ---- Options ---- */
+
+/* Within what people use, and a little beyond. */
+static double any_parameter(const vloss_parameter_info *p, double old, struct random *r) {
+  double x = random_below(r, 2) ? old * (double)(0.5f + random_unit(r)) : (double)random_unit(r) * 4;
+  if (random_below(r, 4) == 0) x = p->default_value;
+  if (random_below(r, 4) == 0) x = (double)mutated((float)old, r);
+  if (strcmp(p->name, "alpha") == 0 && random_below(r, 4) == 0) x = -x;
+  if (p->whole) x = p->minimum + (double)random_below(r, (size_t)(p->maximum - p->minimum) + 1);
+  if (fabs(x) > 64) x = 64;
+  if (fabs(x) < 0x1p-40) x = 0;
+  if (!(x >= p->minimum)) x = p->minimum;
+  if (!(x <= p->maximum)) x = p->maximum;
+  if (p->above_minimum && x <= p->minimum + 0x1p-30) x = p->minimum + 0x1p-30 * (double)(1 + random_unit(r));
+  return x;
+}
+
+void mutate_shared(struct job *job, struct option *option, struct random *r) {
+  const struct array *array = any_input(job, r, true);
+  if (array) mutate_one(job, array, 0, r);
+  if (job->function->loss && option->parameter_count && random_below(r, 2)) {
+    const size_t i = random_below(r, option->parameter_count);
+    const vloss_parameter_info *p = &job->function->loss->info->parameters[i];
+    if (!p->whole) option->parameters[i] = any_parameter(p, option->parameters[i], r);
+  }
+  if (!job->function->loss && option->smoothing > 0)
+    option->smoothing = (double)random_unit(r) * (random_below(r, 2) ? 1 : 1e-3);
+}
+
+struct option any_option(const struct function *function, struct random *r) {
+  static const vloss_reduction reductions[] = {VLOSS_NONE, VLOSS_NONE, VLOSS_NONE, VLOSS_SUM, VLOSS_MEAN};
+  struct option option = function->options[random_below(r, function->option_count)];
+  if (!function->loss) return option;
+  const vloss_loss_info *info = function->loss->info;
+  option.reduction = reductions[random_below(r, 5)];
+  option.upstream = random_below(r, 2);
+  option.weights = random_below(r, 2);
+  option.weights_spread = info->operands & VLOSS_WEIGHTS_A_CLASS ? VLOSS_PER_COLUMN : VLOSS_PER_ROW;
+  option.other_spread = VLOSS_PER_ELEMENT;
+  option.parameter_count = info->parameter_count;
+  for (size_t i = 0; i < info->parameter_count; i++)
+    option.parameters[i] = any_parameter(&info->parameters[i], info->parameters[i].default_value, r);
+  return option;
+}
