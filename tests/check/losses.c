@@ -395,8 +395,9 @@ vloss_status loss_call(const struct job *job) {
 
 /* ---- Reference: the formula of each element or row, in the order of the job's values ---- */
 
-/* What a factor makes of a loss or derivative: 0 where it is 0, NaN excepted; an infinite one makes NaN of 0. */
-static real times(real factor, real v) { return isnan(factor) || isnan(v) ? (real)NAN : factor == 0 ? 0 : factor * v; }
+/* A product in which an exact 0 wins over everything but NaN. */
+/* A factor of 0 makes 0 of everything but NaN; an infinite one makes NaN of 0. */
+static real times(real factor, real v) { return factor == 0 && !isnan(v) ? 0 : factor * v; }
 
 /* What becomes of a number beyond the largest float before it is scaled. */
 static real as_float(real x) { return fabs(x) >= (real)0x1.ffffffp127 ? copysign((real)INFINITY, x) : x; }
@@ -453,7 +454,7 @@ static void expect_element(struct reference *f, size_t row, size_t column) {
   const size_t columns = f->job->classes, i = row * columns + column;
   const real p = value_at(f->prediction, row, column, columns), t = value_at(f->target, row, column, columns);
   const real q = value_at(f->other, row, column, columns), w = value_at(f->weights, row, column, columns);
-  const real h = value_at(f->upstream, row, column, columns), factor = w * h * f->grad_scale;
+  const real h = value_at(f->upstream, row, column, columns), factor = times(w * h, f->grad_scale);
   struct formula v = formula_of(f->info->kind).element(p, t, q, f->parameters);
   if (isnan(p + t + q) && (isnan(p) || isnan(t) || isnan(q))) {
     const struct formula_value nan = {(real)NAN, 0};
@@ -512,7 +513,7 @@ static void expect_row(struct reference *f, size_t row, real *room, int64_t *lis
   const size_t n = f->job->classes;
   const bool classes = takes(f->info, VLOSS_WEIGHTS_A_CLASS), per_row = takes(f->info, VLOSS_TAKES_TARGET_PER_ROW);
   const real w = classes ? 1 : value_at(f->weights, row, 0, n), h = value_at(f->upstream, row, 0, n);
-  const real factor = w * h * f->grad_scale;
+  const real factor = times(w * h, f->grad_scale);
   memset(room, 0, 10 * n * sizeof *room);
   struct formula_row r = {.n = n, .p = room, .parameters = f->parameters};
   r.grad = room + 4 * n, r.grad_scale = room + 7 * n;

@@ -1,6 +1,7 @@
-/* vloss-sweep [--stride N] [--hashes FILE]: the words of kernels/vmath.h for every float that they are for (sweep.def),
- * or every N-th, on every ISA: in ulp against libm in double, bit for bit between the ISAs, beside SLEEF, and as a hash
- * against a file of hashes, one line a function and stride. --write-hashes FILE appends the lines. */
+/* vloss-sweep [--stride N] [--window] [--hashes FILE]: the words of kernels/vmath.h for every float that they are for
+ * (sweep.def), or every N-th, on every ISA: in ulp against libm in double, bit for bit between the ISAs, beside SLEEF,
+ * and as a hash against a file of hashes, one line a function and stride. --write-hashes FILE appends the lines.
+ * --window: every float of the word's window, which counts as stride 0. */
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
@@ -36,13 +37,15 @@ static double rest(double x) { return (double)(float)(x * (to_bits((float)x) & 1
 #include "sweep.def"
 #undef WORD
 
-static const struct {
+static struct {
   const char *name;
   double (*exact)(double);
   uint32_t first, last;
   double gate;
+  uint32_t window;
 } maps[MAPS] = {
-#define WORD(name, witness, vector, reference, first, last, gate) {#name, exact_##name, first, last, gate},
+#define WORD(name, witness, vector, reference, first, last, gate, window) \
+  {#name, exact_##name, first, last, gate, window},
 #include "sweep.def"
 #undef WORD
 };
@@ -50,6 +53,8 @@ static const struct {
 static const struct maps *isas[ISAS];
 static size_t isa_count;
 static uint64_t stride = 1;
+static bool window;
+enum { WINDOW = 1 << 22 };
 
 /* What a thread found over its share. */
 struct share {
@@ -213,9 +218,10 @@ static int test_doubles(void) {
 static bool known_hash(FILE *file, int map, uint64_t *h) {
   char line[100], name[16];
   uint64_t file_stride;
+  const uint64_t key = window ? 0 : stride;
   rewind(file);
   while (fgets(line, sizeof line, file))
-    if (sscanf(line, "%" SCNx64 " %15s %" SCNu64, h, name, &file_stride) == 3 && file_stride == stride &&
+    if (sscanf(line, "%" SCNx64 " %15s %" SCNu64, h, name, &file_stride) == 3 && file_stride == key &&
         strcmp(name, maps[map].name) == 0)
       return true;
   return false;
@@ -237,10 +243,10 @@ static int report(const struct share *s, FILE *hashes, bool write) {
              isas[0]->isa);
   uint64_t known;
   if (write) {
-    fprintf(hashes, "%016" PRIx64 " %s %" PRIu64 "\n", s->hash, word, stride);
+    fprintf(hashes, "%016" PRIx64 " %s %" PRIu64 "\n", s->hash, word, window ? 0 : stride);
   } else if (hashes && !known_hash(hashes, s->map, &known)) {
     failures++;
-    printf("FAIL %s: the file has no hash for stride %" PRIu64 "\n", word, stride);
+    printf("FAIL %s: the file has no hash for stride %" PRIu64 "\n", word, window ? 0 : stride);
   } else if (hashes && known != s->hash) {
     failures++;
     printf("FAIL %s: the hash should be %016" PRIx64 "\n", word, known);
@@ -253,13 +259,18 @@ int main(int count, char **words) {
   const char *path = NULL;
   bool write = false;
   for (int i = 1; i < count; i += 2) {
+    if (strcmp(words[i], "--window") == 0) {
+      window = true;
+      i--;
+      continue;
+    }
     write |= strcmp(words[i], "--write-hashes") == 0;
     if (i + 1 < count && strcmp(words[i], "--stride") == 0 && atoll(words[i + 1]) > 0) {
       stride = (uint64_t)atoll(words[i + 1]);
     } else if (i + 1 < count && (write || strcmp(words[i], "--hashes") == 0)) {
       path = words[i + 1];
     } else {
-      fprintf(stderr, "usage: vloss-sweep [--stride N] [--hashes FILE | --write-hashes FILE]\n");
+      fprintf(stderr, "usage: vloss-sweep [--stride N | --window] [--hashes FILE | --write-hashes FILE]\n");
       return 2;
     }
   }
@@ -281,6 +292,10 @@ int main(int count, char **words) {
   printf("\n");
   for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) (void)isa_runs(tables[i]->isa);
   if (!sleef) printf("SKIP SLEEF as a witness: this build or this CPU has none of its functions\n");
+  for (int map = 0; window && map < MAPS; map++) {
+    maps[map].first = maps[map].window;
+    maps[map].last = maps[map].window + WINDOW - 1;
+  }
   int failures = test_doubles();
   for (int map = 0; map < MAPS; map++) {
     struct share result = run(map);
