@@ -10,6 +10,9 @@ namespace {
 constexpr std::size_t kClasses[] = {10, 128, 1000, 32000, 50257, 128256};
 constexpr std::size_t kLossClasses = 1000;  // of row losses, and where speed is measured against size
 
+// With other inputs: 16 rows are turned; are side by side; or each is added up along its classes.
+constexpr std::size_t kAwkwardClasses[] = {10, 128, 1000};
+
 // Around 8 and 16 positions vectors begin to be full; 49 and 196 are images of 7 x 7 and 14 x 14. About as many rows as
 // the last for all, in a large L2 or else in L3.
 constexpr std::size_t kInner[] = {1, 2, 3, 8, 49, 196}, kInnerRows = 196;
@@ -111,7 +114,7 @@ std::vector<Size> AwkwardSizesOf(const Function &function, Plan plan, Inputs inp
     sizes.push_back(size);
   };
   if (function.info) add(LossSize(function, PlaceOf(false)));
-  for (const std::size_t classes : {10, 128, 1000})  // a kernel each: 16 rows turned; 16 side by side; along the row
+  for (const std::size_t classes : kAwkwardClasses)
     if (!function.info) add(Rows(function, classes, PlaceOf(false)));
   return sizes;
 }
