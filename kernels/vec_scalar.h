@@ -11,6 +11,21 @@
 #include <stdint.h>
 #include <string.h>
 
+/* The build says VLOSS_OWN_FMA where the C library's fma cannot be trusted to round once; an instruction always can. */
+#ifdef VLOSS_OWN_FMA
+#include "own_fma.h"
+#endif
+#if defined(VLOSS_OWN_FMA) && !defined(__FP_FAST_FMAF)
+#define FMAF own_fmaf
+#else
+#define FMAF fmaf
+#endif
+#if defined(VLOSS_OWN_FMA) && !defined(__FP_FAST_FMA)
+#define FMA own_fma
+#else
+#define FMA fma
+#endif
+
 /* Independent chains of vector operations that the registers have room for. */
 #define INTERLEAVE 1
 #define VFN static inline __attribute__((unused))
@@ -105,11 +120,11 @@ VFN vf vsqrt(vf a) {
   return a;
 }
 VFN vf vfma(vf a, vf b, vf c) {
-  EACH c.a[i_] = fmaf(a.a[i_], b.a[i_], c.a[i_]);
+  EACH c.a[i_] = FMAF(a.a[i_], b.a[i_], c.a[i_]);
   return c;
 }
 VFN vf vnfma(vf a, vf b, vf c) {
-  EACH c.a[i_] = fmaf(-a.a[i_], b.a[i_], c.a[i_]);
+  EACH c.a[i_] = FMAF(-a.a[i_], b.a[i_], c.a[i_]);
   return c;
 }
 VFN vf vmax(vf a, vf b) {
@@ -317,11 +332,11 @@ VFN vd ddiv(vd a, vd b) {
   return a;
 }
 VFN vd dfma(vd a, vd b, vd c) {
-  EACH c.a[i_] = fma(a.a[i_], b.a[i_], c.a[i_]);
+  EACH c.a[i_] = FMA(a.a[i_], b.a[i_], c.a[i_]);
   return c;
 }
 VFN vd dnfma(vd a, vd b, vd c) {
-  EACH c.a[i_] = fma(-a.a[i_], b.a[i_], c.a[i_]);
+  EACH c.a[i_] = FMA(-a.a[i_], b.a[i_], c.a[i_]);
   return c;
 }
 VFN vd dmax(vd a, vd b) {
