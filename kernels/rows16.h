@@ -92,7 +92,7 @@ VFN struct tile group_tile(const struct vloss_shape *shape, const struct group *
 
 /* Writes class c of the group's rows: straight to memory, or into the copy, which group_scatter brings home. */
 VFN void tile_store(const struct tile *t, size_t c, vf v) {
-  float *p = (float *)t->p + c * t->step;
+  float *p = (float *)(uintptr_t)t->p + c * t->step; /* a tile that is written was made of what may be */
   if (t->n == 16)
     vstore(p, v);
   else
