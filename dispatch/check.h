@@ -7,12 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__SSE__)
 #include <xmmintrin.h>
 #elif !defined(__aarch64__)
 #include <fenv.h>
 #endif
 
+#include "strict.h"
 #include "table.h"
 #include "vloss/vloss.h"
 
@@ -101,39 +102,43 @@ vloss_status vloss_check_labels(const struct vloss_labels *labels, size_t rows, 
 
 /* Sets the floating-point control word to its default, and back: kernels must not feel the caller's rounding mode,
  * flush-to-zero mode or unmasked traps, and leave no exception flags. */
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__SSE__)
 /* Every exception masked, round to nearest, no flush to zero; the low six bits are flags. Writing the register stalls
  * the pipeline, so it is written only where that changes something. */
 #define DEFAULT_MXCSR 0x1f80u
 #define MXCSR_FLAGS 0x3fu
-static inline uint64_t vloss_fp_enter(void) {
+typedef unsigned vloss_environment;
+static inline vloss_environment vloss_fp_enter(void) {
   const unsigned saved = _mm_getcsr();
   if ((saved & ~MXCSR_FLAGS) != DEFAULT_MXCSR) _mm_setcsr(DEFAULT_MXCSR);
   return saved;
 }
-static inline void vloss_fp_leave(uint64_t saved) {
-  if (_mm_getcsr() != (unsigned)saved) _mm_setcsr((unsigned)saved);
+static inline void vloss_fp_leave(vloss_environment saved) {
+  if (_mm_getcsr() != saved) _mm_setcsr(saved);
 }
 #elif defined(__aarch64__)
 /* FPCR (modes) in the low half, FPSR (flags) in the high half; the default of both is 0. "memory": what is computed
  * from memory, or stored to it, stays on its side. */
-static inline uint64_t vloss_fp_enter(void) {
+typedef uint64_t vloss_environment;
+static inline vloss_environment vloss_fp_enter(void) {
   uint64_t control, flags;
   __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(control), "=r"(flags));
   __asm__ volatile("msr fpcr, %0" : : "r"(UINT64_C(0)) : "memory");
   return control | flags << 32;
 }
-static inline void vloss_fp_leave(uint64_t saved) {
+static inline void vloss_fp_leave(vloss_environment saved) {
   __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(saved & 0xffffffff), "r"(saved >> 32) : "memory");
 }
 #else
-/* Rounding mode only: what C can name portably. */
-static inline uint64_t vloss_fp_enter(void) {
-  int saved = fegetround();
-  fesetround(FE_TONEAREST);
-  return (uint64_t)saved;
+/* All that C can name: modes, traps and flags. Where the C library knows no environment, the calls do nothing. */
+typedef fenv_t vloss_environment;
+static inline vloss_environment vloss_fp_enter(void) {
+  fenv_t saved;
+  fegetenv(&saved);
+  fesetenv(FE_DFL_ENV);
+  return saved;
 }
-static inline void vloss_fp_leave(uint64_t saved) { fesetround((int)saved); }
+static inline void vloss_fp_leave(vloss_environment saved) { fesetenv(&saved); }
 #endif
 
 #endif

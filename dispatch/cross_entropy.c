@@ -101,7 +101,7 @@ static __attribute__((noinline)) vloss_status run(const vloss_cross_entropy_args
 
 /* The checks compare a floating-point field, too, so they also run in the default environment. */
 static vloss_status call(const vloss_cross_entropy_args *args, size_t size, enum loss loss) {
-  const uint64_t environment = vloss_fp_enter();
+  const vloss_environment environment = vloss_fp_enter();
   const vloss_status status = run(args, size, loss);
   vloss_fp_leave(environment);
   return status;

@@ -34,7 +34,7 @@ static vloss_status check_parameters(const vloss_loss_args *a, const vloss_loss_
   if (a->parameter_count > info->parameter_count || (a->parameters && !a->parameter_count))
     return VLOSS_ERROR_PARAMETER_COUNT;
   if (a->parameter_count && !a->parameters) return VLOSS_ERROR_NULL;
-  if ((uintptr_t)a->parameters % sizeof(double)) return VLOSS_ERROR_ALIGNMENT;
+  if ((uintptr_t)a->parameters % _Alignof(double)) return VLOSS_ERROR_ALIGNMENT;
   for (size_t i = 0; i < info->parameter_count; i++) {
     const vloss_parameter_info *p = &info->parameters[i];
     const double v = i < a->parameter_count ? a->parameters[i] : p->default_value;
@@ -253,7 +253,7 @@ static __attribute__((noinline)) vloss_status run(const vloss_loss_args *args, s
 
 /* The checks compare floating-point fields, too, so they also run in the default environment. */
 vloss_status vloss_loss_sized(const vloss_loss_args *args, size_t size) {
-  const uint64_t environment = vloss_fp_enter();
+  const vloss_environment environment = vloss_fp_enter();
   const vloss_status status = run(args, size);
   vloss_fp_leave(environment);
   return status;

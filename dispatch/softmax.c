@@ -49,7 +49,7 @@ static vloss_status prepare(const vloss_softmax_args *args, size_t size, enum fo
     struct vloss_softmax_job job;                                                  \
     vloss_status status = prepare(args, size, form, &table, &job);                 \
     if (status) return status;                                                     \
-    const uint64_t environment = vloss_fp_enter();                                 \
+    const vloss_environment environment = vloss_fp_enter();                        \
     table->name(&job);                                                             \
     vloss_fp_leave(environment);                                                   \
     return VLOSS_OK;                                                               \

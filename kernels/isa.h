@@ -4,9 +4,7 @@
 #ifndef VLOSS_KERNELS_ISA_H
 #define VLOSS_KERNELS_ISA_H
 
-#ifdef __FAST_MATH__
-#error "vloss promises the same bits everywhere: its kernels cannot be compiled with -ffast-math"
-#endif
+#include "strict.h"
 
 #define VLOSS_PASTE_(a, b) a##_##b
 #define VLOSS_PASTE(a, b) VLOSS_PASTE_(a, b)

@@ -1,6 +1,8 @@
 #include "environment.h"
 
-#if defined(__x86_64__)
+#include <fenv.h>
+
+#if defined(__SSE__) /* 32-bit x86, too: what its x87 holds is no concern of SSE arithmetic */
 #include <immintrin.h>
 
 uint64_t environment_get(void) { return _mm_getcsr(); }
@@ -46,6 +48,24 @@ static const struct environment environments[] = {
     {"DN", FPCR(1u << 25)},
     {"FZ, DN, round up, flags set", FPCR(1u << 22 | 1u << 24 | 1u << 25) | 0x9f},
     {"traps enabled where the CPU has them", FPCR(0x9f00)},
+};
+
+#elif defined(FE_UPWARD) && defined(FE_DOWNWARD) && defined(FE_TOWARDZERO)
+
+/* What C can name: the rounding mode in the lower half, the flags in the upper one. */
+uint64_t environment_get(void) { return (uint64_t)fetestexcept(FE_ALL_EXCEPT) << 32 | (uint32_t)fegetround(); }
+void environment_set(uint64_t word) {
+  fesetround((int)(uint32_t)word);
+  feclearexcept(FE_ALL_EXCEPT);
+  feraiseexcept((int)(word >> 32));
+}
+#define FLAGS ((uint64_t)FE_ALL_EXCEPT << 32)
+static const struct environment environments[] = {
+    {"default", FE_TONEAREST},
+    {"flags set", FE_TONEAREST | FLAGS},
+    {"round down", FE_DOWNWARD},
+    {"round up", FE_UPWARD},
+    {"round to zero, flags set", FE_TOWARDZERO | FLAGS},
 };
 
 #else
