@@ -1,6 +1,9 @@
 /* The list of ISAs, the decision between them, and the one pointer that remembers it. No lock, constructor or ifunc:
  * threads that race to the first call compute the same answer.
  */
+#ifdef VLOSS_HAVE_SECURE_GETENV
+#define _GNU_SOURCE
+#endif
 #include "select.h"
 
 #include <stdatomic.h>
@@ -87,7 +90,7 @@ static _Atomic uint64_t asked[VLOSS_ISA_ASKED_SIZE / 8];
 static void remember_asked(const char *name) {
   char text[VLOSS_ISA_ASKED_SIZE] = {0};
   uint64_t words[VLOSS_ISA_ASKED_SIZE / 8];
-  for (size_t i = 0; i < sizeof text - 1 && name[i]; i++) text[i] = name[i];
+  for (size_t i = 0; i < sizeof text - 1 && name[i]; i++) text[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
   memcpy(words, text, sizeof text);
   for (size_t i = 0; i < sizeof words / 8; i++) atomic_store_explicit(&asked[i], words[i], memory_order_relaxed);
 }
@@ -101,12 +104,19 @@ const char *vloss_isa_failure(vloss_status status, char name[VLOSS_ISA_ASKED_SIZ
   return vloss_isa_unsupported_reason(name);
 }
 
+/* VLOSS_ISA; a program that runs with more rights than its user does not listen to the user's environment. */
+static const char *environment_request(void) {
+#ifdef VLOSS_HAVE_SECURE_GETENV
+  const char *request = secure_getenv("VLOSS_ISA");
+#else
+  const char *request = getenv("VLOSS_ISA");
+#endif
+  return request && *request ? request : NULL;
+}
+
 /* The table for a request, null meaning what VLOSS_ISA says; or the stand-in that says why there is none. */
 static const struct vloss_table *decide(const char *request) {
-  if (!request) {
-    request = getenv("VLOSS_ISA");
-    if (request && !*request) request = NULL;
-  }
+  if (!request) request = environment_request();
   size_t isa;
   const vloss_status status = vloss_isa_decide(features(), vloss_isa_built(), request, &isa);
   if (status == VLOSS_OK) return isas[isa].table;

@@ -26,7 +26,7 @@ const char *vloss_isa_obstacle(uint32_t features, uint32_t built, size_t isa);
 uint32_t vloss_isa_built(void);
 
 /* If the name last asked for in vain, by VLOSS_ISA or vloss_isa_force(), fails with that status: writes it to name, cut
- * to fit, and answers the reason. Otherwise null. */
+ * to fit and with ? for unprintable bytes, and answers the reason. Otherwise null. */
 enum { VLOSS_ISA_ASKED_SIZE = 32 };
 const char *vloss_isa_failure(vloss_status status, char name[VLOSS_ISA_ASKED_SIZE]);
 
