@@ -1,5 +1,6 @@
 /* vloss-info: what CPU and operating system offer, which ISA is chosen, and for each of the others why not.
- * With --isa-only it prints just the name of the chosen ISA, for scripts; with --losses the registry.
+ * With --isa-only it prints just the name of the chosen ISA, for scripts; with --losses the registry; with --self-test
+ * it computes known results.
  */
 #include <float.h>
 #include <stdio.h>
@@ -7,17 +8,19 @@
 #include <string.h>
 
 #include "cpu.h"
+#include "self_test.h"
 #include "vloss/vloss.h"
 
 static int usage(FILE *out, const char *program) {
   fprintf(
       out,
-      "usage: %s [--isa-only | --losses]\n"
+      "usage: %s [--isa-only | --losses | --self-test]\n"
       "Prints what this CPU offers, which ISA vloss chooses, and why not the others.\n"
       "  --isa-only  print only the name of the chosen ISA\n"
       "  --losses    print the losses of vloss_loss(): parameters with defaults and ranges, and the APIs they serve\n"
+      "  --self-test compare results of every ISA that can be used here with known bits\n"
       "VLOSS_ISA=<name> in the environment chooses another ISA.\n"
-      "Exit status: 0; 1 if VLOSS_ISA names an ISA that cannot be used; 2 for a wrong argument.\n",
+      "Exit status: 0; 1 if VLOSS_ISA names an ISA that cannot be used or a result is wrong; 2 for a wrong argument.\n",
       program);
   return out == stdout ? 0 : 2;
 }
@@ -51,14 +54,15 @@ static void print_isas(const char *current, int requested) {
 }
 
 static void print_parameter(const vloss_parameter_info *p) {
+  const double high = (double)FLT_MAX;
   printf("  %s = %g, ", p->name, p->default_value);
   if (p->whole)
     printf("a whole number from %g to %g\n", p->minimum, p->maximum);
-  else if (p->minimum == -FLT_MAX && p->maximum == FLT_MAX)
+  else if (p->minimum == -high && p->maximum == high)
     printf("any finite number\n");
-  else if (p->minimum == -FLT_MAX)
+  else if (p->minimum == -high)
     printf("at most %g\n", p->maximum);
-  else if (p->maximum == FLT_MAX)
+  else if (p->maximum == high)
     printf("%s %g\n", p->above_minimum ? "above" : "at least", p->minimum);
   else
     printf("from %g to %g\n", p->minimum, p->maximum);
@@ -82,6 +86,7 @@ int main(int argc, char **argv) {
     print_losses();
     return 0;
   }
+  if (argc == 2 && strcmp(argv[1], "--self-test") == 0) return self_test() > 0;
   if (argc > 1 && !isa_only) return usage(stderr, argv[0]);
 
   const char *request = getenv("VLOSS_ISA"), *current = NULL;

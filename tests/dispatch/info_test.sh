@@ -29,6 +29,13 @@ for name in avx3 AVX2; do
   if message=$(VLOSS_ISA=$name "$@" --isa-only 2>&1); then fail "VLOSS_ISA=$name: exit status 0"; fi
   case $message in *"\"$name\""*) ;; *) fail "VLOSS_ISA=$name is not named: $message" ;; esac
 done
+# Bytes that do not print, such as an escape sequence, do not come back.
+bad=$(printf 'a\033[31m\nb\377')
+if message=$(VLOSS_ISA=$bad "$@" --isa-only 2>&1); then fail "an unprintable VLOSS_ISA: exit status 0"; fi
+case $message in *'"a?[31m?b?"'*) ;; *) fail "an unprintable VLOSS_ISA comes back as $message" ;; esac
+
+"$@" --self-test >/dev/null || fail "--self-test: $("$@" --self-test)"
+
 # The registry has a row for every enumerator of the header.
 kinds=$(sed -n '/^typedef enum vloss_loss_kind/,/^}/s/^  VLOSS_\([A-Z0-9_]*\).*/\1/p' "$header" | tr A-Z a-z)
 losses=$("$@" --losses | sed -n 's/^\([a-z][a-z0-9_]*\) .*/\1/p')
