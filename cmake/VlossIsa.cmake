@@ -1,7 +1,8 @@
 # The ISAs of this build and their compiler flags: the one place that names them. Every flag here has its bit in
-# dispatch/cpu.c.
-include(CheckCCompilerFlag)
+# dispatch/cpu.c. VLOSS_LEAVE_OUT lists ISAs that are not to be built; scalar, the fallback, always is.
 include(CheckCSourceCompiles)
+include(CheckSymbolExists)
+include(VlossFlags)
 
 set(VLOSS_FLAGS_scalar "")
 set(VLOSS_FLAGS_avx2 -mavx2 -mfma -mf16c)
@@ -13,10 +14,6 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   list(APPEND VLOSS_FLAGS_avx512 -fschedule-insns -fsched-pressure)
 endif()
 
-# What every kernel file needs to give the same bits everywhere: no fusing but through the fma word, and no link-time
-# optimisation, which would mix code of different ISAs.
-set(VLOSS_KERNEL_FLAGS -ffp-contract=off -fno-math-errno -fno-lto)
-
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
   set(candidates avx512 avx2)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
@@ -26,8 +23,10 @@ else()
 endif()
 
 set(VLOSS_ISAS)
+list(REMOVE_ITEM candidates ${VLOSS_LEAVE_OUT})
 foreach(isa IN LISTS candidates)
   list(JOIN VLOSS_FLAGS_${isa} " " CMAKE_REQUIRED_FLAGS)
+  string(APPEND CMAKE_REQUIRED_FLAGS " -w") # whatever a parent makes errors of
   if(isa STREQUAL "neon")
     set(probe "#include <arm_neon.h>\nint main(void) { return (int)vgetq_lane_f32(vfmaq_f32(vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)), 0); }")
   elseif(isa STREQUAL "avx2")
@@ -53,11 +52,12 @@ function(vloss_isa_sources target)
     set(objects ${target}_${isa})
     string(TOUPPER ${isa} upper)
     add_library(${objects} OBJECT ${ARGN})
-    target_compile_definitions(${objects} PRIVATE VLOSS_ISA=${isa} VLOSS_ISA_IS_${upper})
-    target_compile_options(${objects} PRIVATE ${VLOSS_WARNINGS} ${VLOSS_KERNEL_FLAGS} ${VLOSS_FLAGS_${isa}})
+    target_compile_definitions(${objects} PRIVATE VLOSS_ISA=${isa} VLOSS_ISA_IS_${upper}
+                                                  $<$<NOT:$<BOOL:${VLOSS_TRUSTS_FMA}>>:VLOSS_OWN_FMA>)
+    target_compile_options(${objects} PRIVATE ${VLOSS_WARNINGS} ${VLOSS_KERNEL_FLAGS} ${VLOSS_OPTIMISE}
+                                              ${VLOSS_FLAGS_${isa}})
     target_include_directories(${objects} PRIVATE ${vloss_SOURCE_DIR}/include ${vloss_SOURCE_DIR}/kernels)
-    set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden
-                                                INTERPROCEDURAL_OPTIMIZATION OFF)
+    set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${objects}>)
   endforeach()
 endfunction()

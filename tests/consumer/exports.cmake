@@ -14,16 +14,30 @@ function(global_names output file)
   set(${output} "${names}" PARENT_SCOPE)
 endfunction()
 
-run(text ${CC} -E -P -x c ${HEADER})
+# The header's functions, as a compiler sees them that is not to import them from a DLL.
+run(text ${CC} -E -P -U_WIN32 -x c ${HEADER})
 string(REGEX MATCHALL "visibility\\(\"default\"\\)[^(;]*\\)[^(;]*[ \n*][A-Za-z0-9_]+ *\\(" declared "${text}")
 list(TRANSFORM declared REPLACE ".*[ \n*]([A-Za-z0-9_]+) *\\($" "\\1")
 list(SORT declared)
 
-global_names(exported ${SHARED} -D)
-if(NOT declared OR NOT exported STREQUAL declared)
+if(SHARED MATCHES "\\.dll$") # nm knows no dynamic symbols of these
+  run(text ${OBJDUMP} -p ${SHARED})
+  string(REGEX MATCHALL "\n[ \t]*\\[ *[0-9]+\\] [A-Za-z0-9_]+" exported "${text}")
+  list(TRANSFORM exported REPLACE ".* " "")
+  list(SORT exported)
+elseif(SHARED)
+  global_names(exported ${SHARED} -D)
+endif()
+if(NOT declared OR (SHARED AND NOT exported STREQUAL declared))
   list(JOIN declared "\n  " declared)
   list(JOIN exported "\n  " exported)
   message(FATAL_ERROR "declared in ${HEADER}:\n  ${declared}\nexported by ${SHARED}:\n  ${exported}")
+endif()
+if(SHARED)
+  run(text ${NM} ${SHARED}) # GCC's crtfastmath.o, of -ffast-math: it changes the arithmetic of the whole process
+  if(text MATCHES "set_fast_math")
+    message(FATAL_ERROR "${SHARED} switches denormals off when it is loaded")
+  endif()
 endif()
 
 global_names(archived ${STATIC})
