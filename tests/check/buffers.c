@@ -5,23 +5,50 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef _WIN32
+#include <windows.h>
+#else
 #include <sys/mman.h>
 #include <unistd.h>
+#endif
 
 #define POISON 0x7fa5a5a5u /* a signalling NaN; as int32 and int64 far from any label */
 #define SURROUNDINGS 1024  /* bytes watched on either side of an array: 16 vectors */
 
-static void reserve(struct buffer *buffer, size_t bytes) {
-  size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (bytes + 2 * page) / page * page;
-  if (size <= buffer->size) return;
-  if (buffer->pages) munmap(buffer->pages - page, buffer->size + 2 * page);
-  size += size / 2 / page * page;
+/* Memory between two pages that nothing may touch. */
+#ifdef _WIN32
+static size_t page_size(void) {
+  SYSTEM_INFO info;
+  GetSystemInfo(&info);
+  return info.dwPageSize;
+}
+static char *map_guarded(size_t size, size_t page) {
+  char *all = VirtualAlloc(NULL, size + 2 * page, MEM_RESERVE, PAGE_NOACCESS);
+  return all ? VirtualAlloc(all + page, size, MEM_COMMIT, PAGE_READWRITE) : NULL;
+}
+static void unmap_guarded(char *pages, size_t size, size_t page) {
+  (void)size;
+  VirtualFree(pages - page, 0, MEM_RELEASE);
+}
+#else
+static size_t page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+static char *map_guarded(size_t size, size_t page) {
   char *all = mmap(NULL, size + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (all == MAP_FAILED || mprotect(all + page, size, PROT_READ | PROT_WRITE)) {
+  return all == MAP_FAILED || mprotect(all + page, size, PROT_READ | PROT_WRITE) ? NULL : all + page;
+}
+static void unmap_guarded(char *pages, size_t size, size_t page) { munmap(pages - page, size + 2 * page); }
+#endif
+
+static void reserve(struct buffer *buffer, size_t bytes) {
+  size_t page = page_size(), size = (bytes + 2 * page) / page * page;
+  if (size <= buffer->size) return;
+  if (buffer->pages) unmap_guarded(buffer->pages, buffer->size, page);
+  size += size / 2 / page * page;
+  buffer->pages = map_guarded(size, page);
+  if (!buffer->pages) {
     perror("vloss-check: guarded memory");
     exit(2);
   }
-  buffer->pages = all + page;
   buffer->size = size;
 }
 

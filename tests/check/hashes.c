@@ -42,7 +42,7 @@ static bool hash_group(struct check *check, struct line *line, const struct func
     struct job job;
     struct case_rows rows = case_rows(&r, classes[i / JOBS_PER_SIZE], 1500);
     size_t option = o == ALL ? i % function->option_count : o;
-    enum family family = (enum family)((i + 2 * o) % FAMILIES);
+    enum family family = (enum family)((i + 2 * (uint64_t)o) % FAMILIES);
     job_create(&job, function, &function->options[option], rows.rows, classes[i / JOBS_PER_SIZE], family, SEED);
     struct layout layout = {.count = rows.rows, .inner = rows.inner, .outputs = (uint32_t)ALL_OUTPUTS};
     bool ran = check_run(check, line, &job, layout, job.seed, isa, check_default_environment());

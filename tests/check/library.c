@@ -1,10 +1,18 @@
 #define _DEFAULT_SOURCE /* realpath */
 #include "library.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef _WIN32
+#include <windows.h>
+#define realpath(name, resolved) _fullpath(resolved, name, 0)
+#define dlopen(path, flags) ((void *)LoadLibraryA(path))
+#define dlsym(handle, symbol) ((void *)GetProcAddress((HMODULE)(handle), symbol))
+#define dlerror() "LoadLibrary fails"
+#else
+#include <dlfcn.h>
+#endif
 
 #define KERNEL(function, args) .function##_sized = vloss_##function##_sized,
 struct library libraries[MAX_LIBRARIES] = {{.name = "",
