@@ -25,7 +25,7 @@
  *               one exception of bad_row and bad_index.
  *   Environment the caller's rounding mode, flush-to-zero mode, trap masks and exception flags neither matter nor
  *               change.
- *   Memory      nothing is allocated. The stack use of a call is below 64 KiB in optimised builds.
+ *   Memory      nothing is allocated. The stack use of a call is below 64 KiB in every build type.
  *   Threads     every function may be called from any thread at any time.
  */
 #ifndef VLOSS_VLOSS_H
@@ -107,9 +107,9 @@ VLOSS_API const char *vloss_version(void);
 /* ---- ISA: which kernels run -------------------------------------------------------------------------------------
  *
  * The first call chooses the best ISA that the build contains and that CPU and operating system offer. The environment
- * variable VLOSS_ISA (read then, and again by vloss_isa_force(NULL); empty counts as unset) or vloss_isa_force()
- * selects another one by name. A name that is unknown or unsupported makes every later call fail with a status that
- * names it: nothing else is run instead.
+ * variable VLOSS_ISA (read then, and again by vloss_isa_force(NULL); empty counts as unset; not heard where the program
+ * runs with more rights than its user) or vloss_isa_force() selects another one by name. A name that is unknown or
+ * unsupported makes every later call fail with a status that names it: nothing else is run instead.
  */
 
 /* The number of ISAs that this version knows, best first, whether or not they can run here. */

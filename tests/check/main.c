@@ -10,7 +10,7 @@ struct command {
   const char *isa, *function, *hashes, *json;
   const char *outputs, *libraries[MAX_LIBRARIES];
   size_t library_count;
-  bool write_hashes, to_json, values, accuracy, progress, search;
+  bool write_hashes, to_json, values, environment, accuracy, progress, search;
   double search_seconds; /* an output */
   enum level level;
   uint64_t seed;
@@ -30,6 +30,7 @@ static void usage(FILE *out) {
       "  --quick               fewer sizes, for emulators\n"
       "  --large               every family at every size, and a million rows\n"
       "  --values              only compare with values known in advance: published ones, and those at kinks\n"
+      "  --environment         only compare results, and what the caller has left, in all floating-point environments\n"
       "  --accuracy            only compare with the reference, ISA with ISA, and library with library\n"
       "  --outputs NAME,...    with --accuracy: ask the functions for no other outputs than these\n"
       "  --progress            with --accuracy: say on standard error how far it is\n"
@@ -93,7 +94,9 @@ static struct command parse(int count, char **words) {
       command.search = true;
       command.search_seconds = 5;
       if (i + 1 < count && words[i + 1][0] != '-') command.search_seconds = (double)number(words[++i]);
-    } else if (strcmp(word, "--hashes") == 0)
+    } else if (strcmp(word, "--environment") == 0)
+      command.environment = true;
+    else if (strcmp(word, "--hashes") == 0)
       command.hashes = value_of(count, words, &i);
     else if (strcmp(word, "--write-hashes") == 0) {
       command.hashes = value_of(count, words, &i);
@@ -178,6 +181,10 @@ static void check_function(struct check *check, const struct function *function,
   }
   if (command->search) {
     check_search(check, function, command->search_seconds);
+    return;
+  }
+  if (command->environment) {
+    check_environment(check, function);
     return;
   }
   check_values(check, function);
