@@ -45,8 +45,7 @@ static vloss_status check_parameters(const vloss_loss_args *a, const vloss_loss_
   return VLOSS_OK;
 }
 
-/* The operand as the kernels see it and as the checks of memory do. per_row says how many rows a row stride spans: the
- * outer index of a row loss, or every row. */
+/* The operand as the kernels see it and as the checks of memory do. */
 static vloss_status check_operand(const void *p, vloss_spread spread, size_t stride, const struct vloss_shape *shape,
                                   struct vloss_operand *operand, struct vloss_array *array) {
   const size_t rows = shape->outer * shape->inner;
@@ -81,11 +80,26 @@ static void add_result(struct vloss_memory *memory, struct vloss_loss_job *job, 
   vloss_add_output(memory, array, array.p == or_in_place ? or_in_place : in_place);
 }
 
+/* An operand that must lie in [0, high]: NaN is the kernel's to pass on, if it is welcome. */
+struct domain {
+  const struct vloss_operand *operand;
+  float high;
+  int nan_welcome;
+  vloss_status error;
+};
+static struct domain domain_of(const vloss_loss_info *info, const struct vloss_loss_job *job) {
+  const float infinity = __builtin_inff();
+  if (info->kind == VLOSS_BCE) return (struct domain){&job->prediction, 1, 0, VLOSS_ERROR_PROBABILITY};
+  if (info->kind == VLOSS_GAUSSIAN_NLL) return (struct domain){&job->other, infinity, 1, VLOSS_ERROR_VARIANCE};
+  if (info->kind == VLOSS_POISSON_NLL && job->parameters[0] == 0) /* log_input */
+    return (struct domain){&job->prediction, infinity, 1, VLOSS_ERROR_RATE};
+  return (struct domain){NULL, 0, 0, VLOSS_OK};
+}
+
 /* The passes over the data that checked mode makes, before anything is written. */
 static vloss_status check_values(const vloss_loss_args *a, const vloss_loss_info *info,
                                  const struct vloss_loss_job *job, const struct vloss_table *table) {
   const size_t rows = job->outer * job->inner;
-  const int bce = info->kind == VLOSS_BCE, variance = info->kind == VLOSS_GAUSSIAN_NLL;
   if (job->labels.p) {
     const size_t count = job->labels.list ? rows * job->columns : rows;
     for (size_t i = 0; i < count; i++) {
@@ -95,18 +109,19 @@ static vloss_status check_values(const vloss_loss_args *a, const vloss_loss_info
       return VLOSS_ERROR_LABEL;
     }
   }
-  if (!bce && !variance) return VLOSS_OK;
-  const struct vloss_operand *o = bce ? &job->prediction : &job->other;
+  const struct domain domain = domain_of(info, job);
+  const struct vloss_operand *o = domain.operand;
+  if (!o || job->columns == 0) return VLOSS_OK; /* rows of nothing may be as many as numbers go */
   /* As few runs as the strides allow; what is spread is looked at once. */
-  size_t lines = o->row_stride ? rows : rows > 0, width = o->column_stride ? job->columns : job->columns > 0;
+  size_t lines = o->row_stride ? rows : rows > 0, width = o->column_stride ? job->columns : 1;
   size_t step = o->row_stride;
   if (o->row_stride == width) width *= lines, lines = lines > 0;
   for (size_t line = 0; line < lines; line++) {
-    const size_t at = table->first_outside(o->p + line * step, width, bce ? 1 : __builtin_inff(), variance);
+    const size_t at = table->first_outside(o->p + line * step, width, domain.high, domain.nan_welcome);
     if (at == width) continue;
     const size_t line_length = o->column_stride ? job->columns : 1;
     if (a->bad_index) *a->bad_index = (line + at / line_length) * job->columns + at % line_length;
-    return bce ? VLOSS_ERROR_PROBABILITY : VLOSS_ERROR_VARIANCE;
+    return domain.error;
   }
   return VLOSS_OK;
 }
@@ -117,12 +132,13 @@ static void resolve_label_mode(const struct vloss_loss_job *job, const struct vl
   size_t lines = job->outer, width = job->columns;
   if (*label_mode != 0) return;
   *label_mode = 1;
+  if (width == 0) return; /* rows of nothing may be as many as numbers go */
   if (t->row_stride == width) width *= lines, lines = lines > 0;
-  for (size_t line = 0; line < lines; line++)
+  for (size_t line = 0; line < lines && *label_mode == 1; line++)
     if (!table->all_binary(t->p + line * t->row_stride, width)) *label_mode = 2;
 }
 
-/* What a reduction divides the total by, and makes of none: `empty` tells that there is none. */
+/* What a reduction divides the total by. */
 static double denominator(vloss_reduction reduction, vloss_family family, size_t rows, size_t columns) {
   const double per_row = family == VLOSS_ROWS ? 1 : (double)columns;
   switch (reduction) {
@@ -216,7 +232,8 @@ static __attribute__((noinline)) vloss_status run(const vloss_loss_args *args, s
     job.weights.p = NULL;
   }
   job.parameters = parameters;
-  /* Of an invalid probability BCE makes NaN. So where nothing but the sum is written, it tells when to look for one. */
+  /* BCE makes NaN of an invalid probability. So where the sum is all that is wanted, it tells whether to look for one
+   * at all, and nothing has been written by then. */
   const int checked = !(a->flags & VLOSS_UNCHECKED);
   const int sum_checks = info->kind == VLOSS_BCE && reduced && a->loss && !a->grad && !a->grad_target;
   if (checked && !sum_checks && (status = check_values(a, info, &job, table))) return status;

@@ -91,7 +91,8 @@ typedef enum vloss_status {
   VLOSS_ERROR_LABEL_MODE,
   VLOSS_ERROR_PARAMETER_COUNT, /* more parameters than the loss has, or parameters without a count */
   VLOSS_ERROR_PROBABILITY,     /* a prediction that is no number from 0 to 1; see bad_index */
-  VLOSS_ERROR_VARIANCE         /* a variance below 0; see bad_index */
+  VLOSS_ERROR_VARIANCE,        /* a variance below 0; see bad_index */
+  VLOSS_ERROR_RATE             /* a rate (VLOSS_POISSON_NLL without log_input) below 0; see bad_index */
 } vloss_status;
 
 /* A sentence in English for a status. For the two ISA statuses it names the ISA that was asked for. Never null; valid
@@ -315,8 +316,8 @@ static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *
  *
  *   L1               |d|, gradient sg(d)
  *   MSE              d^2, gradient 2d
- *   SMOOTH_L1        d^2 / (2 beta) where |d| < beta, else |d| - beta/2                       | beta 1, >= 0 (0 is L1)
- *   HUBER            d^2 / 2 where |d| <= delta, else delta (|d| - delta/2)                   | delta 1, > 0
+ *   SMOOTH_L1        d^2 / (2 beta) where |d| < beta, else |d| - beta/2      | beta 1, >= 0 (0 is L1), may be infinite
+ *   HUBER            d^2 / 2 where |d| <= delta, else delta (|d| - delta/2)  | delta 1, > 0, may be infinite
  *   LOG_COSH         log cosh d, gradient tanh d
  *   MAPE             100 |d| / max(|t|, eps)
  *   MSLE             (log(1 + max(p, eps)) - log(1 + max(t, eps)))^2, gradient 0 where p < eps
@@ -332,9 +333,10 @@ static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *
  *                    of t'                                | alpha -1, <= 1; gamma 2, >= 0; label_smoothing 0, in [0, 1]
  *   KL_DIV           p is a log-probability: t (log t - p), 0 at t = 0, NaN at t < 0, gradient -t;
  *                    log_target 1: e^t (t - p), gradient -e^t                                      | log_target 0 or 1
- *   POISSON          p - t log(p + eps)
+ *   POISSON          p - t log(p + eps), NaN at p < -eps, where the gradient is still 1 - t / (p + eps)
  *   POISSON_NLL      log_input 1: e^p - t p, 0: p - t log(p + eps); full 1 adds t log t - t + log(2 pi t) / 2 where
- *                    t > 1                                     | log_input 1 or 0; full 0 or 1; eps 1e-8, >= 0
+ *                    t > 1. A p < 0 with log_input 0: VLOSS_ERROR_RATE; unchecked loss and gradients are NaN
+ *                                                              | log_input 1 or 0; full 0 or 1; eps 1e-8, >= 0
  *   GAUSSIAN_NLL     (log k + d^2 / k) / 2, k = max(v, eps), v = other (variance); full 1 adds log(2 pi) / 2.
  *                    A v < 0: VLOSS_ERROR_VARIANCE; unchecked NaN                      | full 0 or 1; eps 1e-6, > 0
  *   HINGE_EMBEDDING  t = 1: p; t = -1: max(0, margin - p); other t: the sum of both                | margin 1, finite
@@ -442,8 +444,8 @@ typedef struct vloss_loss_args {
   size_t parameter_count;   /* how many of them are given; the rest have their defaults */
 
   vloss_reduction reduction; /* of loss; it decides the scale of the gradients, too */
-  uint32_t flags;            /* VLOSS_UNCHECKED: skip the pass that looks for bad labels, probabilities and variances;
-                                VLOSS_EMPTY_MEAN_ZERO */
+  uint32_t flags;            /* VLOSS_UNCHECKED: skip the pass that looks for bad labels, probabilities, variances and
+                                rates; VLOSS_EMPTY_MEAN_ZERO */
   const void *upstream;      /* gradient of what follows with respect to `loss`, of its shape; null: 1 */
 
   void *loss;         /* one number; rows * columns (dense) or rows * inner of them where the reduction says so */
@@ -456,8 +458,8 @@ typedef struct vloss_loss_args {
                        (VLOSS_PER_ELEMENT): a spread other is VLOSS_ERROR_ARGUMENTS. May be other itself */
   size_t grad_other_stride;
 
-  size_t *bad_index; /* written only with VLOSS_ERROR_LABEL (the row), _PROBABILITY and _VARIANCE (row * columns +
-                        column): the first bad one */
+  size_t *bad_index; /* written only with VLOSS_ERROR_LABEL (the row), _PROBABILITY, _VARIANCE and _RATE (row * columns
+                        + column): the first bad one */
 } vloss_loss_args;
 
 /* Computes what the non-null outputs ask for, in one pass over memory.
@@ -469,9 +471,8 @@ typedef struct vloss_loss_args {
  *   Empty: no elements give VLOSS_SUM 0 and VLOSS_MEAN NaN (0 with VLOSS_EMPTY_MEAN_ZERO); no rows give 0 in the Keras
  *   forms; a row of no columns has the mean NaN. A row loss needs columns: VLOSS_ERROR_NO_CLASSES.
  *   Accuracy (f32): element losses and gradients within 4 ulp of the exact value of the formula away from cancellation
- *   (gradients of BCE_WITH_LOGITS and KERAS_BCE 5, with label smoothing, weights and upstream together). d = p - t is
- *   rounded to float, and infinite beyond its range; pos_weight is good up to 2^64,
- *   and times a target down to 2^-126;
+ *   (gradients of BCE_WITH_LOGITS and KERAS_BCE 5, with label smoothing, weights and upstream together). p - t may be
+ *   beyond the range of float where results are not; pos_weight is good up to 2^64, and times a target down to 2^-126;
  *   sums and means, at any length, within 2 ulp of the exact sum of the losses that VLOSS_NONE gives, where the ulp is
  *   that of the sum of their absolute values. What those losses are off (4 ulp each at most) comes on top; it averages
  *   out unless they are all alike. docs/accuracy.md has the worst measured of each. */

@@ -1,25 +1,41 @@
 /* Negative log-likelihood of a Poisson distribution. log_input: e^p - t p, gradient e^p - t, to the target -p. Else
- * p - t log(p + eps), 1 - t / (p + eps) and -log(p + eps). full adds Stirling's t log t - t + log(2 pi t) / 2 where
- * t > 1, and log t + 1 / (2 t) to the gradient of the target. */
+ * p - t log(p + eps), 1 - t / (p + eps) and -log(p + eps), all NaN where p < 0. full adds Stirling's
+ * t log t - t + log(2 pi t) / 2 where t > 1, and log t + 1 / (2 t) to the gradient of the target. */
 #ifdef VLOSS_KERNELS_LOSS_H
 VFN void poisson_nll_constants(const double *parameters, struct constants *k) {
-  for (int i = 0; i < 3; i++) k->k[i] = (float)parameters[i];
+  k->k[0] = (float)parameters[0];
+  k->k[1] = (float)parameters[1];
+  k->exact[0] = parameters[2];
+  k->careful = parameters[0] == 0 && parameters[2] > 0 && parameters[2] < (double)FLT_MIN;
+}
+
+/* log of a sum >= 0 to two ulp also where it is near 0: log of the rounded sum, and what the rounding lost over it.
+ * Where eps is beyond the floats' range the sum may be, too; times 2^100 it is normal. */
+VFN vf poisson_nll_log(vd sum, int careful) {
+  const vf zero = vset1(0.0f), rounded = dnarrow(sum);
+  const vf lost = vdiv(low_part(sum, rounded), rounded);
+  const vf log = vadd(vln(rounded), vsel(vmand(vgt(rounded, zero), vgt(vset1(INF), rounded)), lost, zero));
+  if (!careful) return log;
+  const dm small = dmand(dgt(sum, dset1(0.0)), dgt(dset1(0x1p-120), sum));
+  return dnarrow(dsel(small, dsub(dlog(dmul(sum, dset1(0x1p100))), dset1(100 * VLOSS_D_LN2_HI)), dwiden(log)));
 }
 
 /* In double but for the logs: there e^p and t times a log overflow only where p or t is infinite. */
 VFN struct derivatives poisson_nll(struct element e, const struct constants *k) {
-  const vf zero = vset1(0.0f), eps = vset1(k->k[2]);
-  const vd p = dwiden(e.p), t = dwiden(e.t), one = dset1(1.0), half = dset1(0.5);
+  const vf zero = vset1(0.0f);
+  const vd t = dwiden(e.t), one = dset1(1.0), half = dset1(0.5);
   vd first, grad;
   vf log;
   if (k->k[0] != 0) {
-    const vd exp = dexp(dmax(dset1(-700.0), dmin(dset1(700.0), p)));
+    const vd p = dwiden(e.p), exp = dexp(dmax(dset1(-700.0), dmin(dset1(700.0), p)));
     first = dsel(dgt(p, dset1(700.0)), dset1((double)INF), exp), log = e.p;
+    first = dsel(dgt(dset1(-104.0), p), dset1(0.0), first); /* what rounds to 0 raises no underflow */
     grad = dsub(first, t);
   } else {
-    const vd sum = dadd(p, dset1((double)k->k[2]));
+    first = dwiden(vsel(vgt(zero, e.p), vset1(NOT_A_NUMBER), e.p));
+    const vd sum = dadd(first, dset1(k->exact[0]));
     const dm nothing = dmand(deq(t, dset1(0.0)), deq(sum, dset1(0.0)));
-    first = p, log = vln_sum(e.p, eps);
+    log = poisson_nll_log(sum, !e.fast && k->careful);
     grad = dsub(one, dsel(nothing, t, ddiv(t, sum)));
   }
   vd loss = dnfma(t, dwiden(vfactor(e.t, log)), first);
@@ -42,7 +58,8 @@ VFN struct derivatives poisson_nll(struct element e, const struct constants *k) 
 FORMULA struct formula poisson_nll_formula(real p, real t, real other, const double *parameters) {
   (void)other;
   const int log_input = parameters[0] != 0, full = parameters[1] != 0;
-  const real exp_p = exp(p), sum = p + (real)(float)parameters[2], log_sum = log(sum), log_t = log(t);
+  const real exp_p = exp(p), log_t = log(t);
+  const real sum = (p < 0 ? (real)__builtin_nan("") : p) + (real)parameters[2], log_sum = log(sum);
   const real log_p = log_input ? p : log_sum, first = log_input ? exp_p : p;
   const real term = t == 0 && fabs(log_p) == (real)INFINITY ? 0 : t * log_p;
   const real quotient = t == 0 && sum == 0 ? 0 : t / sum, log_2_pi = (real)1.83787706640934548356L;

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "losses.h"
 #include "refusals.h"
@@ -184,6 +185,7 @@ static void refuse_parameters(struct refusals *refusals) {
     const double infinity = (double)INFINITY,
                  outside[] = {(double)NAN, infinity, -infinity, next_to(p->minimum, false), next_to(p->maximum, true)};
     for (size_t k = 0; k < sizeof outside / sizeof *outside; k++) {
+      if (p->maximum == infinity && (k == 1 || k == 4)) continue; /* nothing is above infinity */
       ANSWERS_TO(p->name, p->error, arena.parameters[i] = outside[k]);
       ANSWERS_TO(p->name, p->error, arena.parameters[i] = outside[k]; a.parameter_count = i + 1);
       ANSWERS_TO(p->name, p->error, arena.parameters[i] = outside[k]; a.rows = 0);
@@ -333,6 +335,9 @@ static void refuse_probabilities(struct refusals *refusals) {
             arena.prediction[7] = 2);
   BAD_VALUE(VLOSS_ERROR_PROBABILITY, 70, a.rows = 32; a.reduction = VLOSS_MEAN; a.grad = a.grad_target = NULL;
             a.weights = NULL; arena.prediction[70] = -0x1p-149f);
+  /* Where one gradient is written beside it. */
+  BAD_VALUE(VLOSS_ERROR_PROBABILITY, 7, a.reduction = VLOSS_SUM; a.grad = NULL; arena.prediction[7] = 2);
+  BAD_VALUE(VLOSS_ERROR_PROBABILITY, 7, a.reduction = VLOSS_SUM; a.grad_target = NULL; arena.prediction[7] = 2);
   ANSWERS(VLOSS_OK, a.prediction_stride = COLUMNS + 2; arena.prediction[COLUMNS + 1] = 2); /* in a gap */
   ANSWERS(VLOSS_OK, arena.prediction[0] = 0; arena.prediction[1] = 1; arena.prediction[2] = -0.0f);
   ANSWERS(VLOSS_OK, arena.target[0] = -3; arena.target[1] = NAN);
@@ -348,6 +353,35 @@ static void refuse_variances(struct refusals *refusals) {
   BAD_VALUE(VLOSS_ERROR_VARIANCE, 0, a.other_spread = VLOSS_PER_CALL; a.grad_other = NULL; arena.other[0] = -1);
   ANSWERS(VLOSS_OK, a.other_spread = VLOSS_PER_CALL; a.grad_other = NULL; arena.other[1] = -1); /* beyond it */
   ANSWERS(VLOSS_OK, arena.other[0] = 0; arena.other[1] = -0.0f; arena.other[2] = NAN; arena.other[3] = INFINITY);
+}
+
+static void refuse_rates(struct refusals *refusals) {
+/* Parameter 0 is log_input. */
+#define BAD_RATE(index, set) BAD_VALUE(VLOSS_ERROR_RATE, index, arena.parameters[0] = 0; set)
+  BAD_RATE(0, arena.prediction[0] = -0x1p-149f);
+  BAD_RATE(23, arena.prediction[23] = -INFINITY);
+  BAD_RATE(7, a.prediction_stride = COLUMNS + 2; arena.prediction[COLUMNS + 3] = -1e-9f);
+  BAD_RATE(70, a.rows = 32; arena.prediction[70] = -1);
+  BAD_RATE(7, a.reduction = VLOSS_SUM; a.grad = a.grad_target = NULL; arena.prediction[7] = -1);
+  ANSWERS(VLOSS_OK, arena.parameters[0] = 0; arena.prediction[0] = NAN; arena.prediction[1] = -0.0f);
+  ANSWERS(VLOSS_OK, arena.parameters[0] = 0; arena.prediction[0] = INFINITY);
+  ANSWERS(VLOSS_OK, arena.parameters[0] = 1; arena.prediction[0] = -1);
+  ANSWERS(VLOSS_OK, arena.parameters[0] = 0; arena.prediction[0] = -1; a.flags = VLOSS_UNCHECKED);
+}
+
+/* Rows of nothing, as many as numbers go: a call that looked at each would not end before the alarm. */
+static void refuse_nothing(struct refusals *refusals) {
+  alarm(60);
+  for (int i = 0; i < 4; i++) {
+    const vloss_spread spread = (vloss_spread)i;
+    if (spread != VLOSS_PER_ELEMENT && !takes(VLOSS_OTHER_SPREADS)) continue;
+    ANSWERS_TO("rows of nothing", VLOSS_OK, a.columns = 0; a.rows = (size_t)1 << 58; a.reduction = VLOSS_MEAN;
+               a.weights = NULL; a.upstream = NULL; a.grad_target = a.grad_other = NULL;
+               a.prediction_stride = a.target_stride = a.grad_stride = 4; a.other_spread = spread;
+               a.other_stride = spread == VLOSS_PER_ELEMENT && takes(VLOSS_TAKES_OTHER) ? 4 : 0;
+               if (spread == VLOSS_PER_ROW) a.other = NULL);
+  }
+  alarm(0);
 }
 
 /* Argument structs of older and newer programs. */
@@ -383,4 +417,6 @@ void loss_refuse(struct refusals *refusals) {
   if (labelled()) refuse_labels(refusals);
   if (loss->prediction == STRICT_PROBABILITY) refuse_probabilities(refusals);
   if (loss->other == VARIANCE) refuse_variances(refusals);
+  if (info->kind == VLOSS_POISSON_NLL) refuse_rates(refusals);
+  if (!by_rows()) refuse_nothing(refusals);
 }
