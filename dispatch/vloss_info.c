@@ -62,8 +62,9 @@ static void print_parameter(const vloss_parameter_info *p) {
     printf("any finite number\n");
   else if (p->minimum == -high)
     printf("at most %g\n", p->maximum);
-  else if (p->maximum == high)
-    printf("%s %g\n", p->above_minimum ? "above" : "at least", p->minimum);
+  else if (p->maximum >= high)
+    printf("%s %g%s\n", p->above_minimum ? "above" : "at least", p->minimum,
+           p->maximum > high ? ", infinity included" : "");
   else
     printf("from %g to %g\n", p->minimum, p->maximum);
 }

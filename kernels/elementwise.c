@@ -139,9 +139,15 @@ static int is_finite(vd lanes) { return !vany(vnan(dnarrow(dsub(lanes, lanes))))
 struct running_total {
   vd finite, special;
   int any_special;
+  size_t pairs; /* vectors of pairs in `finite` */
 };
 static void add_block(struct running_total *sum, vd lanes, const float *losses, size_t n) {
-  if (!is_finite(lanes)) lanes = widened_sum(sum->finite, losses, n); /* a pair may overflow where the sum does not */
+  if (is_finite(lanes)) {
+    sum->finite = lanes;
+    sum->pairs += (n + 31) / 32;
+    return;
+  }
+  lanes = widened_sum(sum->finite, losses, n); /* a pair may overflow where the sum does not */
   if (is_finite(lanes)) {
     sum->finite = lanes;
   } else {
@@ -149,8 +155,10 @@ static void add_block(struct running_total *sum, vd lanes, const float *losses, 
     sum->any_special = 1;
   }
 }
-static double total_of(const struct running_total *sum) {
-  return sum->any_special ? dsum(sum->finite) + dsum(sum->special) : dsum(sum->finite);
+static double total_of(const struct running_total *sum, int product) {
+  const double start = product ? 16 * (double)PAIR_START * (double)sum->pairs : 0.0;
+  const double finite = dsum(sum->finite) - start;
+  return sum->any_special ? finite + dsum(sum->special) : finite;
 }
 
 void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_loss *loss) {
@@ -161,15 +169,16 @@ void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_lo
   const int past_cache = total * sizeof(float) > STREAM_BYTES, staged = job->staged_results || past_cache;
   const int factors = job->weights.p || job->upstream.p || (grads && !may_round_before(job->grad_scale));
   careful_function *const careful = factors ? loss->weighted : grads ? loss->everything : loss->losses;
-  fast_function *const fast = job->loss || other_grads || factors ? NULL : job->grad.p ? loss->sum_and_grad : loss->sum;
   struct block b = {.grad_scale = job->grad_scale};
   loss->constants(job->parameters, &b.k);
+  fast_function *fast = job->grad.p ? loss->sum_and_grad : loss->sum;
+  if (job->loss || other_grads || factors || b.k.careful) fast = NULL;
   /* Whether a fast function can have all elements at once. */
   const int aligned = (uintptr_t)job->grad.p % 64 == 0;
   const int one_run = fast && !job->staged_results && (!past_cache || aligned) && all_contiguous(job, total);
   b.past_cache = past_cache && one_run;
 
-  struct running_total sum = {dset1(0.0), dset1(0.0), 0};
+  struct running_total sum = {dset1(0.0), dset1(0.0), 0, 0};
   vd row_sum = dset1(0.0);
   size_t careful_until = 0;
   for (size_t first = 0, done; first < total; first += done) {
@@ -181,6 +190,7 @@ void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_lo
       b.n = one_run ? total - first : block;
       place_block(&b, job, at, staged && !one_run, &buffers);
       done = fast(&b, &sum.finite);
+      sum.pairs += (done + 31) / 32;
       if (!done) careful_until = first + FAST_ELEMENTS;
     }
     if (!done) {
@@ -199,5 +209,5 @@ void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_lo
     if (sum.any_special && !grads && !job->loss && dsum(sum.special) != dsum(sum.special)) break; /* NaN stays NaN */
   }
   if (past_cache) vstream_end();
-  job->total = total_of(&sum);
+  job->total = total_of(&sum, loss->product);
 }

@@ -28,7 +28,10 @@ struct block {
 };
 
 /* The sum of a block's losses is in 16 lanes, which add up, in double, the pairs e[32 i + j] + e[32 i + j + 16] rounded
- * to float. One rounding a pair is at most half an ulp of what it adds to. */
+ * to float. One rounding a pair is at most half an ulp of what it adds to. Where a loss is a product, fused
+ * multiplications form the pair, each rounding once; it starts at PAIR_START, so that no product of small factors is a
+ * denormal, and PAIR_START times the number of pairs is subtracted in the end. */
+#define PAIR_START 0x1p-126f
 typedef size_t fast_function(const struct block *b, vd *sum);
 typedef vd careful_function(const struct block *b, vd sum);
 
@@ -36,6 +39,7 @@ struct elementwise_loss {
   void (*constants)(const double *parameters, struct constants *k);
   fast_function *sum, *sum_and_grad;
   careful_function *losses, *everything, *weighted;
+  int product; /* the pairs of sums start at PAIR_START */
 };
 
 /* 1 is a valid probability, label and variance: what lies beyond a tail is harmless. */
@@ -60,7 +64,8 @@ static int all_finite(vd lanes) {
 
 /* The lanes plus a pair. Losses that are never negative are added times 2^-896 (dsplit_positive). */
 BLOCK_INLINE vd fast_pair_added(vd lanes, struct derivatives low, struct derivatives high) {
-  const vf pairs = vadd(low.loss.rounded, high.loss.rounded);
+  const vf pairs = low.product ? vfma(high.a, high.b, vfma(low.a, low.b, vset1(PAIR_START)))
+                               : vadd(low.loss.rounded, high.loss.rounded);
   return dadd(lanes, low.negative ? dwiden(pairs) : dsplit_positive(pairs));
 }
 
@@ -74,6 +79,7 @@ BLOCK_INLINE vd fast_added(vd lanes, const struct block *b, const struct constan
     const struct element e_high = {vload(b->p + i + 16), vload(b->t + i + 16), operand_or_1_at(b->other, i + 16, 16),
                                    1};
     const struct derivatives low = element(e_low, k), high = element(e_high, k);
+    if (low.product) lanes = fast_pair_added(lanes, low, high); /* here or below: as fewer registers are needed */
     if (grad) {
       const vf grad_low = vmul(low.grad.rounded, scale), grad_high = vmul(high.grad.rounded, scale);
       if (b->past_cache) {
@@ -84,20 +90,58 @@ BLOCK_INLINE vd fast_added(vd lanes, const struct block *b, const struct constan
         vstore(b->grad + i + 16, grad_high);
       }
     }
-    lanes = fast_pair_added(lanes, low, high);
+    if (!low.product) lanes = fast_pair_added(lanes, low, high);
   }
   return lanes;
 }
 
+/* The first n lanes, and 0. */
+BLOCK_INLINE vf first_lanes(vf v, size_t n) {
+  return n < 16 ? vsel(vigt(viset1((int32_t)n), lane_numbers()), v, vset1(0.0f)) : v;
+}
+
+/* The pair plus a vector of n losses. Weighted ones are rounded. */
+BLOCK_INLINE vf pair_plus(vf pair, size_t n, struct derivatives d, vf loss, int factors) {
+  return d.product && !factors ? vfma(first_lanes(d.a, n), d.b, pair) : vadd(pair, first_lanes(loss, n));
+}
+
+/* What a fast function multiplies the sum by, and back. */
+#define SHRINK(negative) dset1((negative) ? 1 : 0x1p-896)
+#define GROW(negative) dset1((negative) ? 1 : 0x1p896)
+
+/* The fewer than 32 elements from i to the end of a block; out of line, so that the loop has the registers for itself.
+ * Returns how many were done: none where the sum is not finite. */
+BLOCK_INLINE size_t fast_rest(const struct block *b, size_t i, vd *sum, element_function *element) {
+  const struct constants k = b->k;
+  const vf scale = vset1((float)b->grad_scale);
+  vf pairs = vset1(0.0f);
+  vd lanes = *sum;
+  for (size_t half = 0; half < 32; half += 16) {
+    const size_t left = i + half < b->n ? b->n - i - half : 0, n = left < 16 ? left : 16, at = left ? i + half : i;
+    const struct element e = {operand_at(b->p, at, n), operand_at(b->t, at, n), operand_or_1_at(b->other, at, n), 1};
+    const struct derivatives d = element(e, &k);
+    if (b->grad) result_at(b->grad, at, n, vmul(d.grad.rounded, scale));
+    if (half == 0) pairs = vset1(d.product ? PAIR_START : 0.0f);
+    pairs = pair_plus(pairs, n, d, d.loss.rounded, 0);
+    if (half == 0) continue;
+    const vd shrunk = dmul(lanes, SHRINK(d.negative));
+    lanes = dmul(dadd(shrunk, d.negative ? dwiden(pairs) : dsplit_positive(pairs)), GROW(d.negative));
+  }
+  if (!all_finite(lanes)) return 0;
+  *sum = lanes;
+  return b->n - i;
+}
+
 /* Any number of elements, FAST_ELEMENTS at a time, until the sum is not finite, which -0 is taken for where losses are
- * not negative; and no tail shorter than 32, which the careful function does. Returns how many were done. */
-BLOCK_INLINE size_t fast_blocks(const struct block *b, vd *sum, element_function *element, int grad) {
+ * not negative. Returns how many were done. */
+typedef size_t rest_function(const struct block *b, size_t i, vd *sum);
+BLOCK_INLINE size_t fast_blocks(const struct block *b, vd *sum, element_function *element, rest_function *rest,
+                                int grad) {
   const struct constants k = b->k; /* a copy: no store can change it */
   const int negative = element((struct element){vset1(0.0f), vset1(0.0f), vset1(0.0f), 1}, &k).negative;
-  const double shrink = negative ? 1 : 0x1p-896, grow = negative ? 1 : 0x1p896;
   if (!negative && vany(vgt(vset1(0.0f), dnarrow(*sum)))) return 0;
   struct block part = *b;
-  vd lanes = dmul(*sum, dset1(shrink));
+  vd lanes = dmul(*sum, SHRINK(negative));
   size_t i = 0;
   while (b->n - i >= 32) {
     const size_t n = b->n - i < FAST_ELEMENTS ? (b->n - i) / 32 * 32 : FAST_ELEMENTS;
@@ -106,12 +150,12 @@ BLOCK_INLINE size_t fast_blocks(const struct block *b, vd *sum, element_function
     if (b->other) part.other = b->other + i;
     if (grad) part.grad = b->grad + i;
     lanes = fast_added(lanes, &part, &k, n, element, grad);
-    const vd grown = dmul(lanes, dset1(grow));
-    if (!all_finite(grown)) break;
+    const vd grown = dmul(lanes, GROW(negative));
+    if (!all_finite(grown)) return i;
     *sum = grown;
     i += n;
   }
-  return i;
+  return i < b->n ? i + rest(b, i, sum) : i;
 }
 
 /* ---- Careful ----------------------------------------------------------------------------------------------------- */
@@ -121,7 +165,7 @@ struct wanted {
   int grads, factors;
 };
 
-/* Writes what is wanted of elements i .. i + n - 1 of a block. Returns their losses, 0 beyond n. */
+/* Writes what is wanted of elements i .. i + n - 1 of a block. Returns their losses. */
 BLOCK_INLINE vf written(const struct block *b, size_t i, size_t n, struct derivatives d, struct wanted wanted) {
   vf loss;
   if (wanted.factors) {
@@ -139,11 +183,6 @@ BLOCK_INLINE vf written(const struct block *b, size_t i, size_t n, struct deriva
     loss = canonical(d.loss.rounded);
   }
   if (b->loss) result_at(b->loss, i, n, loss);
-  if (n < 16) {
-    float lanes[16];
-    vstore(lanes, loss);
-    loss = vtail(lanes, n, 0.0f);
-  }
   return loss;
 }
 
@@ -151,35 +190,39 @@ BLOCK_INLINE vf written(const struct block *b, size_t i, size_t n, struct deriva
 BLOCK_INLINE vd careful_block(const struct block *b, vd sum, element_function *element, struct wanted wanted) {
   const struct constants k = b->k; /* copies: no store can change them */
   const struct block copy = *b;
-  vf low = vset1(0.0f);
+  vf pair = vset1(0.0f);
   for (size_t i = 0; i < copy.n; i += 16) {
     const size_t n = copy.n - i < 16 ? copy.n - i : 16;
     const struct element e = {operand_at(copy.p, i, n), operand_at(copy.t, i, n), operand_or_1_at(copy.other, i, n), 0};
     const struct derivatives d = element(e, &k);
     const vf loss = written(&copy, i, n, d, wanted);
-    if (i % 32 == 0 && i + 16 < copy.n) {
-      low = loss;
-    } else {
-      const vf pairs = i % 32 ? vadd(low, loss) : vadd(loss, vset1(0.0f));
-      sum = dadd(sum, d.negative ? dwiden(pairs) : dsplit(pairs));
-    }
+    if (i % 32 == 0) pair = vset1(d.product ? PAIR_START : 0.0f);
+    pair = pair_plus(pair, n, d, loss, wanted.factors);
+    if (i % 32 || i + 16 >= copy.n) sum = dadd(sum, d.negative ? dwiden(pair) : dsplit(pair));
   }
   return sum;
 }
 
-#define ELEMENTWISE_LOSS(name)                                                                               \
-  static size_t name##_sum(const struct block *b, vd *sum) { return fast_blocks(b, sum, name, 0); }          \
-  static size_t name##_sum_and_grad(const struct block *b, vd *sum) { return fast_blocks(b, sum, name, 1); } \
-  static vd name##_losses(const struct block *b, vd sum) {                                                   \
-    return careful_block(b, sum, name, (struct wanted){0, 0});                                               \
-  }                                                                                                          \
-  static vd name##_everything(const struct block *b, vd sum) {                                               \
-    return careful_block(b, sum, name, (struct wanted){1, 0});                                               \
-  }                                                                                                          \
-  static vd name##_weighted(const struct block *b, vd sum) {                                                 \
-    return careful_block(b, sum, name, (struct wanted){1, 1});                                               \
-  }                                                                                                          \
-  const struct elementwise_loss KERNEL(name) = {name##_constants, name##_sum,        name##_sum_and_grad,    \
-                                                name##_losses,    name##_everything, name##_weighted};
+#define ELEMENTWISE_LOSS(name) ELEMENTWISE_LOSS_OF(name, 0)
+#define PRODUCT_LOSS(name) ELEMENTWISE_LOSS_OF(name, 1)
+#define ELEMENTWISE_LOSS_OF(name, product)                                                                       \
+  static __attribute__((noinline)) size_t name##_rest(const struct block *b, size_t i, vd *sum) {                \
+    return fast_rest(b, i, sum, name);                                                                           \
+  }                                                                                                              \
+  static size_t name##_sum(const struct block *b, vd *sum) { return fast_blocks(b, sum, name, name##_rest, 0); } \
+  static size_t name##_sum_and_grad(const struct block *b, vd *sum) {                                            \
+    return fast_blocks(b, sum, name, name##_rest, 1);                                                            \
+  }                                                                                                              \
+  static vd name##_losses(const struct block *b, vd sum) {                                                       \
+    return careful_block(b, sum, name, (struct wanted){0, 0});                                                   \
+  }                                                                                                              \
+  static vd name##_everything(const struct block *b, vd sum) {                                                   \
+    return careful_block(b, sum, name, (struct wanted){1, 0});                                                   \
+  }                                                                                                              \
+  static vd name##_weighted(const struct block *b, vd sum) {                                                     \
+    return careful_block(b, sum, name, (struct wanted){1, 1});                                                   \
+  }                                                                                                              \
+  const struct elementwise_loss KERNEL(name) = {                                                                 \
+      name##_constants, name##_sum, name##_sum_and_grad, name##_losses, name##_everything, name##_weighted, product};
 
 #endif

@@ -16,6 +16,8 @@
 /* What a loss makes of its parameters before the loop: NAME_constants. */
 struct constants {
   float k[8];
+  double exact[2]; /* parameters as given, for what is not rounded */
+  int careful;     /* some parameter is no normal float: the fast functions, which know floats only, stay away */
 };
 
 /* ---- Elementwise: struct derivatives NAME(struct element e, const struct constants *k). What the loop does not need
@@ -34,6 +36,8 @@ struct result {
 };
 struct derivatives {
   struct result loss, grad, grad_target, grad_other;
+  vf a, b;      /* the loss of a product is a b >= 0: sums add it before it is rounded */
+  int product;  /* constant */
   int negative; /* constant: the loss may be below 0. If not, a -0 costs time, nothing else */
 };
 
@@ -52,6 +56,38 @@ VFN vf vsign(vf d) {
 VFN struct result of_float(vf v) { return (struct result){v, dwiden(v)}; }
 VFN struct result of_product(vf a, vf b) { return (struct result){vmul(a, b), dmul(dwiden(a), dwiden(b))}; }
 VFN struct result of_double(vd v) { return (struct result){dnarrow(v), v}; }
+
+VFN vd dmagnitude(vd v) { return dmax(dsub(dset1(0.0), v), v); }
+VFN dm dinfinite(vd v) { return deq(dmagnitude(v), dset1((double)INF)); }
+/* v clamped to [-limit, limit]; NaN passes. */
+VFN vd dclamp(vd v, double limit) { return dmax(dset1(-limit), dmin(dset1(limit), v)); }
+/* v rounded to float. What rounds to 0 is 0 before that: so a result that is 0 raises no underflow. */
+VFN vf narrowed(vd v) {
+  return dnarrow(dsel(dgt(dset1(0x1.0000000000001p-150), dmagnitude(v)), dmul(v, dset1(0.0)), v));
+}
+VFN struct result careful_double(vd v) { return (struct result){narrowed(v), v}; }
+/* a - b: what it is as a float, d, but where that is infinite. */
+VFN vd difference(vf a, vf b, vf d) {
+  const vd wide = dwiden(d);
+  return dsel(dinfinite(wide), dsub(dwiden(a), dwiden(b)), wide);
+}
+/* What float arithmetic made of a result whose value is x: x before the rounding, as far as that agrees with it, and
+ * where it is infinite or has lost digits to the end of the range. */
+VFN struct result kept(vf rounded, vd x) {
+  const vd wide = dwiden(rounded), size = dmagnitude(wide);
+  const dm infinite = deq(size, dset1((double)INF)), lost = dmor(infinite, dgt(dset1(0x1p-126), size));
+  const vf narrow = narrowed(x);
+  return (struct result){vsel(veq(vabs(rounded), vset1(INF)), narrow, rounded),
+                         dsel(dmor(lost, deq(dwiden(narrow), wide)), x, wide)};
+}
+/* What a careful evaluation of a product hands on to sums: its factors as floats, as the fast one has them; or the
+ * loss, where parameters allow no fast one. */
+VFN struct derivatives careful_product(struct derivatives d, vf a, vf b, const struct constants *k) {
+  d.product = 1;
+  d.a = k->careful ? d.loss.rounded : a;
+  d.b = k->careful ? vset1(1.0f) : b;
+  return d;
+}
 VFN struct result negated(struct result r) { return (struct result){vneg(r.rounded), dsub(dset1(0.0), r.exact)}; }
 
 /* ---- Row losses: double NAME(const struct row *r) returns the loss of the row, without its weight, and writes the
@@ -97,14 +133,14 @@ VFN vf vscaled(vf v, vf factor) {
 /* The same of what is not rounded yet: rounded once. */
 VFN vf times_factor(vd v, vd factor) {
   const vd zero = dset1(0.0), zero_times = dsel(dnan(v), v, zero);
-  return canonical(dnarrow(dsel(deq(factor, zero), zero_times, dmul(v, factor))));
+  return canonical(narrowed(dsel(deq(factor, zero), zero_times, dmul(v, factor))));
 }
 /* The same for a factor that may be applied after the rounding, as the fast functions do; but for what that made
  * infinite. */
 VFN vf times_scale(struct result r, double scale) {
   const vf product = vmul(r.rounded, vset1((float)scale));
   if (__builtin_expect(vany(veq(vabs(r.rounded), vset1(INF))), 0))
-    return canonical(vsel(veq(vabs(r.rounded), vset1(INF)), dnarrow(dmul(r.exact, dset1(scale))), product));
+    return canonical(vsel(veq(vabs(r.rounded), vset1(INF)), narrowed(dmul(r.exact, dset1(scale))), product));
   return canonical(product);
 }
 /* Writes a gradient that has its factor; put() multiplies it, too. */

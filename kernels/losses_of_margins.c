@@ -9,6 +9,6 @@
 
 ELEMENTWISE_LOSS(hinge_embedding)
 ELEMENTWISE_LOSS(hinge)
-ELEMENTWISE_LOSS(squared_hinge)
+PRODUCT_LOSS(squared_hinge)
 ELEMENTWISE_LOSS(soft_margin)
 ELEMENTWISE_LOSS(margin_ranking)

@@ -21,9 +21,16 @@ VFN vf hinge_slope(vf z, vf t, int fast) {
   return vsel(vgt(zero, z), zero, vsub(fast ? zero : vmin(zero, z), t));
 }
 
+/* max(0, z) in double, where z is beyond the floats. NaN passes. */
+VFN vd hinge_beyond(vf label, struct element e) {
+  return dmax(dset1(0.0), dnfma(dwiden(label), dwiden(vfactor(label, e.p)), dset1(1.0)));
+}
+
 VFN struct derivatives hinge(struct element e, const struct constants *k) {
-  const vf label = hinge_label(e.t, k), z = hinge_slack(label, e);
-  return (struct derivatives){.loss = of_float(vpositive(z)), .grad = of_float(hinge_slope(z, label, e.fast))};
+  const vf label = hinge_label(e.t, k), z = hinge_slack(label, e), loss = vpositive(z);
+  const vf grad = hinge_slope(z, label, e.fast);
+  if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad};
+  return (struct derivatives){.loss = kept(loss, hinge_beyond(label, e)), .grad = of_float(grad)};
 }
 #endif
 

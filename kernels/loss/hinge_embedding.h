@@ -1,26 +1,37 @@
 /* Hinge embedding: p for t = 1, max(0, margin - p) for t = -1, and for any other t the sum of both, which is
  * max(margin, p). Gradient 1, -[margin - p >= 0], or the sum of both. */
 #ifdef VLOSS_KERNELS_LOSS_H
+/* The margin is k0 + k1, two floats, since margin - p may be much smaller than what one rounds away. No -0: the sign of
+ * margin - p counts. */
 VFN void hinge_embedding_constants(const double *parameters, struct constants *k) {
-  k->k[0] = (float)parameters[0] + 0.0f; /* no -0: the sign of margin - p counts */
+  k->k[0] = (float)parameters[0] + 0.0f;
+  k->k[1] = (float)(parameters[0] - (double)k->k[0]);
+  k->exact[0] = parameters[0];
 }
 
 VFN struct derivatives hinge_embedding(struct element e, const struct constants *k) {
-  const vf one = vset1(1.0f), margin = vset1(k->k[0]), slack = vsub(margin, e.p);
+  const vf one = vset1(1.0f), margin = vset1(k->k[0]);
+  vf slack = vsub(margin, e.p);
+  if (k->k[1] != 0) slack = vadd(slack, vset1(k->k[1]));
   const vm similar = veq(e.t, one), dissimilar = veq(e.t, vset1(-1.0f));
   const vf both = e.fast ? vset1(NOT_A_NUMBER) : vpoisoned(vmax(margin, e.p), e.t);
   const vf loss = vsel(similar, e.p, vsel(dissimilar, vpositive(slack), both));
   const vf beyond = vfloat(viand(visra(vbits(slack), 31), vbits(one))); /* 1 where p > margin, else 0 */
   const vf grad = vsel(similar, one, vsub(beyond, vsel(dissimilar, one, vset1(0.0f))));
-  return (struct derivatives){
-      .loss = of_float(loss), .grad = of_float(e.fast ? grad : vpoisoned(grad, loss)), .negative = 1};
+  if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad, .negative = 1};
+  /* Of finite p only margin - p is beyond the floats. */
+  const vd p = dwiden(e.p), wide = dwiden(loss);
+  const dm overflow = dmand(dinfinite(wide), dgt(dset1((double)INF), dmagnitude(p)));
+  return (struct derivatives){.loss = {loss, dsel(overflow, dsub(dset1(k->exact[0]), p), wide)},
+                              .grad = of_float(vpoisoned(grad, loss)),
+                              .negative = 1};
 }
 #endif
 
 #ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula hinge_embedding_formula(real p, real t, real other, const double *parameters) {
   (void)other;
-  const real margin = (real)(float)parameters[0], slack = margin - p, hinge = slack < 0 ? 0 : slack,
+  const real margin = (real)parameters[0], slack = margin - p, hinge = slack < 0 ? 0 : slack,
              slope = slack < 0 ? 0 : -1;
   const real loss = t == 1 ? p : t == -1 ? hinge : p <= margin ? margin : p; /* p + hinge */
   const real grad = t == 1 ? 1 : t == -1 ? slope : 1 + slope;

@@ -1,21 +1,31 @@
 /* Huber: d^2 / 2 for |d| <= delta, else delta (|d| - delta/2), d = p - t. Gradient d, or delta sg(d). With c =
  * d clamped to [-delta, delta] both cases are c (d - c/2), and nothing overflows that need not. */
 #ifdef VLOSS_KERNELS_LOSS_H
-VFN void huber_constants(const double *parameters, struct constants *k) { k->k[0] = (float)parameters[0]; }
+/* An infinite delta is as good as 2^1000: beyond what doubles make of d. */
+VFN void huber_constants(const double *parameters, struct constants *k) {
+  const double delta = parameters[0];
+  k->k[0] = (float)delta;
+  k->exact[0] = delta < 0x1p1000 ? delta : 0x1p1000;
+  k->careful = delta < (double)FLT_MIN;
+}
 
 VFN struct derivatives huber(struct element e, const struct constants *k) {
-  const vf d = vsub(e.p, e.t), clamped = vclamp(d, vset1(k->k[0]));
-  const vf loss = vmul(clamped, vnfma(vset1(0.5f), clamped, d)), grad = e.fast ? clamped : vpoisoned(clamped, d);
-  return (struct derivatives){
-      .loss = of_float(e.fast ? loss : vabs(loss)), .grad = of_float(grad), .grad_target = of_float(vneg(grad))};
+  const vf d = vsub(e.p, e.t), a = vclamp(d, vset1(k->k[0])), b = vnfma(vset1(0.5f), a, d);
+  if (e.fast) return (struct derivatives){.grad.rounded = a, .a = a, .b = b, .product = 1};
+  const vd wide = difference(e.p, e.t, d), clamped = dclamp(wide, k->exact[0]);
+  const vd in_floats = dmul(dwiden(a), dwiden(b)), in_doubles = dmul(clamped, dnfma(dset1(0.5), clamped, wide));
+  const vd loss = k->careful ? in_doubles : dsel(dinfinite(dwiden(d)), in_doubles, in_floats);
+  const struct result grad = careful_double(clamped);
+  return careful_product((struct derivatives){.loss = careful_double(loss), .grad = grad, .grad_target = negated(grad)},
+                         a, b, k);
 }
 #endif
 
 #ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula huber_formula(real p, real t, real other, const double *parameters) {
   (void)other;
-  const real d = p - t, a = fabs(d), delta = (real)(float)parameters[0];
-  const real loss = a > delta ? delta * (a - delta / 2) : d * d / 2;
+  const real d = p - t, a = fabs(d), delta = (real)parameters[0];
+  const real loss = a > delta ? delta * (a - delta / 2) : d * d / 2; /* an infinite delta: never more */
   const real grad = d > delta ? delta : d < -delta ? -delta : d;
   return (struct formula){.loss = {loss, 0}, .grad = {grad, 0}, .grad_target = {-grad, 0}};
 }

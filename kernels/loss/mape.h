@@ -8,7 +8,11 @@ VFN struct derivatives mape(struct element e, const struct constants *k) {
   const vf d = vsub(e.p, e.t), a = vabs(d), zero = vset1(0.0f);
   /* A normal number for every finite t. */
   const vf slope = vdiv(vset1(100.0f), vmax(vset1(KERAS_EPS), vabs(e.t)));
-  return (struct derivatives){.loss = of_product(a, slope), .grad = of_float(vsigned(vsel(vgt(a, zero), slope, a), d))};
+  return (struct derivatives){.loss = careful_double(dmul(dmagnitude(difference(e.p, e.t, d)), dwiden(slope))),
+                              .grad = of_float(vsigned(vsel(vgt(a, zero), slope, a), d)),
+                              .a = a,
+                              .b = slope,
+                              .product = 1};
 }
 #endif
 

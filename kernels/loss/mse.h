@@ -4,8 +4,15 @@ VFN void mse_constants(const double *parameters, struct constants *k) { (void)pa
 
 VFN struct derivatives mse(struct element e, const struct constants *k) {
   (void)k;
-  const vf d = vsub(e.p, e.t), grad = vadd(d, d);
-  return (struct derivatives){.loss = of_product(d, d), .grad = of_float(grad), .grad_target = of_float(vneg(grad))};
+  const vf d = vsub(e.p, e.t);
+  const vd wide = difference(e.p, e.t, d);
+  const struct result grad = {vadd(d, d), dadd(wide, wide)};
+  return (struct derivatives){.loss = careful_double(dmul(wide, wide)),
+                              .grad = grad,
+                              .grad_target = negated(grad),
+                              .a = d,
+                              .b = d,
+                              .product = 1};
 }
 #endif
 

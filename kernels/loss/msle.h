@@ -18,10 +18,12 @@ VFN struct derivatives msle(struct element e, const struct constants *k) {
   const vd distance = dmax(dsub(dset1(0.0), d), d), log = msle_log1p(ddiv(distance, dadd(one, dmin(p, t))));
   /* For infinite p any finite log: 0 times infinity is 0 here. */
   const vd factor = dsel(deq(p, dset1((double)INF)), dmin(one, log), log);
-  const vf slope = dnarrow(ddiv(dadd(factor, factor), dadd(one, p)));
+  const vd slope = ddiv(dadd(factor, factor), dadd(one, p)), nothing = dset1(0.0);
+  const vd signed_slope = dsel(dgt(nothing, d), dsub(nothing, slope), slope);
   return (struct derivatives){
       .loss = of_double(dmul(log, log)),
-      .grad = of_float(vsel(vgt(eps, e.p), vmin(zero, dnarrow(log)), vsigned(slope, dnarrow(d))))};
+      .grad = {vsel(vgt(eps, e.p), vmin(zero, dnarrow(log)), vsigned(dnarrow(slope), dnarrow(d))),
+               dsel(dgt(dset1((double)KERAS_EPS), dwiden(e.p)), dmin(nothing, log), signed_slope)}};
 }
 #endif
 

@@ -5,14 +5,17 @@ VFN void poisson_constants(const double *parameters, struct constants *k) { (voi
 
 VFN struct derivatives poisson(struct element e, const struct constants *k) {
   (void)k;
-  const vf eps = vset1(KERAS_EPS), sum = vadd(e.p, eps), zero = vset1(0.0f);
+  const vf eps = vset1(KERAS_EPS), sum = vadd(e.p, eps), zero = vset1(0.0f), log = vln_sum(e.p, eps);
   /* p - t + eps; at p = inf the gradient is 1, but NaN if t is infinite, too. */
   const vf over = vsel(veq(sum, zero), vneg(e.t), vadd(vsub(e.p, e.t), eps));
   const vm nothing = vmand(veq(e.t, zero), veq(sum, zero));
-  return (struct derivatives){
-      .loss = of_float(vsub(e.p, vmul(e.t, vfactor(e.t, vln_sum(e.p, eps))))),
-      .grad = of_float(vsel(vmor(nothing, veq(sum, vset1(INF))), vfma(zero, e.t, vset1(1.0f)), vdiv(over, sum))),
-      .negative = 1};
+  const vf loss = vsub(e.p, vmul(e.t, vfactor(e.t, log)));
+  const vf grad = vsel(vmor(nothing, veq(sum, vset1(INF))), vfma(zero, e.t, vset1(1.0f)), vdiv(over, sum));
+  if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad, .negative = 1};
+  const vd p = dwiden(e.p), t = dwiden(e.t), wide_sum = dadd(p, dset1((double)KERAS_EPS));
+  return (struct derivatives){.loss = kept(loss, dnfma(t, dwiden(vfactor(e.t, log)), p)),
+                              .grad = kept(grad, ddiv(dsub(wide_sum, t), wide_sum)),
+                              .negative = 1};
 }
 #endif
 

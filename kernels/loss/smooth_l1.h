@@ -3,33 +3,46 @@
  * not, an error of q hardly changes the loss, and L1 is the limit beta = 0. */
 #ifdef VLOSS_KERNELS_LOSS_H
 /* 1 / beta = k1 k2, k1 a power of two that keeps k2 normal, k2 rounded up if else q would not be 1 at beta. For beta =
- * 0 k1 k2 takes the smallest float beyond 1. */
+ * 0 k1 k2 takes the smallest float beyond 1. As doubles: beta, and 1 / beta or its k1 k2; an infinite beta is as good
+ * as 2^1000. */
 VFN void smooth_l1_constants(const double *parameters, struct constants *k) {
-  const float beta = (float)parameters[0], power = beta > 0x1p100f ? 0x1p-30f : beta < 0x1p-100f ? 0x1p30f : 1.0f;
+  const double given = parameters[0], exact = given < 0x1p1000 ? given : 0x1p1000;
+  const float beta = (float)given, power = beta > 0x1p100f ? 0x1p-30f : beta < 0x1p-100f ? 0x1p30f : 1.0f;
   const double scaled = (double)beta * (double)power, inverse = beta > 0 ? 1 / scaled : 0x1p127;
   const float nearest = (float)inverse;
   k->k[0] = beta / 2;
   k->k[1] = power;
   k->k[2] = (float)((double)nearest * scaled) < 1 ? (float)(inverse * (1 + 0x1p-24)) : nearest;
+  k->careful = given > (double)FLT_MAX || (given > 0 && given < (double)FLT_MIN);
+  k->exact[0] = exact;
+  k->exact[1] = !k->careful ? (double)k->k[1] * (double)k->k[2] : exact < 0x1p-1000 ? 0x1p1000 : 1 / exact;
 }
 
 VFN struct derivatives smooth_l1(struct element e, const struct constants *k) {
-  const vf d = vsub(e.p, e.t);
-  vf slope = d; /* for beta = 1, which is usual */
-  if (k->k[1] != 1 || k->k[2] != 1) slope = vmul(vmul(d, vset1(k->k[1])), vset1(k->k[2]));
-  const vf q = vclamp(slope, vset1(1.0f)), loss = vmul(q, vnfma(q, vset1(k->k[0]), d));
-  const vf grad = e.fast ? q : vpoisoned(q, d);
-  return (struct derivatives){
-      .loss = of_float(e.fast ? loss : vabs(loss)), .grad = of_float(grad), .grad_target = of_float(vneg(grad))};
+  const vf d = vsub(e.p, e.t), one = vset1(1.0f);
+  if (e.fast) {
+    vf slope = d; /* for beta = 1, which is usual */
+    if (k->k[1] != 1 || k->k[2] != 1) slope = vmul(vmul(d, vset1(k->k[1])), vset1(k->k[2]));
+    const vf q = vclamp(slope, one);
+    return (struct derivatives){.grad.rounded = q, .a = q, .b = vnfma(q, vset1(k->k[0]), d), .product = 1};
+  }
+  const vd wide = difference(e.p, e.t, d), slope = dclamp(dmul(wide, dset1(k->exact[1])), 1);
+  const struct result grad = careful_double(slope);
+  const vf a = grad.rounded, b = vnfma(a, vset1(k->k[0]), d);
+  const vd in_doubles = dmul(slope, dnfma(slope, dset1(k->exact[0] / 2), wide));
+  const dm lost = dmor(dinfinite(dwiden(d)), dgt(dset1(0x1p-126), dmagnitude(slope)));
+  const vd loss = k->careful ? in_doubles : dsel(lost, in_doubles, dmul(dwiden(a), dwiden(b)));
+  return careful_product((struct derivatives){.loss = careful_double(loss), .grad = grad, .grad_target = negated(grad)},
+                         a, b, k);
 }
 #endif
 
 #ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula smooth_l1_formula(real p, real t, real other, const double *parameters) {
   (void)other;
-  const real d = p - t, a = fabs(d), beta = (real)(float)parameters[0];
-  const real loss = a < beta ? d * d / (2 * beta) : a - beta / 2;
-  const real slope = d / beta, grad = d == 0 ? d : slope > 1 ? 1 : slope < -1 ? -1 : slope;
+  const real d = p - t, a = fabs(d), beta = (real)parameters[0], infinity = (real)INFINITY;
+  const real loss = a < beta ? d * d / (2 * beta) : a == infinity ? a : a - beta / 2;
+  const real slope = a == infinity ? d : d / beta, grad = d == 0 ? d : slope > 1 ? 1 : slope < -1 ? -1 : slope;
   return (struct formula){.loss = {loss, 0}, .grad = {grad, 0}, .grad_target = {-grad, 0}};
 }
 #endif

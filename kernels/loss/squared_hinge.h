@@ -4,7 +4,14 @@ VFN void squared_hinge_constants(const double *parameters, struct constants *k) 
 
 VFN struct derivatives squared_hinge(struct element e, const struct constants *k) {
   const vf label = hinge_label(e.t, k), z = vpositive(hinge_slack(label, e));
-  return (struct derivatives){.loss = of_product(z, z), .grad = of_product(z, vfactor(z, vmul(vset1(-2.0f), label)))};
+  const vf factor = vmul(vset1(-2.0f), label);
+  if (e.fast) return (struct derivatives){.grad.rounded = vmul(z, vfactor(z, factor)), .a = z, .b = z, .product = 1};
+  const vd wide = kept(z, hinge_beyond(label, e)).exact;
+  return (struct derivatives){.loss = careful_double(dmul(wide, wide)),
+                              .grad = careful_double(dmul_or_zero(wide, dmul(dset1(-2.0), dwiden(label)))),
+                              .a = z,
+                              .b = z,
+                              .product = 1};
 }
 #endif
 

@@ -88,7 +88,7 @@ static bool parameter_value(const vloss_parameter_info *p, size_t i, double *val
     *value = p->whole ? p->minimum + (double)k : within[k];
     if (p->whole && *value > p->maximum) return false;
     const bool fits = *value >= p->minimum && *value <= p->maximum && *value != p->default_value;
-    if (fits && fabs(*value) < FLT_MAX && i-- == 0) return true;
+    if (fits && fabs(*value) != (double)FLT_MAX && i-- == 0) return true;
   }
 }
 
@@ -283,7 +283,7 @@ enum domain loss_operand_domain(const struct job *job, const char *operand) {
   if (strcmp(operand, "target") == 0) return log_target ? loss->prediction : loss->target;
   if (strcmp(operand, "other") == 0) return loss->other;
   if (strcmp(operand, "prediction") != 0) return NOTHING;
-  return parameter_is(loss->info, job->option, "log_input", 0) ? POSITIVE : loss->prediction;
+  return parameter_is(loss->info, job->option, "log_input", 0) ? VARIANCE : loss->prediction;
 }
 
 void loss_describe(struct job *job, struct random *r) {

@@ -210,6 +210,32 @@ static const struct known table[] = {
      L(INF, NAN), G(-INF, INF, NAN, NAN)},
     {"w of a class infinite", "multilabel_soft_margin", 1, 2, P(0, 0), T(1, 0), CLASS_WEIGHTS(INF, 0), NONE, L(INF),
      G(-INF, 0)},
+
+/* ---- Digits, and differences, that floats lose before a factor brings the result back ---- */
+#define TINY_TIMES(name, ...) \
+  { "digits before a weight", name, 1, 1, P(1e-22f), T(0), W(1e30f), REDUCTION(NONE), __VA_ARGS__ }
+    TINY_TIMES("mse", L(1.0000000000e-14), .tolerance = 3e-7),
+    TINY_TIMES("huber", L(5.0000000000e-15), .tolerance = 3e-7),
+    TINY_TIMES("smooth_l1", L(5.0000000000e-15), .tolerance = 3e-7),
+    {"a difference beyond the floats", "l1", 1, 1, P(3e38f), T(-3e38f), W(0.25f), NONE, L(1.5e38f), G(0.25)},
+    {"a difference beyond the floats", "mse", 1, 1, P(3e38f), T(-3e38f), W(1e-30f), REDUCTION(NONE), L(INF), G(1.2e9)},
+    {"a difference beyond the floats", "huber", 1, 1, P(3e38f), T(-3e38f), PARAMETERS(0.25), NONE, L(1.5e38f), G(0.25)},
+    {"a difference beyond the floats", "mape", 1, 1, P(3e38f), T(-3e38f), REDUCTION(NONE), L(200), G(3.3333333e-37)},
+    {"a difference beyond the floats", "margin_ranking", 1, 1, P(-3e38f), OTHER(3e38f), T(0.25f), REDUCTION(NONE),
+     L(1.5e38), G(-0.25), GO(0.25)},
+    {"a difference beyond the floats", "poisson", 1, 1, P(1.8e38f), T(-1.8e38f), REDUCTION(NONE), L(INF), G(2)},
+    {"no parameter is too large", "huber", 1, 2, P(3, -1e10f), T(1, 0), PARAMETERS((double)INFINITY), NONE, L(2, 5e19f),
+     G(2, -1e10f)},
+    {"no parameter is too large", "smooth_l1", 1, 2, P(3, -1e10f), T(1, 0), PARAMETERS((double)INFINITY), NONE, L(0, 0),
+     G(0, 0)},
+    {"no parameter is too small", "huber", 1, 1, P(1e30f), T(0), PARAMETERS(1e-60), REDUCTION(NONE), L(1e-30)},
+    {"a margin that is no float", "hinge_embedding", 1, 2, P(0.3f, 0.3f), T(-1, 1), PARAMETERS(0.3), REDUCTION(NONE),
+     L(0, 0.3), G(0, 1)},
+    {"a margin that is no float", "hinge_embedding", 1, 1, P(0x1.333332p-2f), T(-1), PARAMETERS(0.3), REDUCTION(NONE),
+     L(1.7881393e-8), G(-1)},
+    {"a rate below 0", "poisson_nll", 1, 3, P(-1e-9f, -1, 0), T(1, 0, 0), PARAMETERS(0),
+     .option.flags = VLOSS_UNCHECKED, REDUCTION(NONE), L(NAN, NAN, 0), G(NAN, NAN, 1), GT(NAN, NAN, 18.420681f)},
+
     /* ---- Cross-entropy's cells ---- */
     {"masked class", "cross_entropy", 1, 3, P(0, 0, -INF), LABELS(0), REDUCTION(NONE), L(0.693147181), G(-0.5, 0.5, 0)},
     {"masked target", "cross_entropy", 1, 3, P(-INF, 0, 0), LABELS(0), REDUCTION(NONE), L(INF), G(-1, 0.5, 0.5)},
