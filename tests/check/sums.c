@@ -2,6 +2,7 @@
  * those under VLOSS_NONE: 2 ulp, at any length and for equal elements, whatever else is asked for in the same call. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <tgmath.h>
 
 #include "cases.h"
@@ -92,6 +93,56 @@ static void of_size(struct check *check, struct line *line, const struct functio
   job_destroy(&job);
 }
 
+/* A prediction or two that are no finite numbers: the sum is what the element losses make of it, wherever they stand,
+ * and the gradients of the others keep their bits. */
+static void of_specials(struct check *check, struct line *line, const struct function *function) {
+  enum { N = 9001 };
+  static const size_t places[][2] = {{0, 1}, {5000, 8999}, {8999, 4000}, {9000, 9000}, {4100, 70}};
+  const float infinity = INFINITY,
+              values[][2] = {{(float)NAN, (float)NAN}, {infinity, infinity},   {-infinity, -infinity},
+                             {infinity, -infinity},    {infinity, (float)NAN}, {(float)NAN, -infinity}};
+  struct option option = function->options[0];
+  option.flags = VLOSS_UNCHECKED;
+  struct job job;
+  job_create(&job, function, &option, 1, N, PLAIN, check->seed);
+  float *room = malloc(4 * N * sizeof *room), *p = room, *losses = room + N, *grad = room + 2 * N, *kept = room + 3 * N;
+  if (!room) exit(2);
+  for (size_t isa = 0; isa < check->isa_count; isa++) {
+    const struct layout layout = {.count = 1, .inner = 1, .outputs = (uint32_t)ALL_OUTPUTS, .dense = true};
+    if (!check_run(check, line, &job, layout, isa, check->isas[isa], check_default_environment())) continue;
+    job_place(&job, layout, &(struct random){isa});
+    memcpy(kept, job_array(&job, "grad")->values, N * sizeof *kept);
+    for (size_t k = 0; k < sizeof values / sizeof *values * (sizeof places / sizeof *places); k++) {
+      const size_t *at = places[k % 5];
+      const float *value = values[k / 5];
+      float total = 0;
+      real sum = 0;
+      memcpy(p, job_data(&job, "prediction"), N * sizeof *p);
+      for (size_t i = 0; i < 2; i++) p[at[i]] = value[i];
+      vloss_loss_args args = loss_arguments(&job);
+      args.prediction = p, args.prediction_stride = 0, args.loss = losses, args.reduction = VLOSS_NONE;
+      args.grad = args.grad_target = args.grad_other = NULL;
+      vloss_status status = library->loss_sized(&args, sizeof args);
+      args.loss = &total, args.reduction = VLOSS_SUM, args.grad = grad, args.grad_stride = 0;
+      if (!status) status = library->loss_sized(&args, sizeof args);
+      size_t different = 0;
+      for (size_t i = 0; i < N; i++) {
+        sum += losses[i];
+        different += i != at[0] && i != at[1] && memcmp(&grad[i], &kept[i], sizeof *grad) != 0;
+      }
+      line->cases++;
+      const bool right = isnan(sum) ? isnan(total) : isinf(sum) ? (real)total == sum : isfinite(total);
+      if (status || different || !right)
+        report_failure(check->report, line, check->isas[isa], check_where(&job),
+                       "%g at %zu and %g at %zu: status %d, sum %g for %g, %zu other gradients changed",
+                       (double)value[0], at[0], (double)value[1], at[1], (int)status, (double)total, (double)sum,
+                       different);
+    }
+  }
+  free(room);
+  job_destroy(&job);
+}
+
 void check_sums(struct check *check, const struct function *function) {
   static const size_t sizes[][2] = {{1, 1},      {1, 31},      {1, 33},       {3, 1},       {16, 16},   {1, 1023},
                                     {1, 1025},   {7, 147},     {1025, 3},     {33, 1000},   {3, 40001}, {400000, 1},
@@ -108,5 +159,6 @@ void check_sums(struct check *check, const struct function *function) {
   for (size_t i = 0; i < levels[check->level]; i++)
     for (size_t k = 0; k < (sizes[i][0] * sizes[i][1] > 50000 ? 2 : sizeof families / sizeof *families); k++)
       of_size(check, &line, function, k == 2 || k == 5 ? &weighed : &plain, families[k], sizes[i][0], sizes[i][1]);
+  if (function->flat_rows && function->loss->prediction == REAL) of_specials(check, &line, function);
   report_line(check->report, &line);
 }
