@@ -5,6 +5,17 @@
 # slow-all every row that vloss-compare does by itself.
 set -eu
 case_=$1 build=$2 real=$3 forwarding=$4 nm=$5
+# A verdict on speed that was formed while the machine was busy is asked for again; what is broken stays so.
+case ${ATTEMPT:-}$case_ in
+  same | slow | same-all | slow-all)
+    for attempt in 1 2 3 4; do
+      status=0
+      ATTEMPT=$attempt sh "$0" "$@" || status=$?
+      [ "$status" -ne 0 ] && [ "$status" -ne 77 ] || exit "$status"
+    done
+    exit "$status"
+    ;;
+esac
 source=$(cd "$(dirname "$0")/../.." && pwd)
 compare=$source/bench/vloss-compare
 if ! /usr/bin/python3 -c 'import scipy.stats' 2>/dev/null; then

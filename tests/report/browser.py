@@ -17,7 +17,7 @@ def run(page: Path, width: int, dark: bool, *flags: str) -> subprocess.Completed
         command = ["chromium", *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},900", *flags]
         if dark:
             command.append("--force-dark-mode")
-        return subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+        return subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=3600, check=True)
 
 
 def complaints(page: Path) -> list[str]:
