@@ -27,8 +27,11 @@ endforeach()
 unset(CMAKE_REQUIRED_FLAGS)
 set(VLOSS_LINK_FLAGS -fno-fast-math -fno-unsafe-math-optimizations -O2) # the last for -Ofast
 
-# 32-bit x86: SSE2 arithmetic, as x87 rounds to its own precision.
+# 32-bit x86: SSE2 arithmetic, as x87 rounds to its own precision. s390x: GCC's -std=c11 would compute floats in double.
 set(VLOSS_ARCH_FLAGS)
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "s390x" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  set(VLOSS_ARCH_FLAGS -fexcess-precision=fast)
+endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "86|AMD64|amd64" AND CMAKE_SIZEOF_VOID_P EQUAL 4)
   set(VLOSS_ARCH_FLAGS -msse2 -mfpmath=sse)
 endif()

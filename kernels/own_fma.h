@@ -11,7 +11,7 @@
  * was cut off. So nothing is lost that rounding to float, with 29 bits less, depends on. */
 static inline float own_fmaf(float a, float b, float c) {
   const double product = (double)a * (double)b, sum = product + (double)c;
-  if (!isfinite(sum)) return (float)sum;
+  if (!__builtin_isfinite(sum)) return (float)sum;
   const double back = sum - product; /* Knuth: sum + error is product + c, exactly */
   const double error = (product - (sum - back)) + ((double)c - back);
   uint64_t bits;
@@ -75,15 +75,15 @@ static inline double own_round(struct own_wide x, int exponent, int negative) {
 }
 
 static inline double own_fma(double a, double b, double c) {
-  if (!isfinite(a) || !isfinite(b) || a == 0 || b == 0) return a * b + c;
-  if (!isfinite(c)) return c + c;
+  if (!__builtin_isfinite(a) || !__builtin_isfinite(b) || a == 0 || b == 0) return a * b + c;
+  if (!__builtin_isfinite(c)) return c + c;
   if (c == 0) {
     const double product = a * b;
     return product == 0 ? product : product + c; /* a product that underflows keeps its sign */
   }
   int ea, eb, ec;
   const uint64_t ma = own_parts(a, &ea), mb = own_parts(b, &eb), mc = own_parts(c, &ec);
-  const int product_negative = !signbit(a) != !signbit(b), c_negative = signbit(c) != 0;
+  const int product_negative = !__builtin_signbit(a) != !__builtin_signbit(b), c_negative = __builtin_signbit(c) != 0;
   /* Both with the leading bit at 124 or 125, so that their sum has room; the low bits are 0, so that what is shifted
    * out by more than those is far below the last bit of the result, even after cancellation. */
   struct own_wide product = own_shift_left(own_multiply(ma, mb), 20), addend = {mc << 9, 0};

@@ -1,7 +1,7 @@
 #!/bin/sh
 # pkg_config.sh LIBDIR WORK: builds the outside programs with nothing but a compiler and pkg-config, against the shared
 # and the static library in LIBDIR, and runs them. From the environment: CC and CXX, flags included, and EMULATOR, the
-# command that runs a program where the machine itself cannot.
+# command that runs a program where the machine itself cannot; LIBRARIES: shared and static, those that there are.
 set -eu
 project=$(dirname "$0")/project
 libdir=$1
@@ -12,7 +12,7 @@ export PKG_CONFIG_LIBDIR="$libdir/pkgconfig"
 # build_and_run STANDARD COMPILER SOURCE: pkg-config quotes its answer for the shell, hence the eval.
 build_and_run() {
   cflags=$(pkg-config --cflags vloss)
-  for library in shared static; do
+  for library in $LIBRARIES; do
     if [ $library = shared ]; then
       libs="$(pkg-config --libs vloss) -Wl,-rpath,\"\$libdir\""
     else
