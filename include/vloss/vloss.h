@@ -38,12 +38,8 @@
 #define VLOSS_VERSION_MINOR 1
 #define VLOSS_VERSION_PATCH 0
 
-#if defined(_WIN32) && defined(VLOSS_SHARED)
-#if defined(VLOSS_BUILDING)
-#define VLOSS_API __declspec(dllexport)
-#else
+#if defined(_WIN32) && defined(VLOSS_SHARED) /* for users of the DLL; what it exports, the build reads from here */
 #define VLOSS_API __declspec(dllimport)
-#endif
 #elif defined(__GNUC__)
 #define VLOSS_API __attribute__((visibility("default")))
 #else
