@@ -169,7 +169,8 @@ void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_lo
   const int past_cache = total * sizeof(float) > STREAM_BYTES, staged = job->staged_results || past_cache;
   const int factors = job->weights.p || job->upstream.p || (grads && !may_round_before(job->grad_scale));
   careful_function *const careful = factors ? loss->weighted : grads ? loss->everything : loss->losses;
-  struct block b = {.grad_scale = job->grad_scale};
+  struct block b = {.grad_scale = job->grad_scale, .k.weighed = job->other.p != NULL};
+  if (may_round_before(b.grad_scale)) b.k.unscaled = (float)(b.grad_scale / (double)(float)b.grad_scale - 1);
   loss->constants(job->parameters, &b.k);
   fast_function *fast = job->grad.p ? loss->sum_and_grad : loss->sum;
   if (job->loss || other_grads || factors || b.k.careful) fast = NULL;

@@ -16,8 +16,10 @@
 /* What a loss makes of its parameters before the loop: NAME_constants. */
 struct constants {
   float k[8];
-  double exact[2]; /* parameters as given, for what is not rounded */
+  double exact[8]; /* parameters as given, for what is not rounded */
+  int weighed;     /* elementwise losses: the call has an operand `other`; set before NAME_constants */
   int careful;     /* some parameter is no normal float: the fast functions, which know floats only, stay away */
+  float unscaled;  /* what the float that gradients are multiplied by lacks of the factor, relative to it */
 };
 
 /* ---- Elementwise: struct derivatives NAME(struct element e, const struct constants *k). What the loop does not need
@@ -29,7 +31,10 @@ struct element {
   int fast; /* constant: a loss that comes out infinite or NaN is done again without it, the gradient with it */
 };
 /* A result twice: rounded to float, which is what is written where nothing multiplies it; and before that rounding, for
- * factors to multiply first. Rounding `exact` gives `rounded`. */
+ * factors to multiply first. Rounding `exact` gives `rounded` where both come from the same arithmetic. The losses with
+ * an exponential or a logarithm compute `exact` in double: it is nearer to the truth, and a call with factors that are
+ * all 1 may give other last bits than one without factors. Which of them a call uses depends on its arguments, not on
+ * its elements, but for `rounded` of infinity: so an element's bits do not depend on its neighbours. */
 struct result {
   vf rounded;
   vd exact;

@@ -466,9 +466,8 @@ typedef struct vloss_loss_args {
  *   it multiplies 0: a loss of 0, a gradient of 0. A weight of 0 with an infinite upstream makes the gradient NaN.
  *   Empty: no elements give VLOSS_SUM 0 and VLOSS_MEAN NaN (0 with VLOSS_EMPTY_MEAN_ZERO); no rows give 0 in the Keras
  *   forms; a row of no columns has the mean NaN. A row loss needs columns: VLOSS_ERROR_NO_CLASSES.
- *   Accuracy (f32): element losses and gradients within 4 ulp of the exact value of the formula away from cancellation
- *   (gradients of BCE_WITH_LOGITS and KERAS_BCE 5, with label smoothing, weights and upstream together). p - t may be
- *   beyond the range of float where results are not; pos_weight is good up to 2^64, and times a target down to 2^-126;
+ *   Accuracy (f32): element losses and gradients within 4 ulp of the exact value of the formula away from cancellation,
+ *   whatever the options; p - t may be beyond the range of float where results are not;
  *   sums and means, at any length, within 2 ulp of the exact sum of the losses that VLOSS_NONE gives, where the ulp is
  *   that of the sum of their absolute values. What those losses are off (4 ulp each at most) comes on top; it averages
  *   out unless they are all alike. docs/accuracy.md has the worst measured of each. */

@@ -6,6 +6,22 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 VFN void bce_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
 
+struct bce_exact {
+  vd loss, grad, grad_target;
+};
+VFN struct bce_exact bce_exact(struct element e) {
+  const vd one = dset1(1.0), p = dwiden(e.p), t = dwiden(e.t), q = dsub(one, p), pq = dmul(p, q);
+  const vf m = vmin(vsub(vset1(1.0f), e.p), e.p);
+  const dm low = dgt(q, p);
+  const vd log_m = dmax(dset1(-100.0), dlog_of(m)), minus_log_rest = dlog1m_half(m),
+           difference = dadd(log_m, minus_log_rest);
+  const vd of_m = dsel(low, t, dsub(one, t)), by_target = dsel(low, dsub(dset1(0.0), difference), difference);
+  const vd grad = ddiv(dsub(p, t), dmax(dset1(1e-12), pq));
+  return (struct bce_exact){dnfma(of_m, difference, minus_log_rest),
+                            dsel(dnan(minus_log_rest), minus_log_rest, dsel(dnan(log_m), log_m, grad)),
+                            dsel(dnan(t), t, by_target)};
+}
+
 VFN struct derivatives bce(struct element e, const struct constants *k) {
   (void)k;
   const vf one = vset1(1.0f), q = vsub(one, e.p), m = vmin(q, e.p);
@@ -15,9 +31,11 @@ VFN struct derivatives bce(struct element e, const struct constants *k) {
   /* An exponent below 0 goes under in the maximum; the NaN of m outside [0, 1/2] does not. */
   const vf floor = vmax(vset1(1e-12f), vsplit(m).exponent);
   const vf difference = vadd(log_m, minus_log_rest);
-  return (struct derivatives){.loss = of_float(vnfma(of_m, difference, minus_log_rest)),
-                              .grad = of_float(vdiv(vsub(e.p, e.t), vmax(vmul(e.p, q), floor))),
-                              .grad_target = of_float(vpoisoned(vsel(low, vneg(difference), difference), e.t))};
+  const struct bce_exact exact = bce_exact(e);
+  return (struct derivatives){
+      .loss = {vnfma(of_m, difference, minus_log_rest), exact.loss},
+      .grad = {vdiv(vsub(e.p, e.t), vmax(vnfma(m, m, m), floor)), exact.grad},
+      .grad_target = {vpoisoned(vsel(low, vneg(difference), difference), e.t), exact.grad_target}};
 }
 #endif
 

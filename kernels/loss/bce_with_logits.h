@@ -5,31 +5,70 @@
  * gradient is (c - c' e) / (1 + e) with the sign of x. */
 #ifdef VLOSS_KERNELS_LOSS_H
 VFN void bce_with_logits_constants(const double *parameters, struct constants *k) {
-  k->k[0] = (float)(1 - parameters[0]);
-  k->k[1] = (float)(parameters[0] / 2);
+  k->exact[0] = 1 - parameters[0];
+  k->exact[1] = parameters[0] / 2;
+  k->careful = k->weighed || parameters[0] != 0;
+}
+
+/* Without pos_weight and smoothing, where the loss is (max(0, x) - t x) + log1p(e), c + c' = 1, and the gradient
+ * (c (1 + e) - e) / (1 + e). e enters as two factors, so that it need not be a denormal where the results are not. */
+struct bce_with_logits_plain {
+  vf loss, grad;
+};
+VFN struct bce_with_logits_plain bce_with_logits_plain(vf x, vf t, int fast) {
+  const vf zero = vset1(0.0f), half = vset1(0.5f), y = vabs(x);
+  const struct vexp_halves e = vexp_minus_in_halves(y);
+  const vf exp = vfma(e.mantissa, e.scale, vset1(VLOSS_GUARD));
+  const vf square = vfma(e.mantissa, exp, vset1(VLOSS_GUARD));
+  const vf log_mantissa = vfma(square, vlog1p_unit_quotient(exp), e.mantissa);
+  vf linear = vnfma(t, x, vmax(zero, x));
+  if (!fast) { /* 0 times infinity is 0 here */
+    const vf finite = vmax(vset1(-FLT_MAX), vmin(vset1(FLT_MAX), x));
+    linear = vnfma(t, finite, vmax(zero, finite));
+    linear = vsel(vmand(veq(y, vset1(INF)), vgt(vabs(linear), zero)), vmul(linear, vset1(INF)), linear);
+  }
+  /* Half of both sides, as c may be as large as a float is; and c (1 + e) rounded once: of t (1 + e), or of that less
+   * than 1 + e. */
+  const vm negative = vigt(viset1(0), vbits(x));
+  const vf below = vnfma(exp, half, vset1(-0.5f));
+  const vf c_below = vnfma(t, below, vsel(negative, zero, below));
+  const vf above = vfma(vmul(e.mantissa, vsigned(half, x)), e.scale, c_below);
+  return (struct bce_with_logits_plain){vfma(log_mantissa, e.scale, linear), vdiv(above, below)};
+}
+
+struct bce_with_logits_exact {
+  vd loss, grad, grad_target;
+};
+VFN struct bce_with_logits_exact bce_with_logits_exact(struct element e, const struct constants *k) {
+  const vd zero = dset1(0.0), one = dset1(1.0), unsmoothed = dset1(k->exact[0]), half = dset1(k->exact[1]);
+  const vd t = dwiden(e.t), weight = dwiden(e.other), y = dwiden(vabs(e.p)), x = dwiden(e.p);
+  const vd c_negative = dfma(dsub(one, t), unsmoothed, half), c_positive = dmul(dfma(t, unsmoothed, half), weight);
+  const dm negative = dgt(zero, x);
+  const vd c = dsel(negative, c_positive, c_negative), c_other = dsel(negative, c_negative, c_positive);
+  const vd exp = dexp_minus(y), log = dlog1p_unit(exp);
+  const vd size = ddiv(dnfma(c_other, exp, c), dadd(one, exp));
+  /* P sp(-x) - sp(x) without what cancels in it. */
+  const vd by_x = dsel(negative, dmul_or_zero(weight, y), dsub(zero, y));
+  const vd by_target = dmul_or_zero(unsmoothed, dfma(dsub(weight, one), log, by_x));
+  return (struct bce_with_logits_exact){dfma(dadd(c_negative, c_positive), log, dmul_or_zero(c, y)),
+                                        dsel(negative, dsub(zero, size), size), dsel(dnan(t), t, by_target)};
 }
 
 VFN struct derivatives bce_with_logits(struct element e, const struct constants *k) {
-  const vf one = vset1(1.0f), y = vabs(e.p), unsmoothed = vset1(k->k[0]), half = vset1(k->k[1]);
-  const vf c_negative = vfma(vsub(one, e.t), unsmoothed, half);
-  const vf c_positive = vmul(vfma(e.t, unsmoothed, half), e.other);
-  const vm negative = vigt(viset1(0), vbits(e.p));
-  const vf c = vsel(negative, c_positive, c_negative), c_other = vsel(negative, c_negative, c_positive);
-  const struct vexp_halves halves = vexp_minus_in_halves(y);
-  const vf exp = vmul(halves.mantissa, halves.scale), quotient = vlog1p_unit_quotient(exp);
-  /* Coefficients take the scale, exp and its log the mantissa: P may be large where they are denormal. */
-  const vf log = vfma(vmul(halves.mantissa, exp), quotient, halves.mantissa);
-  const vf sum = vmul(vadd(c_negative, c_positive), halves.scale);
-  const vf difference = vnfma(vmul(c_other, halves.scale), halves.mantissa, c);
-  /* 0 times infinity is 0 here; NaN passes with exp. */
-  const vf linear = e.fast ? y : vsel(veq(c, vset1(0.0f)), vset1(0.0f), y);
-  /* P sp(-x) - sp(x) without what cancels in it. */
-  const vf by_x = vsel(negative, vmul(e.other, vfactor(e.other, y)), vneg(y));
-  const vf by_target = vfma(vmul(vsub(e.other, one), halves.scale), log, by_x);
-  return (struct derivatives){
-      .loss = of_float(vfma(sum, log, vmul(c, linear))),
-      .grad = of_float(vdiv(difference, vsigned(vadd(one, exp), e.p))),
-      .grad_target = of_float(vpoisoned(vmul(unsmoothed, vfactor(unsmoothed, by_target)), e.t))};
+  const struct bce_with_logits_exact exact = bce_with_logits_exact(e, k);
+  struct derivatives d = {
+      .loss = {.exact = exact.loss}, .grad = {.exact = exact.grad}, .grad_target = {.exact = exact.grad_target}};
+  if (!e.fast && k->careful) {
+    d.loss.rounded = narrowed(exact.loss);
+    d.grad.rounded = narrowed(exact.grad);
+    d.grad_target.rounded = narrowed(exact.grad_target);
+  } else {
+    const struct bce_with_logits_plain plain = bce_with_logits_plain(e.p, e.t, e.fast);
+    d.loss.rounded = plain.loss;
+    d.grad.rounded = plain.grad;
+    d.grad_target.rounded = vpoisoned(vneg(e.p), e.t);
+  }
+  return d;
 }
 #endif
 

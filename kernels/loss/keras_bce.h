@@ -3,21 +3,34 @@
  * clipped. The sums with eps are float sums by definition: what they round is part of the loss. */
 #ifdef VLOSS_KERNELS_LOSS_H
 VFN void keras_bce_constants(const double *parameters, struct constants *k) {
-  k->k[0] = (float)(parameters[0] - 1);
-  k->k[1] = (float)(parameters[0] / -2);
+  k->exact[0] = 1 - parameters[0];
+  k->exact[1] = parameters[0] / 2;
+  k->careful = parameters[0] != 0;
 }
 
 VFN struct derivatives keras_bce(struct element e, const struct constants *k) {
   const vf zero = vset1(0.0f), one = vset1(1.0f), eps = vset1(KERAS_EPS);
   const vf v = vmin(vset1(KERAS_ONE_MINUS_EPS), vmax(eps, e.p));
   const vf a = vadd(v, eps), b = vadd(vsub(one, v), eps);
-  /* -t' and t' - 1 */
-  const vf of_a = vfma(e.t, vset1(k->k[0]), vset1(k->k[1]));
-  const vf of_b = vfma(vsub(one, e.t), vset1(k->k[0]), vset1(k->k[1]));
-  const vf loss = vfma(of_a, vln_normal(a), vmul(of_b, vln_normal(b)));
-  const vf grad = vdiv(vnfma(of_b, a, vmul(of_a, b)), vmul(a, b));
-  return (struct derivatives){.loss = of_float(loss),
-                              .grad = of_float(vsel(e.fast ? veq(v, e.p) : vmor(veq(v, e.p), vnan(grad)), grad, zero))};
+  const vf loss = vnfma(e.t, vln_normal(a), vmul(vsub(e.t, one), vln_normal(b)));
+  /* ((1 - t) a - t b) / (a b), and what the factor to come has lost. */
+  const vf ab = vfma(a, b, vmul(vmul(a, b), vset1(-k->unscaled)));
+  const vf quotient = vdiv(vnfma(e.t, b, vnfma(e.t, a, a)), ab);
+  const vf passes = vsel(veq(v, e.p), one, zero);
+
+  const vd t = dfma(dwiden(e.t), dset1(k->exact[0]), dset1(k->exact[1]));
+  const vd u = dfma(dsub(dset1(1.0), dwiden(e.t)), dset1(k->exact[0]), dset1(k->exact[1]));
+  const vd exact_loss = dnfma(t, dlog_of(a), dsub(dset1(0.0), dmul(u, dlog_of(b))));
+  const vd exact = ddiv(dnfma(t, dwiden(b), dmul(u, dwiden(a))), dmul(dwiden(a), dwiden(b)));
+  const vd exact_grad = dmul_or_zero(dwiden(passes), exact);
+  struct derivatives d = {
+      .loss = {loss, exact_loss},
+      .grad = {vsel(e.fast ? veq(v, e.p) : vmor(veq(v, e.p), vnan(quotient)), quotient, zero), exact_grad}};
+  if (!e.fast && k->careful) {
+    d.loss.rounded = narrowed(exact_loss);
+    d.grad.rounded = narrowed(exact_grad);
+  }
+  return d;
 }
 #endif
 

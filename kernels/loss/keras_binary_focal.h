@@ -7,12 +7,15 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 VFN void keras_binary_focal_constants(const double *parameters, struct constants *k) {
   sigmoid_focal_constants(parameters, k);
-  k->k[4] = (float)parameters[2];
+  k->exact[4] = 1 - parameters[2];
+  k->exact[5] = parameters[2] / 2;
+  /* Below which p a result may be below 2^-126: p^gamma is in it. */
+  k->k[0] = parameters[1] > 3 ? FLT_MAX : 0x1p-30f;
 }
 
 VFN struct derivatives keras_binary_focal(struct element e, const struct constants *k) {
   const vd one = dset1(1.0), zero = dset1(0.0), p = dwiden(e.p), t_given = dwiden(e.t);
-  const vd kept = dset1(1 - (double)k->k[4]), half = dset1((double)k->k[4] / 2);
+  const vd kept = dset1(k->exact[4]), half = dset1(k->exact[5]);
   const vd t = dfma(t_given, kept, half), u = dfma(dsub(one, t_given), kept, half);
   const vf v = vmin(vset1(KERAS_ONE_MINUS_EPS), vmax(vset1(KERAS_EPS), e.p));
   const vf of_t = vadd(v, vset1(KERAS_EPS)), of_u = vadd(vsub(vset1(1.0f), v), vset1(KERAS_EPS));
@@ -21,9 +24,8 @@ VFN struct derivatives keras_binary_focal(struct element e, const struct constan
   const vd slope = ddiv(dnfma(t, b, dmul(u, a)), dmul(a, b)),
            passes = dwiden(vsel(veq(v, e.p), vset1(1.0f), vset1(0.0f)));
 
-  const vd q = dfma(t, dsub(one, p), dmul(u, p)),
-           weight = dfma(dset1((double)k->k[0]), t, dmul(dset1((double)k->k[1]), u));
-  const double gamma = (double)k->k[2], sign = (double)k->k[3];
+  const vd q = dfma(t, dsub(one, p), dmul(u, p)), weight = dfma(dset1(k->exact[0]), t, dmul(dset1(k->exact[1]), u));
+  const double gamma = k->exact[2], sign = k->exact[3];
   vd power, power_before; /* q^gamma, q^(gamma - 1) */
   if (gamma == 2) {
     power = dmul(q, q), power_before = q;
@@ -33,15 +35,15 @@ VFN struct derivatives keras_binary_focal(struct element e, const struct constan
   }
   /* The powers are finite and the last factors to come: 0 times them is 0. The logs drop NaN, the powers keep it. */
   const vd factor = dmul(weight, power), by_q = dmul(dmul(weight, dmul(dset1(gamma), dsub(t, u))), minus_bce);
-  return (struct derivatives){.loss = of_double(dsub(zero, dmul(factor, minus_bce))),
-                              .grad = of_double(dfma(power_before, by_q, dmul(factor, dmul(passes, slope))))};
+  return focal_derivatives(dsub(zero, dmul(factor, minus_bce)),
+                           dfma(power_before, by_q, dmul(factor, dmul(passes, slope))), vany(vgt(vset1(k->k[0]), e.p)));
 }
 #endif
 
 #ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula keras_binary_focal_formula(real p, real t_given, real other, const double *parameters) {
-  const real alpha = (real)parameters[0], gamma = (real)(float)parameters[1], smoothing = (real)(float)parameters[2];
-  const double smoothed[] = {(double)smoothing};
+  const real alpha = (real)parameters[0], gamma = (real)parameters[1], smoothing = (real)parameters[2];
+  const double smoothed[] = {parameters[2]};
   const struct formula bce = keras_bce_formula(p, t_given, other, smoothed);
   const real t = t_given * (1 - smoothing) + smoothing / 2, u = (1 - t_given) * (1 - smoothing) + smoothing / 2;
   const real weight = alpha < 0 ? 1 : alpha * t + (1 - alpha) * u, q = t * (1 - p) + u * p;

@@ -4,15 +4,26 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 VFN void kl_div_constants(const double *parameters, struct constants *k) { k->k[0] = (float)parameters[0]; }
 
+VFN struct result kl_div_result(vd v) { return (struct result){narrowed(v), v}; }
 VFN struct derivatives kl_div_log_target(struct element e) {
-  const vm absent = vmand(veq(e.t, vset1(-INF)), veq(e.p, e.p));
-  const vd t = dwiden(e.t), exp = dexp(dmax(dset1(-700.0), dmin(dset1(700.0), t)));
-  const vd difference = dsub(t, dwiden(e.p));
-  return (struct derivatives){
-      .loss = of_float(vsel(absent, vset1(0.0f), dnarrow(dmul(exp, difference)))),
-      .grad = of_float(vpoisoned(vneg(dnarrow(exp)), e.p)),
-      .grad_target = of_float(vsel(absent, vset1(0.0f), dnarrow(dmul(exp, dadd(difference, dset1(1.0)))))),
-      .negative = 1};
+  const vd zero = dset1(0.0), t = dwiden(e.t), p = dwiden(e.p), difference = dsub(t, p);
+  /* Beyond these no float tells the difference. */
+  const vd exp = dexp(dmax(dset1(-400.0), dmin(dset1(700.0), t)));
+  const dm none = dmand(deq(t, dset1(-(double)INF)), deq(p, p));
+  return (struct derivatives){.loss = kl_div_result(dsel(none, zero, dmul(exp, difference))),
+                              .grad = kl_div_result(dsel(dnan(p), p, dsub(zero, exp))),
+                              .grad_target = kl_div_result(dsel(none, zero, dmul(exp, dadd(difference, dset1(1.0))))),
+                              .negative = 1};
+}
+
+struct kl_div_exact {
+  vd loss, by_target;
+};
+VFN struct kl_div_exact kl_div_exact(vf p, vf t) {
+  const vd finite = dwiden(vmin(vset1(FLT_MAX), vabs(p))), wide = dwiden(t), difference = dsub(dlog_of(t), dwiden(p));
+  const dm absent = deq(wide, dset1(0.0));
+  return (struct kl_div_exact){dmul(wide, dsel(absent, finite, difference)),
+                               dsel(absent, dsub(dset1(-(double)INF), finite), dadd(difference, dset1(1.0)))};
 }
 
 VFN struct derivatives kl_div(struct element e, const struct constants *k) {
@@ -21,10 +32,11 @@ VFN struct derivatives kl_div(struct element e, const struct constants *k) {
   const vm absent = veq(e.t, zero);
   /* A fast loss needs a finite log of 0; that of the least denormal is -103.3. */
   const vf log = vln(e.t), difference = vsub(e.fast ? vmax(vset1(-104.0f), log) : log, e.p);
+  const struct kl_div_exact exact = kl_div_exact(e.p, e.t);
   struct derivatives r = {
-      .loss = of_product(e.t, e.fast ? difference : vsel(absent, finite, difference)),
+      .loss = {vmul(e.t, e.fast ? difference : vsel(absent, finite, difference)), exact.loss},
       .grad = of_float(e.fast ? vneg(e.t) : vnfma(zero, finite, vneg(e.t))),
-      .grad_target = of_float(vsel(absent, vsub(vset1(-INF), finite), vadd(difference, vset1(1.0f)))),
+      .grad_target = {vsel(absent, vsub(vset1(-INF), finite), vadd(difference, vset1(1.0f))), exact.by_target},
       .negative = 1};
   if (k->k[0] != 0) r = kl_div_log_target(e);
   return r;

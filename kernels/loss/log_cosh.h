@@ -21,18 +21,39 @@ VFN vf log_cosh_tanh_quotient(vf z) {
   return vfma(q, z, vset1(-0x1.55554ap-2f));
 }
 
+/* From d as a float. */
+struct log_cosh_exact {
+  vd loss, tanh;
+};
+VFN struct log_cosh_exact log_cosh_exact(vf a) {
+  const vd one = dset1(1.0), wide = dwiden(a), z = dmul(wide, wide), exp = dexp_minus(dadd(wide, wide));
+  const vf narrow = vmin(vset1(1.0f), a), z_narrow = vfma(narrow, narrow, vset1(VLOSS_GUARD));
+  const dm small = dgt(dset1(0.75), wide);
+  const vd small_loss = dmul(z, dfma(z, dwiden(log_cosh_quotient(z_narrow)), dset1(0.5)));
+  const vd large_loss = dadd(dsub(wide, dset1(VLOSS_D_LN2_HI)), dlog1p_unit(exp));
+  const vd small_tanh = dfma(dmul(wide, z), dwiden(log_cosh_tanh_quotient(z_narrow)), wide);
+  const vd large_tanh = ddiv(dsub(one, exp), dadd(one, exp));
+  return (struct log_cosh_exact){dsel(small, small_loss, large_loss), dsel(small, small_tanh, large_tanh)};
+}
+
 VFN struct derivatives log_cosh(struct element e, const struct constants *k) {
   (void)k;
-  const vf one = vset1(1.0f), d = vsub(e.p, e.t), a = vabs(d), z = vmul(a, a), exp = vexp_minus(vadd(a, a));
+  const vf zero = vset1(0.0f), one = vset1(1.0f), d = vsub(e.p, e.t), a = vabs(d);
+  /* The square of anything smaller is 0 also as a loss. */
+  const vf squared = vsel(vgt(vset1(0x1p-75f), a), zero, a), z = vmul(squared, squared);
+  const vf exp = vexp_minus_normal(vadd(a, a));
   const vm small = vgt(vset1(0.75f), a);
-  const vf small_loss = vfma(vmul(z, z), log_cosh_quotient(z), vmul(vset1(0.5f), z));
+  const vf small_loss = vfma(vfma(z, log_cosh_quotient(z), vset1(-VLOSS_GUARD)), z, vmul(vset1(0.5f), z));
   const vf large_loss = vadd(vsub(a, vset1(VLOSS_LN2_HI)), vsub(vlog1p_unit(exp), vset1(VLOSS_LN2_LO)));
-  const vf small_tanh = vfma(vmul(a, z), log_cosh_tanh_quotient(z), a);
+  const vf small_tanh = vfma(a, vfma(z, log_cosh_tanh_quotient(z), vset1(-VLOSS_GUARD)), a);
   const vf large_tanh = vdiv(vsub(one, exp), vadd(one, exp));
   const vf grad = vsigned(vsel(small, small_tanh, large_tanh), d);
-  return (struct derivatives){.loss = of_float(vsel(small, small_loss, large_loss)),
-                              .grad = of_float(grad),
-                              .grad_target = of_float(vneg(grad))};
+  const struct log_cosh_exact exact = log_cosh_exact(a);
+  const vd minus_tanh = dsub(dset1(0.0), exact.tanh);
+  const dm negative = dgt(dset1(0.0), dwiden(d));
+  return (struct derivatives){.loss = {vsel(small, small_loss, large_loss), exact.loss},
+                              .grad = {grad, dsel(negative, minus_tanh, exact.tanh)},
+                              .grad_target = {vneg(grad), dsel(negative, exact.tanh, minus_tanh)}};
 }
 #endif
 

@@ -6,7 +6,7 @@
 
 VFN void multilabel_soft_margin_constants(const double *parameters, struct constants *k) {
   (void)parameters;
-  bce_with_logits_constants(&(double){0}, k); /* no label smoothing */
+  bce_with_logits_constants(&(double){0}, k); /* no label smoothing, no pos_weight */
 }
 
 VFN double multilabel_soft_margin(const struct row *r) {
@@ -15,10 +15,13 @@ VFN double multilabel_soft_margin(const struct row *r) {
   EACH_VECTOR(r, c, m) {
     const struct element e = {.p = get(r, r->p, c, m, 0.0f), .t = get(r, r->t, c, m, 0.0f), .other = vset1(1.0f)};
     const struct derivatives d = bce_with_logits(e, &r->k);
-    vd w = dset1(1.0);
-    if (r->class_weights) w = dwiden(m == 16 ? vload(r->class_weights + c) : vtail(r->class_weights + c, m, 0.0f));
-    sum = dadd(sum, dwithout(dmul_or_zero(w, d.loss.exact), m, SIZE_MAX));
-    if (r->grad) put(r, r->grad, c, m, dnarrow(dmul(dmul_or_zero(w, d.grad.exact), share)));
+    vd loss = dwiden(d.loss.rounded), grad = dwiden(d.grad.rounded);
+    if (r->class_weights) { /* these multiply first */
+      const vd w = dwiden(m == 16 ? vload(r->class_weights + c) : vtail(r->class_weights + c, m, 0.0f));
+      loss = dmul_or_zero(w, d.loss.exact), grad = dmul_or_zero(w, d.grad.exact);
+    }
+    sum = dadd(sum, dwithout(loss, m, SIZE_MAX));
+    if (r->grad) put(r, r->grad, c, m, dnarrow(dmul(grad, share)));
   }
   const double loss = dsum(sum) / (double)r->n;
   return loss == loss ? loss : nan_row(r);

@@ -5,15 +5,17 @@
  * In double: a power multiplies the relative error of q. */
 #ifdef VLOSS_KERNELS_LOSS_H
 VFN void sigmoid_focal_constants(const double *parameters, struct constants *k) {
-  const double alpha = parameters[0], gamma = (float)parameters[1];
-  k->k[0] = (float)(alpha < 0 ? 1 : alpha); /* A = k0 t + k1 (1 - t) */
-  k->k[1] = (float)(alpha < 0 ? 1 : 1 - alpha);
-  k->k[2] = (float)gamma;
+  const double alpha = parameters[0], gamma = parameters[1];
+  k->exact[0] = alpha < 0 ? 1 : alpha; /* A = alpha t + (1 - alpha) (1 - t) */
+  k->exact[1] = alpha < 0 ? 1 : 1 - alpha;
+  k->exact[2] = gamma;
   /* The sign of powers of negative q, which targets outside [0, 1] make: NaN unless gamma is whole. */
   const double half = gamma / 2;
-  const int small = gamma < 0x1p24, whole = !small || gamma == (double)(int64_t)gamma;
+  const int small = gamma < 0x1p53, whole = !small || gamma == (double)(int64_t)gamma;
   const int even = !small || half == (double)(int64_t)half;
-  k->k[3] = !whole ? NOT_A_NUMBER : even ? 1.0f : -1.0f;
+  k->exact[3] = !whole ? (double)NOT_A_NUMBER : even ? 1.0 : -1.0;
+  /* From what |x| on a result may be below 2^-126: e^-(gamma + 1) |x| is in it. */
+  k->k[0] = (float)(80 / (gamma + 1));
 }
 
 /* q^gamma; `sign` is that of the powers of negative q. */
@@ -22,17 +24,27 @@ VFN vd sigmoid_focal_power(vd q, double gamma, double sign) {
   return dsel(dgt(dset1(0.0), q), dmul(power, dset1(sign)), power);
 }
 
+/* Both rounded; `small` if they may be too small for a float, a look that few inputs are worth. */
+VFN struct derivatives focal_derivatives(vd loss, vd grad, int small) {
+  struct derivatives d = {.loss = {.exact = loss}, .grad = {.exact = grad}};
+  if (__builtin_expect(small, 0))
+    d.loss.rounded = narrowed(loss), d.grad.rounded = narrowed(grad);
+  else
+    d.loss.rounded = dnarrow(loss), d.grad.rounded = dnarrow(grad);
+  return d;
+}
+
 VFN struct derivatives sigmoid_focal(struct element e, const struct constants *k) {
   const vd one = dset1(1.0), zero = dset1(0.0), t = dwiden(e.t), t_minus = dsub(one, t);
-  const vd y = dwiden(vabs(e.p)), y_small = dmin(dset1(700.0), y); /* e^-700 times anything is no float */
-  const vd exp = dexp(dsub(zero, y_small)), large = ddiv(one, dadd(one, exp)), small = dmul(exp, large);
+  const vd y = dwiden(vabs(e.p)), y_small = dmin(dset1(700.0), y);
+  const vd exp = dexp_minus(y), large = ddiv(one, dadd(one, exp)), small = dmul(exp, large);
   const dm negative = dgt(zero, dwiden(e.p));
   const vd s = dsel(negative, small, large), s_minus = dsel(negative, large, small);
-  const vd log = dwiden(vlog1p_unit(dnarrow(exp))), c = dsel(negative, t, t_minus);
+  const vd log = dlog1p_unit(exp), c = dsel(negative, t, t_minus);
   const vd ce = dadd(dsel(deq(c, zero), zero, dmul(c, y)), log), ce_small = dfma(c, y_small, log),
            q = dfma(t, s_minus, dmul(t_minus, s));
-  const vd weight = dfma(dset1((double)k->k[0]), t, dmul(dset1((double)k->k[1]), t_minus));
-  const double gamma = (double)k->k[2], sign = (double)k->k[3];
+  const vd weight = dfma(dset1(k->exact[0]), t, dmul(dset1(k->exact[1]), t_minus));
+  const double gamma = k->exact[2], sign = k->exact[3];
   vd power, power_before; /* q^gamma, gamma q^(gamma - 1) */
   if (gamma == 2) {
     power = dmul(q, q), power_before = dadd(q, q);
@@ -42,15 +54,16 @@ VFN struct derivatives sigmoid_focal(struct element e, const struct constants *k
   }
   const vd slope = dmul(dmul(dsub(t, t_minus), dmul(s, s_minus)), ce_small);
   const vd direct = dnfma(t, s_minus, dmul(t_minus, s)), factor = dmul(weight, power);
-  return (struct derivatives){.loss = of_double(dsel(deq(factor, zero), factor, dmul(factor, ce))),
-                              .grad = of_double(dmul(weight, dnfma(power_before, slope, dmul(power, direct))))};
+  const vd loss = dsel(deq(factor, zero), factor, dmul(factor, ce));
+  const vd grad = dmul(weight, dnfma(power_before, slope, dmul(power, direct)));
+  return focal_derivatives(loss, grad, vany(vgt(vabs(e.p), vset1(k->k[0]))));
 }
 #endif
 
 #ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula sigmoid_focal_formula(real x, real t, real other, const double *parameters) {
   (void)other;
-  const real alpha = (real)parameters[0], gamma = (real)(float)parameters[1], u = 1 - t;
+  const real alpha = (real)parameters[0], gamma = (real)parameters[1], u = 1 - t;
   const real y = fabs(x), e = exp(-y), s = (x < 0 ? e : 1) / (1 + e), s_minus = (x < 0 ? 1 : e) / (1 + e);
   const real c = x < 0 ? t : u, ce = (c == 0 ? c : c * y) + log1p(e); /* 0 times infinity is 0 */
   const real weight = alpha < 0 ? 1 : alpha * t + (1 - alpha) * u, q = t * s_minus + u * s;

@@ -3,18 +3,31 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 VFN void soft_margin_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
 
+struct soft_margin_exact {
+  vd loss, grad;
+};
+VFN struct soft_margin_exact soft_margin_exact(vf p, vf t) {
+  const vd zero = dset1(0.0), one = dset1(1.0), minus_t = dsub(zero, dwiden(t)),
+           x = dmul(minus_t, dwiden(vfactor(t, p)));
+  const vd exp = dexp_minus(dmax(dsub(zero, x), x)), s = ddiv(dsel(dgt(zero, x), exp, one), dadd(one, exp));
+  return (struct soft_margin_exact){dadd(dmax(zero, x), dlog1p_unit(exp)), dmul_or_zero(minus_t, s)};
+}
+
 VFN struct derivatives soft_margin(struct element e, const struct constants *k) {
   (void)k;
   const vf zero = vset1(0.0f), one = vset1(1.0f), minus_t = vneg(e.t), p = vfactor(e.t, e.p), x = vmul(minus_t, p);
   /* What rounding x lost would be relative error of e. At most 2^-18 where e is not 0; no more may come of infinity. */
   const vf bound = vset1(0x1p-18f), lost = vmax(vset1(-0x1p-18f), vmin(vfma(minus_t, p, vneg(x)), bound));
   const vm negative = vgt(zero, x);
-  const vf exp_x = vexp_minus(vabs(x)), exp = vfma(exp_x, vsel(negative, lost, vneg(lost)), exp_x);
+  /* A small e goes under beside x > 0, where it shall be no denormal. */
+  const struct vexp_halves halves = vexp_minus_sum_in_halves(vabs(x), vsel(negative, vneg(lost), lost));
+  const vf exp = vfma(halves.mantissa, halves.scale, vsel(negative, zero, vset1(VLOSS_GUARD)));
   /* Sums and quotients in double, as exp may be wrong by an ulp already. */
   const vd wide = dwiden(exp), log = dfma(dmul(wide, wide), dwiden(vlog1p_unit_quotient(exp)), wide);
   const vf s = dnarrow(ddiv(dwiden(vsel(negative, exp, one)), dadd(dset1(1.0), wide)));
-  return (struct derivatives){.loss = of_double(dadd(dwiden(vpositive(x)), log)),
-                              .grad = of_product(s, vfactor(s, minus_t))};
+  const struct soft_margin_exact exact = soft_margin_exact(e.p, e.t);
+  return (struct derivatives){.loss = {dnarrow(dadd(dwiden(vpositive(x)), log)), exact.loss},
+                              .grad = {vmul(s, vfactor(s, minus_t)), exact.grad}};
 }
 #endif
 

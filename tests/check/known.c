@@ -67,7 +67,7 @@ static bool has_function(const struct known *row) {
 }
 
 void check_values(struct check *check, const struct function *function) {
-  const struct known_table *const tables[] = {&published_values, &special_values, &edge_values};
+  const struct known_table *const tables[] = {&published_values, &special_values, &edge_values, &factor_values};
   for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
     struct line line = {.function = function->name, .what = tables[t]->what, .isas = check->isa_count};
     for (size_t i = 0; i < tables[t]->count; i++) {

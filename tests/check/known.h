@@ -1,5 +1,6 @@
 /* Results known in advance, which the reference and every ISA must give: published values (published.c), and values at
- * kinks, of infinite and NaN input, and of empty input (special.c), and at the ends of ranges (edges.c). */
+ * kinks, of infinite and NaN input, and of empty input (special.c), at the ends of
+ * ranges (edges.c), and of options and factors (factors.c). */
 #ifndef VLOSS_TESTS_CHECK_KNOWN_H
 #define VLOSS_TESTS_CHECK_KNOWN_H
 
@@ -43,6 +44,6 @@ struct known_table {
   const struct known *rows;
   size_t count;
 };
-extern const struct known_table published_values, special_values, edge_values;
+extern const struct known_table published_values, special_values, edge_values, factor_values;
 
 #endif

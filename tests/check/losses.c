@@ -10,9 +10,8 @@
 #include "formulas.h"
 #include "refusals.h"
 
-/* The promise of vloss.h, in ulp; SMOOTHED with its exception. */
+/* The promise of vloss.h, in ulp. */
 #define PROMISED 4, 4
-#define SMOOTHED 4, 5
 #define ROW(kind, ...) \
   { VLOSS_##kind, __VA_ARGS__, .info = NULL }
 
@@ -27,8 +26,8 @@ static struct loss table[] = {
     ROW(MAPE, REAL, REAL, NOTHING, PROMISED),
     ROW(MSLE, POSITIVE, POSITIVE, NOTHING, PROMISED),
     ROW(BCE, STRICT_PROBABILITY, PROBABILITY, NOTHING, PROMISED),
-    ROW(BCE_WITH_LOGITS, REAL, WEIGHED, FACTOR, SMOOTHED),
-    ROW(KERAS_BCE, PROBABILITY, PROBABILITY, NOTHING, SMOOTHED, .rounds = true),
+    ROW(BCE_WITH_LOGITS, REAL, WEIGHED, FACTOR, PROMISED),
+    ROW(KERAS_BCE, PROBABILITY, PROBABILITY, NOTHING, PROMISED, .rounds = true),
     ROW(SIGMOID_FOCAL, REAL, UNIT, NOTHING, PROMISED),
     ROW(KL_DIV, LOG_PROBABILITY, PROBABILITY, NOTHING, PROMISED),
     ROW(POISSON, POSITIVE, COUNT, NOTHING, PROMISED),
