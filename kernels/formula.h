@@ -47,4 +47,10 @@ FORMULA real formula_times(real coefficient, real v) {
   return !__FINITE_MATH_ONLY__ && coefficient == 0 && v == v ? 0 : coefficient * v;
 }
 
+/* What rounding a - b to `difference` lost. -ffast-math makes 0 of it. */
+FORMULA real formula_lost(real a, real b, real difference) {
+  const real of_b = a - difference, of_a = difference + of_b, lost = (a - of_a) - (b - of_b);
+  return difference - difference == 0 ? lost : 0;
+}
+
 #endif

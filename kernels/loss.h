@@ -1,5 +1,5 @@
 /* What the kernels of the losses (kernels/loss/NAME.h) are written against: one vector of elements for an elementwise
- * loss, one row for a row loss. The loops around them are elementwise.c and row_loop.c.
+ * loss; row.h has what row losses are written against. The loops around them are elementwise.c and row_loop.c.
  */
 #ifndef VLOSS_KERNELS_LOSS_H
 #define VLOSS_KERNELS_LOSS_H
@@ -95,47 +95,8 @@ VFN struct derivatives careful_product(struct derivatives d, vf a, vf b, const s
 }
 VFN struct result negated(struct result r) { return (struct result){vneg(r.rounded), dsub(dset1(0.0), r.exact)}; }
 
-/* ---- Row losses: double NAME(const struct row *r) returns the loss of the row, without its weight, and writes the
- * gradients that are wanted with put(). All reductions over the row come before the first put(): gradients may
- * overwrite inputs. -------------------------------------------------------------------------------------------------*/
-
-struct row {
-  size_t n, step;  /* columns; elements between one and the next */
-  int from_memory; /* rows lie side by side, and together do not fit a cache near the core */
-  const float *p, *t, *other;
-  float target;       /* of the losses with one target a row */
-  size_t label;       /* of the losses with one label a row */
-  const void *labels; /* the row's list, n of them */
-  int labels_narrow;
-  const float *class_weights;             /* null: 1 */
-  float factor;                           /* what every gradient is multiplied by */
-  float *grad, *grad_target, *grad_other; /* null: not wanted */
-  const double *parameters;
-  struct constants k;
-};
-
-/* n <= 16 columns that lie `step` apart; out of line, not to burden the loops of rows whose step is 1. */
-static __attribute__((noinline, unused)) void gather(float *lanes, const float *p, size_t step, size_t n, float fill) {
-  for (size_t i = 0; i < 16; i++) lanes[i] = i < n ? p[i * step] : fill;
-}
-static __attribute__((noinline, unused)) void scatter(const float *lanes, float *p, size_t step, size_t n) {
-  for (size_t i = 0; i < n; i++) p[i * step] = lanes[i];
-}
-
-/* Columns c .. c + n - 1, n <= 16; the lanes beyond are `fill`. */
-VFN vf get(const struct row *r, const float *p, size_t c, size_t n, float fill) {
-  if (r->step == 1) return n == 16 ? vload(p + c) : vtail(p + c, n, fill);
-  float lanes[16];
-  gather(lanes, p + c * r->step, r->step, n, fill);
-  return vload(lanes);
-}
-
-/* What a factor makes of a loss or a gradient: 0 where it is 0, NaN excepted. Every NaN is the canonical one. */
-VFN vf vscaled(vf v, vf factor) {
-  const vf zero_times = vsel(vnan(v), v, vset1(0.0f));
-  return canonical(vsel(veq(factor, vset1(0.0f)), zero_times, vmul(v, factor)));
-}
-/* The same of what is not rounded yet: rounded once. */
+/* What a factor makes of a loss or a gradient before it is rounded, the only time: 0 where it is 0, NaN excepted. Every
+ * NaN is the canonical one. */
 VFN vf times_factor(vd v, vd factor) {
   const vd zero = dset1(0.0), zero_times = dsel(dnan(v), v, zero);
   return canonical(narrowed(dsel(deq(factor, zero), zero_times, dmul(v, factor))));
@@ -147,21 +108,6 @@ VFN vf times_scale(struct result r, double scale) {
   if (__builtin_expect(vany(veq(vabs(r.rounded), vset1(INF))), 0))
     return canonical(vsel(veq(vabs(r.rounded), vset1(INF)), narrowed(dmul(r.exact, dset1(scale))), product));
   return canonical(product);
-}
-/* Writes a gradient that has its factor; put() multiplies it, too. */
-VFN void put_scaled(const struct row *r, float *p, size_t c, size_t n, vf v) {
-  if (r->step == 1 && n == 16) {
-    vstore(p + c, v);
-  } else if (r->step == 1) {
-    vstore_tail(p + c, v, n);
-  } else {
-    float lanes[16];
-    vstore(lanes, v);
-    scatter(lanes, p + c * r->step, r->step, n);
-  }
-}
-VFN void put(const struct row *r, float *p, size_t c, size_t n, vf v) {
-  put_scaled(r, p, c, n, vscaled(v, vset1(r->factor)));
 }
 
 #endif

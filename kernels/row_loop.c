@@ -1,6 +1,8 @@
-/* The loop around the row losses: one row at a time, its loss in double. */
+/* The loop around the row losses: one row at a time where its columns lie side by side, else 16 of them, some columns
+ * at a time, by way of copies in which they do. */
 #include <string.h>
 
+#include "columns.h"
 #include "past_cache.h"
 #include "row_loss.h"
 
@@ -13,6 +15,9 @@
 /* Where row o * inner + i of an operand or result starts. */
 #define ROW_START(operand, o, i) ((operand).p ? (operand).p + (o) * (operand).row_stride + (i) : NULL)
 
+/* Whether it has a value a column of its own in each row. */
+static int is_matrix(const struct vloss_operand *o) { return o->p && o->column_stride; }
+
 /* Whether a label of the row is out of range; else *label is the row's one. A list ends at -1. */
 static int find_label(const struct vloss_loss_job *job, size_t row, size_t *label) {
   const size_t count = job->labels.list ? job->columns : 1;
@@ -24,55 +29,191 @@ static int find_label(const struct vloss_loss_job *job, size_t row, size_t *labe
   return 0;
 }
 
-static void fill_nan(float *p, size_t n, size_t step) {
-  for (size_t i = 0; p && i < n; i++) p[i * step] = NOT_A_NUMBER;
+/* What is the same in every row. */
+static struct row row_of(const struct vloss_loss_job *job) {
+  return (struct row){.n = job->columns,
+                      .to = job->columns,
+                      .from_memory = job->inner == 1 && job->outer * job->columns * sizeof(float) > MEMORY_BYTES,
+                      .weights = job->class_weights,
+                      .labels_narrow = job->labels.narrow,
+                      .parameters = job->parameters,
+                      .step = 1};
+}
+
+/* Row o * inner + i: what belongs to it but for its columns. Returns its weight. A bad label, met in unchecked mode,
+ * makes NaN of the row. */
+static float begin_row(const struct vloss_loss_job *job, size_t o, size_t i, struct row *r, struct row_state *s) {
+  const size_t row = o * job->inner + i, label_bytes = job->labels.narrow ? sizeof(int32_t) : sizeof(int64_t);
+  const float w = job->weights.p && !job->weights.column_stride ? job->weights.p[row * job->weights.row_stride] : 1.0f;
+  const float h = job->upstream.p ? job->upstream.p[row * job->upstream.row_stride] : 1.0f;
+  s->pass = 0;
+  r->factor = (double)w * (double)h * job->grad_scale;
+  if (job->target.p && !job->target.column_stride) r->target = job->target.p[row];
+  if (!job->labels.p) return w;
+  if (job->labels.list) r->labels = (const char *)job->labels.p + row * job->columns * label_bytes;
+  if (find_label(job, row, &r->label))
+    nan_row(r, s);
+  else if (!job->labels.list)
+    r->own = ROW_START(job->prediction, o, i)[r->label * job->inner];
+  return w;
+}
+static void end_row(struct vloss_loss_job *job, size_t row, float w, const struct row_state *s) {
+  const double value = w == 0 && s->loss == s->loss ? 0 : s->loss * (double)w;
+  job->total += value;
+  if (job->loss) job->loss[row] = value == value ? (float)value : NOT_A_NUMBER;
+}
+
+static void fill(float *p, const struct row *r, float value) {
+  for (size_t c = r->from; p && c < r->to; c++) p[c * r->step] = value;
+}
+static void fill_gradients(const struct row *r, const struct row_state *s) {
+  const float value = with_factor(r, s->fill);
+  fill(r->grad, r, value);
+  fill(r->grad_target, r, value);
+  fill(r->grad_other, r, value);
+}
+
+/* ---- Rows as they lie -------------------------------------------------------------------------------------------- */
+
+static __attribute__((noinline)) void whole_rows(struct vloss_loss_job *job, const struct row_loss *loss) {
+  union {
+    _Alignas(64) float columns[3][PAST_CACHE_COLUMNS];
+    double scratch[2 * SCRATCH_COLUMNS]; /* of losses that have no gradient but `grad` */
+  } buffers;
+  const struct vloss_result results[3] = {job->grad, job->grad_target, job->grad_other};
+  const size_t columns = job->columns;
+  const int past_cache = job->inner == 1 && !job->staged_results && columns <= PAST_CACHE_COLUMNS &&
+                         job->outer * columns * sizeof(float) > STREAM_BYTES;
+  struct row r = row_of(job);
+  struct row_state s;
+  r.step = job->inner;
+  r.scratch = buffers.scratch;
+  for (size_t o = 0; o < job->outer; o++)
+    for (size_t i = 0; i < job->inner; i++) {
+      float *home[3];
+      for (int j = 0; j < 3; j++) home[j] = ROW_START(results[j], o, i);
+      r.grad = home[0] && past_cache ? buffers.columns[2] : home[0];
+      r.grad_target = home[1] && past_cache ? buffers.columns[1] : home[1];
+      r.grad_other = home[2] && past_cache ? buffers.columns[0] : home[2];
+      r.p = ROW_START(job->prediction, o, i);
+      r.t = ROW_START(job->target, o, i);
+      r.other = ROW_START(job->other, o, i);
+      if (is_matrix(&job->weights)) r.weights = ROW_START(job->weights, o, i);
+      const float w = begin_row(job, o, i, &r, &s);
+      if (s.pass == 0) loss->pass(&r, &s);
+      if (s.pass == ROW_FILL) fill_gradients(&r, &s);
+      end_row(job, o * job->inner + i, w, &s);
+      for (int j = 0; j < 3; j++)
+        if (home[j] && past_cache) copy_past_cache(home[j], buffers.columns[2 - j], columns);
+    }
+  if (past_cache) vstream_end();
+}
+
+/* ---- 16 rows at once --------------------------------------------------------------------------------------------- */
+
+#define BUFFER_FLOATS 6144
+
+/* A group of rows side by side, the columns of theirs that are at hand, and the copies of these: operand k of row i
+ * begins at buffer[(k * rows + i) * width]. Gradients take the place of what they are the gradients of. */
+struct group {
+  size_t o, first, rows, width;
+  struct row row[16];
+  struct row_state state[16];
+  float weight[16];
+  _Alignas(64) float buffer[BUFFER_FLOATS];
+};
+enum { P, T, OTHER, WEIGHTS, OPERANDS };
+
+/* Where the columns at hand begin in the caller's array. */
+static size_t at_hand(const struct vloss_loss_job *job, const struct group *g, size_t row_stride) {
+  return g->o * row_stride + g->row[0].from * job->inner + g->first;
+}
+
+static void load_columns(const struct vloss_loss_job *job, struct group *g, size_t n) {
+  const struct vloss_operand operands[OPERANDS] = {job->prediction, job->target, job->other, job->weights};
+  float *to = g->buffer;
+  for (int k = 0; k < OPERANDS; k++) {
+    if (!is_matrix(&operands[k])) continue;
+    const size_t readable = (job->columns - g->row[0].from) * job->inner - g->first;
+    split_columns(to, g->width, operands[k].p + at_hand(job, g, operands[k].row_stride), job->inner, g->rows, n,
+                  readable);
+    for (size_t i = 0; i < g->rows; i++) {
+      struct row *r = &g->row[i];
+      /* Columns have the row's numbers. */
+      float *const columns = (float *)((uintptr_t)(to + i * g->width) - r->from * sizeof(float));
+      if (k == P) r->p = columns, r->grad = job->grad.p ? columns : NULL;
+      if (k == T) r->t = columns, r->grad_target = job->grad_target.p ? columns : NULL;
+      if (k == OTHER) r->other = columns, r->grad_other = job->grad_other.p ? columns : NULL;
+      if (k == WEIGHTS) r->weights = columns;
+    }
+    to += g->rows * g->width;
+  }
+}
+
+/* Copies the gradients of the columns at hand back: of all rows together, or of those that have been written. */
+static void store_columns(const struct vloss_loss_job *job, struct group *g, size_t n) {
+  const struct vloss_result results[3] = {job->grad, job->grad_target, job->grad_other};
+  size_t written = 0;
+  for (size_t i = 0; i < g->rows; i++) written += g->state[i].writes != 0;
+  for (int k = 0; written && k < 3; k++) {
+    if (!results[k].p) continue;
+    float *const home = results[k].p + at_hand(job, g, results[k].row_stride);
+    const struct row *r = g->row;
+    const float *const columns = (k == P ? r->grad : k == T ? r->grad_target : r->grad_other) + r->from;
+    if (written == g->rows)
+      join_columns(home, job->inner, columns, g->width, g->rows, n);
+    else
+      for (size_t i = 0; i < g->rows; i++)
+        if (g->state[i].writes) join_columns(home + i, job->inner, columns + i * g->width, g->width, 1, n);
+  }
+}
+
+/* All columns of the rows, in order: each row makes one pass. */
+static void pass_of_group(const struct vloss_loss_job *job, const struct row_loss *loss, struct group *g) {
+  int before[16];
+  for (size_t i = 0; i < g->rows; i++) before[i] = g->state[i].pass;
+  for (size_t from = 0; from < job->columns; from += g->width) {
+    const size_t to = job->columns - from < g->width ? job->columns : from + g->width;
+    for (size_t i = 0; i < g->rows; i++) g->row[i].from = from, g->row[i].to = to;
+    load_columns(job, g, to - from);
+    for (size_t i = 0; i < g->rows; i++) {
+      struct row_state *s = &g->state[i];
+      s->writes = 0;
+      if (before[i] >= 0) loss->pass(&g->row[i], s);
+      if (before[i] != ROW_FILL) continue;
+      fill_gradients(&g->row[i], s);
+      s->writes = 1;
+      if (to == job->columns) s->pass = ROW_DONE;
+    }
+    store_columns(job, g, to - from);
+  }
+}
+
+static __attribute__((noinline)) void groups_of_rows(struct vloss_loss_job *job, const struct row_loss *loss) {
+  struct group g;
+  const int operands = 1 + is_matrix(&job->target) + is_matrix(&job->other) + is_matrix(&job->weights);
+  for (g.o = 0; g.o < job->outer; g.o++)
+    for (g.first = 0; g.first < job->inner; g.first += 16) {
+      g.rows = job->inner - g.first < 16 ? job->inner - g.first : 16;
+      g.width = BUFFER_FLOATS / ((size_t)operands * g.rows) / 64 * 64;
+      for (size_t i = 0; i < g.rows; i++) {
+        g.row[i] = row_of(job);
+        g.row[i].grad = job->grad.p, g.row[i].grad_target = job->grad_target.p, g.row[i].grad_other = job->grad_other.p;
+        g.weight[i] = begin_row(job, g.o, g.first + i, &g.row[i], &g.state[i]);
+      }
+      for (size_t open = 1; open;) {
+        pass_of_group(job, loss, &g);
+        open = 0;
+        for (size_t i = 0; i < g.rows; i++) open += g.state[i].pass != ROW_DONE;
+      }
+      for (size_t i = 0; i < g.rows; i++) end_row(job, g.o * job->inner + g.first + i, g.weight[i], &g.state[i]);
+    }
 }
 
 void KERNEL(rows)(struct vloss_loss_job *job, const struct row_loss *loss) {
-  float buffers[3][PAST_CACHE_COLUMNS];
-  const struct vloss_result results[3] = {job->grad, job->grad_target, job->grad_other};
-  const size_t columns = job->columns, label_bytes = job->labels.narrow ? sizeof(int32_t) : sizeof(int64_t);
-  const int past_cache = job->inner == 1 && !job->staged_results && columns <= PAST_CACHE_COLUMNS &&
-                         job->outer * columns * sizeof(float) > STREAM_BYTES;
-  struct row r = {.n = columns,
-                  .step = job->inner,
-                  .from_memory = job->inner == 1 && job->outer * columns * sizeof(float) > MEMORY_BYTES,
-                  .class_weights = job->class_weights,
-                  .labels_narrow = job->labels.narrow,
-                  .parameters = job->parameters};
-  loss->constants(job->parameters, &r.k);
   job->total = 0;
-  for (size_t o = 0, row = 0; o < job->outer; o++)
-    for (size_t i = 0; i < job->inner; i++, row++) {
-      float *home[3];
-      for (int j = 0; j < 3; j++) home[j] = ROW_START(results[j], o, i);
-      r.grad = home[0] && past_cache ? buffers[0] : home[0];
-      r.grad_target = home[1] && past_cache ? buffers[1] : home[1];
-      r.grad_other = home[2] && past_cache ? buffers[2] : home[2];
-      const float w = job->weights.p ? job->weights.p[row * job->weights.row_stride] : 1.0f;
-      const float h = job->upstream.p ? job->upstream.p[row * job->upstream.row_stride] : 1.0f;
-      double value;
-      if (job->labels.p && find_label(job, row, &r.label)) { /* unchecked */
-        value = (double)NOT_A_NUMBER;
-        fill_nan(r.grad, columns, r.step);
-        fill_nan(r.grad_target, columns, r.step);
-        fill_nan(r.grad_other, columns, r.step);
-      } else {
-        r.p = ROW_START(job->prediction, o, i);
-        r.other = ROW_START(job->other, o, i);
-        if (job->target.column_stride)
-          r.t = ROW_START(job->target, o, i);
-        else if (job->target.p)
-          r.target = job->target.p[row];
-        if (job->labels.list) r.labels = (const char *)job->labels.p + row * columns * label_bytes;
-        r.factor = (float)((double)w * (double)h * job->grad_scale);
-        value = loss->loss(&r);
-        value = w == 0 && value == value ? 0 : value * (double)w;
-      }
-      job->total += value;
-      if (job->loss) job->loss[row] = value == value ? (float)value : NOT_A_NUMBER;
-      for (int j = 0; j < 3; j++)
-        if (home[j] && past_cache) copy_past_cache(home[j], buffers[j], columns);
-    }
-  if (past_cache) vstream_end();
+  if (job->inner == 1 || loss->whole)
+    whole_rows(job, loss);
+  else
+    groups_of_rows(job, loss);
 }

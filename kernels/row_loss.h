@@ -1,22 +1,23 @@
-/* What a file of row losses (row_losses.c) exports of each: what row_loop.c calls. */
+/* What a file of row losses exports of each: what row_loop.c calls. */
 #ifndef VLOSS_KERNELS_ROW_LOSS_H
 #define VLOSS_KERNELS_ROW_LOSS_H
 
 #include "kernels.h"
-#include "loss.h"
+#include "row.h"
 
 struct row_loss {
-  void (*constants)(const double *parameters, struct constants *k);
-  double (*loss)(const struct row *r);
+  void (*pass)(const struct row *r, struct row_state *s);
+  int whole; /* takes whole rows only */
 };
 
-/* A row loss, compiled once more for rows whose columns lie side by side: the copy's step is a constant. */
-#define ROW_LOSS(name)                            \
-  static double name##_row(const struct row *r) { \
-    struct row dense = *r;                        \
-    dense.step = 1;                               \
-    return r->step == 1 ? name(&dense) : name(r); \
-  }                                               \
-  const struct row_loss KERNEL(name) = {name##_constants, name##_row};
+/* The loss gets a row of its own: what has no address outside of it lives in registers. */
+#define ROW_LOSS_(name, whole)                                        \
+  static void name##_pass(const struct row *r, struct row_state *s) { \
+    const struct row row = *r;                                        \
+    name(&row, s);                                                    \
+  }                                                                   \
+  const struct row_loss KERNEL(name) = {name##_pass, whole};
+#define ROW_LOSS(name) ROW_LOSS_(name, 0)
+#define WHOLE_ROW_LOSS(name) ROW_LOSS_(name, 1)
 
 #endif

@@ -4,8 +4,6 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 #include "../reduce.h"
 
-VFN void categorical_hinge_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
-
 /* (1 - t) p and t p; with `infinities` 0 where the coefficient is 0, whatever p. */
 struct hinge_products {
   vd other, own;
@@ -16,40 +14,64 @@ VFN struct hinge_products hinge_products(vd p, vd t, const int infinities) {
                     : (struct hinge_products){dmul(wrong, p), dmul(t, p)};
 }
 
-/* NaN where there is NaN in the row, or infinity but not `infinities`: then nothing was written. */
-VFN double categorical_hinge_of(const struct row *r, const int infinities) {
+/* Sums of a row. value[0] is neg, value[1] the share of each that reaches it. The loss is NaN where there is NaN in the
+ * row, or infinity but not `infinities`. */
+VFN int hinge_sums(const struct row *r, struct row_state *s, const int infinities) {
   const vd zero = dset1(0.0), one = dset1(1.0);
-  vd pos = zero, most = dset1(-(double)INF), ties = zero;
+  vd pos = resumed(r, s, 0, 0), most = resumed(r, s, 1, -(double)INF), ties = resumed(r, s, 2, 0);
   EACH_VECTOR(r, c, m) {
-    const vd p = dwiden(get(r, r->p, c, m, infinities ? -INF : -FLT_MAX)), t = dwiden(get(r, r->t, c, m, 0.0f));
+    const vd p = dwiden(get(r->p, c, m, infinities ? -INF : -FLT_MAX)), t = dwiden(get(r->t, c, m, 0.0f));
     const struct hinge_products v = hinge_products(p, t, infinities);
     pos = dadd(pos, v.own);
     if (r->grad) ties = dsel(dgt(v.other, most), one, dadd(ties, dsel(deq(v.other, most), one, zero)));
     most = dmax(v.other, most); /* without NaN, which pos has */
   }
-  double greatest[16], equal[16], neg = -(double)INF, k = 0;
-  dstore(greatest, most);
-  dstore(equal, ties);
-  for (int i = 0; i < 16; i++) neg = greatest[i] > neg ? greatest[i] : neg;
-  for (int i = 0; i < 16; i++) k += greatest[i] == neg ? equal[i] : 0;
-  const double sum = dsum(pos), excess = neg - sum + 1;
-  if (excess != excess || (!infinities && sum - sum != 0)) return (double)NOT_A_NUMBER;
-  if (excess < 0) {
-    fill_gradients(r, 0.0f);
-    return 0;
+  s->lanes[0] = pos, s->lanes[1] = most, s->lanes[2] = ties;
+  if (r->to < r->n) return 0;
+  const double neg = lane_max(most), equal = sum_at(ties, most, neg), sum = dsum(pos), excess = neg - sum + 1;
+  s->value[0] = neg;
+  s->value[1] = 1 / equal;
+  s->loss = !infinities && sum - sum != 0 ? (double)NOT_A_NUMBER : excess;
+  return 1;
+}
+VFN void hinge_gradient(const struct row *r, struct row_state *s, const int infinities) {
+  const vd neg = dset1(s->value[0]), share = dset1(s->value[1]), zero = dset1(0.0);
+  EACH_VECTOR(r, c, m) {
+    const vd p = dwiden(get(r->p, c, m, 0.0f)), t = dwiden(get(r->t, c, m, 0.0f));
+    const dm tied = deq(hinge_products(p, t, infinities).other, neg);
+    put(r, r->grad, c, m, dsub(dsel(tied, dmul(dsub(dset1(1.0), t), share), zero), t));
   }
-  if (r->grad) EACH_VECTOR(r, c, m) {
-      const vd p = dwiden(get(r, r->p, c, m, 0.0f)), t = dwiden(get(r, r->t, c, m, 0.0f));
-      const dm tied = deq(hinge_products(p, t, infinities).other, dset1(neg));
-      put(r, r->grad, c, m, dnarrow(dsub(dsel(tied, dmul(dsub(one, t), dset1(1 / k)), zero), t)));
-    }
-  return excess;
+  wrote(r, s);
+}
+static __attribute__((noinline)) int hinge_sums_of_infinities(struct row r, struct row_state *s) {
+  return hinge_sums(&r, s, 1);
+}
+static __attribute__((noinline)) void hinge_gradient_of_infinities(struct row r, struct row_state *s) {
+  hinge_gradient(&r, s, 1);
 }
 
-VFN double categorical_hinge(const struct row *r) {
-  double loss = categorical_hinge_of(r, 0);
-  if (loss != loss) loss = categorical_hinge_of(r, 1);
-  return loss == loss ? loss : nan_row(r);
+/* What the sums of a row decide. */
+VFN void hinge_decide(const struct row *r, struct row_state *s, int gradient) {
+  s->pass = r->grad ? gradient : ROW_DONE;
+  if (s->loss != s->loss) nan_row(r, s);
+  if (s->loss < 0) filled_row(r, s, 0, 0);
+}
+
+VFN void categorical_hinge(const struct row *r, struct row_state *s) {
+  enum { SUMS, SUMS_OF_INFINITIES, GRADIENT, GRADIENT_OF_INFINITIES };
+  if (s->pass == SUMS) {
+    if (!hinge_sums(r, s, 0)) return;
+    s->pass = SUMS_OF_INFINITIES;
+    if (s->loss == s->loss) hinge_decide(r, s, GRADIENT);
+    if (r->from) return;
+  }
+  if (s->pass == SUMS_OF_INFINITIES) {
+    if (!hinge_sums_of_infinities(*r, s)) return;
+    hinge_decide(r, s, GRADIENT_OF_INFINITIES);
+    if (r->from) return;
+  }
+  if (s->pass == GRADIENT) hinge_gradient(r, s, 0);
+  if (s->pass == GRADIENT_OF_INFINITIES) hinge_gradient_of_infinities(*r, s);
 }
 #endif
 
@@ -78,7 +100,10 @@ FORMULA void categorical_hinge_formula(const struct formula_row *r, struct formu
     const real wrong = 1 - t[c], tie = categorical_hinge_product(wrong, p[c]) == neg ? share : 0;
     r->grad[c] = (excess < 0 ? 0 : wrong * tie - t[c]) + bad;
   }
+  /* Where the digits of a double do not tell on which side of the kink the row is, any gradient will do. */
+  const real anything = fabs(excess) <= (fabs(neg) + pos_scale + 1) * (real)0x1p-45 ? (real)INFINITY : 0;
   if (r->grad_scale)
-    for (size_t c = 0; c < r->n; c++) r->grad_scale[c] = excess < 0 ? 0 : fabs(1 - t[c]) / k + fabs(t[c]);
+    for (size_t c = 0; c < r->n; c++)
+      r->grad_scale[c] = (excess < 0 ? 0 : fabs(1 - t[c]) / k + fabs(t[c])) + (excess != 0 ? anything : 0);
 }
 #endif

@@ -4,48 +4,93 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 #include "../reduce.h"
 
-VFN void cosine_embedding_constants(const double *parameters, struct constants *k) { k->k[0] = (float)parameters[0]; }
+/* Below this, 1 - c is found from the difference of the vectors: sums in float have lost its digits. */
+#define NEARLY_PARALLEL 0x1p-10
 
-VFN void cosine_embedding_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope_a,
-                                struct cosine_slope slope_b, int finite) {
-  if (r->from_memory) ask_ahead(r->other + c);
-  const vf a = get(r, r->p, c, m, 0.0f), b = get(r, r->other, c, m, 0.0f);
-  if (r->grad) put_scaled(r, r->grad, c, m, cosine_gradient(a, b, slope_a, finite));
-  if (r->grad_other) put_scaled(r, r->grad_other, c, m, cosine_gradient(b, a, slope_b, finite));
+VFN double cosine_of(const struct row_state *s) {
+  return s->value[2] / sqrt((s->value[0] + 1e-12) * (s->value[1] + 1e-12));
+}
+/* The end of a row with this cosine; 1 - c is `parted`. */
+VFN void cosine_embedding_decide(const struct row *r, struct row_state *s, double cosine, double parted) {
+  const int sign = r->target == 1 ? -1 : r->target == -1 && cosine >= r->parameters[0];
+  s->loss = sign < 0 ? parted : cosine - r->parameters[0];
+  s->pass = r->grad || r->grad_other ? 3 : ROW_DONE;
+  if (cosine != cosine || r->target != r->target)
+    nan_row(r, s);
+  else if (sign == 0)
+    filled_row(r, s, 0, 0);
+  else if (r->factor == 0)
+    filled_row(r, s, s->loss, 0);
+  else if (s->pass == 3) {
+    const double aa = s->value[0] + 1e-12, bb = s->value[1] + 1e-12;
+    s->slope[0] = cosine_slope(s->value[2], aa, bb, 1, sign * r->factor);
+    s->slope[1] = cosine_slope(s->value[2], bb, aa, 1, sign * r->factor);
+  }
 }
 
-VFN double cosine_of(struct products s) { return s.ab / sqrt((s.aa + 1e-12) * (s.bb + 1e-12)); }
+/* 2 (1 - c) = sum (a / sqrt(A) - b / sqrt(B))^2 + 1e-12 / A + 1e-12 / B. */
+static __attribute__((noinline)) int parted_sum(struct row r, struct row_state *s) {
+  const double aa = s->value[0] + 1e-12, bb = s->value[1] + 1e-12, inverse_a = 1 / sqrt(aa), inverse_b = 1 / sqrt(bb);
+  vd sum = resumed(&r, s, 0, 0);
+  EACH_VECTOR(&r, c, m) {
+    const vd a = dmul(dwiden(get(r.p, c, m, 0.0f)), dset1(inverse_a));
+    const vd b = dmul(dwiden(get(r.other, c, m, 0.0f)), dset1(inverse_b)), d = dsub(a, b);
+    sum = dfma(d, d, sum);
+  }
+  s->lanes[0] = sum;
+  if (r.to < r.n) return 0;
+  cosine_embedding_decide(&r, s, cosine_of(s), (dsum(sum) + 1e-12 / aa + 1e-12 / bb) / 2);
+  return 1;
+}
 
-VFN double cosine_embedding(const struct row *r) {
-  const double margin = (double)r->k.k[0];
-  struct products s = products_of(r, r->p, r->other);
-  double cosine = cosine_of(s);
-  /* At the kink, sums in float could be on the wrong side. */
-  if (r->target == -1 && cosine < margin + 0x1p-20 && cosine > margin - 0x1p-20) {
-    s = products_in_double(*r, r->p, r->other);
-    cosine = cosine_of(s);
+VFN void cosine_embedding_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope_a,
+                                struct cosine_slope slope_b, double sign) {
+  if (r->from_memory) ask_ahead(r->other + c);
+  const vf a = get(r->p, c, m, 0.0f), b = get(r->other, c, m, 0.0f);
+  if (slope_a.in_float && slope_b.in_float) {
+    if (r->grad) put_scaled(r->grad, c, m, cosine_gradient(a, b, slope_a));
+    if (r->grad_other) put_scaled(r->grad_other, c, m, cosine_gradient(b, a, slope_b));
+  } else {
+    if (r->grad) cosine_gradient_in_double(r, r->grad, c, m, a, b, sign * slope_a.across, sign * slope_a.along);
+    if (r->grad_other)
+      cosine_gradient_in_double(r, r->grad_other, c, m, b, a, sign * slope_b.across, sign * slope_b.along);
   }
-  if (cosine != cosine || r->target != r->target) return nan_row(r);
-  const int sign = r->target == 1 ? -1 : r->target == -1 && cosine >= margin;
-  if (sign == 0) {
-    fill_gradients(r, 0.0f);
-    return 0;
+}
+
+VFN void cosine_embedding(const struct row *r, struct row_state *s) {
+  enum { IN_FLOAT, IN_DOUBLE, PARTED, GRADIENT };
+  if (s->pass == IN_FLOAT) {
+    int again;
+    if (!products_in_float(r, s, r->p, r->other, &again)) return;
+    const double cosine = cosine_of(s), margin = r->parameters[0];
+    /* At the kink, sums in float could be on the wrong side. */
+    again |= (r->target == -1 && cosine < margin + 0x1p-20 && cosine > margin - 0x1p-20) ||
+             (r->target == 1 && cosine > 1 - NEARLY_PARALLEL);
+    s->pass = IN_DOUBLE;
+    if (!again) cosine_embedding_decide(r, s, cosine, 1 - cosine);
+    if (r->from) return;
   }
-  if (r->grad || r->grad_other) {
-    const double factor = sign * (double)r->factor;
-    const struct cosine_slope slope_a = cosine_slope(s.ab, s.aa + 1e-12, s.bb + 1e-12, 1, factor),
-                              slope_b = cosine_slope(s.ab, s.bb + 1e-12, s.aa + 1e-12, 1, factor);
-    const int finite = factor - factor == 0;
-    for (size_t c = 0; c + 16 <= r->n; c += 16) cosine_embedding_write(r, c, 16, slope_a, slope_b, finite);
-    if (r->n % 16) cosine_embedding_write(r, r->n / 16 * 16, r->n % 16, slope_a, slope_b, finite);
+  if (s->pass == IN_DOUBLE) {
+    if (!products_in_double(*r, s, r->p, r->other)) return;
+    const double cosine = cosine_of(s);
+    s->pass = PARTED;
+    if (!(r->target == 1 && cosine > 1 - NEARLY_PARALLEL)) cosine_embedding_decide(r, s, cosine, 1 - cosine);
+    if (r->from) return;
   }
-  return sign < 0 ? 1 - cosine : cosine - margin;
+  if (s->pass == PARTED && (!parted_sum(*r, s) || r->from)) return;
+  if (s->pass != GRADIENT) return;
+  const struct cosine_slope slope_a = s->slope[0], slope_b = s->slope[1];
+  const double sign = r->target == 1 ? -1 : 1;
+  size_t c = r->from;
+  for (; c + 16 <= r->to; c += 16) cosine_embedding_write(r, c, 16, slope_a, slope_b, sign);
+  if (c < r->to) cosine_embedding_write(r, c, r->to - c, slope_a, slope_b, sign);
+  wrote(r, s);
 }
 #endif
 
 #ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA void cosine_embedding_formula(const struct formula_row *r, struct formula_value *loss) {
-  const real *a = r->p, *b = r->other, margin = (real)(float)r->parameters[0];
+  const real *a = r->p, *b = r->other, margin = (real)r->parameters[0];
   real aa = (real)1e-12, bb = (real)1e-12, ab = 0, scale = 0;
   for (size_t c = 0; c < r->n; c++) {
     aa += a[c] * a[c];
@@ -57,8 +102,15 @@ FORMULA void cosine_embedding_formula(const struct formula_row *r, struct formul
   const real nan = cosine == cosine ? r->target : cosine, bad = nan == nan ? 0 : nan;
   const real similar = r->target == 1 ? 1 : 0, apart = r->target == -1 && cosine >= margin ? 1 : 0;
   const real sign = apart - similar;
-  *loss = (struct formula_value){similar * (1 - cosine) + apart * (cosine - margin) + bad,
-                                 similar * (1 + size) + (r->target == -1 ? size + fabs(margin) : 0)};
+  real parted = 1 - cosine, parted_scale = 1 + size;
+  if (similar != 0 && parted < (real)0x1p-11) { /* nearly parallel: without cancellation */
+    real sum = (real)1e-12 / aa + (real)1e-12 / bb;
+    for (size_t c = 0; c < r->n; c++) sum += (a[c] / na - b[c] / nb) * (a[c] / na - b[c] / nb);
+    parted = sum / 2;
+    parted_scale = parted + (real)0x1p-80; /* unit vectors in double are right to 2^-53, squares of theirs to 2^-106 */
+  }
+  *loss = (struct formula_value){similar * parted + apart * (cosine - margin) + bad,
+                                 similar * parted_scale + (r->target == -1 ? size + fabs(margin) : 0)};
   if (r->grad)
     for (size_t c = 0; c < r->n; c++) r->grad[c] = sign * (b[c] / nb - a[c] * (cosine / na)) / na + bad;
   if (r->grad_other)

@@ -3,26 +3,47 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 #include "../reduce.h"
 
-VFN void cosine_similarity_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
-
-VFN void cosine_similarity_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope, int finite) {
-  if (r->from_memory) ask_ahead(r->t + c);
-  const vf p = get(r, r->p, c, m, 0.0f), t = get(r, r->t, c, m, 0.0f);
-  put_scaled(r, r->grad, c, m, cosine_gradient(p, t, slope, finite));
+VFN void cosine_similarity_decide(const struct row *r, struct row_state *s) {
+  const double pp = s->value[0] < 1e-12 ? 1e-12 : s->value[0], tt = s->value[1] < 1e-12 ? 1e-12 : s->value[1];
+  const double cosine = s->value[2] / sqrt(pp * tt);
+  s->loss = -cosine;
+  s->pass = r->grad ? 2 : ROW_DONE;
+  if (cosine != cosine)
+    nan_row(r, s);
+  else if (r->factor == 0)
+    filled_row(r, s, -cosine, 0);
+  else if (r->grad)
+    s->slope[0] = cosine_slope(s->value[2], pp, tt, s->value[0] < 1e-12 ? 0 : 1, -r->factor);
 }
 
-VFN double cosine_similarity(const struct row *r) {
-  const struct products s = products_of(r, r->p, r->t);
-  const double pp = s.aa < 1e-12 ? 1e-12 : s.aa, tt = s.bb < 1e-12 ? 1e-12 : s.bb;
-  const double cosine = s.ab / sqrt(pp * tt);
-  if (cosine != cosine) return nan_row(r);
-  if (r->grad) {
-    const struct cosine_slope slope = cosine_slope(s.ab, pp, tt, s.aa < 1e-12 ? 0 : 1, -(double)r->factor);
-    const int finite = r->factor - r->factor == 0;
-    for (size_t c = 0; c + 16 <= r->n; c += 16) cosine_similarity_write(r, c, 16, slope, finite);
-    if (r->n % 16) cosine_similarity_write(r, r->n / 16 * 16, r->n % 16, slope, finite);
+VFN void cosine_similarity_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope) {
+  if (r->from_memory) ask_ahead(r->t + c);
+  const vf p = get(r->p, c, m, 0.0f), t = get(r->t, c, m, 0.0f);
+  if (slope.in_float)
+    put_scaled(r->grad, c, m, cosine_gradient(p, t, slope));
+  else
+    cosine_gradient_in_double(r, r->grad, c, m, p, t, -slope.across, -slope.along);
+}
+
+VFN void cosine_similarity(const struct row *r, struct row_state *s) {
+  if (s->pass == 0) {
+    int again;
+    if (!products_in_float(r, s, r->p, r->t, &again)) return;
+    s->pass = 1;
+    if (!again) cosine_similarity_decide(r, s);
+    if (r->from) return;
   }
-  return -cosine;
+  if (s->pass == 1) {
+    if (!products_in_double(*r, s, r->p, r->t)) return;
+    cosine_similarity_decide(r, s);
+    if (r->from) return;
+  }
+  if (s->pass != 2) return;
+  const struct cosine_slope slope = s->slope[0];
+  size_t c = r->from;
+  for (; c + 16 <= r->to; c += 16) cosine_similarity_write(r, c, 16, slope);
+  if (c < r->to) cosine_similarity_write(r, c, r->to - c, slope);
+  wrote(r, s);
 }
 #endif
 

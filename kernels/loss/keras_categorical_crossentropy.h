@@ -1,58 +1,106 @@
 /* Keras' categorical cross-entropy of probabilities: -sum_c t'_c log v_c, v = p / S clipped to [eps, 1 - eps], S = sum
  * p, t' = t (1 - a) + a / C. Where p / S is not clipped, v S = p: so the gradient, which keeps the term of the
- * normalisation, is (sum of t' over the classes that are not clipped) / S, less t'_c / p_c unless c is clipped. */
+ * normalisation, is (sum of t' over the classes that are not clipped) / S, less t'_c / p_c unless c is clipped. Where S
+ * is 0, or its terms cancel to 2^-40 of their sizes or less, there is no answer: NaN. */
 #ifdef VLOSS_KERNELS_LOSS_H
 #include "../reduce.h"
 
-VFN void keras_categorical_crossentropy_constants(const double *parameters, struct constants *k) {
-  k->k[0] = (float)parameters[0];
-}
+/* A sum of negative and positive terms that is no more than this of their sizes is nothing but rounding: 0. */
+#define CANCELLED 0x1p-40
 
 /* Columns of t', all of them and without those where p / S is clipped. */
 struct smoothed_targets {
   vd all, unclipped;
 };
 VFN struct smoothed_targets smoothed_targets(const struct row *r, size_t c, size_t m, vd u) {
-  const double smoothing = (double)r->k.k[0];
+  const double smoothing = r->parameters[0];
   const vd low = dset1((double)KERAS_EPS), high = dset1((double)KERAS_ONE_MINUS_EPS), zero = dset1(0.0);
-  const vd t = dfma(dwiden(get(r, r->t, c, m, 0.0f)), dset1(1 - smoothing), dset1(smoothing / (double)r->n));
+  const vd t = dfma(dwiden(get(r->t, c, m, 0.0f)), dset1(1 - smoothing), dset1(smoothing / (double)r->n));
   const vd all = dwithout(t, m, SIZE_MAX);
   return (struct smoothed_targets){all, dsel(dgt(low, u), zero, dsel(dgt(u, high), zero, all))};
 }
 
-VFN double keras_categorical_crossentropy(const struct row *r) {
-  vd total = dset1(0.0), loss = total, share = total;
-  EACH_VECTOR(r, c, m) total = dadd(total, dwiden(get(r, r->p, c, m, 0.0f)));
-  const double s = dsum(total), inverse = 1 / s;
-  if (s == 0) return nan_row(r);
+/* value[0] is S, then 1 / S; value[1] the gradient's term of the normalisation. */
+enum { CROSSENTROPY_TOTAL, CROSSENTROPY_SIZE, CROSSENTROPY_TERMS, CROSSENTROPY_GRADIENT };
+VFN void crossentropy_normalise(const struct row *r, struct row_state *s, double size) {
+  const double sum = s->value[0], magnitude = sum < 0 ? -sum : sum;
+  s->value[0] = 1 / sum;
+  s->pass = CROSSENTROPY_TERMS;
+  if (magnitude <= size * CANCELLED) nan_row(r, s);
+}
+VFN int crossentropy_total(const struct row *r, struct row_state *s) {
+  vd total = resumed(r, s, 0, 0);
+  vf least = r->from ? dnarrow(s->lanes[1]) : vset1(0.0f);
   EACH_VECTOR(r, c, m) {
-    const vd u = dmul(dwiden(get(r, r->p, c, m, 0.0f)), dset1(inverse));
+    const vf p = get(r->p, c, m, 0.0f);
+    total = dadd(total, dwiden(p));
+    least = vmin(p, least);
+  }
+  if (r->to < r->n) {
+    s->lanes[0] = total, s->lanes[1] = dwiden(least);
+    return 0;
+  }
+  s->value[0] = dsum(total);
+  s->pass = CROSSENTROPY_SIZE;
+  if (!vany(vgt(vset1(0.0f), least))) crossentropy_normalise(r, s, s->value[0]);
+  return 1;
+}
+/* The sum of |p|, of rows with negative ones. */
+static __attribute__((noinline)) int crossentropy_size(struct row r, struct row_state *s) {
+  vd size = resumed(&r, s, 0, 0);
+  EACH_VECTOR(&r, c, m) size = dadd(size, dwiden(vabs(get(r.p, c, m, 0.0f))));
+  s->lanes[0] = size;
+  if (r.to < r.n) return 0;
+  crossentropy_normalise(&r, s, dsum(size));
+  return 1;
+}
+/* log v. Beside a power of two, whose log is not 0, a low part is nothing if it is so small that powers of it would be
+ * denormal. */
+VFN vf crossentropy_log(vd v) {
+  const vf high = dnarrow(v), low = low_part(v, high);
+  const vm power = vieq(viand(vbits(high), viset1(0x7fffff)), viset1(0));
+  const vm drop = vmand(power, vgt(vmul(high, vset1(0x1p-40f)), vabs(low)));
+  return vlog_sum(high, vsel(drop, vset1(0.0f), low));
+}
+VFN int crossentropy_terms(const struct row *r, struct row_state *s) {
+  const double inverse = s->value[0];
+  vd loss = resumed(r, s, 0, 0), share = resumed(r, s, 1, 0);
+  EACH_VECTOR(r, c, m) {
+    const vd u = dmul(dwiden(get(r->p, c, m, 0.0f)), dset1(inverse));
     const vd v = dmin(dset1((double)KERAS_ONE_MINUS_EPS), dmax(dset1((double)KERAS_EPS), u));
     const struct smoothed_targets t = smoothed_targets(r, c, m, u);
-    const vf high = dnarrow(v);
-    loss = dnfma(t.all, dwiden(vlog_sum(high, low_part(v, high))), loss);
+    loss = dnfma(t.all, dwiden(crossentropy_log(v)), loss);
     if (r->grad) share = dadd(share, t.unclipped);
   }
-  const double l = dsum(loss);
-  if (l != l) return nan_row(r);
-  if (r->grad) {
-    const vd shared = dset1(dsum(share) * inverse), zero = dset1(0.0);
-    EACH_VECTOR(r, c, m) {
-      const vd p = dwiden(get(r, r->p, c, m, 0.0f));
-      const vd t = smoothed_targets(r, c, m, dmul(p, dset1(inverse))).unclipped;
-      put(r, r->grad, c, m, dnarrow(dsub(shared, dsel(deq(t, zero), zero, ddiv(t, p)))));
-    }
+  s->lanes[0] = loss, s->lanes[1] = share;
+  if (r->to < r->n) return 0;
+  s->loss = dsum(loss);
+  s->value[1] = dsum(share) * inverse;
+  s->pass = r->grad ? CROSSENTROPY_GRADIENT : ROW_DONE;
+  if (s->loss != s->loss) nan_row(r, s);
+  return 1;
+}
+
+VFN void keras_categorical_crossentropy(const struct row *r, struct row_state *s) {
+  if (s->pass == CROSSENTROPY_TOTAL && (!crossentropy_total(r, s) || r->from)) return;
+  if (s->pass == CROSSENTROPY_SIZE && (!crossentropy_size(*r, s) || r->from)) return;
+  if (s->pass == CROSSENTROPY_TERMS && (!crossentropy_terms(r, s) || r->from)) return;
+  if (s->pass != CROSSENTROPY_GRADIENT) return;
+  const vd inverse = dset1(s->value[0]), shared = dset1(s->value[1]), zero = dset1(0.0);
+  EACH_VECTOR(r, c, m) {
+    const vd p = dwiden(get(r->p, c, m, 0.0f)), t = smoothed_targets(r, c, m, dmul(p, inverse)).unclipped;
+    put(r, r->grad, c, m, dsub(shared, dsel(deq(t, zero), zero, ddiv(t, p))));
   }
-  return l;
+  wrote(r, s);
 }
 #endif
 
 #ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA void keras_categorical_crossentropy_formula(const struct formula_row *r, struct formula_value *loss) {
-  const real *p = r->p, *t = r->t, a = (real)(float)r->parameters[0], keep = 1 - a, spread = a / (real)r->n;
-  real s = 0, l = 0, scale = 0, hu = 0, hu_scale = 0;
-  for (size_t c = 0; c < r->n; c++) s += p[c];
-  s = s == 0 ? (real)NAN : s;
+  const real *p = r->p, *t = r->t, a = (real)r->parameters[0], keep = 1 - a, spread = a / (real)r->n;
+  real s = 0, size = 0, l = 0, scale = 0, hu = 0, hu_scale = 0;
+  for (size_t c = 0; c < r->n; c++) s += p[c], size += fabs(p[c]);
+  s = fabs(s) <= size * (real)0x1p-40 ? (real)NAN : s;
   for (size_t c = 0; c < r->n; c++) {
     const real u = p[c] / s, smooth = t[c] * keep + spread;
     const real v = u < FORMULA_EPS ? FORMULA_EPS : u > FORMULA_ONE_MINUS_EPS ? FORMULA_ONE_MINUS_EPS : u;

@@ -5,18 +5,28 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 #include "../reduce.h"
 
-VFN void keras_kl_divergence_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
-
-VFN double keras_kl_divergence(const struct row *r) {
-  vd sum = dset1(0.0);
+VFN void keras_kl_divergence(const struct row *r, struct row_state *s) {
+  const double factor = r->factor < 0 ? -r->factor : r->factor;
+  const int in_float =
+      factor >= 0x1p-100 && factor <= 0x1p100; /* then this rounds to 2 ulp; NaN makes NaN of all below */
+  vd sum = resumed(r, s, 0, 0);
   EACH_VECTOR(r, c, m) {
-    const vf p = get(r, r->p, c, m, 1.0f), a = clip(get(r, r->t, c, m, 1.0f), KERAS_EPS, 1.0f);
+    const vf p = get(r->p, c, m, 1.0f), a = clip(get(r->t, c, m, 1.0f), KERAS_EPS, 1.0f);
     const vf b = clip(p, KERAS_EPS, 1.0f), ratio = vdiv(a, b), low = vdiv(vnfma(ratio, b, a), b);
     sum = dfma(dwiden(a), dwiden(vlog_sum(ratio, low)), sum);
-    if (r->grad) put(r, r->grad, c, m, vsel(clips(p, KERAS_EPS, 1.0f), vset1(0.0f), vneg(ratio)));
+    if (!r->grad) continue;
+    const vm clipped = clips(p, KERAS_EPS, 1.0f);
+    if (in_float)
+      put_scaled(r->grad, c, m, vsel(clipped, vset1(0.0f), vmul(ratio, vset1((float)-r->factor))));
+    else
+      put(r, r->grad, c, m, dwiden(vsel(clipped, vset1(0.0f), vneg(ratio))));
   }
-  const double loss = dsum(sum);
-  return loss == loss ? loss : nan_row(r);
+  s->lanes[0] = sum;
+  s->writes = r->grad != NULL;
+  if (r->to < r->n) return;
+  s->loss = dsum(sum);
+  s->pass = ROW_DONE;
+  if (s->loss != s->loss) nan_row(r, s);
 }
 #endif
 

@@ -4,39 +4,45 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 #include "../reduce.h"
 
-VFN void keras_sparse_categorical_crossentropy_constants(const double *parameters, struct constants *k) {
-  (void)parameters, (void)k;
-}
-
 /* Columns of v, 0 at the label. */
 VFN vf other_classes(const struct row *r, size_t c, size_t m) {
-  const vf v = clip(get(r, r->p, c, m, 0.0f), KERAS_EPS, KERAS_ONE_MINUS_EPS);
+  const vf v = clip(get(r->p, c, m, 0.0f), KERAS_EPS, KERAS_ONE_MINUS_EPS);
   return r->label - c < 16 ? put_label(v, c, r->label, 0.0f) : v;
 }
 
-VFN double keras_sparse_categorical_crossentropy(const struct row *r) {
-  const float eps = KERAS_EPS, most = KERAS_ONE_MINUS_EPS;
-  vd sum = dset1(0.0);
-  size_t c = 0;
-  for (; c + 64 <= r->n; c += 64) {
+/* value[0] is v_y, value[1] is R. */
+VFN int sparse_sum(const struct row *r, struct row_state *s) {
+  vd sum = resumed(r, s, 0, 0);
+  size_t c = r->from;
+  for (; c + 64 <= r->to; c += 64) {
     vf v[4];
     UNROLL for (size_t j = 0; j < 4; j++) v[j] = other_classes(r, c + 16 * j, 16);
     sum = dadd(sum, dwiden(combine4(v)));
   }
   for (size_t m; (m = columns_from(r, c)) > 0; c += 16)
     sum = dadd(sum, dwithout(dwiden(other_classes(r, c, m)), m, SIZE_MAX));
-  const double own = (double)vfirst(clip(vset1(r->p[r->label * r->step]), eps, most)), rest = dsum(sum);
-  const double s = own + rest;
-  if (s != s) return nan_row(r);
-  if (r->grad) {
-    const float at_label = (float)(-rest / (s * own));
-    EACH_VECTOR(r, i, m) {
-      vf v = vset1((float)(1 / s));
-      if (r->label - i < 16) v = put_label(v, i, r->label, at_label);
-      put(r, r->grad, i, m, vsel(clips(get(r, r->p, i, m, 0.0f), eps, most), vset1(0.0f), v));
-    }
+  s->lanes[0] = sum;
+  if (r->to < r->n) return 0;
+  const double own = (double)vfirst(clip(vset1(r->own), KERAS_EPS, KERAS_ONE_MINUS_EPS)), rest = dsum(sum);
+  s->value[0] = own;
+  s->value[1] = rest;
+  s->pass = r->grad ? 1 : ROW_DONE;
+  s->loss = log_of(1 + rest / own);
+  if (own + rest != own + rest) nan_row(r, s);
+  return 1;
+}
+
+VFN void keras_sparse_categorical_crossentropy(const struct row *r, struct row_state *s) {
+  if (s->pass == 0 && (!sparse_sum(r, s) || r->from)) return;
+  if (s->pass != 1) return;
+  const double own = s->value[0], rest = s->value[1], sum = own + rest;
+  const float at_label = with_factor(r, -rest / (sum * own));
+  const vf elsewhere = vset1(with_factor(r, 1 / sum)), clipped = vset1(with_factor(r, 0));
+  EACH_VECTOR(r, c, m) {
+    const vf v = r->label - c < 16 ? put_label(elsewhere, c, r->label, at_label) : elsewhere;
+    put_scaled(r->grad, c, m, vsel(clips(get(r->p, c, m, 0.0f), KERAS_EPS, KERAS_ONE_MINUS_EPS), clipped, v));
   }
-  return log_of(1 + rest / own);
+  wrote(r, s);
 }
 #endif
 

@@ -4,49 +4,77 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 #include "../reduce.h"
 
-VFN void multi_margin_constants(const double *parameters, struct constants *k) {
-  k->k[0] = (float)parameters[0];
-  k->k[1] = (float)parameters[1];
+/* margin - p_y, and for any p_c what z_c is: where it is small, it is exact. */
+VFN struct difference multi_margin_start(const struct row *r) {
+  return exact_difference(r->parameters[1], (double)r->own);
 }
+VFN vd multi_margin_z(struct difference start, vf p) {
+  return dadd(dadd(dset1(start.high), dwiden(p)), dset1(start.low));
+}
+VFN double multi_margin_weight(const struct row *r) { return r->weights ? (double)r->weights[r->label] : 1; }
 
-VFN double multi_margin_of(const struct row *r, const int squared) {
-  const float own = r->p[r->label * r->step], w = r->class_weights ? r->class_weights[r->label] : 1.0f;
-  const double start = (double)r->k.k[1] - (double)own, coefficient = (double)w / (double)r->n;
+/* value[0] is the sum of the other gradients, without factors. */
+VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int squared) {
+  const struct difference start = multi_margin_start(r);
   const vd zero = dset1(0.0), one = dset1(1.0);
-  vd sum = zero, active = zero;
+  vd sum = resumed(r, s, 0, 0), active = resumed(r, s, 1, 0);
   EACH_VECTOR(r, c, m) {
-    vd z = dmax(zero, dadd(dset1(start), dwiden(get(r, r->p, c, m, 0.0f))));
+    vd z = dmax(zero, multi_margin_z(start, get(r->p, c, m, 0.0f)));
     if (m < 16 || r->label - c < 16) z = dwithout(z, m, r->label - c);
     sum = squared ? dfma(z, z, sum) : dadd(sum, z);
     if (r->grad) active = dadd(active, squared ? z : dsel(dgt(z, zero), one, zero));
   }
-  const double total = own == own ? dsum(sum) : (double)own, loss = w == 0 && total == total ? 0 : total * coefficient;
-  if (loss != loss) return nan_row(r);
-  if (w == 0) {
-    fill_gradients(r, 0.0f);
-  } else if (r->grad) {
-    const double slope = squared ? 2 * coefficient : coefficient;
-    const float at_label = (float)(-slope * dsum(active));
-    EACH_VECTOR(r, c, m) {
-      const vd z = dadd(dset1(start), dwiden(get(r, r->p, c, m, 0.0f)));
-      vf g = dnarrow(squared ? dmul(dmax(zero, z), dset1(slope)) : dsel(dgt(z, zero), dset1(slope), zero));
-      if (r->label - c < 16) g = put_label(g, c, r->label, at_label);
-      put(r, r->grad, c, m, g);
-    }
-  }
-  return loss;
+  s->lanes[0] = sum, s->lanes[1] = active;
+  if (r->to < r->n) return 0;
+  const double total = r->own == r->own ? dsum(sum) : (double)NOT_A_NUMBER, w = multi_margin_weight(r);
+  s->loss = w == 0 && total == total ? 0 : total * (w / (double)r->n);
+  s->value[0] = dsum(active);
+  s->pass = r->grad ? 1 : ROW_DONE;
+  if (s->loss != s->loss)
+    nan_row(r, s);
+  else if (w == 0)
+    filled_row(r, s, 0, 0);
+  return 1;
 }
 
-VFN double multi_margin(const struct row *r) { return r->k.k[0] == 2 ? multi_margin_of(r, 1) : multi_margin_of(r, 0); }
+VFN void multi_margin_gradient(const struct row *r, struct row_state *s, const int squared) {
+  const struct difference start = multi_margin_start(r);
+  const double slope = (squared ? 2 : 1) * multi_margin_weight(r) / (double)r->n;
+  const float at_label = with_factor(r, -slope * s->value[0]);
+  const vf active = vset1(with_factor(r, slope)), inactive = vset1(with_factor(r, 0));
+  const vd zero = dset1(0.0), one = dset1(1.0);
+  EACH_VECTOR(r, c, m) {
+    const vd z = multi_margin_z(start, get(r->p, c, m, 0.0f));
+    vf g;
+    if (squared)
+      g = narrow_with_factor(r, dmul(dmax(zero, z), dset1(slope)));
+    else
+      g = vsel(vgt(dnarrow(dsel(dgt(z, zero), one, zero)), vset1(0.0f)), active, inactive);
+    if (r->label - c < 16) g = put_label(g, c, r->label, at_label);
+    put_scaled(r->grad, c, m, g);
+  }
+  wrote(r, s);
+}
+
+VFN void multi_margin_of(const struct row *r, struct row_state *s, const int squared) {
+  if (s->pass == 0 && (!multi_margin_sums(r, s, squared) || r->from)) return;
+  if (s->pass == 1) multi_margin_gradient(r, s, squared);
+}
+VFN void multi_margin(const struct row *r, struct row_state *s) {
+  if (r->parameters[0] == 2)
+    multi_margin_of(r, s, 1);
+  else
+    multi_margin_of(r, s, 0);
+}
 #endif
 
 #ifdef VLOSS_KERNELS_FORMULA_H
 /* Adds up classes from .. to - 1: of the loss and of its gradient, without the factors of the row. */
-FORMULA void multi_margin_classes(const real *p, size_t from, size_t to, real start, int squared, real *sum,
+FORMULA void multi_margin_classes(const real *p, size_t from, size_t to, real start, real lost, int squared, real *sum,
                                   real *slopes) {
   real s = 0, g = 0;
   for (size_t c = from; c < to; c++) {
-    const real z = start + p[c], positive = z < 0 ? 0 : z;
+    const real z = start + p[c] + lost, positive = z < 0 ? 0 : z;
     s += squared ? positive * positive : positive;
     g += squared ? 2 * positive : z > 0 ? 1 : 0;
   }
@@ -58,16 +86,17 @@ FORMULA void multi_margin_formula(const struct formula_row *r, struct formula_va
   const real *p = r->p, w = r->class_weights ? r->class_weights[r->label] : 1;
   const size_t y = (size_t)r->label;
   const int squared = r->parameters[0] == 2;
-  const real start = (real)(float)r->parameters[1] - p[y], factor = w / (real)r->n;
+  const real margin = (real)r->parameters[1], start = margin - p[y], factor = w / (real)r->n;
+  const real lost = formula_lost(margin, p[y], start);
   real sum = 0, slopes = 0;
-  multi_margin_classes(p, 0, y, start, squared, &sum, &slopes);
-  multi_margin_classes(p, y + 1, r->n, start, squared, &sum, &slopes);
+  multi_margin_classes(p, 0, y, start, lost, squared, &sum, &slopes);
+  multi_margin_classes(p, y + 1, r->n, start, lost, squared, &sum, &slopes);
   sum = p[y] == p[y] ? sum : p[y];
   const real l = w == 0 && sum == sum ? 0 : factor * sum, bad = l == l ? 0 : l;
   *loss = (struct formula_value){l, 0};
   if (!r->grad) return;
   for (size_t c = 0; c < r->n; c++) {
-    const real z = start + p[c];
+    const real z = start + p[c] + lost;
     r->grad[c] = (z > 0 && w != 0 ? factor * (squared ? 2 * z : 1) : 0) + bad;
   }
   r->grad[y] = (w == 0 ? 0 : -factor * slopes) + bad;

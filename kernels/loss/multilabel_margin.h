@@ -5,11 +5,7 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 #include "../reduce.h"
 
-/* Columns in a tile: 16 KiB of doubles on the stack. */
-#define MULTILABEL_TILE 1024
-
-VFN void multilabel_margin_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
-
+/* This loss takes whole rows: r->step. */
 #define EACH_LABEL(r, j) for (size_t l_ = 0, j; (j = listed(r, l_)) != SIZE_MAX; l_++)
 /* Label number l of the list; SIZE_MAX at its end. */
 VFN size_t listed(const struct row *r, size_t l) {
@@ -18,9 +14,48 @@ VFN size_t listed(const struct row *r, size_t l) {
   return label < 0 ? SIZE_MAX : (size_t)label;
 }
 
-VFN double multilabel_margin(const struct row *r) {
-  double x[MULTILABEL_TILE], counts[MULTILABEL_TILE];
+/* n columns as doubles, and whether there is NaN among them; NaN in the lanes beyond. */
+VFN int multilabel_load(const struct row *r, size_t start, size_t n, double *x) {
+  int nan = 0;
+  if (r->step == 1) {
+    for (size_t i = 0; i < n; i += 16) {
+      const vf p = get(r->p, start + i, n - i < 16 ? n - i : 16, 0.0f);
+      nan |= vany(vnan(p));
+      dstore(x + i, dwiden(p));
+    }
+  } else {
+    for (size_t i = 0; i < n; i++) {
+      x[i] = (double)r->p[(start + i) * r->step];
+      nan |= x[i] != x[i];
+    }
+  }
+  for (size_t i = n; i < (n + 15) / 16 * 16; i++) x[i] = (double)NOT_A_NUMBER;
+  return nan;
+}
+
+/* Adds the pairs of the labels with the columns in x, and to the gradient at the labels; counts has those of each i. */
+VFN vd multilabel_pairs(const struct row *r, const double *x, double *counts, size_t padded, vd sum) {
   const vd zero = dset1(0.0), one = dset1(1.0);
+  float *const g = r->grad;
+  EACH_LABEL(r, j) {
+    const struct difference from = exact_difference(1, (double)r->p[j * r->step]);
+    vd count = zero;
+    for (size_t i = 0; i < padded; i += 16) {
+      const vd z = dadd(dadd(dset1(from.high), dload(x + i)), dset1(from.low));
+      sum = dadd(sum, dmax(z, zero));
+      if (!g) continue;
+      const vd active = dsel(dgt(z, zero), one, zero);
+      count = dadd(count, active);
+      dstore(counts + i, dadd(dload(counts + i), active));
+    }
+    if (g) g[j * r->step] -= (float)dsum(count);
+  }
+  return sum;
+}
+
+VFN void multilabel_margin(const struct row *r, struct row_state *s) {
+  double *const x = r->scratch, *const counts = x + SCRATCH_COLUMNS;
+  const vd zero = dset1(0.0);
   vd sum = zero, highest = dset1(-(double)INF), lowest = highest; /* of p_i and of -p_i, i not in J */
   float top = -INF, bottom = -INF;                                /* of p_j and of -p_j */
   int nan = 0;
@@ -31,15 +66,10 @@ VFN double multilabel_margin(const struct row *r) {
     top = p > top ? p : top;
     bottom = -p > bottom ? -p : bottom;
   }
-  for (size_t start = 0; start < r->n; start += MULTILABEL_TILE) {
-    const size_t n = r->n - start < MULTILABEL_TILE ? r->n - start : MULTILABEL_TILE, padded = (n + 15) / 16 * 16;
-    for (size_t i = 0; i < n; i += 16) {
-      const vf p = get(r, r->p, start + i, n - i < 16 ? n - i : 16, 0.0f);
-      nan |= vany(vnan(p));
-      dstore(x + i, dwiden(p));
-    }
+  for (size_t start = 0; start < r->n; start += SCRATCH_COLUMNS) {
+    const size_t n = r->n - start < SCRATCH_COLUMNS ? r->n - start : SCRATCH_COLUMNS, padded = (n + 15) / 16 * 16;
+    nan |= multilabel_load(r, start, n, x);
     /* NaN is never active, and dmax drops it: so it stands where there is no i. */
-    for (size_t i = n; i < padded; i++) x[i] = (double)NOT_A_NUMBER;
     EACH_LABEL(r, j) if (j - start < n) x[j - start] = (double)NOT_A_NUMBER;
     for (size_t i = 0; i < padded; i += 16) {
       const vd v = dload(x + i);
@@ -47,27 +77,17 @@ VFN double multilabel_margin(const struct row *r) {
       lowest = dmax(dsub(zero, v), lowest);
       dstore(counts + i, zero);
     }
-    EACH_LABEL(r, j) {
-      const vd from = dset1(1 - (double)r->p[j * r->step]);
-      vd count = zero;
-      for (size_t i = 0; i < padded; i += 16) {
-        const vd z = dadd(from, dload(x + i));
-        sum = dadd(sum, dmax(z, zero));
-        if (!g) continue;
-        const vd active = dsel(dgt(z, zero), one, zero);
-        count = dadd(count, active);
-        dstore(counts + i, dadd(dload(counts + i), active));
-      }
-      if (g) g[j * r->step] -= (float)dsum(count);
-    }
+    sum = multilabel_pairs(r, x, counts, padded, sum);
     for (size_t i = 0; g && i < n; i++)
       if (x[i] == x[i]) g[(start + i) * r->step] = (float)counts[i];
   }
+  s->loss = dsum(sum) / (double)r->n;
+  s->pass = ROW_DONE;
   /* The difference of equal infinities. */
   nan |= (top == INF && vhmax(dnarrow(highest)) == INF) || (bottom == INF && vhmax(dnarrow(lowest)) == INF);
-  if (nan) return nan_row(r);
-  if (g) EACH_VECTOR(r, c, m) put(r, g, c, m, vdiv(get(r, g, c, m, 0.0f), vset1((float)r->n)));
-  return dsum(sum) / (double)r->n;
+  if (nan) nan_row(r, s);
+  const double share = 1 / (double)r->n;
+  for (size_t c = 0; g && !nan && c < r->n; c++) g[c * r->step] = with_factor(r, (double)g[c * r->step] * share);
 }
 #endif
 
@@ -96,10 +116,10 @@ FORMULA void multilabel_margin_formula(const struct formula_row *r, struct formu
       index[n++] = start + i;
     }
     for (size_t l = 0; l < count; l++) {
-      const real start_at = 1 - p[r->labels[l]];
+      const real start_at = 1 - p[r->labels[l]], lost = formula_lost(1, p[r->labels[l]], start_at);
       real s = 0, pairs = 0;
       for (size_t i = 0; i < n; i++) {
-        const real z = start_at + others[i];
+        const real z = start_at + others[i] + lost;
         s += z < 0 ? 0 : z;
         pairs += z > 0 ? 1 : 0;
         active[i] += z > 0 ? 1 : 0;

@@ -4,27 +4,28 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 #include "../reduce.h"
 
-VFN void multilabel_soft_margin_constants(const double *parameters, struct constants *k) {
-  (void)parameters;
-  bce_with_logits_constants(&(double){0}, k); /* no label smoothing, no pos_weight */
-}
-
-VFN double multilabel_soft_margin(const struct row *r) {
+VFN void multilabel_soft_margin(const struct row *r, struct row_state *s) {
   const vd share = dset1(1 / (double)r->n);
-  vd sum = dset1(0.0);
+  struct constants k = {0};
+  bce_with_logits_constants(&(double){0}, &k); /* no label smoothing, no pos_weight */
+  vd sum = resumed(r, s, 0, 0);
   EACH_VECTOR(r, c, m) {
-    const struct element e = {.p = get(r, r->p, c, m, 0.0f), .t = get(r, r->t, c, m, 0.0f), .other = vset1(1.0f)};
-    const struct derivatives d = bce_with_logits(e, &r->k);
+    const struct element e = {.p = get(r->p, c, m, 0.0f), .t = get(r->t, c, m, 0.0f), .other = vset1(1.0f)};
+    const struct derivatives d = bce_with_logits(e, &k);
     vd loss = dwiden(d.loss.rounded), grad = dwiden(d.grad.rounded);
-    if (r->class_weights) { /* these multiply first */
-      const vd w = dwiden(m == 16 ? vload(r->class_weights + c) : vtail(r->class_weights + c, m, 0.0f));
+    if (r->weights) { /* these multiply first */
+      const vd w = dwiden(get(r->weights, c, m, 0.0f));
       loss = dmul_or_zero(w, d.loss.exact), grad = dmul_or_zero(w, d.grad.exact);
     }
     sum = dadd(sum, dwithout(loss, m, SIZE_MAX));
-    if (r->grad) put(r, r->grad, c, m, dnarrow(dmul(grad, share)));
+    if (r->grad) put(r, r->grad, c, m, dmul(grad, share));
   }
-  const double loss = dsum(sum) / (double)r->n;
-  return loss == loss ? loss : nan_row(r);
+  s->lanes[0] = sum;
+  s->writes = r->grad != NULL;
+  if (r->to < r->n) return;
+  s->loss = dsum(sum) / (double)r->n;
+  s->pass = ROW_DONE;
+  if (s->loss != s->loss) nan_row(r, s);
 }
 #endif
 

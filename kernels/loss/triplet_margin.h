@@ -1,46 +1,30 @@
 /* Triplet margin: max(0, D(a, p) - D(a, n) + margin), a the anchor (the prediction), p the positive (the target), n the
- * negative (other); D(u, v) = (sum_c |u_c - v_c + eps|^norm)^(1/norm). With swap, D(a, n) is the smaller of that and
- * D(p, n), and of equal ones each gets half of the gradient. dD/du_c = sg(d_c) (|d_c| / D)^(norm - 1) with
- * d = u - v + eps, 0 where D is 0. In double throughout, which neither overflows nor loses differences near -eps. */
+ * negative (other); D(u, v) = (sum_c |u_c - v_c + eps|^norm)^(1/norm), the greatest of them if norm is infinite. With
+ * swap, D(a, n) is the smaller of that and D(p, n), and of equal ones each gets half of the gradient. dD/du_c = sg(d_c)
+ * (|d_c| / D)^(norm - 1) with d = u - v + eps, 0 where D is 0; if norm is infinite sg(d_c) / k in the k columns that
+ * reach D. In double throughout, which neither overflows nor loses differences near -eps. */
 #ifdef VLOSS_KERNELS_LOSS_H
 #include "../reduce.h"
-
-VFN void triplet_margin_constants(const double *parameters, struct constants *k) {
-  for (int i = 0; i < 4; i++) k->k[i] = (float)parameters[i];
-}
 
 /* d of the pairs (a, p), (a, n) and (p, n); 0 in the lanes beyond m. */
 struct differences {
   vd d[3];
 };
 VFN struct differences differences(const struct row *r, size_t c, size_t m) {
-  const vd eps = dset1((double)r->k.k[2]);
-  const vd a = dwiden(get(r, r->p, c, m, 0.0f)), p = dwiden(get(r, r->t, c, m, 0.0f)),
-           n = dwiden(get(r, r->other, c, m, 0.0f));
+  const vd eps = dset1(r->parameters[2]);
+  const vd a = dwiden(get(r->p, c, m, 0.0f)), p = dwiden(get(r->t, c, m, 0.0f)), n = dwiden(get(r->other, c, m, 0.0f));
   return (struct differences){{dwithout(dadd(dsub(a, p), eps), m, SIZE_MAX),
                                dwithout(dadd(dsub(a, n), eps), m, SIZE_MAX),
                                dwithout(dadd(dsub(p, n), eps), m, SIZE_MAX)}};
 }
+VFN int triplet_swaps(const struct row *r) { return r->parameters[3] == 1; }
 
-/* (sum |d|^norm)^(1/norm) for norms other than 1 and 2, as greatest (sum (|d| / greatest)^norm)^(1/norm): any norm is
- * possible then. `sum` is that of |d|. */
-static __attribute__((noinline, unused)) double general_distance(struct row r, int pair, vd most, double sum,
-                                                                 double norm) {
-  double lanes[16], greatest = 0;
-  dstore(lanes, most);
-  for (int i = 0; i < 16; i++) greatest = lanes[i] > greatest ? lanes[i] : greatest;
-  if (sum != sum || greatest == 0 || greatest == (double)INF) return sum;
-  vd powers = dset1(0.0);
-  EACH_VECTOR(&r, c, m)
-  powers = dadd(powers, dpow(ddiv(dabs(differences(&r, c, m).d[pair]), dset1(greatest)), norm));
-  dstore(lanes, dpow(dset1(1 / dsum(powers)), 1 / norm));
-  return greatest / lanes[0];
-}
-
-/* D of the first `pairs` pairs. */
-VFN void distances(const struct row *r, const double norm, int pairs, double *distance) {
+/* Of each pair the sum of |d| or d^2; for norms other than 1 and 2 also the greatest |d|, and how many lanes have it.
+ */
+VFN int triplet_sums(const struct row *r, struct row_state *s, const double norm, double *sums) {
+  const int pairs = triplet_swaps(r) ? 3 : 2;
   vd sum[3], most[3];
-  UNROLL for (int i = 0; i < 3; i++) sum[i] = most[i] = dset1(0.0);
+  UNROLL for (int i = 0; i < 3; i++) sum[i] = resumed(r, s, i, 0), most[i] = resumed(r, s, 3 + i, 0);
   EACH_VECTOR(r, c, m) {
     const struct differences v = differences(r, c, m);
     UNROLL for (int i = 0; i < 3; i++) {
@@ -49,89 +33,165 @@ VFN void distances(const struct row *r, const double norm, int pairs, double *di
       most[i] = norm == 2 || norm == 1 ? most[i] : dmax(dabs(v.d[i]), most[i]);
     }
   }
-  UNROLL for (int i = 0; i < 3; i++) {
-    if (i == pairs) break;
-    const double total = dsum(sum[i]);
-    distance[i] = norm == 2 ? sqrt(total) : norm == 1 ? total : general_distance(*r, i, most[i], total, norm);
-  }
+  UNROLL for (int i = 0; i < 3; i++) s->lanes[i] = sum[i], s->lanes[3 + i] = most[i];
+  UNROLL for (int i = 0; i < 3; i++) sums[i] = dsum(sum[i]);
+  return r->to == r->n;
+}
+
+/* The end of the distances: value[0 .. 2]; value[3 .. 5] are what their slopes are multiplied by, for norms other than
+ * 1 and 2. Of D(a, n) and D(p, n) the gradient takes `share` and 1 - share. */
+VFN double triplet_share(const struct row *r, const double *d) {
+  return !triplet_swaps(r) || d[1] < d[2] ? 1 : d[1] == d[2] ? 0.5 : 0;
+}
+VFN void triplet_decide(const struct row *r, struct row_state *s) {
+  const double *d = s->value, excess = d[0] - (triplet_share(r, d) == 0 ? d[2] : d[1]) + r->parameters[0];
+  s->loss = excess;
+  s->pass = r->grad || r->grad_target || r->grad_other ? 2 : ROW_DONE;
+  if (excess != excess) nan_row(r, s);
+  if (excess < 0) filled_row(r, s, 0, 0);
 }
 
 /* dD/dd. */
-VFN vd slope(vd d, double distance, const double norm) {
+VFN vd slope(vd d, double distance, double share, const double norm) {
   const vd zero = dset1(0.0), inverse = dset1(distance == 0 ? 0 : 1 / distance);
   if (norm == 2) return dmul(d, inverse);
-  const vd size = norm == 1 ? dsel(deq(d, zero), zero, dset1(1.0)) : dpow(dmul(dabs(d), inverse), norm - 1);
+  vd size = dsel(deq(d, zero), zero, dset1(1.0));
+  if (norm == (double)INF)
+    size = dsel(deq(dabs(d), dset1(distance)), dmul(size, dset1(share)), zero);
+  else if (norm != 1)
+    size = dpow(dmul(dabs(d), inverse), norm - 1);
   return dsel(dgt(zero, d), dsub(zero, size), size);
 }
-
-VFN double triplet_margin_of(const struct row *r, const double norm) {
-  const int swap = r->k.k[3] == 1;
-  double d[3] = {0};
-  distances(r, norm, swap ? 3 : 2, d);
-  const double share = swap ? d[1] < d[2] ? 1 : d[1] == d[2] ? 0.5 : 0 : 1; /* of D(a, n) in the gradient */
-  const double excess = d[0] - (share == 0 ? d[2] : d[1]) + (double)r->k.k[0];
-  if (excess != excess) return nan_row(r);
-  if (excess < 0) {
-    fill_gradients(r, 0.0f);
-    return 0;
+VFN void triplet_gradient(const struct row *r, struct row_state *s, const double norm) {
+  const double *d = s->value, share = triplet_share(r, d);
+  EACH_VECTOR(r, c, m) {
+    const struct differences v = differences(r, c, m);
+    const vd ap = slope(v.d[0], d[0], d[3], norm);
+    vd an = dset1(0.0), pn = an;
+    if (share > 0) an = dmul(dset1(share), slope(v.d[1], d[1], d[4], norm));
+    if (share < 1) pn = dmul(dset1(1 - share), slope(v.d[2], d[2], d[5], norm));
+    if (r->grad) put(r, r->grad, c, m, dsub(ap, an));
+    if (r->grad_target) put(r, r->grad_target, c, m, dsub(dsub(dset1(0.0), ap), pn));
+    if (r->grad_other) put(r, r->grad_other, c, m, dadd(an, pn));
   }
-  if (r->grad || r->grad_target || r->grad_other) EACH_VECTOR(r, c, m) {
-      const struct differences v = differences(r, c, m);
-      const vd ap = slope(v.d[0], d[0], norm);
-      vd an = dset1(0.0), pn = an;
-      if (share > 0) an = dmul(dset1(share), slope(v.d[1], d[1], norm));
-      if (share < 1) pn = dmul(dset1(1 - share), slope(v.d[2], d[2], norm));
-      if (r->grad) put(r, r->grad, c, m, dnarrow(dsub(ap, an)));
-      if (r->grad_target) put(r, r->grad_target, c, m, dnarrow(dsub(dsub(dset1(0.0), ap), pn)));
-      if (r->grad_other) put(r, r->grad_other, c, m, dnarrow(dadd(an, pn)));
-    }
-  return excess;
+  wrote(r, s);
 }
 
-VFN double triplet_margin(const struct row *r) {
-  const double norm = (double)r->k.k[1];
-  return norm == 2 ? triplet_margin_of(r, 2) : norm == 1 ? triplet_margin_of(r, 1) : triplet_margin_of(r, norm);
+/* Norms 1 and 2. */
+VFN void triplet_margin_of(const struct row *r, struct row_state *s, const double norm) {
+  if (s->pass == 0) {
+    if (!triplet_sums(r, s, norm, s->value)) return;
+    UNROLL for (int i = 0; i < 3; i++) s->value[i] = norm == 2 ? sqrt(s->value[i]) : s->value[i];
+    triplet_decide(r, s);
+    if (r->from) return;
+  }
+  if (s->pass == 2) triplet_gradient(r, s, norm);
+}
+
+/* Of the pairs whose distance is not known yet: sums of (|d| / greatest)^norm, or of the columns that are the greatest.
+ * D is greatest (sum)^(1/norm): any norm is possible then. */
+VFN int triplet_powers(const struct row *r, struct row_state *s, double norm) {
+  const int pairs = triplet_swaps(r) ? 3 : 2;
+  for (int i = 0; i < pairs; i++) {
+    vd powers = resumed(r, s, i, 0);
+    const double greatest = s->value[3 + i];
+    /* D is the sum */
+    if (s->value[i] != s->value[i] || (norm < (double)INF && (greatest == 0 || greatest == (double)INF))) continue;
+    EACH_VECTOR(r, c, m) {
+      const vd size = dabs(differences(r, c, m).d[i]), zero = dset1(0.0), one = dset1(1.0);
+      powers = dadd(powers, norm == (double)INF ? dsel(deq(size, dset1(greatest)), one, zero)
+                                                : dpow(ddiv(size, dset1(greatest)), norm));
+    }
+    s->lanes[i] = powers;
+    if (r->to < r->n) continue;
+    double lanes[16];
+    dstore(lanes, dpow(dset1(1 / dsum(powers)), 1 / norm));
+    s->value[i] = greatest / lanes[0];
+    s->value[3 + i] = 1 / dsum(powers);
+  }
+  return r->to == r->n;
+}
+static __attribute__((noinline)) void triplet_margin_general(struct row r, struct row_state *s) {
+  const double norm = r.parameters[1];
+  if (s->pass == 0) {
+    if (!triplet_sums(&r, s, norm, s->value)) return;
+    for (int i = 0; i < 3; i++) s->value[3 + i] = lane_max(s->lanes[3 + i]);
+    s->pass = 1;
+    if (r.from) return;
+  }
+  if (s->pass == 1) {
+    if (!triplet_powers(&r, s, norm)) return;
+    triplet_decide(&r, s);
+    if (r.from) return;
+  }
+  if (s->pass == 2) triplet_gradient(&r, s, norm);
+}
+
+VFN void triplet_margin(const struct row *r, struct row_state *s) {
+  if (r->parameters[1] == 2)
+    triplet_margin_of(r, s, 2);
+  else if (r->parameters[1] == 1)
+    triplet_margin_of(r, s, 1);
+  else
+    triplet_margin_general(*r, s);
 }
 #endif
 
 #ifdef VLOSS_KERNELS_FORMULA_H
+/* Whether columns tie for the greatest is a matter of the last digit: those of a double. */
+FORMULA real triplet_margin_d(real u, real v, real eps, real norm) {
+  return norm > DBL_MAX ? (real)((double)(u - v) + (double)eps) : u - v + eps;
+}
 FORMULA real triplet_margin_distance(const real *u, const real *v, size_t n, real norm, real eps) {
   real sum = 0;
   if (norm == 2)
-    for (size_t c = 0; c < n; c++) sum += (u[c] - v[c] + eps) * (u[c] - v[c] + eps);
+    for (size_t c = 0; c < n; c++)
+      sum += (triplet_margin_d(u[c], v[c], eps, norm)) * (triplet_margin_d(u[c], v[c], eps, norm));
   else if (norm == 1)
-    for (size_t c = 0; c < n; c++) sum += fabs(u[c] - v[c] + eps);
+    for (size_t c = 0; c < n; c++) sum += fabs(triplet_margin_d(u[c], v[c], eps, norm));
+  else if (norm > DBL_MAX)
+    for (size_t c = 0; c < n; c++) {
+      const real d = fabs(triplet_margin_d(u[c], v[c], eps, norm));
+      sum = d > sum || d != d ? d : sum;
+    }
   else
-    for (size_t c = 0; c < n; c++) sum += pow(fabs(u[c] - v[c] + eps), norm);
-  return norm == 2 ? sqrt(sum) : norm == 1 ? sum : pow(sum, 1 / norm);
+    for (size_t c = 0; c < n; c++) sum += pow(fabs(triplet_margin_d(u[c], v[c], eps, norm)), norm);
+  return norm == 2 ? sqrt(sum) : norm == 1 || norm > DBL_MAX ? sum : pow(sum, 1 / norm);
 }
 
 /* to[c] += factor dD/dd_c, d = u - v + eps; with `absolute` its absolute value. */
 FORMULA void triplet_margin_slopes(real *to, real factor, const real *u, const real *v, size_t n, real distance,
                                    real norm, real eps, int absolute) {
   if (!to || factor == 0 || distance == 0) return;
-  if (absolute)
+  if (norm > DBL_MAX) {
+    real ties = 0;
+    for (size_t c = 0; c < n; c++) ties += fabs(triplet_margin_d(u[c], v[c], eps, norm)) == distance ? 1 : 0;
     for (size_t c = 0; c < n; c++) {
-      const real d = fabs(u[c] - v[c] + eps);
+      const real d = triplet_margin_d(u[c], v[c], eps, norm), share = fabs(d) == distance ? factor / ties : 0;
+      to[c] += absolute ? fabs(share) : d > 0 ? share : -share;
+    }
+  } else if (absolute)
+    for (size_t c = 0; c < n; c++) {
+      const real d = fabs(triplet_margin_d(u[c], v[c], eps, norm));
       to[c] += d == 0 ? 0 : fabs(factor) * pow(d / distance, norm - 1);
     }
   else if (norm == 2)
-    for (size_t c = 0; c < n; c++) to[c] += factor * ((u[c] - v[c] + eps) / distance);
+    for (size_t c = 0; c < n; c++) to[c] += factor * ((triplet_margin_d(u[c], v[c], eps, norm)) / distance);
   else if (norm == 1)
     for (size_t c = 0; c < n; c++) {
-      const real d = u[c] - v[c] + eps;
+      const real d = triplet_margin_d(u[c], v[c], eps, norm);
       to[c] += d > 0 ? factor : d < 0 ? -factor : 0;
     }
   else
     for (size_t c = 0; c < n; c++) {
-      const real d = u[c] - v[c] + eps, size = pow(fabs(d) / distance, norm - 1);
+      const real d = triplet_margin_d(u[c], v[c], eps, norm), size = pow(fabs(d) / distance, norm - 1);
       to[c] += d > 0 ? factor * size : d < 0 ? -factor * size : 0;
     }
 }
 
 FORMULA void triplet_margin_formula(const struct formula_row *r, struct formula_value *loss) {
-  const real margin = (real)(float)r->parameters[0], norm = (real)(float)r->parameters[1];
-  const real *a = r->p, *p = r->t, *q = r->other, eps = (real)(float)r->parameters[2];
+  const real margin = (real)r->parameters[0], norm = (real)r->parameters[1];
+  const real *a = r->p, *p = r->t, *q = r->other, eps = (real)r->parameters[2];
   const int swap = r->parameters[3] == 1;
   const size_t n = r->n;
   const real ap = triplet_margin_distance(a, p, n, norm, eps), aq = triplet_margin_distance(a, q, n, norm, eps);

@@ -1,0 +1,121 @@
+/* Copies columns of up to 16 rows that lie interleaved, as they do where the class axis is not the last: column c of
+ * row i is at p[c * step + i]. In the copy, row i begins at i * pitch. Memory is walked in order. */
+#ifndef VLOSS_KERNELS_COLUMNS_H
+#define VLOSS_KERNELS_COLUMNS_H
+
+#include "isa.h"
+
+/* Few rows: loops of constant length, which compilers turn into shuffles where the step is constant, too; out of line,
+ * because inlined they forget `restrict`. */
+VFN void split_few(float *restrict to, size_t pitch, const float *restrict p, size_t step, const size_t rows,
+                   size_t from, size_t n) {
+  for (size_t c = from; c < n; c++)
+    for (size_t i = 0; i < rows; i++) to[i * pitch + c] = p[c * step + i];
+}
+VFN void join_few(float *restrict p, size_t step, const float *restrict from, size_t pitch, const size_t rows,
+                  size_t first, size_t n) {
+  for (size_t c = first; c < n; c++)
+    for (size_t i = 0; i < rows; i++) p[c * step + i] = from[i * pitch + c];
+}
+#define ALL_OF_FEW(rows)                                                                                         \
+  static __attribute__((noinline)) void split_##rows(float *restrict to, size_t pitch, const float *restrict p,  \
+                                                     size_t n) {                                                 \
+    split_few(to, pitch, p, rows, rows, 0, n);                                                                   \
+  }                                                                                                              \
+  static __attribute__((noinline)) void join_##rows(float *restrict p, const float *restrict from, size_t pitch, \
+                                                    size_t n) {                                                  \
+    join_few(p, rows, from, pitch, rows, 0, n);                                                                  \
+  }
+ALL_OF_FEW(2)
+ALL_OF_FEW(3)
+ALL_OF_FEW(4)
+
+/* 16 columns of up to 16 rows. Copying back writes all 16 elements of a column, or `rows` of them. */
+#ifdef VLOSS_ISA_IS_AVX2
+/* By quarters: the registers hold no more. */
+VFN void split_16(float *to, size_t pitch, const float *p, size_t step, size_t rows, const size_t at_most) {
+  for (size_t first = 0; first < at_most; first += 8)
+    for (size_t c = 0; c < 16; c += 8) {
+      __m256 v[8];
+      UNROLL for (size_t k = 0; k < 8; k++) v[k] = _mm256_loadu_ps(p + (c + k) * step + first);
+      vtranspose_(v);
+      UNROLL for (size_t i = 0; i < 8; i++) if (first + i < rows) _mm256_storeu_ps(to + (first + i) * pitch + c, v[i]);
+    }
+}
+VFN void join_16(float *p, size_t step, const float *from, size_t pitch, size_t rows) {
+  for (size_t c = 0; c < 16; c += 8)
+    for (size_t first = 16; first > 0;) { /* the low half last: the high one's garbage goes below it */
+      first -= 8;
+      __m256 v[8];
+      UNROLL for (size_t i = 0; i < 8; i++) v[i] =
+          first + i < rows ? _mm256_loadu_ps(from + (first + i) * pitch + c) : _mm256_setzero_ps();
+      vtranspose_(v);
+      UNROLL for (size_t k = 0; k < 8; k++) _mm256_storeu_ps(p + (c + k) * step + first, v[k]);
+    }
+}
+#else
+VFN void split_16(float *to, size_t pitch, const float *p, size_t step, size_t rows, const size_t at_most) {
+  vf v[16];
+  UNROLL for (size_t c = 0; c < 16; c++) v[c] = vload(p + c * step);
+  vtranspose(v);
+  UNROLL for (size_t i = 0; i < 16; i++) if (i < at_most && i < rows) vstore(to + i * pitch, v[i]);
+}
+VFN void join_16(float *p, size_t step, const float *from, size_t pitch, size_t rows) {
+  vf v[16];
+  UNROLL for (size_t i = 0; i < 16; i++) v[i] = i < rows ? vload(from + i * pitch) : vset1(0.0f);
+  vtranspose(v);
+  UNROLL for (size_t c = 0; c < 16; c++) vstore(p + c * step, v[c]);
+}
+#endif
+VFN void join_16_of(float *p, size_t step, const float *from, size_t pitch, size_t rows) {
+  _Alignas(64) float columns[256];
+  join_16(columns, 16, from, pitch, rows);
+  for (size_t c = 0; c < 16; c++)
+    for (size_t i = 0; i < rows; i++) p[c * step + i] = columns[16 * c + i];
+}
+
+/* Copies n columns of the rows; of the array `readable` elements from p on may be read. */
+static void split_columns(float *to, size_t pitch, const float *p, size_t step, size_t rows, size_t n,
+                          size_t readable) {
+  size_t c = 0;
+  if (rows == 2 && step == 2)
+    split_2(to, pitch, p, n);
+  else if (rows == 3 && step == 3)
+    split_3(to, pitch, p, n);
+  else if (rows == 4 && step == 4)
+    split_4(to, pitch, p, n);
+  else if (rows == 1)
+    split_few(to, pitch, p, step, 1, 0, n);
+  else if (rows == 2)
+    split_few(to, pitch, p, step, 2, 0, n);
+  else {
+    if (rows <= 8)
+      for (; c + 16 <= n && (c + 15) * step + 16 <= readable; c += 16)
+        split_16(to + c, pitch, p + c * step, step, rows, 8);
+    else
+      for (; c + 16 <= n && (c + 15) * step + 16 <= readable; c += 16)
+        split_16(to + c, pitch, p + c * step, step, rows, 16);
+    split_few(to, pitch, p, step, rows, c, n);
+  }
+}
+
+/* Copies n columns of the rows back, and writes nothing else. */
+static void join_columns(float *p, size_t step, const float *from, size_t pitch, size_t rows, size_t n) {
+  size_t c = rows == step && rows >= 2 && rows <= 4 ? n : 0;
+  if (rows == 2 && step == 2)
+    join_2(p, from, pitch, n);
+  else if (rows == 3 && step == 3)
+    join_3(p, from, pitch, n);
+  else if (rows == 4 && step == 4)
+    join_4(p, from, pitch, n);
+  else if (rows == 16)
+    for (; c + 16 <= n; c += 16) join_16(p + c * step, step, from + c, pitch, 16);
+  else if (rows == step && rows > 4)
+    /* What a store writes beyond its column is written again by the next one's: up to the last columns. */
+    for (; (c + 15) * step + 16 <= n * step; c += 16) join_16(p + c * step, step, from + c, pitch, rows);
+  else if (rows > 4)
+    for (; c + 16 <= n; c += 16) join_16_of(p + c * step, step, from + c, pitch, rows);
+  join_few(p, step, from, pitch, rows, c, n);
+}
+
+#endif

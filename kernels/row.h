@@ -1,0 +1,93 @@
+/* What the kernels of the row losses are written against: the columns of a row that are at hand, and what is kept
+ * between them. */
+#ifndef VLOSS_KERNELS_ROW_H
+#define VLOSS_KERNELS_ROW_H
+
+#include "loss.h"
+
+/* A loss: void NAME(const struct row *r, struct row_state *s) takes the columns that are at hand through the
+ * row's pass number s->pass. Where all of them are, as in rows whose columns lie side by side, it makes one pass after
+ * the other, until s->pass is ROW_DONE or ROW_FILL; else the caller comes again with the next columns, or with the
+ * first ones for the next pass. A pass that writes gradients reads no column but the one that it writes. */
+
+struct row {
+  size_t n; /* columns */
+  size_t from,
+      to; /* those at hand: 0 and n, or multiples of 64 but for n. All pointers to columns are for these only */
+  int from_memory; /* rows lie side by side, and together do not fit a cache near the core */
+  const float *p, *t, *other;
+  const float *weights; /* of the columns; null: 1 */
+  float target;         /* of the losses with one target a row */
+  size_t label;         /* of the losses with one label a row, */
+  float own;            /* and the prediction there */
+  const void *labels;   /* the row's list, n of them */
+  int labels_narrow;
+  double factor;                          /* what every gradient is multiplied by */
+  float *grad, *grad_target, *grad_other; /* null: not wanted */
+  const double *parameters;
+  size_t step;     /* of a loss that takes whole rows: elements between one column and the next; else 1 */
+  double *scratch; /* of such a loss: 2 * SCRATCH_COLUMNS */
+};
+#define SCRATCH_COLUMNS 1024
+
+enum { ROW_DONE = -1, ROW_FILL = -2 }; /* ROW_FILL: but for the gradients, each of which is `fill` */
+/* The gradient of a cosine: see reduce.h. */
+struct cosine_slope {
+  double across, along;
+  float across_scaled, along_scaled, last;
+  int in_float;
+};
+struct row_state {
+  int pass;                     /* 0 at first */
+  int writes;                   /* set by a pass that writes gradients */
+  double value[6];              /* what passes found for those after them */
+  struct cosine_slope slope[2]; /* and these */
+  vd lanes[6];                  /* sums of the pass that was interrupted */
+  double loss, fill;            /* without the row's weight and factor */
+};
+
+/* Runs the body for c = r->from, + 16 ..., with m the number of columns from c on: 16, or fewer in the last vector. */
+#define EACH_VECTOR(r, c, m) for (size_t c = (r)->from, m; (m = columns_from(r, c)) > 0; c += 16)
+VFN size_t columns_from(const struct row *r, size_t c) { return c >= r->to ? 0 : r->to - c < 16 ? r->to - c : 16; }
+/* Where a pass stood: its first value at the row's first columns. */
+VFN vd resumed(const struct row *r, const struct row_state *s, int i, double first) {
+  return r->from ? s->lanes[i] : dset1(first);
+}
+/* The end of a row without a pass over its gradients; each of them is `fill`. */
+VFN void filled_row(const struct row *r, struct row_state *s, double loss, double fill) {
+  s->loss = loss;
+  s->fill = fill;
+  s->pass = r->grad || r->grad_target || r->grad_other ? ROW_FILL : ROW_DONE;
+}
+VFN void nan_row(const struct row *r, struct row_state *s) {
+  filled_row(r, s, (double)NOT_A_NUMBER, (double)NOT_A_NUMBER);
+}
+
+/* Columns c .. c + n - 1, n <= 16; the lanes beyond are `fill`. */
+VFN vf get(const float *p, size_t c, size_t n, float fill) { return n == 16 ? vload(p + c) : vtail(p + c, n, fill); }
+
+/* Writes a gradient that has its factor. */
+VFN void put_scaled(float *p, size_t c, size_t n, vf v) {
+  if (n == 16)
+    vstore(p + c, v);
+  else
+    vstore_tail(p + c, v, n);
+}
+/* A gradient times the row's factor: rounded once. A factor of 0 makes 0 of everything but NaN. */
+VFN vf narrow_with_factor(const struct row *r, vd v) {
+  if (r->factor == 0) v = dsel(dnan(v), v, dset1(0.0));
+  return canonical(dnarrow(dmul(v, dset1(r->factor))));
+}
+VFN void put(const struct row *r, float *p, size_t c, size_t n, vd v) { put_scaled(p, c, n, narrow_with_factor(r, v)); }
+/* The end of what a pass over gradients did. */
+VFN void wrote(const struct row *r, struct row_state *s) {
+  s->writes = 1;
+  if (r->to == r->n) s->pass = ROW_DONE;
+}
+/* One gradient of many: for rows with few different ones. */
+VFN float with_factor(const struct row *r, double v) {
+  const double product = r->factor == 0 && v == v ? 0 : v * r->factor;
+  return product == product ? (float)product : NOT_A_NUMBER;
+}
+
+#endif
