@@ -21,10 +21,12 @@ static vloss_status check_fields(const vloss_loss_args *a, const vloss_loss_info
       (a->grad_other && !takes(info, VLOSS_GRAD_OTHER)) || (info->family == VLOSS_ELEMENTWISE && a->inner > 1) ||
       (a->other_spread != VLOSS_PER_ELEMENT && (!takes(info, VLOSS_OTHER_SPREADS) || a->grad_other)))
     return VLOSS_ERROR_ARGUMENTS;
-  if (a->weights && info->family == VLOSS_ROWS &&
-      (takes(info, VLOSS_WEIGHTS_A_CLASS) ? a->weights_spread != VLOSS_PER_COLUMN
-                                          : a->weights_spread != VLOSS_PER_ROW && a->weights_spread != VLOSS_PER_CALL))
-    return VLOSS_ERROR_ARGUMENTS;
+  if (a->weights && info->family == VLOSS_ROWS) {
+    const int of_formula = takes(info, VLOSS_WEIGHTS_A_CLASS), by_column = a->weights_spread == VLOSS_PER_COLUMN,
+              by_element = a->weights_spread == VLOSS_PER_ELEMENT && takes(info, VLOSS_WEIGHTS_AN_ELEMENT);
+    if (of_formula ? !by_column && !by_element : by_column || a->weights_spread == VLOSS_PER_ELEMENT)
+      return VLOSS_ERROR_ARGUMENTS;
+  }
   if (!a->loss && !a->grad && !a->grad_target && !a->grad_other) return VLOSS_ERROR_NO_OUTPUT;
   return VLOSS_OK;
 }
@@ -227,7 +229,7 @@ static __attribute__((noinline)) vloss_status run(const vloss_loss_args *args, s
   job.outer = shape.outer;
   job.columns = a->columns;
   job.inner = shape.inner;
-  if (by_rows && takes(info, VLOSS_WEIGHTS_A_CLASS)) {
+  if (by_rows && a->weights_spread == VLOSS_PER_COLUMN) {
     job.class_weights = a->weights;
     job.weights.p = NULL;
   }

@@ -356,10 +356,12 @@ static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *
  *                            a class                                                   | norm 1 or 2; margin 1, finite
  *   MULTILABEL_MARGIN        (1/C) sum_{j a label, i none} max(0, 1 - (p_j - p_i)); the labels of a row are a list,
  *                            read up to the first -1. Its gradient may not overwrite the prediction
- *   MULTILABEL_SOFT_MARGIN   (1/C) sum_c w_c (t_c sp(-p_c) + (1 - t_c) sp(p_c)), w the weights, one a class
+ *   MULTILABEL_SOFT_MARGIN   (1/C) sum_c w_c (t_c sp(-p_c) + (1 - t_c) sp(p_c)), w the weights, one a class or an
+ *                            element
  *   TRIPLET_MARGIN           max(0, D(p, t) - D(p, q) + margin): p the anchor, t the positive, q = other the
- *                            negative, D(u, v) = (sum_c |u_c - v_c + eps|^norm)^(1/norm); with swap 1 the smaller of
- *                            D(p, q) and D(t, q)     | margin 1, >= 0; norm 2, >= 1; eps 1e-6, >= 0; swap 0 or 1
+ *                            negative, D(u, v) = (sum_c |u_c - v_c + eps|^norm)^(1/norm), of an infinite norm the
+ *                            maximum, whose ties share its gradient; with swap 1 the smaller of D(p, q) and D(t, q)
+ *                                                    | margin 1, >= 0; norm 2, >= 1; eps 1e-6, >= 0; swap 0 or 1
  */
 typedef enum vloss_loss_kind {
   VLOSS_CROSS_ENTROPY = 1, /* these two have functions of their own, and stand here for the registry */
@@ -433,8 +435,9 @@ typedef struct vloss_loss_args {
                           VLOSS_PER_ROW */
   size_t weights_stride;
   vloss_spread weights_spread; /* elementwise losses: any. Row losses: VLOSS_PER_ROW or VLOSS_PER_CALL; those whose
-                                  formula has w (VLOSS_WEIGHTS_A_CLASS): VLOSS_PER_COLUMN alone, one a class. Others
-                                  are VLOSS_ERROR_ARGUMENTS */
+                                  formula has w (VLOSS_WEIGHTS_A_CLASS): VLOSS_PER_COLUMN, one a class, and
+                                  VLOSS_MULTILABEL_SOFT_MARGIN also VLOSS_PER_ELEMENT. Others are
+                                  VLOSS_ERROR_ARGUMENTS */
 
   const double *parameters; /* the loss's parameters, in the order given above */
   size_t parameter_count;   /* how many of them are given; the rest have their defaults */
@@ -490,7 +493,8 @@ enum {
   VLOSS_WEIGHTS_A_CLASS = 128, /* weights are one a column: a factor of the formula */
   VLOSS_GRAD_TARGET = 256,
   VLOSS_GRAD_OTHER = 512,
-  VLOSS_TARGET_SIGNS = 1024 /* targets are meant to be -1 or 1; others give what the formula gives */
+  VLOSS_TARGET_SIGNS = 1024,      /* targets are meant to be -1 or 1; others give what the formula gives */
+  VLOSS_WEIGHTS_AN_ELEMENT = 2048 /* of a row loss: the formula's weights may be one an element instead */
 };
 
 typedef struct vloss_parameter_info {

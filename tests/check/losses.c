@@ -116,9 +116,10 @@ static struct choices choices_of(const vloss_loss_info *info) {
   struct choices c = {
       .reductions = all_reductions,
       .reduction_count = by_element ? 7 : 6, /* the batch of a row loss is its rows */
-      .weights = by_element ? 5
-                 : classes  ? 2
-                            : 3,
+      .weights = by_element                              ? 5
+                 : takes(info, VLOSS_WEIGHTS_AN_ELEMENT) ? 3
+                 : classes                               ? 2
+                                                         : 3,
       .others = !takes(info, VLOSS_OTHER_SPREADS)   ? 1
                 : takes(info, VLOSS_OTHER_OPTIONAL) ? 5
                                                     : 4,
@@ -143,13 +144,14 @@ __attribute__((format(printf, 2, 3))) static void say(char *name, const char *fo
 static struct option make_option(const vloss_loss_info *info, const struct choices *c, size_t o, char *name) {
   static const uint32_t flags[] = {0, VLOSS_UNCHECKED, VLOSS_EMPTY_MEAN_ZERO};
   static const vloss_spread row_spreads[] = {VLOSS_PER_ROW, VLOSS_PER_CALL};
+  static const vloss_spread class_spreads[] = {VLOSS_PER_COLUMN, VLOSS_PER_ELEMENT};
   struct option option = {.name = name};
   option.reduction = c->reductions[turn(o, 1, c->reduction_count)];
   const size_t weights = turn(o, 2, c->weights), other = turn(o, 3, c->others);
   option.weights = weights > 0;
   if (weights)
     option.weights_spread = elementwise(info)                    ? (vloss_spread)(weights - 1)
-                            : takes(info, VLOSS_WEIGHTS_A_CLASS) ? VLOSS_PER_COLUMN
+                            : takes(info, VLOSS_WEIGHTS_A_CLASS) ? class_spreads[weights - 1]
                                                                  : row_spreads[weights - 1];
   option.signed_weights = turn(o, 1, 3) == 2;
   option.other = takes(info, VLOSS_TAKES_OTHER) && !(takes(info, VLOSS_OTHER_OPTIONAL) && other == 0);
