@@ -6,6 +6,9 @@
 
 #define INF INFINITY
 #define ONE_ELEMENT 1, 1
+#define R8(x) x, x, x, x, x, x, x, x
+#define R32(x) R8(x), R8(x), R8(x), R8(x)
+#define R64(x) R32(x), R32(x)
 #define ONE_ROW 1
 #define NONE REDUCTION(NONE), .exact = true
 #define EPS 1e-7f
@@ -193,7 +196,40 @@ static const struct known table[] = {
      G(NAN, NAN, NAN, NAN)},
     {"infinite vector", "cosine_embedding", 2, 2, P(INF, 1, 1, 1), OTHER(1, 1, -INF, 1), T(1, -1), NONE, L(NAN, NAN),
      G(NAN, NAN, NAN, NAN), GO(NAN, NAN, NAN, NAN)},
-    {"norms of 1e18", "cosine_embedding", 1, 2, P(1e18f, 0), OTHER(1e18f, 0), T(1), NONE, L(0)},
+    {"nearly parallel", "cosine_embedding", ONE_ROW, 3, P(1, 2, 3), OTHER(2, 4, 6.0000005f), T(1), REDUCTION(NONE),
+     L(4.53678997643727844e-14)},
+    {"nearly parallel, many columns", "cosine_embedding", ONE_ROW, 64, P(R64(0.1f)), OTHER(R32(0.1f), R32(0.10001f)),
+     T(1), REDUCTION(NONE), L(1.25110725323116566e-9)},
+    {"parallel", "cosine_embedding", ONE_ROW, 64, P(R64(0.7f)), OTHER(R64(0.7f)), T(1), REDUCTION(NONE),
+     L(3.18877558558789e-14)},
+    {"margin as given", "cosine_embedding", ONE_ROW, 2, P(3, 4), OTHER(1, 0), T(-1), PARAMETERS(0.59999999),
+     REDUCTION(NONE), L(9.99968796142975101e-9)},
+    {"margin as given", "multi_margin", ONE_ROW, 2, P(0, -0.7f), LABELS(0), PARAMETERS(1, 0.7), REDUCTION(NONE),
+     L(5.96046445533460e-9), G(-0.5, 0.5)},
+    {"margin as given", "triplet_margin", ONE_ROW, 1, P(0), T(0), OTHER(-0.7f), PARAMETERS(0.7, 1, 0), REDUCTION(NONE),
+     L(1.19209289106692e-8), G(-1), GT(0), GO(1)},
+    {"margin beside large numbers", "multi_margin", ONE_ROW, 2, P(1e20f, 1e20f), LABELS(0), NONE, L(0.5), G(-0.5, 0.5)},
+    {"1 beside large numbers", "multilabel_margin", ONE_ROW, 2, P(1e20f, 1e20f), LABELS(0, -1), NONE, L(0.5),
+     G(-0.5, 0.5)},
+    {"infinite norm", "triplet_margin", ONE_ROW, 4, P(1, 2, 3, 0), T(1, 5, 3, 0), OTHER(7, 2, 9, 1),
+     PARAMETERS(4, (double)INF, 0), NONE, L(1), G(0.5, -1, 0.5, 0), GT(0, 1, 0, 0), GO(-0.5, 0, -0.5, 0)},
+    {"infinite norm, distance 0", "triplet_margin", ONE_ROW, 2, P(1, 2), T(1, 2), OTHER(1, 2),
+     PARAMETERS(1, (double)INF, 0), NONE, L(1), G(0, 0), GT(0, 0), GO(0, 0)},
+    {"operands of very different sizes", "cosine_similarity", ONE_ROW, 2, P(0.001f, 104), T(-3.4e38f, 3e38f),
+     REDUCTION(NONE), .tolerance = 0.027 /* 4 ulp of what cancels */, L(-0.661614432994302095),
+     G(0.00721004049794673903, -6.93273157731277547e-8)},
+    {"squares of the first overflow", "cosine_similarity", ONE_ROW, 64, P(R64(2e19f)), T(R64(1)), REDUCTION(NONE),
+     L(-1)},
+    {"squares of the second overflow", "cosine_similarity", ONE_ROW, 64, P(R64(1)), T(R64(2e19f)), REDUCTION(NONE),
+     L(-1)},
+    {"squares of the second overflow", "cosine_embedding", ONE_ROW, 64, P(R64(1)), OTHER(R64(2e19f)), T(-1),
+     REDUCTION(NONE), L(1)},
+    {"squares below what sums are begun with", "cosine_similarity", ONE_ROW, 64, P(R64(1e-15f)), T(R64(1e-15f)),
+     REDUCTION(NONE), L(-6.4e-17)},
+    {"a slope whose float is denormal", "triplet_margin", ONE_ROW, 2, P(1e-30f, 1e10f), T(0, 0), OTHER(1e-30f, 2e10f),
+     PARAMETERS(1e11, 2, 0), ROW_WEIGHTS(1e20f), REDUCTION(NONE), L(1e31), G(1.000000023211954257e-20, 2e20),
+     GT(-1.000000023211954257e-20, -1e20), GO(0, -1e20)},
+    {"norms of 1e18", "cosine_embedding", 1, 2, P(1e18f, 0), OTHER(1e18f, 0), T(1), NONE, L(1e-48)},
     {"zero times infinity: weight 0", "mse", 1, 2, P(INF, 2), T(0, 0), W(0, 1), NONE, L(0, 4), G(0, 4)},
     {"zero times NaN", "mse", 1, 3, P(NAN, 2, 2), T(0, 0, 0), W(0, NAN, 1), NONE, L(NAN, NAN, 4), G(NAN, NAN, 4)},
 
