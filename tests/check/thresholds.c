@@ -52,23 +52,21 @@ void check_thresholds(struct check *check, const struct function *function) {
 }
 
 /* Outputs beyond any cache, at an element, half a vector and a vector behind a line's beginning: the elementwise losses
- * as one run; rows at the length up to which row losses have buffers, and one column beyond, of all outputs. */
+ * as one run; rows at the length up to which row losses have buffers, of all outputs. */
 void check_past_cache_alignment(struct check *check, const struct function *function) {
-  static const size_t some[] = {0, 1, 4, 8};
-  static const size_t shapes[][2] = {{4097, 2048}, {4100, 2047}, {1, 8400001}};
-  const bool by_rows = function->loss && !function->flat_rows;
+  static const size_t some[] = {4, 1, 8, 0};
   const bool most_outputs = function->loss && function->loss->kind == VLOSS_TRIPLET_MARGIN;
   struct line line = {.function = function->name, .what = "past the cache, aligned", .isas = check->isa_count};
   if (check->level == QUICK) return;
   if (check->level == NORMAL && function->loss && !most_outputs && !(function->first_of_family && function->flat_rows))
     return;
-  for (size_t i = function->flat_rows ? 2 : 0; i < (by_rows ? 2u : function->flat_rows ? 3u : 1u); i++)
-    for (int sum = 0; sum < 1 + function->flat_rows; sum++) {
-      struct job job;
-      job_create(&job, function, option_of(function, sum), shapes[i][0], shapes[i][1], PLAIN, check->seed);
-      for (size_t k = 0; k < check->isa_count; k++)
-        shifted(check, &line, &job, check->isas[k], some, sizeof some / sizeof *some);
-      job_destroy(&job);
-    }
+  for (int sum = 0; sum < 1 + function->flat_rows; sum++) {
+    struct job job;
+    const size_t rows = function->flat_rows ? 1 : 4097, columns = function->flat_rows ? 8400001 : 2048;
+    job_create(&job, function, option_of(function, sum), rows, columns, PLAIN, check->seed);
+    for (size_t k = 0; k < check->isa_count; k++)
+      shifted(check, &line, &job, check->isas[k], some, function->flat_rows ? 4 : 2);
+    job_destroy(&job);
+  }
   report_line(check->report, &line);
 }
