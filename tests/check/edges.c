@@ -85,6 +85,8 @@ static const struct known table[] = {
      L(5.52109e-42), G(-3.61829648e-37), .tolerance = 1e-4},
     {"gradient below 2^-149, times upstream", "bce_with_logits", 1, 1, P(-110), T(0), UPSTREAM(1e30f), REDUCTION(NONE),
      G(1.6889118802e-18)},
+    {"gradient below 2^-126, a sum times upstream", "bce_with_logits", 1, 1, P(-90), T(0), UPSTREAM(64), REDUCTION(SUM),
+     G(5.24416808e-38)},
     {"gradient at the greatest float", "l1", 1, 1, P(1), T(0), UPSTREAM(0x1.fffffep127f), NONE, L(1),
      G((double)0x1.fffffep127f)},
 

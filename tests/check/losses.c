@@ -396,20 +396,20 @@ vloss_status loss_call(const struct job *job) {
 
 /* ---- Reference: the formula of each element or row, in the order of the job's values ---- */
 
-/* A product in which an exact 0 wins over everything but NaN. */
 /* A factor of 0 makes 0 of everything but NaN; an infinite one makes NaN of 0. */
 static real times(real factor, real v) { return factor == 0 && !isnan(v) ? 0 : factor * v; }
 
 /* What becomes of a number beyond the largest float before it is scaled. */
 static real as_float(real x) { return fabs(x) >= (real)0x1.ffffffp127 ? copysign((real)INFINITY, x) : x; }
 
-/* A loss or derivative times its factor. Either may have lost digits below 2^-126; the factor before the last of its
- * own multiplications, by the weight. */
+/* A loss or derivative times its factor. A normal result is rounded once; on the way to a denormal one, either may have
+ * lost digits below 2^-126, the factor before the last of its own multiplications, by the weight: but not many. */
 static struct expectation scaled(real factor, real weight, struct formula_value v) {
   struct expectation e = {times(factor, v.value), fabs(times(factor, v.scale))};
   const real least = fmax(fabs(factor), fabs(v.value) * fmax(fabs(weight), (real)1)) * (real)0x1p-126;
   if (!(e.scale > 0)) e.scale = 0;
-  if (least > e.scale && factor != 0 && isfinite(least)) e.scale = least;
+  if (fabs(e.value) < (real)0x1p-126 && least > e.scale && factor != 0 && isfinite(least))
+    e.scale = fmax(e.scale, fmin(least, (real)0x1p-119));
   return e;
 }
 
