@@ -7,6 +7,9 @@
 #define NONE REDUCTION(NONE), .exact = true
 #define UPSTREAM(...) .upstream = (const float[]){__VA_ARGS__}, .option.upstream = true
 
+#define TIMES_8(x) x, x, x, x, x, x, x, x
+#define TIMES_32(x) TIMES_8(x), TIMES_8(x), TIMES_8(x), TIMES_8(x)
+
 static const struct known table[] = {
     /* ---- -0 is 0 at every kink ---- */
     {"-0", "l1", 1, 3, P(-0.0f, 0, -0.0f), T(0, -0.0f, -0.0f), NONE, L(0, 0, 0), G(0, 0, 0), GT(0, 0, 0)},
@@ -45,6 +48,16 @@ static const struct known table[] = {
      .tolerance = 1e-3},
     {"second alone, at an angle", "cosine_embedding", 1, 2, P(0, 2), OTHER(3e30f, 4e30f), T(-1), REDUCTION(NONE),
      L(0.8)},
+    {"first alone, 32 at a time", "cosine_similarity", 1, 32, P(TIMES_32(1e30f)), T(TIMES_32(2)), REDUCTION(NONE),
+     L(-1)},
+    {"second alone, 32 at a time", "cosine_similarity", 1, 32, P(TIMES_32(2)), T(TIMES_32(1e30f)), REDUCTION(NONE),
+     L(-1)},
+    {"second alone, 64 at a time", "cosine_similarity", 1, 64, P(TIMES_32(2), TIMES_32(2)),
+     T(TIMES_32(1e30f), TIMES_32(1e30f)), REDUCTION(NONE), L(-1)},
+    {"first alone, 64 at a time", "cosine_embedding", 1, 64, P(TIMES_32(1e30f), TIMES_32(1e30f)),
+     OTHER(TIMES_32(2), TIMES_32(2)), T(-1), REDUCTION(NONE), L(1)},
+    {"second alone, 64 at a time", "cosine_embedding", 1, 64, P(TIMES_32(2), TIMES_32(2)),
+     OTHER(TIMES_32(1e30f), TIMES_32(1e30f)), T(-1), REDUCTION(NONE), L(1)},
     {"first, one element far away", "triplet_margin", 1, 1, P(0), T(1e30f), OTHER(0), REDUCTION(NONE), L(1e30f), G(-2),
      GT(1), GO(1)},
     {"second, one element far away", "triplet_margin", 1, 1, P(0), T(0), OTHER(1e30f), REDUCTION(NONE), L(0), G(0),
