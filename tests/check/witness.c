@@ -17,7 +17,7 @@
  * result that lost digits below 2^-126. */
 #if defined(__aarch64__)
 enum { FLAGS = 0x9f, DENORMAL = 0x80, WENT_UNDER = 0x08 };
-#elif defined(__x86_64__) || defined(__i386__)
+#elif defined(__SSE__)
 enum { FLAGS = 0x3f, DENORMAL = 0x02, WENT_UNDER = 0x10 };
 #else
 enum { FLAGS = 0, DENORMAL = 0, WENT_UNDER = 0 };
