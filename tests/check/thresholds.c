@@ -60,7 +60,7 @@ void check_thresholds(struct check *check, const struct function *function) {
 }
 
 /* Outputs beyond any cache, at an element, half a vector and a vector behind a line's beginning: the elementwise losses
- * as one run; rows at the length up to which row losses have buffers, of all outputs. */
+ * as one run; rows at the length up to which row losses have buffers, and one column more, of all outputs. */
 void check_past_cache_alignment(struct check *check, const struct function *function) {
   static const size_t some[] = {4, 1, 8, 0};
   const bool most_outputs = function->loss && function->loss->kind == VLOSS_TRIPLET_MARGIN;
@@ -68,11 +68,11 @@ void check_past_cache_alignment(struct check *check, const struct function *func
   if (check->level == QUICK) return;
   if (check->level == NORMAL && function->loss && !most_outputs && !(function->first_of_family && function->flat_rows))
     return;
-  for (int sum = 0; sum < 1 + function->flat_rows; sum++) {
+  for (int i = 0; i < 2; i++) {
+    const size_t columns = 2048 + (function->flat_rows || i), shifts = function->flat_rows ? 4 : i ? 0 : 2;
     struct job job;
-    job_create(&job, function, option_of(function, sum), 4097, function->flat_rows ? 2049 : 2048, PLAIN, check->seed);
-    for (size_t k = 0; k < check->isa_count; k++)
-      shifted(check, &line, &job, check->isas[k], some, function->flat_rows ? 4 : 2, true);
+    job_create(&job, function, option_of(function, i && function->flat_rows), 4097, columns, PLAIN, check->seed);
+    for (size_t k = 0; k < check->isa_count; k++) shifted(check, &line, &job, check->isas[k], some, shifts, true);
     job_destroy(&job);
   }
   report_line(check->report, &line);
