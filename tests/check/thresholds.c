@@ -69,7 +69,7 @@ void check_past_cache_alignment(struct check *check, const struct function *func
   if (check->level == NORMAL && function->loss && !most_outputs && !(function->first_of_family && function->flat_rows))
     return;
   for (int i = 0; i < 2; i++) {
-    const size_t columns = 2048 + (function->flat_rows || i), shifts = function->flat_rows ? 4 : i ? 0 : 2;
+    const size_t columns = function->flat_rows || i ? 2049 : 2048, shifts = function->flat_rows ? 4 : i ? 0 : 2;
     struct job job;
     job_create(&job, function, option_of(function, i && function->flat_rows), 4097, columns, PLAIN, check->seed);
     for (size_t k = 0; k < check->isa_count; k++) shifted(check, &line, &job, check->isas[k], some, shifts, true);
