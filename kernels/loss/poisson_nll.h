@@ -28,8 +28,12 @@ VFN struct derivatives poisson_nll(struct element e, const struct constants *k) 
   vf log;
   if (k->k[0] != 0) {
     const vd p = dwiden(e.p), exp = dexp(dmax(dset1(-700.0), dmin(dset1(700.0), p)));
-    first = dsel(dgt(p, dset1(700.0)), dset1((double)INF), exp), log = e.p;
-    first = dsel(dgt(dset1(-104.0), p), dset1(0.0), first); /* what rounds to 0 raises no underflow */
+    first = exp, log = e.p;
+    /* A fast loss may be the float that e^700 and e^-700 are. What rounds to 0 raises no underflow here. */
+    if (!e.fast) {
+      first = dsel(dgt(p, dset1(700.0)), dset1((double)INF), exp);
+      first = dsel(dgt(dset1(-104.0), p), dset1(0.0), first);
+    }
     grad = dsub(first, t);
   } else {
     first = dwiden(vsel(vgt(zero, e.p), vset1(NOT_A_NUMBER), e.p));
