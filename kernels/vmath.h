@@ -291,8 +291,8 @@ VFN vd dexp_minus(vd y) {
 /* log(1 + e) for 0 <= e <= 1 and -log(1 - m) for 0 <= m <= 1/2, to 2^-24: what is float in them is smaller than the
  * result, and all roundings after it are of doubles. NaN passes. */
 VFN vd dlog1p_unit(vd e) {
-  const vf small = dnarrow(dsel(dgt(dset1(0x1p-40), e), dset1(0.0), e));
-  return dfma(dmul(e, e), dwiden(vlog1p_unit_quotient(small)), e);
+  const vf narrow = dnarrow(dmax(dset1(0x1p-40), e)); /* no denormal; the quotient hardly changes below */
+  return dfma(dmul(e, e), dwiden(vlog1p_unit_quotient(narrow)), e);
 }
 VFN vd dlog1m_half(vf m) {
   const vd wide = dwiden(m);

@@ -11,11 +11,14 @@ VFN void multilabel_soft_margin(const struct row *r, struct row_state *s) {
   vd sum = resumed(r, s, 0, 0);
   EACH_VECTOR(r, c, m) {
     const struct element e = {.p = get(r->p, c, m, 0.0f), .t = get(r->t, c, m, 0.0f), .other = vset1(1.0f)};
-    const struct derivatives d = bce_with_logits(e, &k);
-    vd loss = dwiden(d.loss.rounded), grad = dwiden(d.grad.rounded);
-    if (r->weights) { /* these multiply first */
+    vd loss, grad;
+    if (r->weights) { /* these multiply before anything is rounded */
       const vd w = dwiden(get(r->weights, c, m, 0.0f));
-      loss = dmul_or_zero(w, d.loss.exact), grad = dmul_or_zero(w, d.grad.exact);
+      const struct bce_with_logits_exact exact = bce_with_logits_exact(e, &k);
+      loss = dmul_or_zero(w, exact.loss), grad = dmul_or_zero(w, exact.grad);
+    } else {
+      const struct bce_with_logits_plain plain = bce_with_logits_plain(e.p, e.t, 0);
+      loss = dwiden(plain.loss), grad = dwiden(plain.grad);
     }
     sum = dadd(sum, dwithout(loss, m, SIZE_MAX));
     if (r->grad) put(r, r->grad, c, m, dmul(grad, share));

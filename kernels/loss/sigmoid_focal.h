@@ -36,13 +36,14 @@ VFN struct derivatives focal_derivatives(vd loss, vd grad, int small) {
 
 VFN struct derivatives sigmoid_focal(struct element e, const struct constants *k) {
   const vd one = dset1(1.0), zero = dset1(0.0), t = dwiden(e.t), t_minus = dsub(one, t);
-  const vd y = dwiden(vabs(e.p)), y_small = dmin(dset1(700.0), y);
-  const vd exp = dexp_minus(y), large = ddiv(one, dadd(one, exp)), small = dmul(exp, large);
+  const vd y = dwiden(vabs(e.p)), y_small = dmin(dset1(VLOSS_D_FAR), y); /* no float beyond */
+  const vd exp = dexp(dsub(zero, y_small)), large = ddiv(one, dadd(one, exp)), small = dmul(exp, large);
   const dm negative = dgt(zero, dwiden(e.p));
   const vd s = dsel(negative, small, large), s_minus = dsel(negative, large, small);
   const vd log = dlog1p_unit(exp), c = dsel(negative, t, t_minus);
-  const vd ce = dadd(dsel(deq(c, zero), zero, dmul(c, y)), log), ce_small = dfma(c, y_small, log),
-           q = dfma(t, s_minus, dmul(t_minus, s));
+  /* 0 times infinity is 0 here; a fast loss that is NaN is done again. */
+  const vd ce = dfma(c, e.fast ? y : dsel(deq(c, zero), zero, y), log), ce_small = dfma(c, y_small, log);
+  const vd q = dfma(t, s_minus, dmul(t_minus, s));
   const vd weight = dfma(dset1(k->exact[0]), t, dmul(dset1(k->exact[1]), t_minus));
   const double gamma = k->exact[2], sign = k->exact[3];
   vd power, power_before; /* q^gamma, gamma q^(gamma - 1) */
@@ -54,7 +55,7 @@ VFN struct derivatives sigmoid_focal(struct element e, const struct constants *k
   }
   const vd slope = dmul(dmul(dsub(t, t_minus), dmul(s, s_minus)), ce_small);
   const vd direct = dnfma(t, s_minus, dmul(t_minus, s)), factor = dmul(weight, power);
-  const vd loss = dsel(deq(factor, zero), factor, dmul(factor, ce));
+  const vd product = dmul(factor, ce), loss = e.fast ? product : dsel(deq(factor, zero), factor, product);
   const vd grad = dmul(weight, dnfma(power_before, slope, dmul(power, direct)));
   return focal_derivatives(loss, grad, vany(vgt(vabs(e.p), vset1(k->k[0]))));
 }
