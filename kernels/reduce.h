@@ -163,10 +163,8 @@ VFN struct cosine_slope cosine_slope(double ab, double aa, double bb, double rad
 VFN vf cosine_gradient(vf a, vf b, struct cosine_slope s) {
   return vmul(vnfma(a, vset1(s.along_scaled), vmul(b, vset1(s.across_scaled))), vset1(s.last));
 }
-static __attribute__((noinline, unused)) void cosine_gradient_in_double(const struct row *r, float *to, size_t c,
-                                                                        size_t m, vf a, vf b, double across,
-                                                                        double along) {
-  put(r, to, c, m, dnfma(dwiden(a), dset1(along), dmul(dwiden(b), dset1(across))));
+VFN vd cosine_gradient_in_double(vf a, vf b, double across, double along) {
+  return dnfma(dwiden(a), dset1(along), dmul(dwiden(b), dset1(across)));
 }
 
 #endif

@@ -75,10 +75,17 @@ VFN void put_scaled(float *p, size_t c, size_t n, vf v) {
 }
 /* A gradient times the row's factor: rounded once. A factor of 0 makes 0 of everything but NaN. */
 VFN vf narrow_with_factor(const struct row *r, vd v) {
-  if (r->factor == 0) v = dsel(dnan(v), v, dset1(0.0));
+  if (r->factor == 0) return canonical(dnarrow(dsel(dnan(v), v, dset1(0.0)))); /* +0 */
   return canonical(dnarrow(dmul(v, dset1(r->factor))));
 }
 VFN void put(const struct row *r, float *p, size_t c, size_t n, vd v) { put_scaled(p, c, n, narrow_with_factor(r, v)); }
+/* The same where v is no NaN. */
+VFN void put_number(const struct row *r, float *p, size_t c, size_t n, vd v) {
+  if (r->factor != 0 && r->factor - r->factor == 0)
+    put_scaled(p, c, n, dnarrow(dmul(v, dset1(r->factor))));
+  else
+    put(r, p, c, n, v);
+}
 /* The end of what a pass over gradients did. */
 VFN void wrote(const struct row *r, struct row_state *s) {
   s->writes = 1;

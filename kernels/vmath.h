@@ -84,7 +84,7 @@ VFN vf vexp(vf x) {
 
 /* log(1 + f) + k ln2 for f in [sqrt(1/2) - 1, sqrt(2) - 1]. The coefficients are the minimax fit of
  * (log1p(f) - f + f^2/2) / f^3 for relative error of log1p on that interval, rounded to f32: 0.06 * 2^-24. */
-VFN vf vlog_reduced(vf f, vf k) {
+VFN vf vlog_polynomial(vf f) {
   vf p = vset1(0x1.14578ap-4f);
   p = vfma(p, f, vset1(-0x1.de4036p-4f));
   p = vfma(p, f, vset1(0x1.e6f2acp-4f));
@@ -93,7 +93,10 @@ VFN vf vlog_reduced(vf f, vf k) {
   p = vfma(p, f, vset1(-0x1.555c4ep-3f));
   p = vfma(p, f, vset1(0x1.99a4b8p-3f));
   p = vfma(p, f, vset1(-0x1.000006p-2f));
-  p = vfma(p, f, vset1(0x1.555548p-2f));
+  return vfma(p, f, vset1(0x1.555548p-2f));
+}
+VFN vf vlog_reduced(vf f, vf k) {
+  const vf p = vlog_polynomial(f);
   vf f2 = vmul(f, f);
   vf tail = vfma(vmul(f2, f), p, vmul(k, vset1(VLOSS_LN2_LO)));
   tail = vfma(f2, vset1(-0.5f), tail);
@@ -138,7 +141,11 @@ VFN vf vlog_sum(vf high, vf low) {
   vi k = vlog_exponent(high);
   vf f = vsub(vfloat(visub(vbits(high), vishl(k, 23))), vset1(1.0f));
   f = vfma(low, vfloat(vishl(visub(viset1(127), k), 23)), f);
-  return vsel(vnan(high), high, vlog_reduced(f, vitof(k)));
+  /* f may be as small as 2^-53, beside a power of two: its cube must not be formed alone. */
+  const vf n = vitof(k), f2 = vmul(f, f);
+  vf tail = vfma(f2, vmul(f, vlog_polynomial(f)), vmul(n, vset1(VLOSS_LN2_LO)));
+  tail = vfma(f2, vset1(-0.5f), tail);
+  return vsel(vnan(high), high, vfma(n, vset1(VLOSS_LN2_HI), vadd(f, tail)));
 }
 
 /* ---- What the losses of probabilities are made of: domains that need no special cases ---------------------------- */

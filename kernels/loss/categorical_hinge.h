@@ -39,7 +39,7 @@ VFN void hinge_gradient(const struct row *r, struct row_state *s, const int infi
   EACH_VECTOR(r, c, m) {
     const vd p = dwiden(get(r->p, c, m, 0.0f)), t = dwiden(get(r->t, c, m, 0.0f));
     const dm tied = deq(hinge_products(p, t, infinities).other, neg);
-    put(r, r->grad, c, m, dsub(dsel(tied, dmul(dsub(dset1(1.0), t), share), zero), t));
+    put_number(r, r->grad, c, m, dsub(dsel(tied, dmul(dsub(dset1(1.0), t), share), zero), t));
   }
   wrote(r, s);
 }

@@ -44,16 +44,19 @@ static __attribute__((noinline)) int parted_sum(struct row r, struct row_state *
 }
 
 VFN void cosine_embedding_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope_a,
-                                struct cosine_slope slope_b, double sign) {
+                                struct cosine_slope slope_b) {
   if (r->from_memory) ask_ahead(r->other + c);
   const vf a = get(r->p, c, m, 0.0f), b = get(r->other, c, m, 0.0f);
-  if (slope_a.in_float && slope_b.in_float) {
-    if (r->grad) put_scaled(r->grad, c, m, cosine_gradient(a, b, slope_a));
-    if (r->grad_other) put_scaled(r->grad_other, c, m, cosine_gradient(b, a, slope_b));
-  } else {
-    if (r->grad) cosine_gradient_in_double(r, r->grad, c, m, a, b, sign * slope_a.across, sign * slope_a.along);
-    if (r->grad_other)
-      cosine_gradient_in_double(r, r->grad_other, c, m, b, a, sign * slope_b.across, sign * slope_b.along);
+  if (r->grad) put_scaled(r->grad, c, m, cosine_gradient(a, b, slope_a));
+  if (r->grad_other) put_scaled(r->grad_other, c, m, cosine_gradient(b, a, slope_b));
+}
+static __attribute__((noinline)) void cosine_embedding_write_in_double(struct row r, struct cosine_slope slope_a,
+                                                                       struct cosine_slope slope_b, double sign) {
+  EACH_VECTOR(&r, c, m) {
+    const vf a = get(r.p, c, m, 0.0f), b = get(r.other, c, m, 0.0f);
+    if (r.grad) put(&r, r.grad, c, m, cosine_gradient_in_double(a, b, sign * slope_a.across, sign * slope_a.along));
+    if (r.grad_other)
+      put(&r, r.grad_other, c, m, cosine_gradient_in_double(b, a, sign * slope_b.across, sign * slope_b.along));
   }
 }
 
@@ -80,10 +83,11 @@ VFN void cosine_embedding(const struct row *r, struct row_state *s) {
   if (s->pass == PARTED && (!parted_sum(*r, s) || r->from)) return;
   if (s->pass != GRADIENT) return;
   const struct cosine_slope slope_a = s->slope[0], slope_b = s->slope[1];
-  const double sign = r->target == 1 ? -1 : 1;
-  size_t c = r->from;
-  for (; c + 16 <= r->to; c += 16) cosine_embedding_write(r, c, 16, slope_a, slope_b, sign);
-  if (c < r->to) cosine_embedding_write(r, c, r->to - c, slope_a, slope_b, sign);
+  const int in_float = slope_a.in_float && slope_b.in_float;
+  size_t c = in_float ? r->from : r->to;
+  if (!in_float) cosine_embedding_write_in_double(*r, slope_a, slope_b, r->target == 1 ? -1 : 1);
+  for (; c + 16 <= r->to; c += 16) cosine_embedding_write(r, c, 16, slope_a, slope_b);
+  if (c < r->to) cosine_embedding_write(r, c, r->to - c, slope_a, slope_b);
   wrote(r, s);
 }
 #endif

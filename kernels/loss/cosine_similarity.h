@@ -19,10 +19,11 @@ VFN void cosine_similarity_decide(const struct row *r, struct row_state *s) {
 VFN void cosine_similarity_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope) {
   if (r->from_memory) ask_ahead(r->t + c);
   const vf p = get(r->p, c, m, 0.0f), t = get(r->t, c, m, 0.0f);
-  if (slope.in_float)
-    put_scaled(r->grad, c, m, cosine_gradient(p, t, slope));
-  else
-    cosine_gradient_in_double(r, r->grad, c, m, p, t, -slope.across, -slope.along);
+  put_scaled(r->grad, c, m, cosine_gradient(p, t, slope));
+}
+static __attribute__((noinline)) void cosine_similarity_write_in_double(struct row r, struct cosine_slope slope) {
+  EACH_VECTOR(&r, c, m)
+  put(&r, r.grad, c, m, cosine_gradient_in_double(get(r.p, c, m, 0), get(r.t, c, m, 0), -slope.across, -slope.along));
 }
 
 VFN void cosine_similarity(const struct row *r, struct row_state *s) {
@@ -40,7 +41,8 @@ VFN void cosine_similarity(const struct row *r, struct row_state *s) {
   }
   if (s->pass != 2) return;
   const struct cosine_slope slope = s->slope[0];
-  size_t c = r->from;
+  size_t c = slope.in_float ? r->from : r->to;
+  if (!slope.in_float) cosine_similarity_write_in_double(*r, slope);
   for (; c + 16 <= r->to; c += 16) cosine_similarity_write(r, c, 16, slope);
   if (c < r->to) cosine_similarity_write(r, c, r->to - c, slope);
   wrote(r, s);

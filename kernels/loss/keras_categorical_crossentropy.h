@@ -54,14 +54,6 @@ static __attribute__((noinline)) int crossentropy_size(struct row r, struct row_
   crossentropy_normalise(&r, s, dsum(size));
   return 1;
 }
-/* log v. Beside a power of two, whose log is not 0, a low part is nothing if it is so small that powers of it would be
- * denormal. */
-VFN vf crossentropy_log(vd v) {
-  const vf high = dnarrow(v), low = low_part(v, high);
-  const vm power = vieq(viand(vbits(high), viset1(0x7fffff)), viset1(0));
-  const vm drop = vmand(power, vgt(vmul(high, vset1(0x1p-40f)), vabs(low)));
-  return vlog_sum(high, vsel(drop, vset1(0.0f), low));
-}
 VFN int crossentropy_terms(const struct row *r, struct row_state *s) {
   const double inverse = s->value[0];
   vd loss = resumed(r, s, 0, 0), share = resumed(r, s, 1, 0);
@@ -69,7 +61,8 @@ VFN int crossentropy_terms(const struct row *r, struct row_state *s) {
     const vd u = dmul(dwiden(get(r->p, c, m, 0.0f)), dset1(inverse));
     const vd v = dmin(dset1((double)KERAS_ONE_MINUS_EPS), dmax(dset1((double)KERAS_EPS), u));
     const struct smoothed_targets t = smoothed_targets(r, c, m, u);
-    loss = dnfma(t.all, dwiden(crossentropy_log(v)), loss);
+    const vf high = dnarrow(v);
+    loss = dnfma(t.all, dwiden(vlog_sum(high, low_part(v, high))), loss);
     if (r->grad) share = dadd(share, t.unclipped);
   }
   s->lanes[0] = loss, s->lanes[1] = share;
@@ -89,7 +82,7 @@ VFN void keras_categorical_crossentropy(const struct row *r, struct row_state *s
   const vd inverse = dset1(s->value[0]), shared = dset1(s->value[1]), zero = dset1(0.0);
   EACH_VECTOR(r, c, m) {
     const vd p = dwiden(get(r->p, c, m, 0.0f)), t = smoothed_targets(r, c, m, dmul(p, inverse)).unclipped;
-    put(r, r->grad, c, m, dsub(shared, dsel(deq(t, zero), zero, ddiv(t, p))));
+    put_number(r, r->grad, c, m, dsub(shared, dsel(deq(t, zero), zero, ddiv(t, p))));
   }
   wrote(r, s);
 }

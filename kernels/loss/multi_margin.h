@@ -9,7 +9,8 @@ VFN struct difference multi_margin_start(const struct row *r) {
   return exact_difference(r->parameters[1], (double)r->own);
 }
 VFN vd multi_margin_z(struct difference start, vf p) {
-  return dadd(dadd(dset1(start.high), dwiden(p)), dset1(start.low));
+  const vd z = dadd(dset1(start.high), dwiden(p));
+  return start.low != 0 ? dadd(z, dset1(start.low)) : z;
 }
 VFN double multi_margin_weight(const struct row *r) { return r->weights ? (double)r->weights[r->label] : 1; }
 

@@ -41,7 +41,8 @@ VFN vd multilabel_pairs(const struct row *r, const double *x, double *counts, si
     const struct difference from = exact_difference(1, (double)r->p[j * r->step]);
     vd count = zero;
     for (size_t i = 0; i < padded; i += 16) {
-      const vd z = dadd(dadd(dset1(from.high), dload(x + i)), dset1(from.low));
+      vd z = dadd(dset1(from.high), dload(x + i));
+      if (from.low != 0) z = dadd(z, dset1(from.low));
       sum = dadd(sum, dmax(z, zero));
       if (!g) continue;
       const vd active = dsel(dgt(z, zero), one, zero);
@@ -87,7 +88,11 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
   nan |= (top == INF && vhmax(dnarrow(highest)) == INF) || (bottom == INF && vhmax(dnarrow(lowest)) == INF);
   if (nan) nan_row(r, s);
   const double share = 1 / (double)r->n;
-  for (size_t c = 0; g && !nan && c < r->n; c++) g[c * r->step] = with_factor(r, (double)g[c * r->step] * share);
+  if (!g || nan) return;
+  if (r->step == 1)
+    EACH_VECTOR(r, c, m) put_number(r, g, c, m, dmul(dwiden(get(g, c, m, 0.0f)), dset1(share)));
+  else
+    for (size_t c = 0; c < r->n; c++) g[c * r->step] = with_factor(r, (double)g[c * r->step] * share);
 }
 #endif
 
