@@ -10,6 +10,7 @@
 #include "finish.h"
 #include "kernels.h"
 #include "row_softmax.h"
+#include "slab.h"
 
 /* What a group of rows needs to know before its logits are read. */
 struct group_labels {
@@ -68,20 +69,23 @@ static void read_labels(const struct vloss_cross_entropy_job *job, const struct 
 }
 
 /* ---- Sums weighted by q ------------------------------------------------------------------------------------------
- * With k_c = w_c target_c (t) and k_c = w_c (u, for the uniform part of label smoothing): q = sum k_c,
- * a = sum k_c (m - x_c). In double: there is nothing to rescale, and nothing to lose where terms cancel. Class c goes
- * to lane c % 16. */
+ * With k_c = q_c for probability targets (t), one coefficient even where smoothing adds to it, and k_c = w_c for the
+ * uniform part of label smoothing (u): q = sum k_c, a = sum k_c (m - x_c). In double: there is nothing to rescale, and
+ * nothing to lose where terms cancel. Class c goes to lane c % 16. */
 struct spread_sums {
   vd qt, at, qu, au;
 };
-VFN void spread_add(struct spread_sums *s, vf x, vf t, vf w, vd max, const int with_targets, const int with_uniform) {
-  vd distance = dsub(max, dwiden(x)), wide = dwiden(w), zero = dset1(0.0);
+VFN void spread_add(struct spread_sums *s, vf x, vf t, vf w, vd max, const struct vloss_cross_entropy_job *job,
+                    const int with_targets) {
+  const vd distance = dsub(max, dwiden(x)), wide = dwiden(w), zero = dset1(0.0);
   if (with_targets) {
-    vd k = dmul(wide, dwiden(t));
+    const double e = job->smoothing;
+    vd k = dwiden(t);
+    if (e > 0) k = dfma(k, dset1(1 - e), dset1(e / (double)job->shape.classes));
+    k = dmul(wide, k);
     s->qt = dadd(s->qt, k);
     s->at = dadd(s->at, dsel(deq(k, zero), zero, dmul(k, distance)));
-  }
-  if (with_uniform) {
+  } else {
     s->qu = dadd(s->qu, wide);
     s->au = dadd(s->au, dsel(deq(wide, zero), zero, dmul(wide, distance)));
   }
@@ -103,24 +107,54 @@ struct gradient {
 /* F exp(x_c) / 2^N - upstream q_c in every form: spread q, wide rows. Narrow lanes get the bits of row_softmax. */
 struct general_row {
   struct reference ref, wide_ref;
-  vf factor, factor_low, f, f_low, shift, minus_qt, minus_qu;
+  struct factors factors;
+  vf shift, minus_qt, minus_qu;
   vm wide;
   int any_wide;
 };
-/* f exp(y) 2^(k - N) + minus_q, the power of two in two halves: it may be anything from 2^-250 to 2^254. */
-VFN vf wide_term(const struct general_row *r, vf y, vf minus_q) {
+VFN struct general_row general_row(vf n, vf k, vf wide) {
+  const vm is_wide = vgt(wide, vset1(0.0f));
+  return (struct general_row){.ref = reference_at(n),
+                              .wide_ref = reference_at(vadd(vsub(n, k), vset1(FACTOR_EXPONENT))),
+                              .wide = is_wide,
+                              .any_wide = vany(is_wide)};
+}
+/* Out of line, as it is rare: f exp(y) 2^(k - 46 - N) + minus_q, the power of two in two halves: it may be anything
+ * from 2^-250 to 2^254. */
+static __attribute__((noinline)) void wide_term(const struct general_row *r, const vf *logits, const vf *minus_q,
+                                                vf *out) {
   const vf round = r->wide_ref.round, low = vmul(vsub(r->wide_ref.n, vset1(250.0f)), vset1(VLOSS_LN2_HI));
-  const vf x = vmax(low, y), t = vfma(x, vset1(VLOSS_LOG2E), round), n = vsub(t, round);
+  const vf x = vmax(low, *logits), t = vfma(x, vset1(VLOSS_LOG2E), round), n = vsub(t, round);
   const vf m = vexp_poly(vnfma(n, vset1(VLOSS_LN2_LO), vnfma(n, vset1(VLOSS_LN2_HI), x)));
-  const vi power = visub(vbits(t), viset1(0x4b400000 + 127)), half = visra(power, 1);
-  const vf s1 = vfloat(vishl(viadd(half, viset1(127)), 23));
-  const vf s2 = vfloat(vishl(viadd(visub(power, half), viset1(127)), 23));
-  return vfma(vmul(vfma(m, r->f, vmul(m, r->f_low)), s1), s2, minus_q);
+  const vi power = visub(vbits(t), viset1(0x4b400000 + 127)), half = visra(power, 1), rest = visub(power, half);
+  const vf s1 = vfloat(vishl(viadd(half, viset1(127)), 23)), s2 = vfloat(vishl(viadd(rest, viset1(127)), 23));
+  vf v = vmul(vfma(m, r->factors.f, vmul(m, r->factors.f_low)), s1);
+  /* 2^-126 / s2, of which v times s2 would be denormal. */
+  const vi least = visub(viset1(1), rest);
+  const vf flushed = vfloat(vishl(visel(vigt(least, viset1(1)), least, viset1(1)), 23));
+  const vm nothing = vmand(vgt(flushed, vabs(v)), veq(*minus_q, vset1(0.0f)));
+  v = vsel(nothing, vset1(0.0f), v);
+  *out = vfma(v, s2, *minus_q);
+}
+/* e F + minus_q. Where minus_q is 0, that is scaled(e); elsewhere products that vanish beside it are no numbers of
+ * their own. */
+VFN vf general_narrow(const struct general_row *r, vf e, vf minus_q) {
+  const struct factors *f = &r->factors;
+  if (__builtin_expect(vany(vgt(f->least, e)), 0)) {
+    const vm alone = veq(minus_q, vset1(0.0f));
+    const vf other = vsel(alone, vset1(1.0f), e);
+    return vsel(alone, scaled_any(e, f), vfma(other, f->factor, vfma(other, f->factor_low, minus_q)));
+  }
+  return vfma(e, f->factor, vfma(e, f->factor_low, minus_q));
 }
 VFN vf general_term(const struct general_row *r, vf x, vf w, vf t) {
-  const vf y = vsub(x, r->shift), minus_q = vmul(w, vfma(t, r->minus_qt, r->minus_qu)), e = term(y, &r->ref);
-  vf v = vfma(e, r->factor, vfma(e, r->factor_low, minus_q));
-  if (r->any_wide) v = vsel(r->wide, wide_term(r, y, minus_q), v);
+  const vf y = vsub(x, r->shift), minus_q = vmul(w, vfma(t, r->minus_qt, r->minus_qu));
+  vf v = general_narrow(r, term(y, &r->ref), minus_q);
+  if (r->any_wide) {
+    vf wide;
+    wide_term(r, &y, &minus_q, &wide);
+    v = vsel(r->wide, wide, v);
+  }
   return canonical(vflush(v));
 }
 
@@ -135,22 +169,21 @@ static void row_gradient(const struct vloss_cross_entropy_job *job, size_t row, 
   if (grad->flat[i] != 0) {
     fill_row(out, grad->flat_value[i], classes);
   } else if (!is_spread(job) && factors->wide[i] == 0) {
-    row_softmax(x, out, classes, factors->factor[i], factors->factor_low[i], sums->n[i], sums->shift[i], writing,
-                (size_t)(ptrdiff_t)l->label[i], grad->at_target[i]);
+    const struct factors f = factors_of_row(factors, i);
+    const struct row_output result = {.x = x,
+                                      .out = out,
+                                      .classes = classes,
+                                      .label = (size_t)(ptrdiff_t)l->label[i],
+                                      .n = sums->n[i],
+                                      .shift = sums->shift[i],
+                                      .value = grad->at_target[i]};
+    row_softmax(&result, &f, writing);
   } else {
-    const vf n = vset1(sums->n[i]);
-    const vm wide = vgt(vset1(factors->wide[i]), vset1(0.0f));
-    const struct general_row r = {.ref = reference_at(n),
-                                  .wide_ref = reference_at(vsub(n, vset1(factors->k[i]))),
-                                  .factor = vset1(factors->factor[i]),
-                                  .factor_low = vset1(factors->factor_low[i]),
-                                  .f = vset1(factors->f[i]),
-                                  .f_low = vset1(factors->f_low[i]),
-                                  .shift = vset1(sums->shift[i]),
-                                  .minus_qt = vset1(grad->minus_qt[i]),
-                                  .minus_qu = vset1(grad->minus_qu[i]),
-                                  .wide = wide,
-                                  .any_wide = vany(wide)};
+    struct general_row r = general_row(vset1(sums->n[i]), vset1(factors->k[i]), vset1(factors->wide[i]));
+    r.factors = factors_of_row(factors, i);
+    r.shift = vset1(sums->shift[i]);
+    r.minus_qt = vset1(grad->minus_qt[i]);
+    r.minus_qu = vset1(grad->minus_qu[i]);
 #define STEP(c, n)                                                                   \
   store_n(out + (c),                                                                 \
           general_term(&r, load_n(x + (c), n), w ? load_n(w + (c), n) : vset1(1.0f), \
@@ -203,7 +236,7 @@ static void row_spread(const struct vloss_cross_entropy_job *job, const float *x
     const size_t n = classes - c < 16 ? classes - c : 16;
     const vf v = n == 16 ? vload(x + c) : vtail(x + c, n, max);
     spread_add(&q, v, t ? load_n(t + c, n) : vset1(0.0f), load_n(job->weights ? job->weights + c : ones, n), wide_max,
-               t != NULL, job->smoothing > 0);
+               job, t != NULL);
   }
   s->q.qt[i] = dsum(q.qt);
   s->q.at[i] = dsum(q.at);
@@ -231,7 +264,7 @@ static void tile_spread(const struct vloss_cross_entropy_job *job, struct group_
   for (size_t j = 0; j < 16; j++) q[j] = (struct spread_sums){zero, zero, zero, zero};
   for (size_t c = 0; c < classes; c++)
     spread_add(&q[c % 16], tile_load(x, c), t->p ? tile_load(t, c) : vset1(0.0f),
-               vset1(job->weights ? job->weights[c] : 1.0f), wide_max, t->p != NULL, job->smoothing > 0);
+               vset1(job->weights ? job->weights[c] : 1.0f), wide_max, job, t->p != NULL);
   for (size_t h = 8; h > 0; h /= 2)
     for (size_t j = 0; j < h; j++) {
       q[j].qt = dadd(q[j].qt, q[j + h].qt);
@@ -244,6 +277,8 @@ static void tile_spread(const struct vloss_cross_entropy_job *job, struct group_
   dstore(s->q.qu, q[0].qu);
   dstore(s->q.au, q[0].au);
 }
+
+#include "cross_entropy_slabs.h"
 
 /* 16 rows of up to 16 classes: gathered and summed without a detour over memory; x_copy keeps their terms. False if a
  * row has huge logits, which want the general way. */
@@ -289,6 +324,8 @@ static void sum_group(const struct vloss_cross_entropy_job *job, struct group_st
       spread_sums_of(&s->sums, 0);
       vstore(s->target, vset1(s->target[0]));
     }
+  } else if (g->layout == INTERLEAVED) {
+    sum_slabs(job, s);
   } else if (!spread && gathers_16(&job->shape, g) && sum_16(job, s)) {
     s->kept = 1;
   } else {
@@ -308,19 +345,11 @@ static void tile_gradient(const struct vloss_cross_entropy_job *job, struct grou
   const size_t classes = job->shape.classes;
   const struct tile out = group_out(&job->shape, &s->g, job->grad, job->grad_stride, s->x_copy);
   const float *w = is_spread(job) ? job->weights : NULL;
-  const vf n = vload(s->sums.n);
-  const vm wide = vgt(vload(factors->wide), vset1(0.0f));
-  const struct general_row r = {.ref = reference_at(n),
-                                .wide_ref = reference_at(vsub(n, vload(factors->k))),
-                                .factor = vload(factors->factor),
-                                .factor_low = vload(factors->factor_low),
-                                .f = vload(factors->f),
-                                .f_low = vload(factors->f_low),
-                                .shift = vload(s->sums.shift),
-                                .minus_qt = vload(grad->minus_qt),
-                                .minus_qu = vload(grad->minus_qu),
-                                .wide = wide,
-                                .any_wide = vany(wide)};
+  struct general_row r = general_row(vload(s->sums.n), vload(factors->k), vload(factors->wide));
+  r.factors = factors_of(factors);
+  r.shift = vload(s->sums.shift);
+  r.minus_qt = vload(grad->minus_qt);
+  r.minus_qu = vload(grad->minus_qu);
   const int general = is_spread(job) || r.any_wide;
   const vm flat = vgt(vload(grad->flat), vset1(0.0f));
   const vf flat_value = vload(grad->flat_value), at_target = vload(grad->at_target);
@@ -329,16 +358,61 @@ static void tile_gradient(const struct vloss_cross_entropy_job *job, struct grou
     s->x_tile = group_tile(&job->shape, &s->g, job->x, job->x_stride, s->x_copy);
     s->kept = 0;
   }
-  for (size_t c = 0; c < classes; c++) {
+  size_t c = 0;
+  if (!general && !s->kept) {
+    /* The label's own term may lie beyond the reach of exp: any other serves. */
+    const vf neutral = vfma(r.ref.n, vset1(VLOSS_LN2_HI), r.shift);
+    for (; c + 4 <= classes; c += 4) {
+      vf v[4];
+      vm labels[4];
+      UNROLL for (size_t j = 0; j < 4; j++) {
+        labels[j] = vieq(label, viset1((int32_t)(c + j)));
+        v[j] = vsub(vsel(labels[j], neutral, tile_load(&s->x_tile, c + j)), r.shift);
+      }
+      terms(v, v, 4, &r.ref);
+      scaled4(v, &r.factors);
+      UNROLL for (size_t j = 0; j < 4; j++)
+          tile_store(&out, c + j, vsel(flat, flat_value, vsel(labels[j], at_target, v[j])));
+    }
+  }
+  for (; c < classes; c++) {
     vf v = s->kept ? vload(s->x_copy + 16 * c) : tile_load(&s->x_tile, c);
     if (general)
       v = general_term(&r, v, vset1(w ? w[c] : 1.0f), s->t_tile.p ? tile_load(&s->t_tile, c) : vset1(0.0f));
     else
-      v = vflush(scaled(s->kept ? v : term(vsub(v, r.shift), &r.ref), r.factor, r.factor_low));
+      v = scaled(s->kept ? v : term(vsub(v, r.shift), &r.ref), &r.factors);
     v = vsel(vieq(label, viset1((int32_t)c)), at_target, v);
     tile_store(&out, c, vsel(flat, flat_value, v));
   }
   group_scatter(&job->shape, &s->g, job->grad, job->grad_stride, s->x_copy);
+}
+
+/* finish gives lse as target + loss, which is right where the target is the maximum; else it is to be the maximum and
+ * what the other classes, the target among them, add. */
+static __attribute__((noinline)) void group_lse(const struct vloss_cross_entropy_job *job, const struct group_state *s,
+                                                vd *lse) {
+  const struct row_sums *sums = &s->sums;
+  const size_t step = job->shape.inner, classes = job->shape.classes;
+  ALIGNED double others[16], targets[16];
+  uint32_t vague, rows = without_max(sums, s->g.n, others, &vague);
+  for (size_t i = 0; rows >> i; i++)
+    if (s->l.ignored[i] != 0 || !(sums->max[i] > s->target[i])) rows &= ~(1u << i);
+  if (rows) {
+    const vd n = dwiden(vload(sums->n)), d = dsub(dwiden(vload(s->target)), dwiden(vload(sums->shift)));
+    const vd power = dnfma(n, dset1(VLOSS_D_LN2_LO), dnfma(n, dset1(VLOSS_D_LN2_HI), d));
+    dstore(targets, dexp(dmax(dset1(-700.0), dmin(dset1(600.0), power))));
+    for (size_t i = 0; rows >> i; i++) {
+      if (!(rows >> i & 1)) continue;
+      if (vague >> i & 1) {
+        const float *x = job->x + row_offset(&job->shape, job->x_stride, s->g.first + i);
+        const size_t best = row_find(x, step, classes, sums->max[i], 0);
+        others[i] = sum_without(x, step, classes, best, (size_t)(ptrdiff_t)s->l.label[i], sums->shift[i], sums->n[i]);
+      }
+      others[i] += s->target[i] > -INF ? targets[i] : 0;
+    }
+    lse_near_0(sums, others, rows, lse);
+  }
+  *lse = dmax(dwiden(vload(s->target)), dmax(dwiden(vload(sums->max)), *lse));
 }
 
 static void finish_group(struct vloss_cross_entropy_job *job, struct group_state *s, enum writing writing,
@@ -358,13 +432,11 @@ static void finish_group(struct vloss_cross_entropy_job *job, struct group_state
     loss = dmul_or_zero(a, row.loss);
   } else {
     if (job->targets) {
-      total = dmul(dset1(1 - e), dload(s->q.qt));
-      loss = dmul_or_zero(dset1(1 - e), dfma(dload(s->q.qt), row.loss, dload(s->q.at)));
+      total = dload(s->q.qt);
+      loss = dfma(dload(s->q.qt), row.loss, dload(s->q.at));
     } else {
-      loss = dmul_or_zero(a, dadd(dsub(wide_left_out, wide_target), row.loss));
-    }
-    if (e > 0) {
       total = dfma(dset1(uniform), dload(s->q.qu), total);
+      loss = dmul_or_zero(a, dadd(dsub(wide_left_out, wide_target), row.loss));
       loss = dfma(dset1(uniform), dfma(dload(s->q.qu), row.loss, dload(s->q.au)), loss);
     }
   }
@@ -379,7 +451,10 @@ static void finish_group(struct vloss_cross_entropy_job *job, struct group_state
   else
     for (size_t i = 0; i < g->n; i++) add_loss(job, pending, g->first + i, rows, losses[i]);
   if (job->loss) vstore_tail(job->loss + g->first, canonical(dnarrow(loss)), g->n);
-  if (job->lse) vstore_tail(job->lse + g->first, canonical(dnarrow(dsel(ignored, zero, row.lse))), g->n);
+  if (job->lse) {
+    if (!spread) group_lse(job, s, &row.lse);
+    vstore_tail(job->lse + g->first, canonical(dnarrow(dsel(ignored, zero, row.lse))), g->n);
+  }
   if (job->predicted)
     for (size_t i = 0; i < g->n; i++) {
       const float *x = job->x + row_offset(&job->shape, job->x_stride, g->first + i);
@@ -395,26 +470,30 @@ static void finish_group(struct vloss_cross_entropy_job *job, struct group_state
 
   /* The gradients. `flat` rows have one value everywhere: 0 if ignored, NaN if anything in the row is. */
   struct row_factors factors;
-  row_factors(&factors, &row, dmul(upstream, total));
+  row_factors(&factors, &row, dmul(upstream, total), spread);
   vd at_target;
   if (!spread) {
     at_target = dsub(zero, dmul(dmul(upstream, a), row.rest));
   } else {
-    vd p = dmul(dexp(dmax(dset1(-700.0), dsub(wide_target, wide_left_out))), row.p);
+    vd p = dmul(dexp(dmax(dset1(-500.0), dsub(wide_target, wide_left_out))), row.p);
     vd rest = dsel(deq(wide_left_out, wide_target), row.rest, dsub(dset1(1.0), p));
     at_target = dmul(dset1(uniform), dsub(dmul(dload(s->q.qu), p), weight));
     at_target = dmul(upstream, dsub(at_target, dmul(a, rest)));
   }
   struct gradient grad;
   vd minus = dsub(zero, upstream);
-  dm undefined = dmor(bad, dmor(dnan(row.p), dnan(dmul(upstream, total))));
-  vstore(grad.at_target, canonical(vflush(dnarrow(at_target))));
+  /* An infinite upstream makes NaN of a row, as infinity times 0 is. */
+  const vd scale = dmul(upstream, total);
+  dm undefined = dmor(bad, dmor(dnan(row.p), dnan(dmul(dset1(0.0), scale))));
+  vstore(grad.at_target, canonical(dnarrow(dflush(at_target))));
   vstore(grad.flat, dnarrow(dsel(dmor(ignored, undefined), dset1(1.0), zero)));
   vstore(grad.flat_value, canonical(dnarrow(dsel(ignored, zero, nan))));
   vstore(grad.minus_qt, spread ? dnarrow(dmul(minus, dset1(1 - e))) : vset1(0.0f));
   vstore(grad.minus_qu, spread ? dnarrow(dmul(minus, dset1(uniform))) : vset1(0.0f));
   if (g->layout == ALONG)
     for (size_t i = 0; i < g->n; i++) row_gradient(job, g->first + i, &s->l, &s->sums, &factors, &grad, i, writing);
+  else if (g->layout == INTERLEAVED)
+    slab_gradients(job, s, &factors, &grad);
   else
     tile_gradient(job, s, &factors, &grad);
 }

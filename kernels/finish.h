@@ -16,7 +16,8 @@ struct finished {
   vd inverse;       /* 1 / sum_c exp(x_c) in units of the sums' own scale 2^n e^shift */
 };
 
-/* left_out is x_y, or -inf where nothing was left out. loss_only leaves everything else 0: a third of the work. */
+/* left_out is x_y, or -inf where nothing was left out. loss_only: a third of the work, and everything
+ * else is 0 here; finish() leaves it undefined. */
 VFN struct finished finish_parts(const struct row_sums *sums, vd left_out, const int loss_only) {
   vd sum = dload(sums->sum), n = dwiden(vload(sums->n)), shift = dwiden(vload(sums->shift));
   /* d = log of the left-out term in units of the sum's scale */
@@ -70,31 +71,112 @@ VFN struct finished finish(const struct row_sums *sums, vd left_out, int loss_on
   return f;
 }
 
-/* What a row's terms exp(x_c) / 2^N are multiplied by to make its gradient: F = upstream / sum, as a float and what it
- * leaves out (one rounding less: the difference between 4 ulp and 3). Where F or the terms could leave the normal range
- * on the way to a result within it, the row is `wide`: F = f * 2^k with 1/2 <= |f| < 1, and k goes into the exponents.
+/* ---- log-sum-exp near 0 ------------------------------------------------------------------------------------------
+ * The log of a sum has an error of half an ulp of 1, which is much for lse = max + log S near 0. There, below NEAR_0,
+ * log S is log1p of the sum without its greatest term. That term is a float, and what outweighs a sum was added in
+ * double, so it can be subtracted again, unless the others are too small to be seen beside it. */
+#define NEAR_0 4.0f
+
+/* Sum over c of exp(x_c - shift) / 2^n without classes a and b: at p[c * step]. */
+static __attribute__((noinline)) double sum_without(const float *p, size_t step, size_t classes, size_t a, size_t b,
+                                                    float shift, float n) {
+  const struct reference ref = reference_at(vset1(n));
+  vd sum = dset1(0.0);
+  for (size_t c = 0; c < classes; c += 16) {
+    ALIGNED float x[16];
+    for (size_t i = 0; i < 16; i++) x[i] = c + i < classes && c + i != a && c + i != b ? p[(c + i) * step] : -INF;
+    sum = dadd(sum, dwiden(term(vsub(vload(x), vset1(shift)), &ref)));
+  }
+  return dsum(sum);
+}
+
+/* The rows whose lse is near 0, a bit each, and their sums without the term of their maximum; of those in *vague that
+ * sum is lost. */
+VFN uint32_t without_max(const struct row_sums *sums, size_t n, double *others, uint32_t *vague) {
+  const vf max = vload(sums->max), zero = vset1(0.0f), one = vset1(1.0f);
+  const vm near = vgt(vset1(NEAR_0), vabs(max));
+  *vague = 0;
+  if (!vany(near)) return 0;
+  const struct reference ref = reference_at(vload(sums->n));
+  const vd sum = dload(sums->sum), rest = dsub(sum, dwiden(term(vsub(max, vload(sums->shift)), &ref)));
+  ALIGNED float is_near[16], is_vague[16];
+  dstore(others, rest);
+  vstore(is_near, vsel(near, one, zero));
+  vstore(is_vague, dnarrow(dsel(dgt(dmul(sum, dset1(0x1p-20)), rest), dset1(1.0), dset1(0.0))));
+  uint32_t rows = 0;
+  for (size_t i = 0; i < n; i++) {
+    rows |= is_near[i] != 0 ? 1u << i : 0;
+    *vague |= is_near[i] != 0 && is_vague[i] != 0 ? 1u << i : 0;
+  }
+  return rows;
+}
+/* max + log1p(others / the term of max) in those rows, and no lse below its maximum. */
+static __attribute__((noinline)) void lse_near_0(const struct row_sums *sums, const double *others, uint32_t rows,
+                                                 vd *lse) {
+  struct row_sums s = *sums;
+  ALIGNED float near[16];
+  for (size_t i = 0; i < 16; i++) near[i] = rows >> i & 1 ? 1.0f : 0.0f;
+  dstore(s.sum, dload(others));
+  const vd max = dwiden(vload(sums->max)), zero = dset1(0.0);
+  const vd exact = dadd(max, finish(&s, max, 1).loss);
+  *lse = dsel(dgt(dwiden(vload(near)), zero), exact, *lse);
+}
+
+/* What a row's terms e_c = exp(x_c) / 2^N are multiplied by to make its gradient: F = upstream / sum, in two floats
+ * (one rounding less: the difference between 4 ulp and 3).
+ *
+ * F = factor + factor_low serves where every e_c is at least `least`: nothing is then denormal. For smaller terms F is
+ * (f + f_low) 2^-46 scale[0] scale[1]: the product with f and f_low is a normal number for every e_c from 2^-126 to
+ * 2^81, and is flushed where the result would be below 2^-126, which is where it is below `flushed`. Both ways give the
+ * same bits: f_low is left out of both where it is below 2^-40 of f.
+ *
+ * Rows with an upstream from LARGEST_UPSTREAM on are `wide` (1, else 0): terms below 2^-126 count, so that exp(x_c) is
+ * computed again, f 2^-46 2^k being F; and so are general ones, with something to add to the product, where F is small.
  */
 struct row_factors {
-  ALIGNED float factor[16], factor_low[16], wide[16]; /* wide: 1 or 0 */
-  ALIGNED float f[16], f_low[16], k[16];
+  ALIGNED float factor[16], factor_low[16], least[16];
+  ALIGNED float f[16], f_low[16], scale[2][16], flushed[16];
+  ALIGNED float wide[16], k[16];
 };
-VFN void row_factors(struct row_factors *out, const struct finished *row, vd upstream) {
-  const vd one = dset1(1.0), zero = dset1(0.0);
-  vd factor = dmul(upstream, row->inverse), square = dmul(factor, factor);
-  dm narrow = dmand(dgt(dset1(LARGEST_UPSTREAM * LARGEST_UPSTREAM), dmul(upstream, upstream)),
-                    dmor(dmand(dgt(square, dset1(0x1p-200)), dgt(dset1(0x1p200), square)), deq(factor, zero)));
-  const vf high = dnarrow(factor);
-  vstore(out->factor, high);
-  vstore(out->factor_low, low_part(factor, high));
-  vstore(out->wide, dnarrow(dsel(narrow, zero, one)));
-  /* Below 2^-250 there is no gradient of 2^-126 left. */
-  vd k = dmin(dset1(1000.0), dadd(dexponent(factor), one));
-  dm tiny = dgt(dset1(0x1p-500), square);
-  k = dsel(tiny, zero, k);
-  const vd f = dmul(dsel(tiny, zero, factor), dshl52(dsub(dset1(VLOSS_D_ROUND), k)));
-  vstore(out->f, canonical(dnarrow(f)));
-  vstore(out->f_low, low_part(f, dnarrow(f)));
+#define FACTOR_EXPONENT 46
+
+/* v, but 0 where a float of it would be denormal. */
+VFN vd dflush(vd v) { return dsel(dgt(dset1(0x1p-252), dmul(v, v)), dset1(0.0), v); }
+
+/* 2^n for whole n from -1022 to 1023. */
+VFN vd dpower(vd n) { return dshl52(dadd(n, dset1(VLOSS_D_ROUND))); }
+
+static __attribute__((noinline)) void row_factors(struct row_factors *out, const struct finished *row, vd upstream,
+                                                  int general) {
+  const vd one = dset1(1.0), zero = dset1(0.0), inf = dset1((double)INF);
+  const vd factor = dmul(upstream, row->inverse);
+  /* Below 2^-206 no term makes a gradient of 2^-126. */
+  const vd lowest = dset1(-206.0), exponent = dadd(dexponent(factor), one);
+  const vd k = dmax(lowest, dmin(dset1(1000.0), exponent));
+  vd f = dmul(factor, dpower(dsub(dset1(FACTOR_EXPONENT), k)));
+  f = dsel(dgt(lowest, exponent), zero, f);
+  const vf high = dnarrow(f);
+  vd low = dsub(f, dwiden(high));
+  low = dsel(dgt(dset1(0x1p10), dmul(low, low)), zero, low);
+  vstore(out->f, high);
+  vstore(out->f_low, dnarrow(low));
   vstore(out->k, dnarrow(k));
+
+  const vd power = dsub(dmin(zero, k), dset1(FACTOR_EXPONENT)), round = dset1(0x1.8p52);
+  const vd half = dsub(dfma(power, dset1(0.5), round), round);
+  vstore(out->scale[0], dnarrow(dpower(half)));
+  vstore(out->scale[1], dnarrow(dpower(dsub(power, half))));
+  vstore(out->flushed, dnarrow(dpower(dsub(dset1(-126.0), power))));
+
+  /* 2^-126 over the smaller one, rounded up; a small F leaves no term large enough. */
+  const dm small = dgt(dset1(-80.0), k);
+  const dm large = dgt(dmul(upstream, upstream), dset1(LARGEST_UPSTREAM * LARGEST_UPSTREAM));
+  vstore(out->wide, dnarrow(dsel(general ? dmor(large, small) : large, one, zero)));
+  const vd scale = dsel(small, zero, dpower(power));
+  vstore(out->factor, dnarrow(dmul(dwiden(high), scale)));
+  vstore(out->factor_low, dnarrow(dmul(low, scale)));
+  const vd smaller = dadd(dexponent(dsel(deq(low, zero), f, low)), power);
+  vstore(out->least, dnarrow(dsel(small, inf, dpower(dmax(dset1(-126.0), dsub(dset1(-126.0), smaller))))));
 }
 
 #endif

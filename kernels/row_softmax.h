@@ -4,6 +4,7 @@
 
 #include "finish.h"
 #include "rows16.h"
+#include "slab.h"
 
 /* How a group of rows is written. */
 enum writing {
@@ -17,26 +18,74 @@ VFN enum writing writing_for(const struct vloss_shape *shape, int in_place) {
   return shape->outer * shape->inner * shape->classes * sizeof(float) > STREAM_BYTES ? PAST : KEPT;
 }
 
-/* e (f + low) */
-VFN vf scaled(vf e, vf f, vf low) { return vfma(e, f, vmul(e, low)); }
-
-/* vflush of four vectors without NaN, with one test for the usual case that there is nothing to flush. */
-VFN void flush4(vf *v) {
-  const vf least = vmin(vmin(vabs(v[0]), vabs(v[1])), vmin(vabs(v[2]), vabs(v[3])));
-  if (__builtin_expect(vany(vgt(vset1(0x1p-126f), least)), 0)) UNROLL for (int j = 0; j < 4; j++) v[j] = vflush(v[j]);
+/* The factors of 16 rows, or of one row in every lane; see struct row_factors. */
+struct factors {
+  vf factor, factor_low, least, f, f_low, scale0, scale1, flushed;
+};
+VFN struct factors factors_of(const struct row_factors *rows) {
+  return (struct factors){vload(rows->factor), vload(rows->factor_low), vload(rows->least),    vload(rows->f),
+                          vload(rows->f_low),  vload(rows->scale[0]),   vload(rows->scale[1]), vload(rows->flushed)};
+}
+VFN struct factors factors_of_row(const struct row_factors *rows, size_t i) {
+  return (struct factors){vset1(rows->factor[i]),   vset1(rows->factor_low[i]), vset1(rows->least[i]),
+                          vset1(rows->f[i]),        vset1(rows->f_low[i]),      vset1(rows->scale[0][i]),
+                          vset1(rows->scale[1][i]), vset1(rows->flushed[i])};
 }
 
-VFN void row_softmax_as(const float *x, float *out, size_t classes, float factor, float factor_low, float n,
-                        float shift, size_t label, float value, const enum writing writing) {
-  const struct reference ref = reference_at(vset1(n));
-  const vf f = vset1(factor), low = vset1(factor_low), shifts = vset1(shift);
-  const float *from = writing == KEPT ? out : x;
+struct factor_patterns {
+  ALIGNED float value[8][SLAB_PATTERN];
+};
+VFN void factors_to_patterns(struct factor_patterns *out, const struct row_factors *rows, size_t i, size_t w) {
+  const float *const values[8] = {rows->factor, rows->factor_low, rows->least,    rows->f,
+                                  rows->f_low,  rows->scale[0],   rows->scale[1], rows->flushed};
+  for (size_t k = 0; k < 8; k++) to_pattern(out->value[k], rows_from(values[k], i), w);
+}
+VFN struct factors factors_at(const struct factor_patterns *p, size_t i) {
+  return (struct factors){vload(p->value[0] + i), vload(p->value[1] + i), vload(p->value[2] + i),
+                          vload(p->value[3] + i), vload(p->value[4] + i), vload(p->value[5] + i),
+                          vload(p->value[6] + i), vload(p->value[7] + i)};
+}
+
+/* e F: where every e is at least `least`, and for any e. */
+VFN vf scaled_normal(vf e, const struct factors *f) { return vfma(e, f->factor, vmul(e, f->factor_low)); }
+VFN vf scaled_any(vf e, const struct factors *f) {
+  const vf v = vfma(e, f->f, vmul(e, f->f_low));
+  return vmul(vmul(vsel(vgt(f->flushed, vabs(v)), vset1(0.0f), v), f->scale0), f->scale1);
+}
+VFN vf scaled(vf e, const struct factors *f) {
+  return __builtin_expect(vany(vgt(f->least, e)), 0) ? scaled_any(e, f) : scaled_normal(e, f);
+}
+/* The same for four vectors: one test for all. */
+VFN void scaled4(vf *e, const struct factors *f) {
+  if (__builtin_expect(vany(vgt(f->least, vmin(vmin(e[0], e[1]), vmin(e[2], e[3])))), 0))
+    UNROLL for (int j = 0; j < 4; j++) e[j] = scaled_any(e[j], f);
+  else
+    UNROLL for (int j = 0; j < 4; j++) e[j] = scaled_normal(e[j], f);
+}
+
+/* What row_softmax writes and where: out_c = F exp(x_c) / 2^N, and `value` at the label (NO_CLASS: none). */
+struct row_output {
+  const float *x;
+  float *out;
+  size_t classes, label;
+  float n, shift, value;
+};
+VFN void row_softmax_as(const struct row_output *row, const struct factors *f, const enum writing writing,
+                        const int shifted) {
+  const struct reference ref = reference_at(vset1(row->n));
+  const vf shifts = vset1(row->shift);
+  const size_t classes = row->classes, label = row->label;
+  float *out = row->out;
+  const float *from = writing == KEPT ? out : row->x;
   size_t c = 0;
-#define STEP(c, n)                                                                                    \
-  do {                                                                                                \
-    vf v_ = load_n(from + (c), n);                                                                    \
-    v_ = vflush(scaled(writing == KEPT ? v_ : term(vsub(v_, shifts), &ref), f, low));                 \
-    store_n(out + (c), (label - (c) < 16) ? put_label(v_, c, label, value) : v_, n, writing == PAST); \
+  /* The label's own term may lie beyond the reach of exp, and be NaN: any other number serves. */
+#define STEP(c, n)                                                                                         \
+  do {                                                                                                     \
+    vf v_ = load_n(from + (c), n);                                                                         \
+    if (writing != KEPT) v_ = term(vsub(v_, shifts), &ref);                                                \
+    if (label - (c) < 16) v_ = put_label(v_, c, label, 1.0f);                                              \
+    v_ = scaled(v_, f);                                                                                    \
+    store_n(out + (c), (label - (c) < 16) ? put_label(v_, c, label, row->value) : v_, n, writing == PAST); \
   } while (0)
   if (writing == PAST) {
     const size_t head = (64 - (uintptr_t)out % 64) % 64 / sizeof *out;
@@ -47,28 +96,28 @@ VFN void row_softmax_as(const float *x, float *out, size_t classes, float factor
     vf v[4];
     UNROLL for (size_t j = 0; j < 4; j++) v[j] = vload(from + c + 16 * j);
     if (writing != KEPT) {
-      if (shift != 0) UNROLL for (int j = 0; j < 4; j++) v[j] = vsub(v[j], shifts);
+      if (shifted) UNROLL for (int j = 0; j < 4; j++) v[j] = vsub(v[j], shifts);
       terms(v, v, 4, &ref);
     }
-    UNROLL for (int j = 0; j < 4; j++) v[j] = scaled(v[j], f, low);
-    /* Before the flush: the label's own term may lie beyond the reach of exp, and be NaN. */
-    if (label - c < BLOCK) UNROLL for (size_t j = 0; j < 4; j++) v[j] = put_label(v[j], c + 16 * j, label, value);
-    flush4(v);
+    if (label - c < BLOCK) UNROLL for (size_t j = 0; j < 4; j++) v[j] = put_label(v[j], c + 16 * j, label, 1.0f);
+    scaled4(v, f);
+    if (label - c < BLOCK) UNROLL for (size_t j = 0; j < 4; j++) v[j] = put_label(v[j], c + 16 * j, label, row->value);
     UNROLL for (size_t j = 0; j < 4; j++) store_n(out + c + 16 * j, v[j], 16, writing == PAST);
   }
   for (; c < classes; c += 16) STEP(c, (classes - c < 16 ? classes - c : (size_t)16));
 #undef STEP
 }
 
-/* out_c = F * exp(x_c) / 2^N for finite F, and `value` at the label (NO_CLASS: none). */
-static void row_softmax(const float *x, float *out, size_t classes, float factor, float factor_low, float n,
-                        float shift, enum writing writing, size_t label, float value) {
-  if (writing == KEPT && shift == 0)
-    row_softmax_as(x, out, classes, factor, factor_low, n, 0, label, value, KEPT);
+/* F finite. */
+static void row_softmax(const struct row_output *row, const struct factors *f, enum writing writing) {
+  if (row->shift != 0)
+    row_softmax_as(row, f, writing == PAST ? PAST : CACHED, 1);
+  else if (writing == KEPT)
+    row_softmax_as(row, f, KEPT, 0);
   else if (writing == PAST)
-    row_softmax_as(x, out, classes, factor, factor_low, n, shift, label, value, PAST);
+    row_softmax_as(row, f, PAST, 0);
   else
-    row_softmax_as(x, out, classes, factor, factor_low, n, shift, label, value, CACHED);
+    row_softmax_as(row, f, CACHED, 0);
 }
 
 #endif

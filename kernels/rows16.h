@@ -14,9 +14,10 @@
 #define GROUP_BYTES (256 * 1024)
 
 enum layout {
-  ALONG,   /* inner == 1: each row's classes are contiguous, vectors run along the classes */
-  ACROSS,  /* inner > 1: 16 rows are contiguous, vectors run across them */
-  GATHERED /* few classes, enough rows: the rows are copied into a tile first */
+  ALONG,       /* inner == 1: each row's classes are contiguous, vectors run along the classes */
+  ACROSS,      /* inner >= 16: 16 rows are contiguous, vectors run across them */
+  INTERLEAVED, /* fewer rows beside each other: the vectors run through memory (slab.h) */
+  GATHERED     /* few classes, enough rows: the rows are copied into a tile first */
 };
 struct group {
   size_t first, n; /* rows first .. first + n - 1 */
@@ -33,20 +34,16 @@ VFN struct group group_at(const struct vloss_shape *shape, size_t first, int rer
   if (shape->inner == 1 && (shape->classes > GATHER_CLASSES || g.n < GATHER_ROWS)) {
     g.layout = ALONG;
     if (rereads && shape->classes * 16 * sizeof(float) > GROUP_BYTES) g.n = 1;
-  } else if (shape->inner > 1 && (g.n <= in_line || shape->classes > GATHER_CLASSES)) {
+  } else if (shape->inner > 1 && g.n == 16 && in_line >= 16) {
     g.layout = ACROSS;
-    if (g.n > in_line) g.n = in_line;
+  } else if (shape->inner > 1 && shape->classes > GATHER_CLASSES) {
+    g.layout = INTERLEAVED;
+    if (in_line > g.n) in_line = g.n;
+    /* Whole slabs, as many as fit; those that do not stay in the cache one at a time. */
+    const size_t slabs = rereads && shape->classes * 16 * sizeof(float) > GROUP_BYTES ? 1 : g.n / shape->inner;
+    g.n = in_line == shape->inner && slabs > 1 ? slabs * shape->inner : in_line;
   }
   return g;
-}
-
-/* refine_sums for a group. */
-VFN void group_refine(const struct vloss_shape *shape, const struct group *g, const float *x, size_t stride,
-                      const int32_t *skip, const double *leave, struct row_sums *sums) {
-  if (shape->classes <= SHORT_ROW) return;
-  size_t offset[16];
-  for (size_t i = 0; i < g->n; i++) offset[i] = row_offset(shape, stride, g->first + i);
-  refine_sums(x, offset, shape->inner, g->n, shape->classes, skip, leave, sums);
 }
 
 /* How many of a group's rows can be read and written from `at` in vectors of 16: all where rows are that long, else
@@ -84,9 +81,11 @@ VFN struct tile group_tile(const struct vloss_shape *shape, const struct group *
     }
     return (struct tile){copy, 16, 16};
   }
-  for (size_t c = 0; c < classes; c++)
-    for (size_t i = 0; i < 16; i++)
-      copy[c * 16 + i] = i < g->n ? p[row_offset(shape, stride, g->first + i) + c * shape->inner] : 0.0f;
+  /* Lanes that no row fills repeat the last one. */
+  size_t offset[16];
+  for (size_t i = 0; i < 16; i++) offset[i] = row_offset(shape, stride, g->first + (i < g->n ? i : g->n - 1));
+  for (size_t c = 0; c < classes; c++, p += shape->inner)
+    UNROLL for (size_t i = 0; i < 16; i++) copy[c * 16 + i] = p[offset[i]];
   return (struct tile){copy, 16, 16};
 }
 
@@ -121,8 +120,14 @@ VFN void group_scatter(const struct vloss_shape *shape, const struct group *g, f
     }
     return;
   }
-  for (size_t c = 0; c < classes; c++)
-    for (size_t i = 0; i < g->n; i++) p[row_offset(shape, stride, g->first + i) + c * shape->inner] = copy[c * 16 + i];
+  size_t offset[16];
+  for (size_t i = 0; i < g->n; i++) offset[i] = row_offset(shape, stride, g->first + i);
+  for (size_t c = 0; c < classes; c++, p += shape->inner) {
+    if (g->n == 16)
+      UNROLL for (size_t i = 0; i < 16; i++) p[offset[i]] = copy[c * 16 + i];
+    else
+      for (size_t i = 0; i < g->n; i++) p[offset[i]] = copy[c * 16 + i];
+  }
 }
 
 /* Calls STEP(c, n) for n <= 16 classes at a time, and with n = 16 and out + c on a 64-byte boundary wherever `aligned`

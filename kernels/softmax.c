@@ -2,13 +2,71 @@
 #include "kernels.h"
 #include "row_softmax.h"
 
+enum softmax_kind { SOFTMAX, LOG_SOFTMAX, LOG_SUM_EXP };
+
+/* x - m - log S; log_sum is 0 where log S is denormal, and only the class at the maximum gets it. */
+VFN vf log_softmax_term(vf x, vf max, vf log_sum, vf at_max) {
+  const vf v = vsub(vsub(x, max), log_sum);
+  return vsel(veq(x, max), at_max, v);
+}
+
+/* ---- Backward: one weighted sum of the upstream h per row, then one step per class -------------------------------
+ * The sum is in double, class c in lane c % 16. */
+
+VFN vd backward_add(vd sum, vf y, vf h, const enum softmax_kind kind) {
+  return kind == SOFTMAX ? dfma(dwiden(h), dwiden(y), sum) : dadd(sum, dwiden(h));
+}
+/* What the terms of a row need of its sum. */
+struct backward_row {
+  vf sum, limit; /* from `limit` on, exp(y) sum is no denormal number */
+};
+VFN struct backward_row backward_row(vf sum, const enum softmax_kind kind) {
+  const vf exponent = vitof(viand(visra(vbits(sum), 23), viset1(255)));
+  const vf limit = vfma(vsub(vset1(1.0f), exponent), vset1(VLOSS_LN2_HI), vset1(0.01f));
+  return (struct backward_row){sum, kind == SOFTMAX ? vset1(0.0f) : limit};
+}
+/* Products below 2^-126 are 0 without being computed. */
+VFN vf small_product(vf y, vf d) {
+  const vf zero = vset1(0.0f), size = vabs(y);
+  const vm below1 = vgt(vset1(1.0f), size);
+  const vm nothing = vmand(vgt(vset1(0x1p-63f), size), vgt(vset1(0x1p-63f), vabs(d)));
+  const vf v = vmul(vsel(nothing, zero, vsel(below1, vmul(y, vset1(0x1p64f)), y)), d);
+  const vf least = vsel(below1, vset1(0x1p-62f), vset1(0x1p-126f));
+  return vmul(vsel(vgt(least, vabs(v)), zero, v), vsel(below1, vset1(0x1p-64f), vset1(1.0f)));
+}
+/* The same for exp(y) sum; but beside small h it counts. */
+VFN struct vexp_halves without_small(struct vexp_halves e, vf h, vf sum) {
+  const vf zero = vset1(0.0f), size = vabs(h);
+  const vm large = vgt(vabs(sum), vset1(0x1p40f));
+  const vf more = vsel(large, vset1(1.0f), vset1(0x1p64f)), least = vsel(large, vset1(0x1p-126f), vset1(0x1p-62f));
+  const vm small = vgt(least, vabs(vmul(e.mantissa, vmul(e.scale, vmul(sum, more)))));
+  const vm nothing = vmand(small, vmor(veq(h, zero), vgt(size, vset1(0x1p-100f))));
+  return (struct vexp_halves){vsel(nothing, zero, e.mantissa), vsel(nothing, zero, e.scale)};
+}
+VFN vf backward_term(vf y, vf h, const struct backward_row *row, const enum softmax_kind kind) {
+  if (kind == SOFTMAX) {
+    const vf d = vsub(h, row->sum);
+    if (__builtin_expect(vany(vgt(vset1(0x1p-63f), vmin(vabs(d), vabs(y)))), 0)) return canonical(small_product(y, d));
+    return canonical(vmul(y, d));
+  }
+  struct vexp_halves e = vexp_in_halves(y);
+  if (__builtin_expect(vany(vgt(row->limit, y)), 0)) e = without_small(e, h, row->sum);
+  return canonical(vflush(vnfma(e.mantissa, vmul(e.scale, row->sum), h)));
+}
+
+#include "softmax_slabs.h"
+
+/* ---- Forward ---- */
+
 /* Sums of a group without the classes in skip (-1: none); with `keep`, rows along their classes leave their terms in
  * the output. */
 VFN void group_sums(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
                     const int32_t *skip, int keep, struct row_sums *sums) {
   static const double none[16] = {0};
   const size_t classes = job->shape.classes;
-  if (g->layout != ALONG) {
+  if (g->layout == INTERLEAVED) {
+    sum_slabs(job, g, sums);
+  } else if (g->layout != ALONG) {
     ALIGNED float left_out[16];
     tile_sum(tile, classes, viload(skip), sums, left_out);
   } else {
@@ -39,7 +97,9 @@ VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g,
   struct row_sums others = *sums;
   ALIGNED float left_out[16];
   vstore(left_out, vsel(dominated, *max, vset1(-INF)));
-  if (g->layout == ALONG) {
+  if (g->layout == INTERLEAVED) {
+    sum_slabs_below(job, g, left_out, &others);
+  } else if (g->layout == ALONG) {
     for (size_t i = 0; i < g->n; i++) {
       if (left_out[i] == -INF) continue;
       const float *x = job->x + (g->first + i) * job->x_stride;
@@ -53,7 +113,20 @@ VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g,
   return dsel(dgt(dwiden(vsel(dominated, vset1(1.0f), vset1(0.0f))), dset1(0.0)), small, log_sum);
 }
 
-enum softmax_kind { SOFTMAX, LOG_SOFTMAX, LOG_SUM_EXP };
+VFN void group_lse(const struct vloss_softmax_job *job, const struct group *g, const struct row_sums *sums, vd *lse) {
+  ALIGNED double others[16];
+  uint32_t vague;
+  const uint32_t rows = without_max(sums, g->n, others, &vague);
+  for (size_t i = 0; vague >> i; i++)
+    if (vague >> i & 1) {
+      const float *x = job->x + row_offset(&job->shape, job->x_stride, g->first + i);
+      const size_t step = job->shape.inner, classes = job->shape.classes;
+      const size_t best = row_find(x, step, classes, sums->max[i], 0);
+      others[i] = sum_without(x, step, classes, best, best, sums->shift[i], sums->n[i]);
+    }
+  if (rows) lse_near_0(sums, others, rows, lse);
+  *lse = dmax(dwiden(vload(sums->max)), *lse);
+}
 
 VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
   static const int32_t none[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
@@ -64,24 +137,38 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
     struct group g = group_at(&job->shape, first, kind != LOG_SUM_EXP);
     first += g.n;
     struct tile tile = {0};
-    if (g.layout != ALONG) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
+    if (g.layout == ACROSS || g.layout == GATHERED) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
     struct row_sums sums;
     group_sums(job, &g, &tile, none, kind == SOFTMAX && writing == KEPT, &sums);
     struct finished row = finish(&sums, dset1(-(double)INF), 0);
     if (kind == LOG_SUM_EXP) {
+      group_lse(job, &g, &sums, &row.lse);
       vstore_tail(job->out + g.first, canonical(dnarrow(row.lse)), g.n);
       continue;
     }
 
     vf max = vset1(0.0f), log_sum = vset1(0.0f);
     struct row_factors factors;
-    row_factors(&factors, &row, dset1(1.0));
-    if (kind == LOG_SOFTMAX) log_sum = dnarrow(group_log_sum(job, &g, &tile, &sums, &row, &max));
+    if (kind == SOFTMAX)
+      row_factors(&factors, &row, dset1(1.0), 0);
+    else
+      memset(&factors, 0, sizeof factors);
+    /* A denormal log S is what the class at the maximum gets, and nothing to any other. */
+    vm alone = vgt(vset1(0.0f), vset1(0.0f));
+    if (kind == LOG_SOFTMAX) {
+      log_sum = dnarrow(group_log_sum(job, &g, &tile, &sums, &row, &max));
+      alone = vigt(viset1(0x00800000), vbits(log_sum)); /* by its bits: comparing denormals is slow, too */
+    }
+    const vi logs = vbits(log_sum);
+    const vf minus_log = vfloat(visel(vieq(logs, viset1(0)), logs, vior(logs, viset1(INT32_MIN))));
+    log_sum = vsel(alone, vset1(0.0f), log_sum);
+    const int any_alone = vany(alone);
     vm undefined = vnan(dnarrow(row.inverse));
     if (g.layout == ALONG) {
-      float maxima[16], log_sums[16], nans[16];
-      if (kind == LOG_SOFTMAX) vstore(maxima, max);
+      float maxima[16], log_sums[16], maximum_logs[16], nans[16];
+      vstore(maxima, max);
       vstore(log_sums, log_sum);
+      vstore(maximum_logs, minus_log);
       vstore(nans, vsel(undefined, vset1(1.0f), vset1(0.0f)));
       for (size_t i = 0; i < g.n; i++) {
         const float *x = job->x + (g.first + i) * job->x_stride;
@@ -89,10 +176,13 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
         if (nans[i] != 0) {
           fill_row(out, NOT_A_NUMBER, classes);
         } else if (kind == SOFTMAX) {
-          row_softmax(x, out, classes, factors.factor[i], factors.factor_low[i], sums.n[i], sums.shift[i], writing,
-                      NO_CLASS, 0.0f);
+          const struct factors f = factors_of_row(&factors, i);
+          const struct row_output result = {
+              .x = x, .out = out, .classes = classes, .label = NO_CLASS, .n = sums.n[i], .shift = sums.shift[i]};
+          row_softmax(&result, &f, writing);
         } else {
-          vf m = vset1(maxima[i]), s = vset1(log_sums[i]);
+          const vf m = vset1(maxima[i]), s = vset1(log_sums[i]);
+          const size_t best = any_alone && log_sums[i] == 0 ? row_find(x, 1, classes, maxima[i], 0) : NO_CLASS;
 #define STEP_CACHED(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 0)
 #define STEP_PAST(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 1)
           if (writing == PAST)
@@ -101,34 +191,43 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
             FOR_CLASSES(classes, out, 0, STEP_CACHED);
 #undef STEP_CACHED
 #undef STEP_PAST
+          if (best != NO_CLASS) out[best] = maximum_logs[i];
         }
       }
+    } else if (g.layout == INTERLEAVED) {
+      struct softmax_rows written;
+      vstore(written.n, vload(sums.n));
+      vstore(written.shift, vload(sums.shift));
+      vstore(written.max, max);
+      vstore(written.log_sum, log_sum);
+      vstore(written.at_max, minus_log);
+      vstore(written.undefined, vsel(undefined, vset1(1.0f), vset1(0.0f)));
+      if (kind == SOFTMAX) written.factors = factors;
+      const size_t w = slab_rows(&job->shape, &g);
+      for (size_t i = 0; i < g.n; i += w) slab_softmax(job, &g, &written, i, kind);
     } else {
       struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, copy);
       struct reference ref = reference_at(vload(sums.n));
-      vf f = vload(factors.factor), low = vload(factors.factor_low), shift = vload(sums.shift),
-         nan = vset1(NOT_A_NUMBER);
-      for (size_t c = 0; c < classes; c++) {
-        vf x = tile_load(&tile, c);
-        vf v = kind == SOFTMAX ? vflush(scaled(term(vsub(x, shift), &ref), f, low)) : vsub(vsub(x, max), log_sum);
+      const struct factors f = factors_of(&factors);
+      const vf shift = vload(sums.shift), nan = vset1(NOT_A_NUMBER);
+      size_t c = 0;
+      for (; kind == SOFTMAX && c + 4 <= classes; c += 4) {
+        vf v[4];
+        UNROLL for (size_t j = 0; j < 4; j++) v[j] = vsub(tile_load(&tile, c + j), shift);
+        terms(v, v, 4, &ref);
+        scaled4(v, &f);
+        UNROLL for (size_t j = 0; j < 4; j++) tile_store(&out, c + j, vsel(undefined, nan, v[j]));
+      }
+      for (; c < classes; c++) {
+        const vf x = tile_load(&tile, c);
+        const vf v =
+            kind == SOFTMAX ? scaled(term(vsub(x, shift), &ref), &f) : log_softmax_term(x, max, log_sum, minus_log);
         tile_store(&out, c, vsel(undefined, nan, v));
       }
       group_scatter(&job->shape, &g, job->out, job->out_stride, copy);
     }
   }
   vstream_end();
-}
-
-/* ---- Backward: one weighted sum of the upstream h per row, then one step per class -------------------------------
- * The sum is in double, class c in lane c % 16. */
-
-VFN vd backward_add(vd sum, vf y, vf h, const enum softmax_kind kind) {
-  return kind == SOFTMAX ? dfma(dwiden(h), dwiden(y), sum) : dadd(sum, dwiden(h));
-}
-VFN vf backward_term(vf y, vf h, vf sum, const enum softmax_kind kind) {
-  if (kind == SOFTMAX) return canonical(vflush(vmul(y, vsub(h, sum))));
-  const struct vexp_halves e = vexp_in_halves(y);
-  return canonical(vflush(vnfma(e.mantissa, vmul(e.scale, sum), h)));
 }
 
 VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
@@ -138,7 +237,10 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum sof
   for (size_t first = 0; first < rows;) {
     struct group g = group_at(&job->shape, first, 1);
     first += g.n;
-    if (g.layout == ALONG) {
+    if (g.layout == INTERLEAVED) {
+      const size_t w = slab_rows(&job->shape, &g);
+      for (size_t i = 0; i < g.n; i += w) slab_backward(job, &g, i, kind);
+    } else if (g.layout == ALONG) {
       for (size_t i = 0; i < g.n; i++) {
         const float *y = job->x + (g.first + i) * job->x_stride;
         const float *h = job->upstream + (g.first + i) * job->upstream_stride;
@@ -147,9 +249,9 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum sof
 #define ADD(c, n) sums = backward_add(sums, load_n(y + (c), n), load_n(h + (c), n), kind)
         FOR_CLASSES(classes, out, 0, ADD);
 #undef ADD
-        vf sum = vset1((float)dsum(sums));
-#define CACHED(c, n) store_n(out + (c), backward_term(load_n(y + (c), n), load_n(h + (c), n), sum, kind), n, 0)
-#define STREAMED(c, n) store_n(out + (c), backward_term(load_n(y + (c), n), load_n(h + (c), n), sum, kind), n, 1)
+        const struct backward_row row = backward_row(dnarrow(dflush(dset1(dsum(sums)))), kind);
+#define CACHED(c, n) store_n(out + (c), backward_term(load_n(y + (c), n), load_n(h + (c), n), &row, kind), n, 0)
+#define STREAMED(c, n) store_n(out + (c), backward_term(load_n(y + (c), n), load_n(h + (c), n), &row, kind), n, 1)
         if (writing == PAST)
           FOR_CLASSES(classes, out, 1, STREAMED);
         else
@@ -164,10 +266,10 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum sof
       for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
       for (size_t c = 0; c < classes; c++)
         sums[c % 16] = backward_add(sums[c % 16], tile_load(&y, c), tile_load(&h, c), kind);
-      vf sum = dnarrow(tile_tree(sums, 16));
+      const struct backward_row row = backward_row(dnarrow(dflush(tile_tree(sums, 16))), kind);
       struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, y_copy);
       for (size_t c = 0; c < classes; c++)
-        tile_store(&out, c, backward_term(tile_load(&y, c), tile_load(&h, c), sum, kind));
+        tile_store(&out, c, backward_term(tile_load(&y, c), tile_load(&h, c), &row, kind));
       group_scatter(&job->shape, &g, job->out, job->out_stride, y_copy);
     }
   }

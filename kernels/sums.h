@@ -73,7 +73,7 @@ VFN void terms(vf *e, const vf *x, const int count, const struct reference *ref)
     EACH p[i] = vfma(p[i], r[i], vset1(VLOSS_EXP_4));
     EACH p[i] = vfma(p[i], r[i], vset1(VLOSS_EXP_3));
     EACH p[i] = vfma(p[i], r[i], vset1(VLOSS_EXP_2));
-    EACH p[i] = vfma(vmul(r[i], r[i]), p[i], r[i]);
+    EACH p[i] = vfma(vmul(p[i], r[i]), r[i], r[i]); /* not r * r, which is denormal for tiny r */
     EACH t[i] = vfloat(vishl(vbits(t[i]), 23));
     EACH e[j + i] = vfma(p[i], t[i], t[i]);
 #undef EACH
@@ -417,7 +417,8 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
         vf v = tile_load(x, c0 + j);
         vm skipped = vieq(skip, viset1((int32_t)(c0 + j)));
         left = vsel(skipped, v, left);
-        max = vmax(vsel(skipped, vset1(-INF), v), max);
+        e[j] = vsel(skipped, vset1(-INF), v);
+        max = vmax(e[j], max);
       }
       if (c0 == 0) {
         ref = reference_for(max);
@@ -428,13 +429,13 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
         ref = raised;
       }
       top = vmax(max, top);
+    } else {
+      for (size_t j = 0; j < used; j++) e[j] = vsub(tile_load_but(x, c0 + j, skip), shift);
     }
-    for (size_t j = 0; j < used; j++) {
-      vf v = tile_load_but(x, c0 + j, skip);
-      if (known_max) v = vsub(v, shift);
-      e[j] = term(v, &ref);
-    }
-    for (size_t j = 0; j < width && j < used; j++) {
+    size_t j = 0;
+    for (; j + 4 <= used; j += 4) terms(e + j, e + j, 4, &ref);
+    for (; j < used; j++) e[j] = term(e[j], &ref);
+    for (j = 0; j < width && j < used; j++) {
       const vd combined =
           known_max || classes <= SHORT_ROW ? tile_combine_exactly(e, j, used) : tile_combine(e, j, used);
       sum[j] = c0 ? dadd(sum[j], combined) : combined;
@@ -525,41 +526,61 @@ static void tile_sum(const struct tile *x, size_t classes, vi skip, struct row_s
 /* How far below the maximum a term may weigh a fifth of it. */
 #define HEAVY 1.6f
 
-/* What adding the blocks with heavy terms in double rather than in float changes, at the scale of n. */
-static __attribute__((noinline)) double heavy_blocks(const float *x, size_t step, size_t classes, size_t skip,
-                                                     float max, float n) {
+/* What adding the block of class c on in double rather than in float changes, at the scale of n, if a term is heavy. */
+static __attribute__((noinline)) double heavy_block(const float *x, size_t step, size_t c, size_t classes, size_t skip,
+                                                    float max, float n) {
   const struct reference ref = reference_at(vset1(n));
+  ALIGNED float copy[BLOCK];
+  vf v[4];
+  if (step == 1) {
+    for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
+  } else {
+    for (size_t i = 0; i < BLOCK; i++) copy[i] = c + i < classes && c + i != skip ? x[(c + i) * step] : -INF;
+    for (size_t j = 0; j < 4; j++) v[j] = vload(copy + 16 * j);
+  }
+  if (!vany(vgt(vmax(vmax(v[0], v[1]), vmax(v[2], v[3])), vset1(max - HEAVY)))) return 0;
+  terms(v, v, 4, &ref);
+  return dsum(combine4_exactly(v)) - dsum(dwiden(combine4(v)));
+}
+static double heavy_blocks(const float *x, size_t classes, size_t skip, float max, float n) {
   const vf heavy = vset1(max - HEAVY);
   double change = 0;
   for (size_t c = 0; c < classes; c += BLOCK) {
-    ALIGNED float copy[BLOCK];
-    vf v[4];
-    if (step == 1) {
-      for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
-    } else {
-      for (size_t i = 0; i < BLOCK; i++) copy[i] = c + i < classes && c + i != skip ? x[(c + i) * step] : -INF;
-      for (size_t j = 0; j < 4; j++) v[j] = vload(copy + 16 * j);
-    }
-    if (!vany(vgt(vmax(vmax(v[0], v[1]), vmax(v[2], v[3])), heavy))) continue;
-    terms(v, v, 4, &ref);
-    change += dsum(combine4_exactly(v)) - dsum(dwiden(combine4(v)));
+    vf v = row_load(x, c, classes, skip);
+    for (size_t j = 16; j < BLOCK; j += 16) v = vmax(row_load(x, c + j, classes, skip), v);
+    if (vany(vgt(v, heavy))) change += heavy_block(x, 1, c, classes, skip, max, n);
   }
   return change;
 }
 
-/* Improves the sums of long rows (row i at x + offset[i]) in which a term may weigh two fifths of the sum or more;
- * those with a shift were added in double. */
-static void refine_sums(const float *x, const size_t *offset, size_t step, size_t n, size_t classes,
-                        const int32_t *skip, const double *leave, struct row_sums *sums) {
+/* The rows of long sums in which a term may weigh two fifths of the sum or more, a bit each: what refines them is below
+ * and in slab.h. Those with a shift were added in double; rows with a mark in leave do not count. */
+static uint32_t rows_to_refine(const struct row_sums *sums, const double *leave, size_t n) {
   /* The greatest term is 2^t, the sum at least 2^exponent: their ratio is at least 0.4 if it is in truth. */
   const vf t = vfma(vload(sums->max), vset1(VLOSS_LOG2E), vsub(vset1(1.33f), vload(sums->n)));
   const vm outweighed = vgt(t, dnarrow(dexponent(dload(sums->sum))));
-  if (!vany(outweighed)) return;
+  if (!vany(outweighed)) return 0;
   ALIGNED float flags[16];
   vstore(flags, vsel(outweighed, vset1(1.0f), vset1(0.0f)));
+  uint32_t rows = 0;
   for (size_t i = 0; i < n; i++)
     if (flags[i] != 0 && leave[i] == 0 && sums->shift[i] == 0 && sums->max[i] > -INF && sums->max[i] < INF)
-      sums->sum[i] += heavy_blocks(x + offset[i], step, classes, (size_t)(ptrdiff_t)skip[i], sums->max[i], sums->n[i]);
+      rows |= 1u << i;
+  return rows;
+}
+static __attribute__((noinline)) void tile_refine(const struct tile *x, size_t classes, const int32_t *skip,
+                                                  uint32_t rows, struct row_sums *sums) {
+  ALIGNED float limits[16];
+  for (size_t i = 0; i < 16; i++) limits[i] = rows >> i & 1 ? sums->max[i] - HEAVY : INF;
+  for (size_t c = 0; c < classes; c += BLOCK) {
+    vf max = vset1(-INF);
+    for (size_t j = c; j < classes && j - c < BLOCK; j++) max = vmax(tile_load_but(x, j, viload(skip)), max);
+    if (!vany(vgt(max, vload(limits)))) continue;
+    for (size_t i = 0; i < 16; i++)
+      if (rows >> i & 1)
+        sums->sum[i] +=
+            heavy_block(x->p + i, x->step, c, classes, (size_t)(ptrdiff_t)skip[i], sums->max[i], sums->n[i]);
+  }
 }
 
 #endif

@@ -42,7 +42,7 @@ VFN vf put_label(vf v, size_t c, size_t label, float value) {
 #define VLOSS_ROUND (0x1.8p23f + 127)
 
 /* (e^r - 1 - r) / r^2 for |r| <= 0.348: the minimax fit for relative error of e^r, coefficients rounded to f32; it
- * leaves 0.07 * 2^-24. exp(r) follows by Horner's rule; the softmax kernels, for speed, take r + r^2 q first (sums.h).
+ * leaves 0.07 * 2^-24. exp(r) follows by Horner's rule; the softmax kernels take r + r^2 q first (sums.h).
  */
 #define VLOSS_EXP_2 0x1.fffffcp-2f
 #define VLOSS_EXP_3 0x1.55549p-3f

@@ -1,0 +1,317 @@
+/* Rows that lie interleaved: a slab is up to 15 rows side by side, the values of one class after the other. Its memory
+ * is taken as it comes: in 16 classes of w rows, w vectors, a lane holds class c % 16 of one row, and so does the same
+ * lane of the next 16 classes. So the lanes are those of the rows' own sums (sums.h), in the same order, and what
+ * belongs to a row is a pattern of w vectors. */
+#ifndef VLOSS_KERNELS_SLAB_H
+#define VLOSS_KERNELS_SLAB_H
+
+#include "finish.h"
+#include "rows16.h"
+
+/* Class c of row i is at p[c * step + i]; step == w where nothing lies between. */
+struct slab {
+  const float *p;
+  size_t step, w;
+};
+enum { SLAB_ROWS = 15, SLAB_VECTORS = 4 * SLAB_ROWS };
+/* Of a block of 64 classes, and of a pattern; stores of whole vectors spill over the end. */
+#define SLAB_BLOCK (16 * SLAB_VECTORS + 16)
+#define SLAB_PATTERN (16 * SLAB_ROWS + 16)
+
+/* The slab that begins with row i of a group, and how many there are. */
+VFN size_t slab_rows(const struct vloss_shape *shape, const struct group *g) {
+  return g->n < shape->inner ? g->n : shape->inner;
+}
+VFN struct slab slab_at(const struct vloss_shape *shape, const struct group *g, const float *p, size_t stride,
+                        size_t i) {
+  return (struct slab){p + row_offset(shape, stride, g->first + i), shape->inner, slab_rows(shape, g)};
+}
+
+VFN size_t block_classes(size_t c, size_t classes) { return classes - c < BLOCK ? classes - c : BLOCK; }
+
+/* Classes c..c+63, the values of each beside each other: in place, or in the buffer with `fill` behind the last class.
+ */
+static __attribute__((noinline)) void slab_copy(const struct slab *s, size_t c, size_t classes, float fill,
+                                                float *buffer) {
+  const size_t n = block_classes(c, classes), w = s->w;
+  const float *p = s->p + c * s->step;
+  if (s->step == w) {
+    memcpy(buffer, p, n * w * sizeof *p);
+  } else {
+    /* Whole vectors, as far as 16 floats follow in the slab. */
+    const size_t extent = (classes - 1) * s->step + w, vectors = extent < 16 ? 0 : (extent - 16) / s->step + 1;
+    const size_t whole = vectors <= c ? 0 : vectors - c < n ? vectors - c : n;
+    for (size_t j = 0; j < whole; j++) vstore(buffer + j * w, vload(p + j * s->step));
+    for (size_t j = whole; j < n; j++) memcpy(buffer + j * w, p + j * s->step, w * sizeof *p);
+  }
+  for (size_t i = n * w; i < BLOCK * w; i += 16) vstore(buffer + i, vset1(fill));
+}
+VFN const float *slab_block(const struct slab *s, size_t c, size_t classes, float fill, float *buffer) {
+  if (s->step == s->w && classes - c >= BLOCK) return s->p + c * s->step;
+  slab_copy(s, c, classes, fill, buffer);
+  return buffer;
+}
+/* The same with -inf for each row's class in skip (-1: none), and behind the last class. */
+VFN const float *slab_block_but(const struct slab *s, size_t c, size_t classes, vi skip, float *buffer) {
+  const vm here = vmand(vigt(skip, viset1((int32_t)c - 1)), vigt(viset1((int32_t)(c + BLOCK)), skip));
+  if (!vany(here)) return slab_block(s, c, classes, -INF, buffer);
+  int32_t skips[16];
+  vistore(skips, skip);
+  slab_copy(s, c, classes, -INF, buffer);
+  for (size_t i = 0; i < s->w; i++)
+    if (skips[i] >= 0 && (size_t)skips[i] - c < BLOCK) buffer[((size_t)skips[i] - c) * s->w + i] = -INF;
+  return buffer;
+}
+
+/* The classes of a slab's output: straight to memory, or from the buffer. */
+VFN float *slab_output(const struct slab *s, size_t c, size_t classes, float *buffer) {
+  return s->step == s->w && classes - c >= BLOCK ? (float *)s->p + c * s->step : buffer;
+}
+VFN void slab_write(const struct slab *s, size_t c, size_t classes, const float *buffer) {
+  float *p = (float *)s->p + c * s->step;
+  const size_t n = block_classes(c, classes);
+  if (s->step == s->w) {
+    if (n < BLOCK) memcpy(p, buffer, n * s->w * sizeof *p);
+  } else {
+    for (size_t j = 0; j < n; j++) memcpy(p + j * s->step, buffer + j * s->w, s->w * sizeof *p);
+  }
+}
+
+/* One value a row, in lanes 0..w-1 of `rows`, as a pattern; and the greatest of each row in a pattern. */
+VFN void to_pattern(float *pattern, vf rows, size_t w) {
+  for (size_t k = 0; k < 16; k++) vstore(pattern + k * w, rows);
+}
+VFN vf pattern_max(const float *pattern, size_t w) {
+  vf max = vload(pattern);
+  for (size_t k = 1; k < 16; k++) max = vmax(vload(pattern + k * w), max);
+  return max;
+}
+/* The sums of the rows, by the tree of dsum. */
+VFN void pattern_sum(double *sums, size_t w) {
+  for (size_t h = 8; h > 0; h /= 2)
+    for (size_t i = 0; i < h * w; i++) sums[i] += sums[i + h * w];
+}
+/* Rows i..i+15 of an array of 16, whatever follows. */
+VFN vf rows_from(const float *values, size_t i) {
+  float twice[32];
+  if (i == 0) return vload(values);
+  vstore(twice, vload(values));
+  vstore(twice + 16, vload(values));
+  return vload(twice + i);
+}
+VFN vi irows_from(const int32_t *values, size_t i) {
+  int32_t rows[32];
+  for (size_t k = 0; k < 16; k++) rows[k] = i + k < 16 ? values[i + k] : -1;
+  return viload(rows);
+}
+
+/* ---- Sums ------------------------------------------------------------------------------------------------------- */
+
+struct slab_sums {
+  vf n, shift, max; /* lanes: rows */
+  ALIGNED float n_pattern[SLAB_PATTERN], shift_pattern[SLAB_PATTERN], limit_pattern[SLAB_PATTERN];
+  ALIGNED float block_max[SLAB_PATTERN], top[SLAB_PATTERN];
+  ALIGNED double sum[16 * SLAB_ROWS];
+};
+
+/* N for what a block makes the maximum of rows. */
+static __attribute__((noinline)) void slab_raise(struct slab_sums *s, size_t w, int first) {
+  const vf max = pattern_max(s->block_max, w);
+  vf n = reference_for(max).n;
+  if (!first) {
+    n = vsel(vgt(max, reference_at(s->n).limit), n, s->n);
+    ALIGNED float change[SLAB_PATTERN];
+    to_pattern(change, vsub(s->n, n), w);
+    for (size_t i = 0; i < 16 * w; i += 16)
+      dstore(s->sum + i, dmul(dload(s->sum + i), dpower_of_two(dwiden(vload(change + i)))));
+  }
+  s->n = n;
+  to_pattern(s->n_pattern, n, w);
+  to_pattern(s->limit_pattern, reference_at(n).limit, w);
+}
+
+/* As row_block with w rows. */
+VFN void slab_add(struct slab_sums *s, const float *x, size_t w, const int first, const int known_max,
+                  const int exact) {
+  if (!known_max) {
+    int raise = first;
+    for (size_t i = 0; i < 16 * w; i += 16) {
+      const vf max =
+          vmax(vmax(vload(x + i), vload(x + i + 16 * w)), vmax(vload(x + i + 32 * w), vload(x + i + 48 * w)));
+      vstore(s->block_max + i, max);
+      vstore(s->top + i, first ? max : vmax(max, vload(s->top + i)));
+      if (!first) raise |= vany(vgt(max, vload(s->limit_pattern + i)));
+    }
+    if (__builtin_expect(raise, 0)) slab_raise(s, w, first);
+  }
+  for (size_t i = 0; i < 16 * w; i += 16) {
+    const struct reference ref = reference_at(vload(s->n_pattern + i));
+    vf v[4];
+    UNROLL for (size_t j = 0; j < 4; j++) {
+      v[j] = vload(x + i + 16 * j * w);
+      if (known_max) v[j] = vsub(v[j], vload(s->shift_pattern + i));
+    }
+    terms(v, v, 4, &ref);
+    const vd sum = exact ? combine4_exactly(v) : dwiden(combine4(v));
+    dstore(s->sum + i, first ? sum : dadd(dload(s->sum + i), sum));
+  }
+}
+
+/* As tile_sum_pass: rows at.. of *out get their sums; known_max: below the maxima in it. */
+VFN void slab_sum_pass(const struct slab *slab, size_t classes, vi skip, struct row_sums *out, size_t at,
+                       const int known_max) {
+  struct slab_sums s;
+  ALIGNED float buffer[SLAB_BLOCK];
+  const size_t w = slab->w;
+  s.shift = vset1(0.0f);
+  if (known_max) {
+    const vf max = rows_from(out->max, at);
+    const vm huge = is_huge(max);
+    s.max = max;
+    s.shift = vsel(huge, max, s.shift);
+    s.n = vsel(huge, vset1(-TOP_EXPONENT), reference_for(max).n);
+    to_pattern(s.n_pattern, s.n, w);
+    to_pattern(s.shift_pattern, s.shift, w);
+  }
+  slab_add(&s, slab_block_but(slab, 0, classes, skip, buffer), w, 1, known_max, known_max || classes <= SHORT_ROW);
+  for (size_t c = BLOCK; c < classes; c += BLOCK) {
+    const float *x = slab_block_but(slab, c, classes, skip, buffer);
+    if (known_max || classes <= SHORT_ROW)
+      slab_add(&s, x, w, 0, known_max, 1);
+    else
+      slab_add(&s, x, w, 0, known_max, 0);
+  }
+  if (!known_max) s.max = pattern_max(s.top, w);
+  pattern_sum(s.sum, w);
+  memcpy(out->sum + at, s.sum, w * sizeof *s.sum);
+  vstore_tail(out->n + at, s.n, w);
+  vstore_tail(out->shift + at, s.shift, w);
+  vstore_tail(out->max + at, s.max, w);
+}
+/* As tile_sum_below. */
+static __attribute__((noinline)) void slab_sum_below(const struct slab *slab, size_t classes, vi skip,
+                                                     struct row_sums *out, size_t at) {
+  int32_t skips[16];
+  vistore(skips, skip);
+  slab_sum_pass(slab, classes, skip, out, at, 1);
+  for (size_t i = 0; i < slab->w; i++)
+    if (out->max[at + i] == INF) {
+      out->sum[at + i] = (double)INF;
+      out->n[at + i] = out->shift[at + i] = 0;
+      for (size_t c = 0; c < classes; c++) {
+        const float v = slab->p[c * slab->step + i];
+        if (v != v && (int32_t)c != skips[i]) out->sum[at + i] = (double)NOT_A_NUMBER;
+      }
+    }
+}
+/* As row_max, for a slab of one row. */
+static float slab_row_max(const struct slab *slab, size_t classes, int32_t skip) {
+  ALIGNED float buffer[BLOCK + 16];
+  vf max = vset1(-INF);
+  for (size_t c = 0; c < classes; c += BLOCK) {
+    const float *x = slab_block_but(slab, c, classes, viset1(skip), buffer);
+    for (size_t j = 0; j < BLOCK; j += 16) max = vmax(vload(x + j), max);
+  }
+  return vhmax(max);
+}
+static __attribute__((noinline)) void slab_sum(const struct slab *slab, size_t classes, vi skip, struct row_sums *out,
+                                               size_t at) {
+  slab_sum_pass(slab, classes, skip, out, at, 0);
+  for (size_t i = 0; i < slab->w; i++)
+    if (__builtin_expect(vany(is_huge(vset1(out->max[at + i]))), 0)) {
+      int32_t skips[16];
+      vistore(skips, skip);
+      const struct slab row = {slab->p + i, slab->step, 1};
+      out->max[at + i] = slab_row_max(&row, classes, skips[i]);
+      slab_sum_below(&row, classes, viset1(skips[i]), out, at + i);
+    }
+}
+
+/* As refine_sums. Blocks in which no row has a heavy term are passed over, all rows at once. */
+static __attribute__((noinline)) void slab_refine(const struct slab *slab, size_t classes, vi skip, uint32_t rows,
+                                                  struct row_sums *sums, size_t at) {
+  ALIGNED float buffer[SLAB_BLOCK], heavy[SLAB_PATTERN], limits[16];
+  int32_t skips[16];
+  const size_t w = slab->w;
+  vistore(skips, skip);
+  for (size_t i = 0; i < 16; i++) limits[i] = i < w && rows >> i & 1 ? sums->max[at + i] - HEAVY : INF;
+  to_pattern(heavy, vload(limits), w);
+  for (size_t c = 0; c < classes; c += BLOCK) {
+    const float *x = slab_block_but(slab, c, classes, skip, buffer);
+    int any = 0;
+    for (size_t i = 0; i < BLOCK * w; i += 16) any |= vany(vgt(vload(x + i), vload(heavy + i % (16 * w))));
+    if (!any) continue;
+    for (size_t i = 0; i < w; i++)
+      if (rows >> i & 1) {
+        const size_t skipped = (size_t)(ptrdiff_t)skips[i];
+        sums->sum[at + i] +=
+            heavy_block(slab->p + i, slab->step, c, classes, skipped, sums->max[at + i], sums->n[at + i]);
+      }
+  }
+}
+
+/* What refines the sums of a group's long rows. */
+static __attribute__((noinline)) void group_refine_rows(const struct vloss_shape *shape, const struct group *g,
+                                                        const float *x, size_t stride, const int32_t *skip,
+                                                        uint32_t rows, struct row_sums *sums) {
+  const size_t classes = shape->classes;
+  if (g->layout == INTERLEAVED) {
+    const size_t w = slab_rows(shape, g);
+    for (size_t i = 0; i < g->n; i += w) {
+      const struct slab slab = slab_at(shape, g, x, stride, i);
+      if (rows >> i & ((1u << w) - 1)) slab_refine(&slab, classes, irows_from(skip, i), rows >> i, sums, i);
+    }
+  } else if (g->layout == ACROSS) {
+    const struct tile tile = {x + row_offset(shape, stride, g->first), shape->inner, g->n};
+    tile_refine(&tile, classes, skip, rows, sums);
+  } else {
+    for (size_t i = 0; i < g->n; i++)
+      if (rows >> i & 1)
+        sums->sum[i] +=
+            heavy_blocks(x + (g->first + i) * stride, classes, (size_t)(ptrdiff_t)skip[i], sums->max[i], sums->n[i]);
+  }
+}
+VFN void group_refine(const struct vloss_shape *shape, const struct group *g, const float *x, size_t stride,
+                      const int32_t *skip, const double *leave, struct row_sums *sums) {
+  if (shape->classes <= SHORT_ROW) return;
+  const uint32_t rows = rows_to_refine(sums, leave, g->n);
+  if (rows) group_refine_rows(shape, g, x, stride, skip, rows, sums);
+}
+
+/* ---- The greatest, and where it is ------------------------------------------------------------------------------ */
+
+static __attribute__((noinline, unused)) void slab_max(const struct slab *slab, size_t classes, float *max) {
+  ALIGNED float buffer[SLAB_BLOCK], top[SLAB_PATTERN];
+  const size_t w = slab->w;
+  to_pattern(top, vset1(-INF), w);
+  for (size_t c = 0; c < classes; c += BLOCK) {
+    const float *x = slab_block(slab, c, classes, -INF, buffer);
+    for (size_t i = 0; i < 16 * w; i += 16)
+      for (size_t j = i; j < BLOCK * w; j += 16 * w) vstore(top + i, vmax(vload(x + j), vload(top + i)));
+  }
+  vstore_tail(max, pattern_max(top, w), w);
+}
+/* As row_find of each row, without NaN. */
+static __attribute__((noinline)) void slab_find(const struct slab *slab, size_t classes, const float *max,
+                                                int32_t *found) {
+  ALIGNED float buffer[SLAB_BLOCK], top[SLAB_PATTERN];
+  const size_t w = slab->w;
+  size_t missing = w;
+  to_pattern(top, vtail(max, w, 0.0f), w);
+  for (size_t i = 0; i < w; i++) found[i] = -1;
+  for (size_t c = 0; c < classes && missing; c += BLOCK) {
+    const float *x = slab_block(slab, c, classes, NOT_A_NUMBER, buffer);
+    for (size_t i = 0; i < BLOCK * w && missing; i += 16) {
+      if (!vany(veq(vload(x + i), vload(top + i % (16 * w))))) continue;
+      for (size_t j = i; j < i + 16; j++)
+        if (found[j % w] < 0 && x[j] == max[j % w]) {
+          found[j % w] = (int32_t)(c + j / w);
+          missing--;
+        }
+    }
+  }
+  for (size_t i = 0; i < w; i++)
+    if (found[i] < 0) found[i] = (int32_t)classes - 1;
+}
+
+#endif
