@@ -4,7 +4,7 @@
 
 enum form { FORWARD, BACKWARD, PER_ROW };
 
-/* The job for valid arguments; *empty where there is nothing to do. */
+/* The table and the job for valid arguments. */
 static vloss_status prepare(const vloss_softmax_args *args, size_t size, enum form form,
                             const struct vloss_table **table, struct vloss_softmax_job *job) {
   vloss_softmax_args copy;

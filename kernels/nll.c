@@ -7,10 +7,7 @@
 
 static double canonical(double v) { return v == v ? v : (double)__builtin_nanf(""); }
 
-static float flushed(double v) {
-  float f = (float)canonical(v);
-  return f < 0x1p-126f && f > -0x1p-126f ? 0.0f : f;
-}
+static float flushed(double v) { return v < 0x1p-126 && v > -0x1p-126 ? 0.0f : (float)canonical(v); }
 
 /* Element offset of class t of a row; division is left to the tensors that need it. */
 static size_t offset(const struct vloss_shape *s, size_t stride, size_t row, size_t t) {
@@ -53,10 +50,12 @@ void vloss_nll_rows(struct vloss_cross_entropy_job *job) {
     if (job->labels.ignoring && t == job->labels.ignore_index) continue;
     double upstream = job->grad_scale;
     if (job->upstream) upstream *= (double)job->upstream[job->upstream_per_row ? row : 0];
-    if (t < 0 || (uint64_t)t >= s->classes)
+    /* As in cross-entropy, 0 times an infinite or missing factor is no 0 in the classes that are not the target. */
+    const int valid = t >= 0 && (uint64_t)t < s->classes;
+    const double scale = upstream * (valid && job->weights ? (double)job->weights[t] : 1);
+    if (!valid || scale * 0 != 0)
       for (size_t c = 0; c < s->classes; c++) job->grad[offset(s, job->grad_stride, row, c)] = __builtin_nanf("");
     else
-      job->grad[offset(s, job->grad_stride, row, (size_t)t)] =
-          flushed(-(job->weights ? (double)job->weights[t] : 1) * upstream);
+      job->grad[offset(s, job->grad_stride, row, (size_t)t)] = flushed(-scale);
   }
 }

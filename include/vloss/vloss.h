@@ -187,7 +187,8 @@ enum {
  *   Special rows: every logit -inf, any +inf or any NaN give NaN; the target's logit -inf gives loss +inf and a finite
  *   gradient; classes = 1 gives loss 0 and gradient 0.
  *   No rows (rows = 0): VLOSS_SUM gives 0, VLOSS_MEAN NaN (or 0, see VLOSS_EMPTY_MEAN_ZERO). All rows
- *   ignored: the same. Live weights that add up to 0: the mean and its gradient are NaN, with smoothing, too.
+ *   ignored: the same. Live weights that add up to 0: the mean is NaN, and so is every gradient of a row that is not
+ *   ignored, with smoothing, too, and in vloss_nll.
  *   Accuracy (f32): loss within 2 ulp and gradient within 4 ulp of the exact value for any number of classes up to
  *   262,144. With smoothing or probabilities, where terms cancel, the ulp is that of the sum of the absolute terms:
  *   |q_c (m - y_c)| and |q_c| log S of every class for the loss, p_c sum_j |q_j| and |q_c| for the gradient. Where the
@@ -219,7 +220,8 @@ typedef struct vloss_cross_entropy_args {
   vloss_reduction reduction; /* of loss; it decides the scale of grad, too */
   uint32_t flags;            /* VLOSS_UNCHECKED, VLOSS_EMPTY_MEAN_ZERO */
   const void *upstream;      /* gradient of what follows with respect to `loss`: one float for mean and sum, one a row
-                                for VLOSS_NONE; null: 1. Scales grad only. An infinite one makes its rows NaN */
+                                for VLOSS_NONE; null: 1. Scales grad only. An infinite one makes its rows NaN, those
+                                that are ignored excepted */
 
   void *loss;         /* float: one for mean and sum, rows * inner for VLOSS_NONE */
   void *grad;         /* d loss / d logits, of `type` and shape of the logits; may be the logits themselves */
@@ -260,8 +262,9 @@ static inline vloss_status vloss_nll(const vloss_cross_entropy_args *args) {
  * A row with NaN, with +inf or of nothing but -inf gives NaN in softmax and log_softmax; in log_sum_exp a row of -inf
  * gives -inf and a row with +inf gives +inf, as torch.logsumexp does. A masked class (-inf) has softmax 0 and
  * log-softmax -inf, and exp(-inf) is 0 in log_softmax_backward. No rows: nothing is written, VLOSS_OK.
- *   Accuracy (f32): softmax and log_softmax within 4 and 2 ulp; log_sum_exp within 2 ulp of max(|lse|, 1) (it is near 0
- *   where log-probabilities come in); backward within 4 ulp of the sum of the absolute terms.
+ *   Accuracy (f32): softmax and log_softmax within 4 and 2 ulp; log_sum_exp, and lse of vloss_cross_entropy, within 2 ulp
+ *   and never below the maximum m; where m < 0 and log S cancel, 2 ulp of min(-m, 1). One class gives x itself. Backward
+ *   within 4 ulp of the sum of the absolute terms.
  */
 typedef struct vloss_softmax_args {
   size_t rows; /* as in vloss_cross_entropy_args */
