@@ -40,6 +40,7 @@ static void check_row(struct check *check, struct line *line, const struct funct
   job_create(&job, function, &option, row->rows, row->columns, PLAIN, check->seed);
   set(&job, "logits", row->prediction);
   set(&job, "prediction", row->prediction);
+  set(&job, "input", row->prediction);
   set(&job, "target", row->target);
   set(&job, "targets", row->target);
   set(&job, "other", row->other);
@@ -53,6 +54,8 @@ static void check_row(struct check *check, struct line *line, const struct funct
     if (!check_run(check, line, &job, layout, k, check->isas[k], check_default_environment())) continue;
     compare(check, line, row, &job, check->isas[k], "loss", row->loss);
     compare(check, line, row, &job, check->isas[k], "grad", row->grad);
+    compare(check, line, row, &job, check->isas[k], "lse", row->lse);
+    compare(check, line, row, &job, check->isas[k], "output", row->output);
     compare(check, line, row, &job, check->isas[k], "grad_target", row->grad_target);
     compare(check, line, row, &job, check->isas[k], "grad_other", row->grad_other);
   }
@@ -67,7 +70,8 @@ static bool has_function(const struct known *row) {
 }
 
 void check_values(struct check *check, const struct function *function) {
-  const struct known_table *const tables[] = {&published_values, &special_values, &edge_values, &factor_values};
+  const struct known_table *const tables[] = {&published_values, &special_values, &edge_values, &factor_values,
+                                              &logits_values};
   for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
     struct line line = {.function = function->name, .what = tables[t]->what, .isas = check->isa_count};
     for (size_t i = 0; i < tables[t]->count; i++) {

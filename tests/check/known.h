@@ -6,13 +6,14 @@
 
 #include "functions.h"
 
-/* What is null is not given, or not compared. Of cross_entropy and nll the prediction is the logits. */
+/* What is null is not given, or not compared. Of cross_entropy and nll the prediction is the logits, of the softmax
+ * functions the input. */
 struct known {
   const char *name, *function;
   size_t rows, columns;
   const float *prediction, *target, *other, *weights, *upstream;
   const int64_t *labels;
-  const double *loss, *grad, *grad_target, *grad_other;
+  const double *loss, *grad, *grad_target, *grad_other, *lse, *output;
   double tolerance; /* relative; 0: 2e-6 */
   bool exact;       /* the very float */
   struct option option;
@@ -35,6 +36,11 @@ struct known {
   .grad_target = (const double[]) { __VA_ARGS__ }
 #define GO(...) \
   .grad_other = (const double[]) { __VA_ARGS__ }
+#define LSE(...) \
+  .lse = (const double[]) { __VA_ARGS__ }
+#define OUTPUT(...) \
+  .output = (const double[]) { __VA_ARGS__ }
+#define UPSTREAM(...) .upstream = (const float[]){__VA_ARGS__}, .option.upstream = true
 #define REDUCTION(which) .option.reduction = VLOSS_##which
 #define PARAMETERS(...) \
   .option.parameters = {__VA_ARGS__}, .option.parameter_count = sizeof((const double[]){__VA_ARGS__}) / sizeof(double)
@@ -44,6 +50,6 @@ struct known_table {
   const struct known *rows;
   size_t count;
 };
-extern const struct known_table published_values, special_values, edge_values, factor_values;
+extern const struct known_table published_values, special_values, edge_values, factor_values, logits_values;
 
 #endif

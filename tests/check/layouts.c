@@ -60,7 +60,7 @@ static void sweep(struct check *check, const struct function *function, const ch
 /* Other strides, alignments and class axes for the whole; and, where rows do not depend on each other, any run of
  * rows by itself, down to single ones. */
 static void other_layouts(struct sweep *sweep, struct job *job, const struct results *base) {
-  static const size_t inners[] = {1, 2, 3, 15, 16, 17, 48, 50};
+  static const size_t inners[] = {1, 2, 3, 5, 12, 15, 16, 17, 20, 48, 50};
   bool separable = !job->whole;
   for (size_t i = 0; i < job->array_count; i++)
     if (job->arrays[i].output && job->arrays[i].shape == SCALAR) separable = false;

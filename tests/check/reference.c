@@ -44,7 +44,11 @@ static struct log_sum log_sum_of(struct row x) {
   return s;
 }
 
-static real lse_of(struct log_sum s) { return s.undefined ? s.max : s.max + s.log; }
+/* Where the maximum is negative, log S cancels it: the error is that of the smaller of the maximum and 1. */
+static struct expectation lse_of(struct log_sum s) {
+  const real lse = s.undefined ? s.max : s.max + s.log;
+  return (struct expectation){lse, s.max < 0 ? fmax(fabs(lse), fmin(-s.max, (real)1)) : fabs(lse)};
+}
 static real softmax_of(struct log_sum s, real x) { return exp(x - s.max) / (1 + s.rest); }
 
 /* ---- Cross-entropy and NLL ---- */
@@ -168,7 +172,7 @@ void reference_cross_entropy(const vloss_cross_entropy_args *a, const struct cro
       struct row x = row_of(a->logits, a->logits_stride, classes, inner, r);
       struct log_sum s = log_sum_of(x);
       total.live++;
-      lse = (struct expectation){lse_of(s), fmax(fabs(lse_of(s)), (real)1)};
+      lse = lse_of(s);
       predicted = (real)s.best;
       real factor = factor_of(a, r, denominator);
       if (s.undefined || t.kind == OUT_OF_RANGE) {
@@ -178,6 +182,10 @@ void reference_cross_entropy(const vloss_cross_entropy_args *a, const struct cro
         loss = plain_row(a, x, s, t.class, factor, grad);
       } else {
         loss = mixed_row(a, r, x, s, t.class, factor, grad);
+      }
+      if (isinf(factor)) {
+        filled = true;
+        fill = (real)NAN;
       }
     }
     for (size_t c = 0; filled && grad && c < classes; c++) grad[c] = exactly(fill);
@@ -203,7 +211,8 @@ void reference_nll(const vloss_cross_entropy_args *a, const struct cross_entropy
           exactly(-times(weight_of(a, t.class), at(row_of(a->logits, a->logits_stride, classes, inner, r), t.class)));
     for (size_t c = 0; out->grad && c < classes; c++) {
       real g = t.kind == LIVE && c == t.class ? -factor * weight_of(a, c) : 0;
-      out->grad[r * classes + c] = exactly(t.kind == OUT_OF_RANGE ? (real)NAN : g);
+      bool undefined = t.kind == OUT_OF_RANGE || (t.kind == LIVE && !isfinite(factor));
+      out->grad[r * classes + c] = exactly(undefined ? (real)NAN : g);
     }
     if (out->loss && a->reduction == VLOSS_NONE) out->loss[r] = loss;
     add_loss(&total, loss);
@@ -240,10 +249,7 @@ void reference_log_softmax(const vloss_softmax_args *a, struct expectation *outp
 }
 
 void reference_log_sum_exp(const vloss_softmax_args *a, struct expectation *output) {
-  for (size_t r = 0; r < rows_of(a); r++) {
-    real lse = lse_of(log_sum_of(input_row(a, r)));
-    output[r] = (struct expectation){lse, fmax(fabs(lse), (real)1)};
-  }
+  for (size_t r = 0; r < rows_of(a); r++) output[r] = lse_of(log_sum_of(input_row(a, r)));
 }
 
 void reference_softmax_backward(const vloss_softmax_args *a, struct expectation *output) {
