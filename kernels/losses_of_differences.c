@@ -3,9 +3,7 @@
 #include "loss/huber.h"
 #include "loss/l1.h"
 #include "loss/log_cosh.h"
-#include "loss/mape.h"
 #include "loss/mse.h"
-#include "loss/msle.h"
 #include "loss/smooth_l1.h"
 
 ELEMENTWISE_LOSS(l1)
@@ -13,5 +11,3 @@ PRODUCT_LOSS(mse)
 PRODUCT_LOSS(smooth_l1)
 PRODUCT_LOSS(huber)
 ELEMENTWISE_LOSS(log_cosh)
-PRODUCT_LOSS(mape)
-ELEMENTWISE_LOSS(msle)
