@@ -210,5 +210,5 @@ void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_lo
     if (sum.any_special && !grads && !job->loss && dsum(sum.special) != dsum(sum.special)) break; /* NaN stays NaN */
   }
   if (past_cache) vstream_end();
-  job->total = total_of(&sum, loss->product);
+  job->total = total_of(&sum, loss->product && !factors);
 }

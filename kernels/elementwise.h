@@ -30,7 +30,8 @@ struct block {
 /* The sum of a block's losses is in 16 lanes, which add up, in double, the pairs e[32 i + j] + e[32 i + j + 16] rounded
  * to float. One rounding a pair is at most half an ulp of what it adds to. Where a loss is a product, fused
  * multiplications form the pair, each rounding once; it starts at PAIR_START, so that no product of small factors is a
- * denormal, and PAIR_START times the number of pairs is subtracted in the end. */
+ * denormal, and PAIR_START times the number of pairs is subtracted in the end. Weighted losses, which may cancel one
+ * another, start at 0. */
 #define PAIR_START 0x1p-126f
 typedef size_t fast_function(const struct block *b, vd *sum);
 typedef vd careful_function(const struct block *b, vd sum);
@@ -196,7 +197,7 @@ BLOCK_INLINE vd careful_block(const struct block *b, vd sum, element_function *e
     const struct element e = {operand_at(copy.p, i, n), operand_at(copy.t, i, n), operand_or_1_at(copy.other, i, n), 0};
     const struct derivatives d = element(e, &k);
     const vf loss = written(&copy, i, n, d, wanted);
-    if (i % 32 == 0) pair = vset1(d.product ? PAIR_START : 0.0f);
+    if (i % 32 == 0) pair = vset1(d.product && !wanted.factors ? PAIR_START : 0.0f);
     pair = pair_plus(pair, n, d, loss, wanted.factors);
     if (i % 32 || i + 16 >= copy.n) sum = dadd(sum, d.negative ? dwiden(pair) : dsplit(pair));
   }
