@@ -155,6 +155,15 @@ static void add_block(struct running_total *sum, vd lanes, const float *losses, 
     sum->any_special = 1;
   }
 }
+/* The same of a block with factors, whose losses were added from 0. */
+static void add_weighted_block(struct running_total *sum, vd lanes) {
+  if (is_finite(lanes)) {
+    sum->finite = dadd(sum->finite, lanes);
+  } else {
+    sum->special = dadd(sum->special, lanes);
+    sum->any_special = 1;
+  }
+}
 static double total_of(const struct running_total *sum, int product) {
   const double start = product ? 16 * (double)PAIR_START * (double)sum->pairs : 0.0;
   const double finite = dsum(sum->finite) - start;
@@ -197,9 +206,12 @@ void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_lo
     if (!done) {
       done = b.n = block;
       place_block(&b, job, at, staged, &buffers);
-      b.loss = loss_wanted ? buffers.losses : NULL;
-      const vd lanes = careful(&b, sum.finite);
-      if (loss_wanted) add_block(&sum, lanes, buffers.losses, block);
+      b.loss = (factors ? job->loss != NULL : loss_wanted) ? buffers.losses : NULL;
+      const vd lanes = careful(&b, factors ? dset1(0.0) : sum.finite);
+      if (factors)
+        add_weighted_block(&sum, lanes);
+      else if (loss_wanted)
+        add_block(&sum, lanes, buffers.losses, block);
       if (job->form == VLOSS_FORM_ROW_MEANS && job->loss) row_means(job, at, buffers.losses, block, &row_sum);
       if (job->form == VLOSS_FORM_ELEMENTS && job->loss)
         copy_result(job->loss + first, buffers.losses, block, past_cache);

@@ -30,8 +30,8 @@ struct block {
 /* The sum of a block's losses is in 16 lanes, which add up, in double, the pairs e[32 i + j] + e[32 i + j + 16] rounded
  * to float. One rounding a pair is at most half an ulp of what it adds to. Where a loss is a product, fused
  * multiplications form the pair, each rounding once; it starts at PAIR_START, so that no product of small factors is a
- * denormal, and PAIR_START times the number of pairs is subtracted in the end. Weighted losses, which may cancel one
- * another, start at 0. */
+ * denormal, and PAIR_START times the number of pairs is subtracted in the end. Weighted losses are added in double,
+ * each by itself. */
 #define PAIR_START 0x1p-126f
 typedef size_t fast_function(const struct block *b, vd *sum);
 typedef vd careful_function(const struct block *b, vd sum);
@@ -101,9 +101,9 @@ BLOCK_INLINE vf first_lanes(vf v, size_t n) {
   return n < 16 ? vsel(vigt(viset1((int32_t)n), lane_numbers()), v, vset1(0.0f)) : v;
 }
 
-/* The pair plus a vector of n losses. Weighted ones are rounded. */
-BLOCK_INLINE vf pair_plus(vf pair, size_t n, struct derivatives d, vf loss, int factors) {
-  return d.product && !factors ? vfma(first_lanes(d.a, n), d.b, pair) : vadd(pair, first_lanes(loss, n));
+/* The pair plus a vector of n losses. */
+BLOCK_INLINE vf pair_plus(vf pair, size_t n, struct derivatives d, vf loss) {
+  return d.product ? vfma(first_lanes(d.a, n), d.b, pair) : vadd(pair, first_lanes(loss, n));
 }
 
 /* What a fast function multiplies the sum by, and back. */
@@ -123,7 +123,7 @@ BLOCK_INLINE size_t fast_rest(const struct block *b, size_t i, vd *sum, element_
     const struct derivatives d = element(e, &k);
     if (b->grad) result_at(b->grad, at, n, vmul(d.grad.rounded, scale));
     if (half == 0) pairs = vset1(d.product ? PAIR_START : 0.0f);
-    pairs = pair_plus(pairs, n, d, d.loss.rounded, 0);
+    pairs = pair_plus(pairs, n, d, d.loss.rounded);
     if (half == 0) continue;
     const vd shrunk = dmul(lanes, SHRINK(d.negative));
     lanes = dmul(dadd(shrunk, d.negative ? dwiden(pairs) : dsplit_positive(pairs)), GROW(d.negative));
@@ -161,34 +161,19 @@ BLOCK_INLINE size_t fast_blocks(const struct block *b, vd *sum, element_function
 
 /* ---- Careful ----------------------------------------------------------------------------------------------------- */
 
-/* What a careful function computes; constant in each. */
-struct wanted {
-  int grads, factors;
-};
-
-/* Writes what is wanted of elements i .. i + n - 1 of a block. Returns their losses. */
-BLOCK_INLINE vf written(const struct block *b, size_t i, size_t n, struct derivatives d, struct wanted wanted) {
-  vf loss;
-  if (wanted.factors) {
-    const vd w = dwiden(operand_or_1_at(b->weights, i, n));
-    const vd factor = dmul(dmul(w, dwiden(operand_or_1_at(b->upstream, i, n))), dset1(b->grad_scale));
-    if (b->grad) result_at(b->grad, i, n, times_factor(d.grad.exact, factor));
-    if (b->grad_target) result_at(b->grad_target, i, n, times_factor(d.grad_target.exact, factor));
-    if (b->grad_other) result_at(b->grad_other, i, n, times_factor(d.grad_other.exact, factor));
-    loss = times_factor(d.loss.exact, w);
-  } else {
-    const double scale = b->grad_scale;
-    if (wanted.grads && b->grad) result_at(b->grad, i, n, times_scale(d.grad, scale));
-    if (wanted.grads && b->grad_target) result_at(b->grad_target, i, n, times_scale(d.grad_target, scale));
-    if (wanted.grads && b->grad_other) result_at(b->grad_other, i, n, times_scale(d.grad_other, scale));
-    loss = canonical(d.loss.rounded);
-  }
+/* Writes what is wanted of elements i .. i + n - 1 of a block. Returns their losses as floats. */
+BLOCK_INLINE vf written(const struct block *b, size_t i, size_t n, struct derivatives d, const int grads) {
+  const double scale = b->grad_scale;
+  if (grads && b->grad) result_at(b->grad, i, n, times_scale(d.grad, scale));
+  if (grads && b->grad_target) result_at(b->grad_target, i, n, times_scale(d.grad_target, scale));
+  if (grads && b->grad_other) result_at(b->grad_other, i, n, times_scale(d.grad_other, scale));
+  const vf loss = canonical(d.loss.rounded);
   if (b->loss) result_at(b->loss, i, n, loss);
   return loss;
 }
 
 /* The lanes plus the block. One vector at a time: speed matters less here than the size of the code. */
-BLOCK_INLINE vd careful_block(const struct block *b, vd sum, element_function *element, struct wanted wanted) {
+BLOCK_INLINE vd careful_block(const struct block *b, vd sum, element_function *element, const int grads) {
   const struct constants k = b->k; /* copies: no store can change them */
   const struct block copy = *b;
   vf pair = vset1(0.0f);
@@ -196,10 +181,32 @@ BLOCK_INLINE vd careful_block(const struct block *b, vd sum, element_function *e
     const size_t n = copy.n - i < 16 ? copy.n - i : 16;
     const struct element e = {operand_at(copy.p, i, n), operand_at(copy.t, i, n), operand_or_1_at(copy.other, i, n), 0};
     const struct derivatives d = element(e, &k);
-    const vf loss = written(&copy, i, n, d, wanted);
-    if (i % 32 == 0) pair = vset1(d.product && !wanted.factors ? PAIR_START : 0.0f);
-    pair = pair_plus(pair, n, d, loss, wanted.factors);
+    const vf loss = written(&copy, i, n, d, grads);
+    if (i % 32 == 0) pair = vset1(d.product ? PAIR_START : 0.0f);
+    pair = pair_plus(pair, n, d, loss);
     if (i % 32 || i + 16 >= copy.n) sum = dadd(sum, d.negative ? dwiden(pair) : dsplit(pair));
+  }
+  return sum;
+}
+
+/* The same with factors. A loss that is only added up is not rounded: it may be no float where the sum is one. */
+BLOCK_INLINE vd weighted_block(const struct block *b, vd sum, element_function *element) {
+  const struct constants k = b->k;
+  const struct block copy = *b;
+  const vd none = dset1(0.0);
+  for (size_t i = 0; i < copy.n; i += 16) {
+    const size_t n = copy.n - i < 16 ? copy.n - i : 16;
+    const struct element e = {operand_at(copy.p, i, n), operand_at(copy.t, i, n), operand_or_1_at(copy.other, i, n), 0};
+    const struct derivatives d = element(e, &k);
+    const vd w = dwiden(operand_or_1_at(copy.weights, i, n));
+    const vd factor = dmul(dmul(w, dwiden(operand_or_1_at(copy.upstream, i, n))), dset1(copy.grad_scale));
+    if (copy.grad) result_at(copy.grad, i, n, times_factor(d.grad.exact, factor));
+    if (copy.grad_target) result_at(copy.grad_target, i, n, times_factor(d.grad_target.exact, factor));
+    if (copy.grad_other) result_at(copy.grad_other, i, n, times_factor(d.grad_other.exact, factor));
+    const vd loss = factor_times(d.loss.exact, w);
+    if (copy.loss) result_at(copy.loss, i, n, canonical(narrowed(loss)));
+    const vd there = dwiden(first_lanes(vset1(1.0f), n));
+    sum = dadd(sum, n < 16 ? dsel(deq(there, none), none, loss) : loss);
   }
   return sum;
 }
@@ -214,15 +221,9 @@ BLOCK_INLINE vd careful_block(const struct block *b, vd sum, element_function *e
   static size_t name##_sum_and_grad(const struct block *b, vd *sum) {                                            \
     return fast_blocks(b, sum, name, name##_rest, 1);                                                            \
   }                                                                                                              \
-  static vd name##_losses(const struct block *b, vd sum) {                                                       \
-    return careful_block(b, sum, name, (struct wanted){0, 0});                                                   \
-  }                                                                                                              \
-  static vd name##_everything(const struct block *b, vd sum) {                                                   \
-    return careful_block(b, sum, name, (struct wanted){1, 0});                                                   \
-  }                                                                                                              \
-  static vd name##_weighted(const struct block *b, vd sum) {                                                     \
-    return careful_block(b, sum, name, (struct wanted){1, 1});                                                   \
-  }                                                                                                              \
+  static vd name##_losses(const struct block *b, vd sum) { return careful_block(b, sum, name, 0); }              \
+  static vd name##_everything(const struct block *b, vd sum) { return careful_block(b, sum, name, 1); }          \
+  static vd name##_weighted(const struct block *b, vd sum) { return weighted_block(b, sum, name); }              \
   const struct elementwise_loss KERNEL(name) = {                                                                 \
       name##_constants, name##_sum, name##_sum_and_grad, name##_losses, name##_everything, name##_weighted, product};
 

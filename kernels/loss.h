@@ -97,10 +97,11 @@ VFN struct result negated(struct result r) { return (struct result){vneg(r.round
 
 /* What a factor makes of a loss or a gradient before it is rounded, the only time: 0 where it is 0, NaN excepted. Every
  * NaN is the canonical one. */
-VFN vf times_factor(vd v, vd factor) {
+VFN vd factor_times(vd v, vd factor) {
   const vd zero = dset1(0.0), zero_times = dsel(dnan(v), v, zero);
-  return canonical(narrowed(dsel(deq(factor, zero), zero_times, dmul(v, factor))));
+  return dsel(deq(factor, zero), zero_times, dmul(v, factor));
 }
+VFN vf times_factor(vd v, vd factor) { return canonical(narrowed(factor_times(v, factor))); }
 /* The same for a factor that may be applied after the rounding, as the fast functions do; but for what that made
  * infinite. */
 VFN vf times_scale(struct result r, double scale) {
