@@ -21,10 +21,12 @@ VFN struct bce_with_logits_plain bce_with_logits_plain(vf x, vf t, int fast) {
   const vf exp = vfma(e.mantissa, e.scale, vset1(VLOSS_GUARD));
   const vf square = vfma(e.mantissa, exp, vset1(VLOSS_GUARD));
   const vf log_mantissa = vfma(square, vlog1p_unit_quotient(exp), e.mantissa);
-  vf linear = vnfma(t, x, vmax(zero, x));
+  /* A product of a small x and a small t goes under beside log1p(e), where it shall be no denormal. */
+  const vf least = vsel(vgt(vset1(1.0f), y), vset1(VLOSS_GUARD), zero);
+  vf linear = vnfma(t, x, vmax(least, x));
   if (!fast) { /* 0 times infinity is 0 here */
     const vf finite = vmax(vset1(-FLT_MAX), vmin(vset1(FLT_MAX), x));
-    linear = vnfma(t, finite, vmax(zero, finite));
+    linear = vnfma(t, finite, vmax(least, finite));
     linear = vsel(vmand(veq(y, vset1(INF)), vgt(vabs(linear), zero)), vmul(linear, vset1(INF)), linear);
   }
   /* Half of both sides, as c may be as large as a float is; and c (1 + e) rounded once: of t (1 + e), or of that less
