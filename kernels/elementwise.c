@@ -206,12 +206,17 @@ void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_lo
     if (!done) {
       done = b.n = block;
       place_block(&b, job, at, staged, &buffers);
-      b.loss = (factors ? job->loss != NULL : loss_wanted) ? buffers.losses : NULL;
-      const vd lanes = careful(&b, factors ? dset1(0.0) : sum.finite);
-      if (factors)
+      b.loss = job->loss ? buffers.losses : NULL;
+      vd lanes = careful(&b, factors ? dset1(0.0) : sum.finite);
+      if (factors) {
         add_weighted_block(&sum, lanes);
-      else if (loss_wanted)
+      } else if (loss_wanted) {
+        if (!b.loss && !is_finite(lanes)) { /* once more, for the losses themselves */
+          b.loss = buffers.losses;
+          lanes = careful(&b, sum.finite);
+        }
         add_block(&sum, lanes, buffers.losses, block);
+      }
       if (job->form == VLOSS_FORM_ROW_MEANS && job->loss) row_means(job, at, buffers.losses, block, &row_sum);
       if (job->form == VLOSS_FORM_ELEMENTS && job->loss)
         copy_result(job->loss + first, buffers.losses, block, past_cache);

@@ -39,11 +39,12 @@ VFN struct log_cosh_exact log_cosh_exact(vf a) {
 VFN struct derivatives log_cosh(struct element e, const struct constants *k) {
   (void)k;
   const vf zero = vset1(0.0f), one = vset1(1.0f), d = vsub(e.p, e.t), a = vabs(d);
-  /* The square of anything smaller is 0 also as a loss. */
-  const vf squared = vsel(vgt(vset1(0x1p-75f), a), zero, a), z = vmul(squared, squared);
+  /* Beside 1/2 and 1, the square of anything smaller is nothing. */
+  const vf squared = vsel(vgt(vset1(0x1p-60f), a), zero, a), z = vmul(squared, squared);
   const vf exp = vexp_minus_normal(vadd(a, a));
   const vm small = vgt(vset1(0.75f), a);
-  const vf small_loss = vfma(vfma(z, log_cosh_quotient(z), vset1(-VLOSS_GUARD)), z, vmul(vset1(0.5f), z));
+  /* The loss is a product of these two. */
+  const vf half = vfma(squared, vmul(z, log_cosh_quotient(z)), vmul(vset1(0.5f), a));
   const vf large_loss = vadd(vsub(a, vset1(VLOSS_LN2_HI)), vsub(vlog1p_unit(exp), vset1(VLOSS_LN2_LO)));
   const vf small_tanh = vfma(a, vfma(z, log_cosh_tanh_quotient(z), vset1(-VLOSS_GUARD)), a);
   const vf large_tanh = vdiv(vsub(one, exp), vadd(one, exp));
@@ -51,9 +52,13 @@ VFN struct derivatives log_cosh(struct element e, const struct constants *k) {
   const struct log_cosh_exact exact = log_cosh_exact(a);
   const vd minus_tanh = dsub(dset1(0.0), exact.tanh);
   const dm negative = dgt(dset1(0.0), dwiden(d));
-  return (struct derivatives){.loss = {vsel(small, small_loss, large_loss), exact.loss},
+  const vf first = vsel(small, a, large_loss), second = vsel(small, half, one);
+  return (struct derivatives){.loss = {vmul(first, second), exact.loss},
                               .grad = {grad, dsel(negative, minus_tanh, exact.tanh)},
-                              .grad_target = {vneg(grad), dsel(negative, exact.tanh, minus_tanh)}};
+                              .grad_target = {vneg(grad), dsel(negative, exact.tanh, minus_tanh)},
+                              .product = 1,
+                              .a = first,
+                              .b = second};
 }
 #endif
 

@@ -192,9 +192,13 @@ static void describe(const struct job *job, size_t row, size_t column, char *tex
   }
 }
 
-static void witness_job(struct witness *w, struct job *job, struct layout layout, enum ordinary kind) {
+/* Functions in plain C, the scalar ISA's, compute results that nobody asks for. */
+enum isas { EVERY_ISA, SCALAR_ISA, VECTOR_ISAS };
+
+static void witness_job(struct witness *w, struct job *job, struct layout layout, enum ordinary kind, enum isas isas) {
   for (size_t i = 0; i < w->check->isa_count; i++) {
     const char *isa = w->check->isas[i];
+    if (isas != EVERY_ISA && (isas == SCALAR_ISA) != (strcmp(isa, "scalar") == 0)) continue;
     char inputs[800] = "";
     w->line.cases++;
     const unsigned flags = flags_of(w, job, layout, isa);
@@ -210,24 +214,26 @@ static void witness_job(struct witness *w, struct job *job, struct layout layout
   }
 }
 
-/* zeros: some weights and upstream gradients are 0, and nothing is small without them, either. */
-static void witness_option(struct witness *w, const struct function *function, const struct option *option,
-                           enum ordinary kind, size_t rows, size_t classes, size_t inner, bool zeros) {
+/* zeros: some weights and upstream gradients are 0. each_normal: no loss or gradient of an element or row is small
+ * without factors, either. */
+static void witness_inputs(struct witness *w, const struct function *function, const struct option *option,
+                           enum ordinary kind, struct layout layout, size_t classes, bool zeros, bool each_normal,
+                           enum isas isas) {
   struct job each, job;
   struct option single = *option;
   const uint64_t seed = random_bits(&w->r);
-  const struct layout layout = {.count = rows, .inner = inner, .outputs = (uint32_t)ALL_OUTPUTS, .dense = true};
   single.reduction = VLOSS_NONE;
-  if (function->loss) single.weights = single.upstream = false;
-  job_create(&each, function, &single, rows, classes, PLAIN, seed);
+  if (function->loss) single.upstream = false;
+  if (function->loss && option->reduction != VLOSS_KERAS_NONE) single.weights = false;
+  job_create(&each, function, &single, layout.count, classes, PLAIN, seed);
   fill_ordinary(&each, kind, &w->r);
-  if (!zeros || without_small_results(&each, layout, &w->r)) {
-    job_create(&job, function, option, rows, classes, PLAIN, seed);
+  if (!each_normal || without_small_results(&each, layout, &w->r)) {
+    job_create(&job, function, option, layout.count, classes, PLAIN, seed);
     copy_inputs(&job, &each, &w->r);
     if (!zeros) replace_zeros(&job, "weights");
     if (!zeros) replace_zeros(&job, "upstream");
     if (without_small_results(&job, layout, &w->r))
-      witness_job(w, &job, layout, kind);
+      witness_job(w, &job, layout, kind, isas);
     else
       w->line.left_out++;
     job_destroy(&job);
@@ -235,6 +241,19 @@ static void witness_option(struct witness *w, const struct function *function, c
     w->line.left_out++;
   }
   job_destroy(&each);
+}
+
+static void witness_option(struct witness *w, const struct function *function, const struct option *option,
+                           enum ordinary kind, size_t rows, size_t classes, size_t inner, bool zeros) {
+  const struct layout layout = {.count = rows, .inner = inner, .outputs = (uint32_t)ALL_OUTPUTS, .dense = true};
+  /* Row values of Keras are means of losses that are floats. */
+  const bool floats = zeros || option->reduction == VLOSS_KERAS_NONE;
+  if (floats || !function->loss) {
+    witness_inputs(w, function, option, kind, layout, classes, zeros, floats, EVERY_ISA);
+  } else {
+    witness_inputs(w, function, option, kind, layout, classes, zeros, false, VECTOR_ISAS);
+    witness_inputs(w, function, option, kind, layout, classes, zeros, true, SCALAR_ISA);
+  }
 }
 
 /* Every option with every class of inputs, in sizes that take turns: short rows, gathered, along and across; blocks of
