@@ -394,7 +394,7 @@ static __attribute__((noinline)) void group_lse(const struct vloss_cross_entropy
   const struct row_sums *sums = &s->sums;
   const size_t step = job->shape.inner, classes = job->shape.classes;
   ALIGNED double others[16], targets[16];
-  uint32_t vague, rows = without_max(sums, s->g.n, others, &vague);
+  uint32_t vague, rows = without_max(sums, *lse, s->g.n, others, &vague);
   for (size_t i = 0; rows >> i; i++)
     if (s->l.ignored[i] != 0 || !(sums->max[i] > s->target[i])) rows &= ~(1u << i);
   if (rows) {

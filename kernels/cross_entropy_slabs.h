@@ -156,7 +156,7 @@ static __attribute__((noinline)) void slab_gradient(const struct vloss_cross_ent
   }
   for (size_t k = 0; k < w; k++)
     if (s->l.label[i + k] >= 0 && grad->flat[i + k] == 0)
-      ((float *)out.p)[(size_t)s->l.label[i + k] * out.step + k] = grad->at_target[i + k];
+      ((float *)(uintptr_t)out.p)[(size_t)s->l.label[i + k] * out.step + k] = grad->at_target[i + k];
 }
 static void slab_gradients(const struct vloss_cross_entropy_job *job, const struct group_state *s,
                            const struct row_factors *factors, const struct gradient *grad) {

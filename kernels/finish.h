@@ -75,7 +75,7 @@ VFN struct finished finish(const struct row_sums *sums, vd left_out, int loss_on
  * The log of a sum has an error of half an ulp of 1, which is much for lse = max + log S near 0. There, below NEAR_0,
  * log S is log1p of the sum without its greatest term. That term is a float, and what outweighs a sum was added in
  * double, so it can be subtracted again, unless the others are too small to be seen beside it. */
-#define NEAR_0 4.0f
+#define NEAR_0 2.0f
 
 /* Sum over c of exp(x_c - shift) / 2^n without classes a and b: at p[c * step]. */
 static __attribute__((noinline)) double sum_without(const float *p, size_t step, size_t classes, size_t a, size_t b,
@@ -92,9 +92,9 @@ static __attribute__((noinline)) double sum_without(const float *p, size_t step,
 
 /* The rows whose lse is near 0, a bit each, and their sums without the term of their maximum; of those in *vague that
  * sum is lost. */
-VFN uint32_t without_max(const struct row_sums *sums, size_t n, double *others, uint32_t *vague) {
+VFN uint32_t without_max(const struct row_sums *sums, vd lse, size_t n, double *others, uint32_t *vague) {
   const vf max = vload(sums->max), zero = vset1(0.0f), one = vset1(1.0f);
-  const vm near = vgt(vset1(NEAR_0), vabs(max));
+  const vm near = vgt(vset1(NEAR_0), vmax(vabs(max), vabs(dnarrow(lse))));
   *vague = 0;
   if (!vany(near)) return 0;
   const struct reference ref = reference_at(vload(sums->n));
@@ -148,7 +148,7 @@ VFN vd dpower(vd n) { return dshl52(dadd(n, dset1(VLOSS_D_ROUND))); }
 
 static __attribute__((noinline)) void row_factors(struct row_factors *out, const struct finished *row, vd upstream,
                                                   int general) {
-  const vd one = dset1(1.0), zero = dset1(0.0), inf = dset1((double)INF);
+  const vd one = dset1(1.0), zero = dset1(0.0);
   const vd factor = dmul(upstream, row->inverse);
   /* Below 2^-206 no term makes a gradient of 2^-126. */
   const vd lowest = dset1(-206.0), exponent = dadd(dexponent(factor), one);
@@ -158,25 +158,29 @@ static __attribute__((noinline)) void row_factors(struct row_factors *out, const
   const vf high = dnarrow(f);
   vd low = dsub(f, dwiden(high));
   low = dsel(dgt(dset1(0x1p10), dmul(low, low)), zero, low);
+  const vf f_low = dnarrow(low);
   vstore(out->f, high);
-  vstore(out->f_low, dnarrow(low));
-  vstore(out->k, dnarrow(k));
-
-  const vd power = dsub(dmin(zero, k), dset1(FACTOR_EXPONENT)), round = dset1(0x1.8p52);
-  const vd half = dsub(dfma(power, dset1(0.5), round), round);
-  vstore(out->scale[0], dnarrow(dpower(half)));
-  vstore(out->scale[1], dnarrow(dpower(dsub(power, half))));
-  vstore(out->flushed, dnarrow(dpower(dsub(dset1(-126.0), power))));
-
-  /* 2^-126 over the smaller one, rounded up; a small F leaves no term large enough. */
-  const dm small = dgt(dset1(-80.0), k);
+  vstore(out->f_low, f_low);
+  const vf exponents = dnarrow(k), power = vsub(vmin(vset1(0.0f), exponents), vset1(FACTOR_EXPONENT));
+  const vm small = vgt(vset1(-80.0f), exponents);
   const dm large = dgt(dmul(upstream, upstream), dset1(LARGEST_UPSTREAM * LARGEST_UPSTREAM));
-  vstore(out->wide, dnarrow(dsel(general ? dmor(large, small) : large, one, zero)));
-  const vd scale = dsel(small, zero, dpower(power));
-  vstore(out->factor, dnarrow(dmul(dwiden(high), scale)));
-  vstore(out->factor_low, dnarrow(dmul(low, scale)));
-  const vd smaller = dadd(dexponent(dsel(deq(low, zero), f, low)), power);
-  vstore(out->least, dnarrow(dsel(small, inf, dpower(dmax(dset1(-126.0), dsub(dset1(-126.0), smaller))))));
+  const vf wide = dnarrow(dsel(large, one, zero));
+  vstore(out->k, exponents);
+  vstore(out->wide, general ? vsel(small, vset1(1.0f), wide) : wide);
+
+  const vf half = vsub(vfma(power, vset1(0.5f), vset1(0x1.8p23f)), vset1(0x1.8p23f));
+  vstore(out->scale[0], power_of_two(half));
+  vstore(out->scale[1], power_of_two(vsub(power, half)));
+  vstore(out->flushed, vfloat(vishl(vbits(vsub(vset1(VLOSS_ROUND - 126), power)), 23)));
+
+  /* 2^-126 over the smaller one, rounded up; a small F leaves no term large enough, and its factors are 0. */
+  const vf scale = power_of_two(power), factor_low = vmul(f_low, scale);
+  const vf smaller = vsel(veq(f_low, vset1(0.0f)), vmul(high, scale), factor_low);
+  const vi field = visub(viset1(128), viand(visra(vbits(smaller), 23), viset1(255)));
+  const vf least = vfloat(vishl(visel(vigt(field, viset1(1)), field, viset1(1)), 23));
+  vstore(out->factor, vmul(high, scale));
+  vstore(out->factor_low, factor_low);
+  vstore(out->least, vsel(small, vset1(INF), least));
 }
 
 #endif

@@ -65,10 +65,10 @@ VFN const float *slab_block_but(const struct slab *s, size_t c, size_t classes, 
 
 /* The classes of a slab's output: straight to memory, or from the buffer. */
 VFN float *slab_output(const struct slab *s, size_t c, size_t classes, float *buffer) {
-  return s->step == s->w && classes - c >= BLOCK ? (float *)s->p + c * s->step : buffer;
+  return s->step == s->w && classes - c >= BLOCK ? (float *)(uintptr_t)s->p + c * s->step : buffer;
 }
 VFN void slab_write(const struct slab *s, size_t c, size_t classes, const float *buffer) {
-  float *p = (float *)s->p + c * s->step;
+  float *p = (float *)(uintptr_t)s->p + c * s->step;
   const size_t n = block_classes(c, classes);
   if (s->step == s->w) {
     if (n < BLOCK) memcpy(p, buffer, n * s->w * sizeof *p);

@@ -18,21 +18,23 @@ VFN vd backward_add(vd sum, vf y, vf h, const enum softmax_kind kind) {
 }
 /* What the terms of a row need of its sum. */
 struct backward_row {
-  vf sum, limit; /* from `limit` on, exp(y) sum is no denormal number */
+  vf sum, limit; /* from `limit` on, a y makes no denormal product */
+  int careful;   /* some y is below */
 };
-VFN struct backward_row backward_row(vf sum, const enum softmax_kind kind) {
+VFN struct backward_row backward_row(vf sum, vf least, const enum softmax_kind kind) {
   const vf exponent = vitof(viand(visra(vbits(sum), 23), viset1(255)));
   const vf limit = vfma(vsub(vset1(1.0f), exponent), vset1(VLOSS_LN2_HI), vset1(0.01f));
-  return (struct backward_row){sum, kind == SOFTMAX ? vset1(0.0f) : limit};
+  struct backward_row row = {sum, kind == SOFTMAX ? vset1(0x1p-63f) : limit, 0};
+  row.careful = vany(vgt(row.limit, least));
+  return row;
 }
-/* Products below 2^-126 are 0 without being computed. */
-VFN vf small_product(vf y, vf d) {
-  const vf zero = vset1(0.0f), size = vabs(y);
-  const vm below1 = vgt(vset1(1.0f), size);
-  const vm nothing = vmand(vgt(vset1(0x1p-63f), size), vgt(vset1(0x1p-63f), vabs(d)));
-  const vf v = vmul(vsel(nothing, zero, vsel(below1, vmul(y, vset1(0x1p64f)), y)), d);
-  const vf least = vsel(below1, vset1(0x1p-62f), vset1(0x1p-126f));
-  return vmul(vsel(vgt(least, vabs(v)), zero, v), vsel(below1, vset1(0x1p-64f), vset1(1.0f)));
+/* y d, where products of small y are flushed at 2^64 times their size. */
+VFN vf careful_product(vf y, vf d) {
+  const vf zero = vset1(0.0f);
+  const vm small = vgt(vset1(0x1p-63f), vabs(y)), nothing = vmand(small, vgt(vset1(0x1p-63f), vabs(d)));
+  const vf v = vmul(vmul(vsel(small, y, zero), vset1(0x1p64f)), vsel(nothing, zero, d));
+  const vf scaled = vmul(vsel(vgt(vset1(0x1p-62f), vabs(v)), zero, v), vset1(0x1p-64f));
+  return vsel(small, scaled, vflush(vmul(vsel(small, zero, y), d)));
 }
 /* The same for exp(y) sum; but beside small h it counts. */
 VFN struct vexp_halves without_small(struct vexp_halves e, vf h, vf sum) {
@@ -43,14 +45,13 @@ VFN struct vexp_halves without_small(struct vexp_halves e, vf h, vf sum) {
   const vm nothing = vmand(small, vmor(veq(h, zero), vgt(size, vset1(0x1p-100f))));
   return (struct vexp_halves){vsel(nothing, zero, e.mantissa), vsel(nothing, zero, e.scale)};
 }
-VFN vf backward_term(vf y, vf h, const struct backward_row *row, const enum softmax_kind kind) {
+VFN vf backward_term(vf y, vf h, const struct backward_row *row, const enum softmax_kind kind, const int careful) {
   if (kind == SOFTMAX) {
     const vf d = vsub(h, row->sum);
-    if (__builtin_expect(vany(vgt(vset1(0x1p-63f), vmin(vabs(d), vabs(y)))), 0)) return canonical(small_product(y, d));
-    return canonical(vmul(y, d));
+    return canonical(careful ? careful_product(y, d) : vflush(vmul(y, d)));
   }
   struct vexp_halves e = vexp_in_halves(y);
-  if (__builtin_expect(vany(vgt(row->limit, y)), 0)) e = without_small(e, h, row->sum);
+  if (careful) e = without_small(e, h, row->sum);
   return canonical(vflush(vnfma(e.mantissa, vmul(e.scale, row->sum), h)));
 }
 
@@ -116,7 +117,7 @@ VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g,
 VFN void group_lse(const struct vloss_softmax_job *job, const struct group *g, const struct row_sums *sums, vd *lse) {
   ALIGNED double others[16];
   uint32_t vague;
-  const uint32_t rows = without_max(sums, g->n, others, &vague);
+  const uint32_t rows = without_max(sums, *lse, g->n, others, &vague);
   for (size_t i = 0; vague >> i; i++)
     if (vague >> i & 1) {
       const float *x = job->x + row_offset(&job->shape, job->x_stride, g->first + i);
@@ -230,6 +231,20 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
   vstream_end();
 }
 
+VFN void backward_write(const float *y, const float *h, float *out, size_t classes, const struct backward_row *row,
+                        const enum softmax_kind kind, const int careful, int past_cache) {
+#define TERM(c, n) backward_term(load_n(y + (c), n), load_n(h + (c), n), row, kind, careful)
+#define CACHED(c, n) store_n(out + (c), TERM(c, n), n, 0)
+#define STREAMED(c, n) store_n(out + (c), TERM(c, n), n, 1)
+  if (past_cache)
+    FOR_CLASSES(classes, out, 1, STREAMED);
+  else
+    FOR_CLASSES(classes, out, 0, CACHED);
+#undef TERM
+#undef CACHED
+#undef STREAMED
+}
+
 VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
   ALIGNED float y_copy[GATHER_CLASSES * 16], h_copy[GATHER_CLASSES * 16];
   const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
@@ -246,30 +261,38 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum sof
         const float *h = job->upstream + (g.first + i) * job->upstream_stride;
         float *out = job->out + (g.first + i) * job->out_stride;
         vd sums = dset1(0.0);
-#define ADD(c, n) sums = backward_add(sums, load_n(y + (c), n), load_n(h + (c), n), kind)
+        vf least = vset1(1.0f);
+#define ADD(c, n)                                                     \
+  do {                                                                \
+    const vf y_ = n == 16 ? vload(y + (c)) : vtail(y + (c), n, 1.0f); \
+    sums = backward_add(sums, y_, load_n(h + (c), n), kind);          \
+    least = vmin(y_, least);                                          \
+  } while (0)
         FOR_CLASSES(classes, out, 0, ADD);
 #undef ADD
-        const struct backward_row row = backward_row(dnarrow(dflush(dset1(dsum(sums)))), kind);
-#define CACHED(c, n) store_n(out + (c), backward_term(load_n(y + (c), n), load_n(h + (c), n), &row, kind), n, 0)
-#define STREAMED(c, n) store_n(out + (c), backward_term(load_n(y + (c), n), load_n(h + (c), n), &row, kind), n, 1)
-        if (writing == PAST)
-          FOR_CLASSES(classes, out, 1, STREAMED);
+        const double total = dsum(sums);
+        const float narrow = total * total < 0x1p-252 ? 0.0f : (float)total;
+        const struct backward_row row = backward_row(vset1(narrow), least, kind);
+        if (row.careful)
+          backward_write(y, h, out, classes, &row, kind, 1, writing == PAST);
         else
-          FOR_CLASSES(classes, out, 0, CACHED);
-#undef CACHED
-#undef STREAMED
+          backward_write(y, h, out, classes, &row, kind, 0, writing == PAST);
       }
     } else {
       struct tile y = group_tile(&job->shape, &g, job->x, job->x_stride, y_copy);
       struct tile h = group_tile(&job->shape, &g, job->upstream, job->upstream_stride, h_copy);
       vd sums[16];
       for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
-      for (size_t c = 0; c < classes; c++)
-        sums[c % 16] = backward_add(sums[c % 16], tile_load(&y, c), tile_load(&h, c), kind);
-      const struct backward_row row = backward_row(dnarrow(dflush(tile_tree(sums, 16))), kind);
+      vf least = vset1(1.0f);
+      for (size_t c = 0; c < classes; c++) {
+        const vf v = tile_load(&y, c);
+        sums[c % 16] = backward_add(sums[c % 16], v, tile_load(&h, c), kind);
+        least = vmin(v, least);
+      }
+      const struct backward_row row = backward_row(dnarrow(dflush(tile_tree(sums, 16))), least, kind);
       struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, y_copy);
       for (size_t c = 0; c < classes; c++)
-        tile_store(&out, c, backward_term(tile_load(&y, c), tile_load(&h, c), &row, kind));
+        tile_store(&out, c, backward_term(tile_load(&y, c), tile_load(&h, c), &row, kind, row.careful));
       group_scatter(&job->shape, &g, job->out, job->out_stride, y_copy);
     }
   }

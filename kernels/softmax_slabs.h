@@ -82,6 +82,7 @@ static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_j
                                                     size_t i, const enum softmax_kind kind) {
   ALIGNED float y_buffer[SLAB_BLOCK], h_buffer[SLAB_BLOCK];
   ALIGNED float sum[SLAB_PATTERN], limit[SLAB_PATTERN], totals[16];
+  vf least = vset1(1.0f);
   ALIGNED double sums[16 * SLAB_ROWS];
   const struct slab y = slab_at(&job->shape, g, job->x, job->x_stride, i);
   const struct slab h = slab_at(&job->shape, g, job->upstream, job->upstream_stride, i);
@@ -89,26 +90,30 @@ static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_j
   const size_t classes = job->shape.classes, w = y.w;
   memset(sums, 0, sizeof sums);
   for (size_t c = 0; c < classes; c += BLOCK) {
-    const float *ys = slab_block(&y, c, classes, 0.0f, y_buffer), *hs = slab_block(&h, c, classes, 0.0f, h_buffer);
+    const float *ys = slab_block(&y, c, classes, 1.0f, y_buffer), *hs = slab_block(&h, c, classes, 0.0f, h_buffer);
     for (size_t k = 0; k < 16 * w; k += 16) {
       vd s = dload(sums + k);
-      UNROLL for (size_t j = 0; j < 4; j++) s =
-          backward_add(s, vload(ys + k + 16 * j * w), vload(hs + k + 16 * j * w), kind);
+      UNROLL for (size_t j = 0; j < 4; j++) {
+        const vf v = vload(ys + k + 16 * j * w);
+        s = backward_add(s, v, vload(hs + k + 16 * j * w), kind);
+        least = vmin(v, least);
+      }
       dstore(sums + k, s);
     }
   }
   pattern_sum(sums, w);
   vstore(totals, dnarrow(dflush(dload(sums))));
-  const struct backward_row rows = backward_row(vload(totals), kind);
+  struct backward_row rows = backward_row(vload(totals), vset1(1.0f), kind);
   to_pattern(sum, rows.sum, w);
   to_pattern(limit, rows.limit, w);
+  for (size_t k = 0; k < 16 * w; k += 16) rows.careful |= vany(vgt(vload(limit + k), least));
   for (size_t c = 0; c < classes; c += BLOCK) {
     const float *ys = slab_block(&y, c, classes, 0.0f, y_buffer), *hs = slab_block(&h, c, classes, 0.0f, h_buffer);
     float *const to = slab_output(&out, c, classes, y_buffer);
     for (size_t k = 0; k < BLOCK * w; k += 16) {
       const size_t at = k % (16 * w);
-      const struct backward_row row = {vload(sum + at), vload(limit + at)};
-      vstore(to + k, backward_term(vload(ys + k), vload(hs + k), &row, kind));
+      const struct backward_row row = {vload(sum + at), vload(limit + at), rows.careful};
+      vstore(to + k, backward_term(vload(ys + k), vload(hs + k), &row, kind, rows.careful));
     }
     slab_write(&out, c, classes, y_buffer);
   }
