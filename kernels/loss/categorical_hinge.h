@@ -76,9 +76,10 @@ VFN void categorical_hinge(const struct row *r, struct row_state *s) {
 #endif
 
 #ifdef VLOSS_KERNELS_FORMULA_H
-/* (1 - t) p and t p, 0 where the coefficient is 0. */
+/* (1 - t) p and t p, 0 where the coefficient is 0. In double, where ties are what the contract takes for them. */
+FORMULA real categorical_hinge_double(real x) { return sizeof x > sizeof(double) ? (real)(double)x : x; }
 FORMULA real categorical_hinge_product(real coefficient, real p) {
-  const real product = coefficient * p;
+  const real product = categorical_hinge_double(categorical_hinge_double(coefficient) * p);
   return product != product && coefficient == 0 && p == p ? 0 : product;
 }
 

@@ -9,11 +9,13 @@ VFN void multilabel_soft_margin(const struct row *r, struct row_state *s) {
   struct constants k = {0};
   bce_with_logits_constants(&(double){0}, &k); /* no label smoothing, no pos_weight */
   vd sum = resumed(r, s, 0, 0);
+  const int exactly =
+      r->weights || !(r->factor >= -1 && r->factor <= 1); /* these multiply before anything is rounded */
   EACH_VECTOR(r, c, m) {
     const struct element e = {.p = get(r->p, c, m, 0.0f), .t = get(r->t, c, m, 0.0f), .other = vset1(1.0f)};
     vd loss, grad;
-    if (r->weights) { /* these multiply before anything is rounded */
-      const vd w = dwiden(get(r->weights, c, m, 0.0f));
+    if (exactly) {
+      const vd w = r->weights ? dwiden(get(r->weights, c, m, 0.0f)) : dset1(1.0);
       const struct bce_with_logits_exact exact = bce_with_logits_exact(e, &k);
       loss = dmul_or_zero(w, exact.loss), grad = dmul_or_zero(w, exact.grad);
     } else {

@@ -13,9 +13,9 @@ VFN struct derivatives poisson(struct element e, const struct constants *k) {
   const vf grad = vsel(vmor(nothing, veq(sum, vset1(INF))), vfma(zero, e.t, vset1(1.0f)), vdiv(over, sum));
   if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad, .negative = 1};
   const vd p = dwiden(e.p), t = dwiden(e.t), wide_sum = dadd(p, dset1((double)KERAS_EPS));
-  return (struct derivatives){.loss = kept(loss, dnfma(t, dwiden(vfactor(e.t, log)), p)),
-                              .grad = kept(grad, ddiv(dsub(wide_sum, t), wide_sum)),
-                              .negative = 1};
+  const vd exact = dnfma(t, dwiden(vfactor(e.t, log)), p);
+  return (struct derivatives){
+      .loss = {kept(loss, exact).rounded, exact}, .grad = kept(grad, ddiv(dsub(wide_sum, t), wide_sum)), .negative = 1};
 }
 #endif
 

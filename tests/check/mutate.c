@@ -103,8 +103,12 @@ static float fitted(enum domain domain, bool by_rows, float x) {
 static float fitted_to_name(const struct job *job, const char *name, float x) {
   const bool backward = job_array(job, "upstream") && job_array(job, "input");
   const bool of_log = strcmp(job->function->name, "log_softmax_backward") == 0;
-  if (strcmp(name, "targets") == 0 || (backward && !of_log && strcmp(name, "input") == 0))
-    return fitted(PROBABILITY, true, x);
+  if (strcmp(name, "targets") == 0 || (backward && !of_log && strcmp(name, "input") == 0)) {
+    /* Its product with the scale of gradients is a float, whose digits a large weight cannot bring back from denormals.
+     */
+    const float p = fitted(PROBABILITY, true, x);
+    return fabsf(p) < 0x1p-100f ? 0 : p;
+  }
   if (backward && of_log && strcmp(name, "input") == 0) return fitted(LOG_PROBABILITY, true, x);
   return fitted(REAL, true, x);
 }
