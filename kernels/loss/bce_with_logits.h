@@ -34,7 +34,11 @@ VFN struct bce_with_logits_plain bce_with_logits_plain(vf x, vf t, int fast) {
   const vm negative = vigt(viset1(0), vbits(x));
   const vf below = vnfma(exp, half, vset1(-0.5f));
   const vf c_below = vnfma(t, below, vsel(negative, zero, below));
-  const vf above = vfma(vmul(e.mantissa, vsigned(half, x)), e.scale, c_below);
+  /* Where e has most of the gradient, what rounding 1 + e has lost is taken into account. */
+  const vm matters = vgt(exp, vmax(vabs(c_below), vset1(0x1p-30f)));
+  const vf large = vsel(matters, exp, zero), lost = vnfma(large, half, vsub(vset1(-0.5f), below));
+  const vf corrected = vfma(vsigned(large, x), lost, c_below);
+  const vf above = vfma(vmul(e.mantissa, vsigned(half, x)), e.scale, corrected);
   return (struct bce_with_logits_plain){vfma(log_mantissa, e.scale, linear), vdiv(above, below)};
 }
 

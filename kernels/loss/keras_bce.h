@@ -13,9 +13,12 @@ VFN struct derivatives keras_bce(struct element e, const struct constants *k) {
   const vf v = vmin(vset1(KERAS_ONE_MINUS_EPS), vmax(eps, e.p));
   const vf a = vadd(v, eps), b = vadd(vsub(one, v), eps);
   const vf loss = vnfma(e.t, vln_normal(a), vmul(vsub(e.t, one), vln_normal(b)));
-  /* ((1 - t) a - t b) / (a b), and what the factor to come has lost. */
+  /* (1 - t) a - t b, the larger product not rounded before the sum; over a b, and what the factor to come has lost. */
+  const vf rest = vsub(one, e.t), rest_lost = vsub(vsub(one, rest), e.t);
+  const vf of_a = vnfma(e.t, a, a), of_b = vmul(e.t, b);
+  const vf by_a = vfma(rest, a, vfma(rest_lost, a, vneg(of_b))), by_b = vnfma(e.t, b, of_a);
   const vf ab = vfma(a, b, vmul(vmul(a, b), vset1(-k->unscaled)));
-  const vf quotient = vdiv(vnfma(e.t, b, vnfma(e.t, a, a)), ab);
+  const vf quotient = vdiv(vsel(vgt(of_a, of_b), by_a, by_b), ab);
   const vf passes = vsel(veq(v, e.p), one, zero);
 
   const vd t = dfma(dwiden(e.t), dset1(k->exact[0]), dset1(k->exact[1]));
