@@ -17,7 +17,7 @@ VFN vf vrest(vf x) { return vmul(x, vfloat(vior(viset1(0x33000000), vishl(vbits(
 #undef WORD
 
 #define DOUBLE(name)                                                      \
-  static void name##_of(const double *x, double *y, size_t n) {           \
+  static void double_##name(const double *x, double *y, size_t n) {       \
     for (size_t i = 0; i < n; i += 16) dstore(y + i, name(dload(x + i))); \
   }
 DOUBLE(dexp)
@@ -54,7 +54,7 @@ SLEEF(log1p)
 
 const struct maps VLOSS_ISA_SYMBOL(maps) = {
     .isa = VLOSS_ISA_NAME,
-    .doubles = {dexp_of, dlog_of},
+    .doubles = {double_dexp, double_dlog},
 #define WORD(name, witness, ...) .inlined[MAP_##name] = inlined_##name, .sleef[MAP_##name] = WITNESS(witness),
 #include "sweep.def"
 #undef WORD
