@@ -138,24 +138,24 @@ VFN void triplet_margin(const struct row *r, struct row_state *s) {
 #endif
 
 #ifdef VLOSS_KERNELS_FORMULA_H
-/* Whether columns tie for the greatest is a matter of the last digit: those of a double. */
-FORMULA real triplet_margin_d(real u, real v, real eps, real norm) {
-  return norm > DBL_MAX ? (real)((double)(u - v) + (double)eps) : u - v + eps;
+/* In double, as in the kernel: on which side of 0 it lies near -eps, and whether columns tie for the greatest, is a
+ * matter of the last digit. */
+FORMULA real triplet_margin_d(real u, real v, real eps) {
+  return sizeof u > sizeof(double) ? (real)((double)u - (double)v + (double)eps) : u - v + eps;
 }
 FORMULA real triplet_margin_distance(const real *u, const real *v, size_t n, real norm, real eps) {
   real sum = 0;
   if (norm == 2)
-    for (size_t c = 0; c < n; c++)
-      sum += (triplet_margin_d(u[c], v[c], eps, norm)) * (triplet_margin_d(u[c], v[c], eps, norm));
+    for (size_t c = 0; c < n; c++) sum += (triplet_margin_d(u[c], v[c], eps)) * (triplet_margin_d(u[c], v[c], eps));
   else if (norm == 1)
-    for (size_t c = 0; c < n; c++) sum += fabs(triplet_margin_d(u[c], v[c], eps, norm));
+    for (size_t c = 0; c < n; c++) sum += fabs(triplet_margin_d(u[c], v[c], eps));
   else if (norm > DBL_MAX)
     for (size_t c = 0; c < n; c++) {
-      const real d = fabs(triplet_margin_d(u[c], v[c], eps, norm));
+      const real d = fabs(triplet_margin_d(u[c], v[c], eps));
       sum = d > sum || d != d ? d : sum;
     }
   else
-    for (size_t c = 0; c < n; c++) sum += pow(fabs(triplet_margin_d(u[c], v[c], eps, norm)), norm);
+    for (size_t c = 0; c < n; c++) sum += pow(fabs(triplet_margin_d(u[c], v[c], eps)), norm);
   return norm == 2 ? sqrt(sum) : norm == 1 || norm > DBL_MAX ? sum : pow(sum, 1 / norm);
 }
 
@@ -165,26 +165,26 @@ FORMULA void triplet_margin_slopes(real *to, real factor, const real *u, const r
   if (!to || factor == 0 || distance == 0) return;
   if (norm > DBL_MAX) {
     real ties = 0;
-    for (size_t c = 0; c < n; c++) ties += fabs(triplet_margin_d(u[c], v[c], eps, norm)) == distance ? 1 : 0;
+    for (size_t c = 0; c < n; c++) ties += fabs(triplet_margin_d(u[c], v[c], eps)) == distance ? 1 : 0;
     for (size_t c = 0; c < n; c++) {
-      const real d = triplet_margin_d(u[c], v[c], eps, norm), share = fabs(d) == distance ? factor / ties : 0;
+      const real d = triplet_margin_d(u[c], v[c], eps), share = fabs(d) == distance ? factor / ties : 0;
       to[c] += absolute ? fabs(share) : d > 0 ? share : -share;
     }
   } else if (absolute)
     for (size_t c = 0; c < n; c++) {
-      const real d = fabs(triplet_margin_d(u[c], v[c], eps, norm));
+      const real d = fabs(triplet_margin_d(u[c], v[c], eps));
       to[c] += d == 0 ? 0 : fabs(factor) * pow(d / distance, norm - 1);
     }
   else if (norm == 2)
-    for (size_t c = 0; c < n; c++) to[c] += factor * ((triplet_margin_d(u[c], v[c], eps, norm)) / distance);
+    for (size_t c = 0; c < n; c++) to[c] += factor * ((triplet_margin_d(u[c], v[c], eps)) / distance);
   else if (norm == 1)
     for (size_t c = 0; c < n; c++) {
-      const real d = triplet_margin_d(u[c], v[c], eps, norm);
+      const real d = triplet_margin_d(u[c], v[c], eps);
       to[c] += d > 0 ? factor : d < 0 ? -factor : 0;
     }
   else
     for (size_t c = 0; c < n; c++) {
-      const real d = triplet_margin_d(u[c], v[c], eps, norm), size = pow(fabs(d) / distance, norm - 1);
+      const real d = triplet_margin_d(u[c], v[c], eps), size = pow(fabs(d) / distance, norm - 1);
       to[c] += d > 0 ? factor * size : d < 0 ? -factor * size : 0;
     }
 }
