@@ -262,9 +262,9 @@ static inline vloss_status vloss_nll(const vloss_cross_entropy_args *args) {
  * A row with NaN, with +inf or of nothing but -inf gives NaN in softmax and log_softmax; in log_sum_exp a row of -inf
  * gives -inf and a row with +inf gives +inf, as torch.logsumexp does. A masked class (-inf) has softmax 0 and
  * log-softmax -inf, and exp(-inf) is 0 in log_softmax_backward. No rows: nothing is written, VLOSS_OK.
- *   Accuracy (f32): softmax and log_softmax within 4 and 2 ulp; log_sum_exp, and lse of vloss_cross_entropy, within 2 ulp
- *   and never below the maximum m; where m < 0 and log S cancel, 2 ulp of min(-m, 1). One class gives x itself. Backward
- *   within 4 ulp of the sum of the absolute terms.
+ *   Accuracy (f32): softmax and log_softmax within 4 and 2 ulp; log_sum_exp, and lse of vloss_cross_entropy, within 2
+ * ulp and never below the maximum m; where m < 0 and log S cancel, 2 ulp of min(-m, 1). One class gives x itself.
+ * Backward within 4 ulp of the sum of the absolute terms.
  */
 typedef struct vloss_softmax_args {
   size_t rows; /* as in vloss_cross_entropy_args */

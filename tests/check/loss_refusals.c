@@ -153,11 +153,11 @@ static void refuse_spreads(struct refusals *refusals) {
     const bool other = spread == VLOSS_PER_ELEMENT || takes(VLOSS_OTHER_SPREADS);
     ANSWERS(other ? VLOSS_OK : VLOSS_ERROR_ARGUMENTS, a.other_spread = spread; a.grad_other = NULL);
     if (takes(VLOSS_GRAD_OTHER) && spread != VLOSS_PER_ELEMENT) ANSWERS(VLOSS_ERROR_ARGUMENTS, a.other_spread = spread);
-    const bool weights = !by_rows()                     ? true
-                         : takes(VLOSS_WEIGHTS_A_CLASS)
-                             ? spread == VLOSS_PER_COLUMN ||
-                                   (spread == VLOSS_PER_ELEMENT && takes(VLOSS_WEIGHTS_AN_ELEMENT))
-                             : spread == VLOSS_PER_ROW || spread == VLOSS_PER_CALL;
+    const bool weights =
+        !by_rows() ? true
+        : takes(VLOSS_WEIGHTS_A_CLASS)
+            ? spread == VLOSS_PER_COLUMN || (spread == VLOSS_PER_ELEMENT && takes(VLOSS_WEIGHTS_AN_ELEMENT))
+            : spread == VLOSS_PER_ROW || spread == VLOSS_PER_CALL;
     ANSWERS(weights ? VLOSS_OK : VLOSS_ERROR_ARGUMENTS, a.weights_spread = spread);
     if (weights && spread != VLOSS_PER_ELEMENT)
       ANSWERS(VLOSS_ERROR_ARGUMENTS, a.weights_spread = spread; a.weights_stride = COLUMNS);
