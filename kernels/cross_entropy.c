@@ -450,10 +450,10 @@ static void finish_group(struct vloss_cross_entropy_job *job, struct group_state
     job->loss_sum += dsum(loss);
   else
     for (size_t i = 0; i < g->n; i++) add_loss(job, pending, g->first + i, rows, losses[i]);
-  if (job->loss) vstore_tail(job->loss + g->first, canonical(dnarrow(loss)), g->n);
+  if (job->loss) vstore_tail(job->loss + g->first, canonical(dnarrow_small(loss)), g->n);
   if (job->lse) {
     if (!spread) group_lse(job, s, &row.lse);
-    vstore_tail(job->lse + g->first, canonical(dnarrow(dsel(ignored, zero, row.lse))), g->n);
+    vstore_tail(job->lse + g->first, canonical(dnarrow_small(dsel(ignored, zero, row.lse))), g->n);
   }
   if (job->predicted)
     for (size_t i = 0; i < g->n; i++) {

@@ -20,13 +20,16 @@ struct finished {
  * else is 0 here; finish() leaves it undefined. */
 VFN struct finished finish_parts(const struct row_sums *sums, vd left_out, const int loss_only) {
   vd sum = dload(sums->sum), n = dwiden(vload(sums->n)), shift = dwiden(vload(sums->shift));
+  /* Of nothing but -inf, what the least terms count is no sum. */
+  const dm masked = deq(dwiden(vload(sums->max)), dset1(-(double)INF));
+  sum = dsel(dmand(masked, dgt(dset1(0x1p-60), sum)), dset1(0.0), sum);
   /* d = log of the left-out term in units of the sum's scale */
   vd d = dsub(left_out, shift);
   d = dnfma(n, dset1(VLOSS_D_LN2_LO), dnfma(n, dset1(VLOSS_D_LN2_HI), d));
   vd minus_d = dsub(dset1(0.0), d);
-  /* Beyond e^600 the 1 in 1 + r is nothing and only logarithms fit; beyond e^-700 r is nothing in f32. */
+  /* Beyond e^600 the 1 in 1 + r is nothing and only logarithms fit; beyond e^-600 r is nothing in f32. */
   dm far = dmand(dgt(minus_d, dset1(600.0)), dgt(sum, dset1(0.0)));
-  vd inverse_term = dexp(dmax(dset1(-700.0), dmin(dset1(600.0), minus_d)));
+  vd inverse_term = dexp(dmax(dset1(-600.0), dmin(dset1(600.0), minus_d)));
   vd r = dmul(sum, inverse_term), u = dadd(dset1(1.0), r);
   struct finished f;
   f.p = ddiv(dset1(1.0), u);
@@ -71,6 +74,9 @@ VFN struct finished finish(const struct row_sums *sums, vd left_out, int loss_on
   return f;
 }
 
+/* dnarrow of what may be too small even for a denormal float: 0 of either sign, without an underflow. */
+VFN vf dnarrow_small(vd v) { return dnarrow(dsel(dgt(dset1(0x1p-300), dmul(v, v)), dmul(v, dset1(0.0)), v)); }
+
 /* ---- log-sum-exp near 0 ------------------------------------------------------------------------------------------
  * The log of a sum has an error of half an ulp of 1, which is much for lse = max + log S near 0. There, below NEAR_0,
  * log S is log1p of the sum without its greatest term. That term is a float, and what outweighs a sum was added in
@@ -85,7 +91,9 @@ static __attribute__((noinline)) double sum_without(const float *p, size_t step,
   for (size_t c = 0; c < classes; c += 16) {
     ALIGNED float x[16];
     for (size_t i = 0; i < 16; i++) x[i] = c + i < classes && c + i != a && c + i != b ? p[(c + i) * step] : -INF;
-    sum = dadd(sum, dwiden(term(vsub(vload(x), vset1(shift)), &ref)));
+    vf e = vsub(vload(x), vset1(shift));
+    terms_or_0(&e, &e, 1, &ref);
+    sum = dadd(sum, dwiden(e));
   }
   return dsum(sum);
 }

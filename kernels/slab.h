@@ -151,7 +151,10 @@ VFN void slab_add(struct slab_sums *s, const float *x, size_t w, const int first
       v[j] = vload(x + i + 16 * j * w);
       if (known_max) v[j] = vsub(v[j], vload(s->shift_pattern + i));
     }
-    terms(v, v, 4, &ref);
+    if (known_max)
+      terms_or_0(v, v, 4, &ref);
+    else
+      terms(v, v, 4, &ref);
     const vd sum = exact ? combine4_exactly(v) : dwiden(combine4(v));
     dstore(s->sum + i, first ? sum : dadd(dload(s->sum + i), sum));
   }
@@ -164,6 +167,8 @@ VFN void slab_sum_pass(const struct slab *slab, size_t classes, vi skip, struct 
   ALIGNED float buffer[SLAB_BLOCK];
   const size_t w = slab->w;
   s.shift = vset1(0.0f);
+  vstore(s.block_max + 16 * w, s.shift); /* behind the pattern: no numbers of chance */
+  vstore(s.top + 16 * w, s.shift);
   if (known_max) {
     const vf max = rows_from(out->max, at);
     const vm huge = is_huge(max);

@@ -144,7 +144,7 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
     struct finished row = finish(&sums, dset1(-(double)INF), 0);
     if (kind == LOG_SUM_EXP) {
       group_lse(job, &g, &sums, &row.lse);
-      vstore_tail(job->out + g.first, canonical(dnarrow(row.lse)), g.n);
+      vstore_tail(job->out + g.first, canonical(dnarrow_small(row.lse)), g.n);
       continue;
     }
 
@@ -157,7 +157,7 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
     /* A denormal log S is what the class at the maximum gets, and nothing to any other. */
     vm alone = vgt(vset1(0.0f), vset1(0.0f));
     if (kind == LOG_SOFTMAX) {
-      log_sum = dnarrow(group_log_sum(job, &g, &tile, &sums, &row, &max));
+      log_sum = dnarrow_small(group_log_sum(job, &g, &tile, &sums, &row, &max));
       alone = vigt(viset1(0x00800000), vbits(log_sum)); /* by its bits: comparing denormals is slow, too */
     }
     const vi logs = vbits(log_sum);

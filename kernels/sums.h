@@ -8,7 +8,8 @@
  * (refine_sums). Short rows, where that happens often, and sums below a known maximum are in double throughout.
  *
  * The scale: a sum stands for sum * 2^N. N puts the largest term of the first 64 classes at 2^40, and is raised when a
- * block of 64 exceeds that by 2^40. Terms below 2^-126 * 2^N, which is 2^-166 of the largest, count as 0.
+ * block of 64 exceeds that by 2^40. Terms below 2^-125.4 2^N, which is 2^-165 of the largest, count as much: beside the
+ * largest that is nothing, and no term is a denormal number. Sums that leave the largest out count them as 0.
  */
 #ifndef VLOSS_KERNELS_SUMS_H
 #define VLOSS_KERNELS_SUMS_H
@@ -27,10 +28,10 @@
 /* What N starts from when every class so far is masked: below -HUGE_LOGIT by more than the margin of raising it. */
 #define LOWEST_LOGIT -90000.0f
 /* Where the largest term stands, and how far N lets a later one go beyond: 256 terms of 2^80 stay far from the float
- * maximum, and terms that gradients of up to 2^39 times the softmax can make normal numbers are normal numbers. */
+ * maximum, and terms that gradients of up to 2^38 times the softmax can make normal numbers are normal numbers. */
 #define TOP_EXPONENT 40
 #define RAISE_MARGIN 40
-#define LARGEST_UPSTREAM 0x1p39
+#define LARGEST_UPSTREAM 0x1p38
 
 /* ---- The exponent reference, lane by lane ---------------------------------------------------------------------- */
 
@@ -41,7 +42,7 @@ VFN struct reference reference_at(vf n) {
   struct reference ref;
   ref.n = n;
   ref.round = vsub(vset1(VLOSS_ROUND), n);
-  ref.low = vmul(vsub(n, vset1(127.0f)), vset1(VLOSS_LN2_HI));
+  ref.low = vmul(vsub(n, vset1(125.4f)), vset1(VLOSS_LN2_HI));
   ref.limit = vmul(vadd(n, vset1(TOP_EXPONENT + RAISE_MARGIN)), vset1(VLOSS_LN2_HI));
   return ref;
 }
@@ -55,7 +56,7 @@ VFN vf power_of_two(vf n) { return vfloat(vishl(vbits(vadd(vmax(vset1(-127.0f), 
 VFN vd dpower_of_two(vd n) { return dshl52(dadd(dmax(dset1(-1023.0), n), dset1(VLOSS_D_ROUND))); }
 
 /* exp(x) / 2^N of `count` vectors (1 or 4): mantissa * 2^(n - N) with n = round(x log2e), the power of two by a shift
- * of the sum with ref->round. x is clamped to where that power is +0, and must not exceed N + 127; NaN passes. Steps of
+ * of the sum with ref->round. x is clamped to ref->low, and must not exceed N + 127; NaN passes. Steps of
  * INTERLEAVE vectors alternate, so that the chains of dependent operations overlap even where the CPU looks ahead less
  * than a term: as many as the ISA has registers for. */
 VFN void terms(vf *e, const vf *x, const int count, const struct reference *ref) {
@@ -78,6 +79,13 @@ VFN void terms(vf *e, const vf *x, const int count, const struct reference *ref)
     EACH e[j + i] = vfma(p[i], t[i], t[i]);
 #undef EACH
   }
+}
+/* The same, and +0 below the least. */
+VFN void terms_or_0(vf *e, const vf *x, const int count, const struct reference *ref) {
+  vf v[4];
+  UNROLL for (int j = 0; j < count; j++) v[j] = x[j];
+  terms(e, v, count, ref);
+  UNROLL for (int j = 0; j < count; j++) e[j] = vsel(vgt(ref->low, v[j]), vset1(0.0f), e[j]);
 }
 VFN vf term(vf x, const struct reference *ref) {
   vf e;
@@ -114,6 +122,7 @@ VFN void spread_sums_of(struct row_sums *sums, size_t row) {
   dstore(sums->sum, dset1(sums->sum[row]));
   vstore(sums->n, vset1(sums->n[row]));
   vstore(sums->shift, vset1(sums->shift[row]));
+  vstore(sums->max, vset1(sums->max[row]));
 }
 
 /* ---- One row, classes along the lanes --------------------------------------------------------------------------- */
@@ -151,7 +160,13 @@ VFN void row_block(struct row_state *s, const vf *v, float *stash, size_t c, siz
       const vf half = vmax(vset1(-127.0f), vmul(difference, vset1(0.5f))), n = vset1(0x1.8p23f);
       const vf whole = vsub(vadd(half, n), n), scale1 = power_of_two(whole),
                scale2 = power_of_two(vsub(difference, whole));
-      for (size_t i = 0; i < c; i += 16) vstore(stash + i, vmul(vmul(vload(stash + i), scale1), scale2));
+      /* What would be denormal is 0. */
+      const vf power = vmin(vset1(127.0f), vsub(vset1(-125.0f), difference));
+      const vf least = vfloat(vishl(vbits(vadd(power, vset1(VLOSS_ROUND))), 23));
+      for (size_t i = 0; i < c; i += 16) {
+        const vf e = vload(stash + i);
+        vstore(stash + i, vmul(vmul(vsel(vgt(least, e), vset1(0.0f), e), scale1), scale2));
+      }
     }
   }
   s->max = vmax(max, s->max);
@@ -186,7 +201,7 @@ static __attribute__((noinline)) double row_sum_below(const float *x, size_t cla
   for (size_t c = 0; c < classes; c += BLOCK) {
     vf v[4];
     for (size_t j = 0; j < 4; j++) v[j] = vsub(row_load(x, c + 16 * j, classes, skip), shifts);
-    terms(v, v, 4, &s.ref);
+    terms_or_0(v, v, 4, &s.ref);
     s.sum = dadd(s.sum, combine4_exactly(v));
   }
   *n = vfirst(s.ref.n);
@@ -433,8 +448,18 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
       for (size_t j = 0; j < used; j++) e[j] = vsub(tile_load_but(x, c0 + j, skip), shift);
     }
     size_t j = 0;
-    for (; j + 4 <= used; j += 4) terms(e + j, e + j, 4, &ref);
-    for (; j < used; j++) e[j] = term(e[j], &ref);
+    for (; j + 4 <= used; j += 4) {
+      if (known_max)
+        terms_or_0(e + j, e + j, 4, &ref);
+      else
+        terms(e + j, e + j, 4, &ref);
+    }
+    for (; j < used; j++) {
+      if (known_max)
+        terms_or_0(e + j, e + j, 1, &ref);
+      else
+        e[j] = term(e[j], &ref);
+    }
     for (j = 0; j < width && j < used; j++) {
       const vd combined =
           known_max || classes <= SHORT_ROW ? tile_combine_exactly(e, j, used) : tile_combine(e, j, used);
