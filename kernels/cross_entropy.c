@@ -400,7 +400,7 @@ static __attribute__((noinline)) void group_lse(const struct vloss_cross_entropy
   if (rows) {
     const vd n = dwiden(vload(sums->n)), d = dsub(dwiden(vload(s->target)), dwiden(vload(sums->shift)));
     const vd power = dnfma(n, dset1(VLOSS_D_LN2_LO), dnfma(n, dset1(VLOSS_D_LN2_HI), d));
-    dstore(targets, dexp(dmax(dset1(-700.0), dmin(dset1(600.0), power))));
+    dstore(targets, dexp(dmax(dset1(-600.0), dmin(dset1(600.0), power))));
     for (size_t i = 0; rows >> i; i++) {
       if (!(rows >> i & 1)) continue;
       if (vague >> i & 1) {

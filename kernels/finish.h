@@ -74,8 +74,10 @@ VFN struct finished finish(const struct row_sums *sums, vd left_out, int loss_on
   return f;
 }
 
+/* Where |v| is below a positive limit. */
+VFN dm dbelow(vd v, double limit) { return dgt(dset1(limit), dmax(v, dsub(dset1(0.0), v))); }
 /* dnarrow of what may be too small even for a denormal float: 0 of either sign, without an underflow. */
-VFN vf dnarrow_small(vd v) { return dnarrow(dsel(dgt(dset1(0x1p-300), dmul(v, v)), dmul(v, dset1(0.0)), v)); }
+VFN vf dnarrow_small(vd v) { return dnarrow(dsel(dbelow(v, 0x1p-150), dmul(v, dset1(0.0)), v)); }
 
 /* ---- log-sum-exp near 0 ------------------------------------------------------------------------------------------
  * The log of a sum has an error of half an ulp of 1, which is much for lse = max + log S near 0. There, below NEAR_0,
@@ -149,7 +151,7 @@ struct row_factors {
 #define FACTOR_EXPONENT 46
 
 /* v, but 0 where a float of it would be denormal. */
-VFN vd dflush(vd v) { return dsel(dgt(dset1(0x1p-252), dmul(v, v)), dset1(0.0), v); }
+VFN vd dflush(vd v) { return dsel(dbelow(v, 0x1p-126), dset1(0.0), v); }
 
 /* 2^n for whole n from -1022 to 1023. */
 VFN vd dpower(vd n) { return dshl52(dadd(n, dset1(VLOSS_D_ROUND))); }
