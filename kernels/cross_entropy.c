@@ -358,10 +358,10 @@ static void tile_gradient(const struct vloss_cross_entropy_job *job, struct grou
     s->x_tile = group_tile(&job->shape, &s->g, job->x, job->x_stride, s->x_copy);
     s->kept = 0;
   }
+  /* The label's own term may lie beyond the reach of exp: any other serves. */
+  const vf neutral = vfma(r.ref.n, vset1(VLOSS_LN2_HI), r.shift);
   size_t c = 0;
   if (!general && !s->kept) {
-    /* The label's own term may lie beyond the reach of exp: any other serves. */
-    const vf neutral = vfma(r.ref.n, vset1(VLOSS_LN2_HI), r.shift);
     for (; c + 4 <= classes; c += 4) {
       vf v[4];
       vm labels[4];
@@ -376,13 +376,13 @@ static void tile_gradient(const struct vloss_cross_entropy_job *job, struct grou
     }
   }
   for (; c < classes; c++) {
-    vf v = s->kept ? vload(s->x_copy + 16 * c) : tile_load(&s->x_tile, c);
+    const vm own = vieq(label, viset1((int32_t)c));
+    vf v = s->kept ? vload(s->x_copy + 16 * c) : vsel(own, neutral, tile_load(&s->x_tile, c));
     if (general)
       v = general_term(&r, v, vset1(w ? w[c] : 1.0f), s->t_tile.p ? tile_load(&s->t_tile, c) : vset1(0.0f));
     else
       v = scaled(s->kept ? v : term(vsub(v, r.shift), &r.ref), &r.factors);
-    v = vsel(vieq(label, viset1((int32_t)c)), at_target, v);
-    tile_store(&out, c, vsel(flat, flat_value, v));
+    tile_store(&out, c, vsel(flat, flat_value, vsel(own, at_target, v)));
   }
   group_scatter(&job->shape, &s->g, job->grad, job->grad_stride, s->x_copy);
 }
