@@ -19,22 +19,28 @@ VFN vd backward_add(vd sum, vf y, vf h, const enum softmax_kind kind) {
 /* What the terms of a row need of its sum. */
 struct backward_row {
   vf sum, limit; /* from `limit` on, a y makes no denormal product */
-  int careful;   /* some y is below */
+  int careful;   /* some y is below, or the sum may leave a small h - sum */
 };
 VFN struct backward_row backward_row(vf sum, vf least, const enum softmax_kind kind) {
   const vf exponent = vitof(viand(visra(vbits(sum), 23), viset1(255)));
   const vf limit = vfma(vsub(vset1(1.0f), exponent), vset1(VLOSS_LN2_HI), vset1(0.01f));
-  struct backward_row row = {sum, kind == SOFTMAX ? vset1(0x1p-63f) : limit, 0};
+  struct backward_row row = {sum, kind == SOFTMAX ? vset1(0x1p-62f) : limit, 0};
   row.careful = vany(vgt(row.limit, least));
+  if (kind == SOFTMAX) { /* h - sum is 0 or at least an ulp of the sum; where that is 0, it is h */
+    const vf size = vabs(sum);
+    row.careful |= vany(vgt(vsel(vgt(size, vset1(0.0f)), vset1(0x1p-39f), vset1(0.0f)), size));
+  }
   return row;
 }
-/* y d, where products of small y are flushed at 2^64 times their size. */
+/* y d, where products of a small factor are flushed at 2^64 times their size. */
 VFN vf careful_product(vf y, vf d) {
-  const vf zero = vset1(0.0f);
-  const vm small = vgt(vset1(0x1p-63f), vabs(y)), nothing = vmand(small, vgt(vset1(0x1p-63f), vabs(d)));
-  const vf v = vmul(vmul(vsel(small, y, zero), vset1(0x1p64f)), vsel(nothing, zero, d));
+  const vf zero = vset1(0.0f), limit = vset1(0x1p-63f);
+  const vm small_y = vgt(limit, vabs(y)), small_d = vgt(limit, vabs(d));
+  const vm small = vmor(small_y, small_d), nothing = vmand(small_y, small_d);
+  const vf less = vsel(nothing, zero, vsel(small_y, y, vsel(small_d, d, zero))), other = vsel(small_y, d, y);
+  const vf v = vmul(vmul(less, vset1(0x1p64f)), other);
   const vf scaled = vmul(vsel(vgt(vset1(0x1p-62f), vabs(v)), zero, v), vset1(0x1p-64f));
-  return vsel(small, scaled, vflush(vmul(vsel(small, zero, y), d)));
+  return vsel(small, scaled, vmul(vsel(small, zero, y), d));
 }
 /* The same for exp(y) sum; but beside small h it counts. */
 VFN struct vexp_halves without_small(struct vexp_halves e, vf h, vf sum) {

@@ -76,10 +76,13 @@ static float any_element(struct random *r, enum domain domain, enum ordinary kin
   }
 }
 
-/* A row of logits. */
+/* A row of logits. Large ones end at 2^16: from there on kernels begin with a pass whose terms nobody uses. */
 static void any_logits(struct random *r, enum ordinary kind, size_t n, float *x) {
   static const float masks[] = {-INFINITY, -1e4f, -1e9f, -3.4028235e38f};
-  for (size_t c = 0; c < n; c++) x[c] = kind == LEADING ? any_bell(r) * 0.25f : any_real(r, kind);
+  for (size_t c = 0; c < n; c++)
+    x[c] = kind == LEADING         ? any_bell(r) * 0.25f
+           : kind == LARGE_NUMBERS ? either(r, power(r, 13, 15))
+                                   : any_real(r, kind);
   const size_t leader = random_below(r, n), one = random_below(r, n);
   const float ahead = uniform(r, 20, 110), mask = masks[random_below(r, 4)];
   if (kind == LEADING) x[leader] = ahead;
