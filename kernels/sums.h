@@ -53,7 +53,10 @@ VFN struct reference reference_for(vf max) {
 
 /* 2^n for whole n <= 0; +0 below the normal range. */
 VFN vf power_of_two(vf n) { return vfloat(vishl(vbits(vadd(vmax(vset1(-127.0f), n), vset1(VLOSS_ROUND))), 23)); }
-VFN vd dpower_of_two(vd n) { return dshl52(dadd(dmax(dset1(-1023.0), n), dset1(VLOSS_D_ROUND))); }
+/* What a sum in double is multiplied by when N is raised: from 2^-800 down 0, as a denormal one would be nothing, too. */
+VFN vd dpower_of_two(vd n) {
+  return dshl52(dadd(dsel(dgt(dset1(-800.0), n), dset1(-1023.0), n), dset1(VLOSS_D_ROUND)));
+}
 
 /* exp(x) / 2^N of `count` vectors (1 or 4): mantissa * 2^(n - N) with n = round(x log2e), the power of two by a shift
  * of the sum with ref->round. x is clamped to ref->low, and must not exceed N + 127; NaN passes. Steps of
