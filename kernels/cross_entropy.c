@@ -9,6 +9,7 @@
 
 #include "finish.h"
 #include "kernels.h"
+#include "lse.h"
 #include "row_softmax.h"
 #include "slab.h"
 
@@ -387,34 +388,6 @@ static void tile_gradient(const struct vloss_cross_entropy_job *job, struct grou
   group_scatter(&job->shape, &s->g, job->grad, job->grad_stride, s->x_copy);
 }
 
-/* finish gives lse as target + loss, which is right where the target is the maximum; else it is to be the maximum and
- * what the other classes, the target among them, add. */
-static __attribute__((noinline)) void group_lse(const struct vloss_cross_entropy_job *job, const struct group_state *s,
-                                                vd *lse) {
-  const struct row_sums *sums = &s->sums;
-  const size_t step = job->shape.inner, classes = job->shape.classes;
-  ALIGNED double others[16], targets[16];
-  uint32_t vague, rows = without_max(sums, *lse, s->g.n, others, &vague);
-  for (size_t i = 0; rows >> i; i++)
-    if (s->l.ignored[i] != 0 || !(sums->max[i] > s->target[i])) rows &= ~(1u << i);
-  if (rows) {
-    const vd n = dwiden(vload(sums->n)), d = dsub(dwiden(vload(s->target)), dwiden(vload(sums->shift)));
-    const vd power = dnfma(n, dset1(VLOSS_D_LN2_LO), dnfma(n, dset1(VLOSS_D_LN2_HI), d));
-    dstore(targets, dexp(dmax(dset1(-600.0), dmin(dset1(600.0), power))));
-    for (size_t i = 0; rows >> i; i++) {
-      if (!(rows >> i & 1)) continue;
-      if (vague >> i & 1) {
-        const float *x = job->x + row_offset(&job->shape, job->x_stride, s->g.first + i);
-        const size_t best = row_find(x, step, classes, sums->max[i], 0);
-        others[i] = sum_without(x, step, classes, best, (size_t)(ptrdiff_t)s->l.label[i], sums->shift[i], sums->n[i]);
-      }
-      others[i] += s->target[i] > -INF ? targets[i] : 0;
-    }
-    lse_near_0(sums, others, rows, lse);
-  }
-  *lse = dmax(dwiden(vload(s->target)), dmax(dwiden(vload(sums->max)), *lse));
-}
-
 static void finish_group(struct vloss_cross_entropy_job *job, struct group_state *s, enum writing writing,
                          double *pending) {
   const struct group *g = &s->g;
@@ -452,7 +425,8 @@ static void finish_group(struct vloss_cross_entropy_job *job, struct group_state
     for (size_t i = 0; i < g->n; i++) add_loss(job, pending, g->first + i, rows, losses[i]);
   if (job->loss) vstore_tail(job->loss + g->first, canonical(dnarrow_small(loss)), g->n);
   if (job->lse) {
-    if (!spread) group_lse(job, s, &row.lse);
+    const vf left_out = vload(spread ? s->left_out : s->target);
+    row.lse = group_lse(&job->shape, g, job->x, job->x_stride, &s->sums, left_out, row.lse);
     vstore_tail(job->lse + g->first, canonical(dnarrow_small(dsel(ignored, zero, row.lse))), g->n);
   }
   if (job->predicted)

@@ -79,59 +79,6 @@ VFN dm dbelow(vd v, double limit) { return dgt(dset1(limit), dmax(v, dsub(dset1(
 /* dnarrow of what may be too small even for a denormal float: 0 of either sign, without an underflow. */
 VFN vf dnarrow_small(vd v) { return dnarrow(dsel(dbelow(v, 0x1p-150), dmul(v, dset1(0.0)), v)); }
 
-/* ---- log-sum-exp near 0 ------------------------------------------------------------------------------------------
- * The log of a sum has an error of half an ulp of 1, which is much for lse = max + log S near 0. There, below NEAR_0,
- * log S is log1p of the sum without its greatest term. That term is a float, and what outweighs a sum was added in
- * double, so it can be subtracted again, unless the others are too small to be seen beside it. */
-#define NEAR_0 2.0f
-
-/* Sum over c of exp(x_c - shift) / 2^n without classes a and b: at p[c * step]. */
-static __attribute__((noinline)) double sum_without(const float *p, size_t step, size_t classes, size_t a, size_t b,
-                                                    float shift, float n) {
-  const struct reference ref = reference_at(vset1(n));
-  vd sum = dset1(0.0);
-  for (size_t c = 0; c < classes; c += 16) {
-    ALIGNED float x[16];
-    for (size_t i = 0; i < 16; i++) x[i] = c + i < classes && c + i != a && c + i != b ? p[(c + i) * step] : -INF;
-    vf e = vsub(vload(x), vset1(shift));
-    terms_or_0(&e, &e, 1, &ref);
-    sum = dadd(sum, dwiden(e));
-  }
-  return dsum(sum);
-}
-
-/* The rows whose lse is near 0, a bit each, and their sums without the term of their maximum; of those in *vague that
- * sum is lost. */
-VFN uint32_t without_max(const struct row_sums *sums, vd lse, size_t n, double *others, uint32_t *vague) {
-  const vf max = vload(sums->max), zero = vset1(0.0f), one = vset1(1.0f);
-  const vm near = vgt(vset1(NEAR_0), vmax(vabs(max), vabs(dnarrow(lse))));
-  *vague = 0;
-  if (!vany(near)) return 0;
-  const struct reference ref = reference_at(vload(sums->n));
-  const vd sum = dload(sums->sum), rest = dsub(sum, dwiden(term(vsub(max, vload(sums->shift)), &ref)));
-  ALIGNED float is_near[16], is_vague[16];
-  dstore(others, rest);
-  vstore(is_near, vsel(near, one, zero));
-  vstore(is_vague, dnarrow(dsel(dgt(dmul(sum, dset1(0x1p-20)), rest), dset1(1.0), dset1(0.0))));
-  uint32_t rows = 0;
-  for (size_t i = 0; i < n; i++) {
-    rows |= is_near[i] != 0 ? 1u << i : 0;
-    *vague |= is_near[i] != 0 && is_vague[i] != 0 ? 1u << i : 0;
-  }
-  return rows;
-}
-/* max + log1p(others / the term of max) in those rows, and no lse below its maximum. */
-static __attribute__((noinline)) void lse_near_0(const struct row_sums *sums, const double *others, uint32_t rows,
-                                                 vd *lse) {
-  struct row_sums s = *sums;
-  ALIGNED float near[16];
-  for (size_t i = 0; i < 16; i++) near[i] = rows >> i & 1 ? 1.0f : 0.0f;
-  dstore(s.sum, dload(others));
-  const vd max = dwiden(vload(sums->max)), zero = dset1(0.0);
-  const vd exact = dadd(max, finish(&s, max, 1).loss);
-  *lse = dsel(dgt(dwiden(vload(near)), zero), exact, *lse);
-}
-
 /* What a row's terms e_c = exp(x_c) / 2^N are multiplied by to make its gradient: F = upstream / sum, in two floats
  * (one rounding less: the difference between 4 ulp and 3).
  *

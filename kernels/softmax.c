@@ -1,5 +1,6 @@
 /* Softmax, log-softmax and log-sum-exp of 16 rows at a time, and the backward forms of the first two. */
 #include "kernels.h"
+#include "lse.h"
 #include "row_softmax.h"
 
 enum softmax_kind { SOFTMAX, LOG_SOFTMAX, LOG_SUM_EXP };
@@ -120,21 +121,6 @@ VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g,
   return dsel(dgt(dwiden(vsel(dominated, vset1(1.0f), vset1(0.0f))), dset1(0.0)), small, log_sum);
 }
 
-VFN void group_lse(const struct vloss_softmax_job *job, const struct group *g, const struct row_sums *sums, vd *lse) {
-  ALIGNED double others[16];
-  uint32_t vague;
-  const uint32_t rows = without_max(sums, *lse, g->n, others, &vague);
-  for (size_t i = 0; vague >> i; i++)
-    if (vague >> i & 1) {
-      const float *x = job->x + row_offset(&job->shape, job->x_stride, g->first + i);
-      const size_t step = job->shape.inner, classes = job->shape.classes;
-      const size_t best = row_find(x, step, classes, sums->max[i], 0);
-      others[i] = sum_without(x, step, classes, best, best, sums->shift[i], sums->n[i]);
-    }
-  if (rows) lse_near_0(sums, others, rows, lse);
-  *lse = dmax(dwiden(vload(sums->max)), *lse);
-}
-
 VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
   static const int32_t none[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
   ALIGNED float copy[GATHER_CLASSES * 16];
@@ -149,7 +135,7 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
     group_sums(job, &g, &tile, none, kind == SOFTMAX && writing == KEPT, &sums);
     struct finished row = finish(&sums, dset1(-(double)INF), 0);
     if (kind == LOG_SUM_EXP) {
-      group_lse(job, &g, &sums, &row.lse);
+      row.lse = group_lse(&job->shape, &g, job->x, job->x_stride, &sums, vset1(-INF), row.lse);
       vstore_tail(job->out + g.first, canonical(dnarrow_small(row.lse)), g.n);
       continue;
     }

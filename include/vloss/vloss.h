@@ -263,8 +263,9 @@ static inline vloss_status vloss_nll(const vloss_cross_entropy_args *args) {
  * gives -inf and a row with +inf gives +inf, as torch.logsumexp does. A masked class (-inf) has softmax 0 and
  * log-softmax -inf, and exp(-inf) is 0 in log_softmax_backward. No rows: nothing is written, VLOSS_OK.
  *   Accuracy (f32): softmax and log_softmax within 4 and 2 ulp; log_sum_exp, and lse of vloss_cross_entropy, within 2
- * ulp and never below the maximum m; where m < 0 and log S cancel, 2 ulp of min(-m, 1). One class gives x itself.
- * Backward within 4 ulp of the sum of the absolute terms.
+ * ulp and never below the maximum; where a result below 2^-28 is what a negative maximum and log S leave of each other
+ * (log-probabilities have lse 0), within 2^-50. One class gives x itself. Backward within 4 ulp of the sum of the
+ * absolute terms.
  */
 typedef struct vloss_softmax_args {
   size_t rows; /* as in vloss_cross_entropy_args */

@@ -44,10 +44,10 @@ static struct log_sum log_sum_of(struct row x) {
   return s;
 }
 
-/* Where the maximum is negative, log S cancels it: the error is that of the smaller of the maximum and 1. */
+/* Where the maximum is negative, log S cancels it, and what is left has an error of 2^-50. */
 static struct expectation lse_of(struct log_sum s) {
   const real lse = s.undefined ? s.max : s.max + s.log;
-  return (struct expectation){lse, s.max < 0 ? fmax(fabs(lse), fmin(-s.max, (real)1)) : fabs(lse)};
+  return (struct expectation){lse, s.max < 0 ? fmax(fabs(lse), (real)0x1p-28) : fabs(lse)};
 }
 static real softmax_of(struct log_sum s, real x) { return exp(x - s.max) / (1 + s.rest); }
 
