@@ -35,6 +35,7 @@ struct formula_row {
   const real *class_weights; /* null: 1 */
   const double *parameters;
   real *grad, *grad_target, *grad_other, *grad_scale, *grad_target_scale, *grad_other_scale;
+  real *apart; /* of two distances whose lesser counts, the difference; null in the plain loop */
 };
 
 /* The Keras fuzz factor and 1 - eps as float arithmetic has them. */

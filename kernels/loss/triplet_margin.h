@@ -199,6 +199,7 @@ FORMULA void triplet_margin_formula(const struct formula_row *r, struct formula_
   const real excess = ap - least + margin, bad = excess == excess ? 0 : excess, on = excess < 0 ? 0 : 1;
   const real share = !swap || aq < pq ? on : aq == pq ? on / 2 : 0, rest = on - share;
   *loss = (struct formula_value){excess < 0 ? 0 : excess, ap + least + margin};
+  if (r->apart && swap) *r->apart = fabs(aq - pq);
   for (int absolute = 0; absolute < 2; absolute++) {
     real *const to_a = absolute ? r->grad_scale : r->grad, *const to_p =
                                                                absolute ? r->grad_target_scale : r->grad_target;

@@ -477,26 +477,19 @@ static bool row_nan(const real *x, size_t n) {
   return false;
 }
 
-/* Whether the gradient of a row jumps when something moves by less than what double arithmetic can tell apart: the
- * margin (by a float, as that is what formulas make of it), or the prediction where distances are compared (swap).
- * Leaves the gradients of the row as it stands in the room. */
+/* Whether the gradient of a row jumps when the margin moves by a float, as that is what formulas make of it, or by less
+ * than what double arithmetic can tell apart. Leaves the gradients of the row as it stands in the room. */
 static bool at_kink(const struct reference *f, struct formula_row r, struct formula_value loss, real *room) {
   const size_t n = r.n, margin = parameter_index(f->info, "margin");
-  const bool swap = parameter_is(f->info, f->job->option, "swap", 1);
   if (margin == f->info->parameter_count) return false;
-  real *given = allocate(7 * n, sizeof *given), *moved = given + 6 * n, largest = 0, jump = 0, size = 0;
+  real *given = allocate(6 * n, sizeof *given), largest = 0, jump = 0;
   memcpy(given, room + 4 * n, 6 * n * sizeof *given);
-  for (size_t c = 0; c < n; c++) size = fmax(size, fabs(r.p[c]));
   const double step = fmax(fabs(f->parameters[margin]) * 0x1p-23, (double)loss.scale * 0x1p-40);
-  const real shift = (size + loss.scale) * (real)0x1p-40;
   double parameters[4];
   memcpy(parameters, f->parameters, sizeof parameters);
   r.parameters = parameters;
-  for (int way = 0; way < (swap ? 4 : 2); way++) {
-    const int side = way % 2 ? 1 : -1;
-    parameters[margin] = f->parameters[margin] + (way < 2 ? side * step : 0);
-    for (size_t c = 0; c < n; c++) moved[c] = room[c] + (way < 2 ? 0 : side * shift);
-    r.p = moved;
+  for (int side = -1; side <= 1; side += 2) {
+    parameters[margin] = f->parameters[margin] + side * step;
     memset(room + 4 * n, 0, 6 * n * sizeof *room);
     formula_of(f->info->kind).row(&r, &loss);
     for (size_t c = 0; c < 3 * n; c++) {
@@ -542,8 +535,11 @@ static void expect_row(struct reference *f, size_t row, real *room, int64_t *lis
     r.labels = list;
   }
   struct formula_value loss = {(real)NAN, 0};
+  real apart = (real)INFINITY;
+  r.apart = &apart;
   if (!bad) formula_of(f->info->kind).row(&r, &loss);
-  const bool kink = !bad && at_kink(f, r, loss, room); /* any finite gradient will do */
+  const bool tie = apart < loss.scale * (real)0x1p-40, kink = !bad && (tie || at_kink(f, r, loss, room));
+  /* At a kink any finite gradient will do. */
   for (size_t c = 0; kink && c < 3 * n; c++) room[7 * n + c] = (real)INFINITY;
   const struct expectation e = scaled(w, 1, loss);
   add(&f->row_sum, e);
