@@ -20,12 +20,22 @@ VFN void join_few(float *restrict p, size_t step, const float *restrict from, si
 #define ALL_OF_FEW(rows)                                                                                         \
   static __attribute__((noinline)) void split_##rows(float *restrict to, size_t pitch, const float *restrict p,  \
                                                      size_t n) {                                                 \
-    split_few(to, pitch, p, rows, rows, 0, n);                                                                   \
+    split_few(to, pitch, p, rows, rows, split_eights_##rows(to, pitch, p, n), n);                                \
   }                                                                                                              \
   static __attribute__((noinline)) void join_##rows(float *restrict p, const float *restrict from, size_t pitch, \
                                                     size_t n) {                                                  \
-    join_few(p, rows, from, pitch, rows, 0, n);                                                                  \
+    join_few(p, rows, from, pitch, rows, join_eights_##rows(p, from, pitch, n), n);                              \
   }
+#ifdef VLOSS_ISA_IS_AVX2
+#include "columns_avx2.h"
+#else
+#define split_eights_2(to, pitch, p, n) 0
+#define split_eights_3 split_eights_2
+#define split_eights_4 split_eights_2
+#define join_eights_2(p, from, pitch, n) 0
+#define join_eights_3 join_eights_2
+#define join_eights_4 join_eights_2
+#endif
 ALL_OF_FEW(2)
 ALL_OF_FEW(3)
 ALL_OF_FEW(4)

@@ -49,9 +49,6 @@ VFN struct difference exact_difference(double a, double b) {
 
 /* ---- The three sums of products of two vectors: of a with itself, of b with itself, of a with b ------------------ */
 
-struct products {
-  double aa, bb, ab;
-};
 /* True at the end of the row; then value[0 .. 2] have the sums. */
 static __attribute__((noinline, unused)) int products_in_double(struct row r, struct row_state *s, const float *a,
                                                                 const float *b) {
@@ -78,15 +75,23 @@ VFN void ask_ahead(const float *p) { __builtin_prefetch((const void *)((uintptr_
 struct product_pairs {
   vf aa, bb, ab;
 };
+VFN struct product_pairs pairs_of(vf x0, vf x1, vf y0, vf y1) {
+  const vf begin = vset1(PAIR_BEGIN);
+  return (struct product_pairs){vfma(x1, x1, vfma(x0, x0, begin)), vfma(y1, y1, vfma(y0, y0, begin)),
+                                vfma(x1, y1, vfma(x0, y0, begin))};
+}
 VFN struct product_pairs product_pairs(const struct row *r, const float *a, const float *b, size_t c) {
   if (r->from_memory) {
     ask_ahead(a + c), ask_ahead(a + c + 16);
     if (!r->grad) ask_ahead(b + c), ask_ahead(b + c + 16);
   }
-  const vf begin = vset1(PAIR_BEGIN);
-  const vf x0 = vload(a + c), x1 = vload(a + c + 16), y0 = vload(b + c), y1 = vload(b + c + 16);
-  return (struct product_pairs){vfma(x1, x1, vfma(x0, x0, begin)), vfma(y1, y1, vfma(y0, y0, begin)),
-                                vfma(x1, y1, vfma(x0, y0, begin))};
+  return pairs_of(vload(a + c), vload(a + c + 16), vload(b + c), vload(b + c + 16));
+}
+
+VFN int products_again(const struct row *r, const struct row_state *s) {
+  const double aa = s->value[0], bb = s->value[1], size = s->value[2] < 0 ? -s->value[2] : s->value[2];
+  return r->n >= 32 && !(aa < 0x1p128 && bb < 0x1p128 && size < (double)INF && aa >= LEAST_SUM && bb >= LEAST_SUM &&
+                         size >= LEAST_SUM);
 }
 
 /* As products_in_double, in runs of four vectors in float: at the speed of memory. By pairs, because adding equal sums
@@ -121,11 +126,8 @@ VFN int products_in_float(const struct row *r, struct row_state *s, const float 
     bb = dfma(y, y, bb);
     ab = dfma(x, y, ab);
   }
-  const struct products p = {dsum(aa), dsum(bb), dsum(ab)};
-  const double size = p.ab < 0 ? -p.ab : p.ab;
-  s->value[0] = p.aa, s->value[1] = p.bb, s->value[2] = p.ab;
-  *again = r->n >= 32 && !(p.aa < 0x1p128 && p.bb < 0x1p128 && size < (double)INF && p.aa >= LEAST_SUM &&
-                           p.bb >= LEAST_SUM && size >= LEAST_SUM);
+  s->value[0] = dsum(aa), s->value[1] = dsum(bb), s->value[2] = dsum(ab);
+  *again = products_again(r, s);
   return 1;
 }
 

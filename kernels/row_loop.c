@@ -120,8 +120,9 @@ struct group {
   struct row row[16];
   struct row_state state[16];
   float weight[16];
-  _Alignas(64) float buffer[BUFFER_FLOATS];
+  _Alignas(64) float buffer[BUFFER_FLOATS]; /* or BESIDE_SCRATCH doubles */
 };
+_Static_assert(BESIDE_SCRATCH * sizeof(double) <= BUFFER_FLOATS * sizeof(float), "room for sums");
 enum { P, T, OTHER, WEIGHTS, OPERANDS };
 
 /* Where the columns at hand begin in the caller's array. */
@@ -189,6 +190,28 @@ static void pass_of_group(const struct vloss_loss_job *job, const struct row_los
   }
 }
 
+/* The passes that the loss makes of rows as they lie. */
+static void beside(const struct vloss_loss_job *job, const struct row_loss *loss, struct group *g) {
+  struct beside b = beside_of(g->rows, job->columns, job->inner, g->first);
+  b.row = g->row, b.state = g->state, b.scratch = (double *)(void *)g->buffer;
+  b.p = job->prediction.p + at_hand(job, g, job->prediction.row_stride);
+  if (is_matrix(&job->target)) b.t = job->target.p + at_hand(job, g, job->target.row_stride);
+  if (is_matrix(&job->other)) b.other = job->other.p + at_hand(job, g, job->other.row_stride);
+  if (job->grad.p) b.grad = job->grad.p + at_hand(job, g, job->grad.row_stride);
+  if (job->grad_target.p) b.grad_target = job->grad_target.p + at_hand(job, g, job->grad_target.row_stride);
+  if (job->grad_other.p) b.grad_other = job->grad_other.p + at_hand(job, g, job->grad_other.row_stride);
+  loss->beside(&b);
+}
+/* Few rows are copied in less time, if once is enough. */
+static int worth_beside(const struct vloss_loss_job *job, const struct group *g) {
+  return g->rows == job->inner ? g->rows > 4 || job->columns > g->width : g->rows > 2;
+}
+static size_t rows_open(const struct group *g) {
+  size_t open = 0;
+  for (size_t i = 0; i < g->rows; i++) open += g->state[i].pass != ROW_DONE;
+  return open;
+}
+
 static __attribute__((noinline)) void groups_of_rows(struct vloss_loss_job *job, const struct row_loss *loss) {
   struct group g;
   const int operands = 1 + is_matrix(&job->target) + is_matrix(&job->other) + is_matrix(&job->weights);
@@ -201,11 +224,8 @@ static __attribute__((noinline)) void groups_of_rows(struct vloss_loss_job *job,
         g.row[i].grad = job->grad.p, g.row[i].grad_target = job->grad_target.p, g.row[i].grad_other = job->grad_other.p;
         g.weight[i] = begin_row(job, g.o, g.first + i, &g.row[i], &g.state[i]);
       }
-      for (size_t open = 1; open;) {
-        pass_of_group(job, loss, &g);
-        open = 0;
-        for (size_t i = 0; i < g.rows; i++) open += g.state[i].pass != ROW_DONE;
-      }
+      if (loss->beside && worth_beside(job, &g)) beside(job, loss, &g);
+      while (rows_open(&g)) pass_of_group(job, loss, &g);
       for (size_t i = 0; i < g.rows; i++) end_row(job, g.o * job->inner + g.first + i, g.weight[i], &g.state[i]);
     }
 }

@@ -2,22 +2,24 @@
 #ifndef VLOSS_KERNELS_ROW_LOSS_H
 #define VLOSS_KERNELS_ROW_LOSS_H
 
+#include "beside.h"
 #include "kernels.h"
-#include "row.h"
 
 struct row_loss {
   void (*pass)(const struct row *r, struct row_state *s);
-  int whole; /* takes whole rows only */
+  void (*beside)(const struct beside *b); /* the first passes of rows that lie side by side; null: as others do */
+  int whole;                              /* takes whole rows only */
 };
 
 /* The loss gets a row of its own: what has no address outside of it lives in registers. */
-#define ROW_LOSS_(name, whole)                                        \
+#define ROW_LOSS_(name, beside, whole)                                \
   static void name##_pass(const struct row *r, struct row_state *s) { \
     const struct row row = *r;                                        \
     name(&row, s);                                                    \
   }                                                                   \
-  const struct row_loss KERNEL(name) = {name##_pass, whole};
-#define ROW_LOSS(name) ROW_LOSS_(name, 0)
-#define WHOLE_ROW_LOSS(name) ROW_LOSS_(name, 1)
+  const struct row_loss KERNEL(name) = {name##_pass, beside, whole};
+#define ROW_LOSS(name) ROW_LOSS_(name, NULL, 0)
+#define ROW_LOSS_BESIDE(name) ROW_LOSS_(name, name##_beside, 0)
+#define WHOLE_ROW_LOSS(name) ROW_LOSS_(name, NULL, 1)
 
 #endif

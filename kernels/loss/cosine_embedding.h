@@ -2,10 +2,13 @@
  * 1e-12. Target 1: 1 - c; -1: max(0, c - margin), at the kink with its gradient; other targets: 0. dc/da = (b / sqrt(B)
  * - c a / sqrt(A)) / sqrt(A), and the other way round. */
 #ifdef VLOSS_KERNELS_LOSS_H
-#include "../reduce.h"
+#include "../cosines_beside.h"
 
 /* Below this, 1 - c is found from the difference of the vectors: sums in float have lost its digits. */
 #define NEARLY_PARALLEL 0x1p-10
+
+/* The passes. */
+enum { COSINE_IN_FLOAT, COSINE_IN_DOUBLE, COSINE_PARTED, COSINE_GRADIENT };
 
 VFN double cosine_of(const struct row_state *s) {
   return s->value[2] / sqrt((s->value[0] + 1e-12) * (s->value[1] + 1e-12));
@@ -14,14 +17,14 @@ VFN double cosine_of(const struct row_state *s) {
 VFN void cosine_embedding_decide(const struct row *r, struct row_state *s, double cosine, double parted) {
   const int sign = r->target == 1 ? -1 : r->target == -1 && cosine >= r->parameters[0];
   s->loss = sign < 0 ? parted : cosine - r->parameters[0];
-  s->pass = r->grad || r->grad_other ? 3 : ROW_DONE;
+  s->pass = r->grad || r->grad_other ? COSINE_GRADIENT : ROW_DONE;
   if (cosine != cosine || r->target != r->target)
     nan_row(r, s);
   else if (sign == 0)
     filled_row(r, s, 0, 0);
   else if (r->factor == 0)
     filled_row(r, s, s->loss, 0);
-  else if (s->pass == 3) {
+  else if (s->pass == COSINE_GRADIENT) {
     const double aa = s->value[0] + 1e-12, bb = s->value[1] + 1e-12;
     s->slope[0] = cosine_slope(s->value[2], aa, bb, 1, sign * r->factor);
     s->slope[1] = cosine_slope(s->value[2], bb, aa, 1, sign * r->factor);
@@ -60,28 +63,32 @@ static __attribute__((noinline)) void cosine_embedding_write_in_double(struct ro
   }
 }
 
+/* The end of the sums in float. */
+VFN void cosine_embedding_summed(const struct row *r, struct row_state *s, int again) {
+  const double cosine = cosine_of(s), margin = r->parameters[0];
+  /* At the kink, sums in float could be on the wrong side. */
+  again |= (r->target == -1 && cosine < margin + 0x1p-20 && cosine > margin - 0x1p-20) ||
+           (r->target == 1 && cosine > 1 - NEARLY_PARALLEL);
+  s->pass = COSINE_IN_DOUBLE;
+  if (!again) cosine_embedding_decide(r, s, cosine, 1 - cosine);
+}
+
 VFN void cosine_embedding(const struct row *r, struct row_state *s) {
-  enum { IN_FLOAT, IN_DOUBLE, PARTED, GRADIENT };
-  if (s->pass == IN_FLOAT) {
+  if (s->pass == COSINE_IN_FLOAT) {
     int again;
     if (!products_in_float(r, s, r->p, r->other, &again)) return;
-    const double cosine = cosine_of(s), margin = r->parameters[0];
-    /* At the kink, sums in float could be on the wrong side. */
-    again |= (r->target == -1 && cosine < margin + 0x1p-20 && cosine > margin - 0x1p-20) ||
-             (r->target == 1 && cosine > 1 - NEARLY_PARALLEL);
-    s->pass = IN_DOUBLE;
-    if (!again) cosine_embedding_decide(r, s, cosine, 1 - cosine);
+    cosine_embedding_summed(r, s, again);
     if (r->from) return;
   }
-  if (s->pass == IN_DOUBLE) {
+  if (s->pass == COSINE_IN_DOUBLE) {
     if (!products_in_double(*r, s, r->p, r->other)) return;
     const double cosine = cosine_of(s);
-    s->pass = PARTED;
+    s->pass = COSINE_PARTED;
     if (!(r->target == 1 && cosine > 1 - NEARLY_PARALLEL)) cosine_embedding_decide(r, s, cosine, 1 - cosine);
     if (r->from) return;
   }
-  if (s->pass == PARTED && (!parted_sum(*r, s) || r->from)) return;
-  if (s->pass != GRADIENT) return;
+  if (s->pass == COSINE_PARTED && (!parted_sum(*r, s) || r->from)) return;
+  if (s->pass != COSINE_GRADIENT) return;
   const struct cosine_slope slope_a = s->slope[0], slope_b = s->slope[1];
   const int in_float = slope_a.in_float && slope_b.in_float;
   size_t c = in_float ? r->from : r->to;
@@ -89,6 +96,13 @@ VFN void cosine_embedding(const struct row *r, struct row_state *s) {
   for (; c + 16 <= r->to; c += 16) cosine_embedding_write(r, c, 16, slope_a, slope_b);
   if (c < r->to) cosine_embedding_write(r, c, r->to - c, slope_a, slope_b);
   wrote(r, s);
+}
+
+static void cosine_embedding_beside(const struct beside *b) {
+  products_beside(b, b->p, b->other);
+  for (size_t i = 0; i < b->rows; i++)
+    cosine_embedding_summed(&b->row[i], &b->state[i], products_again(&b->row[i], &b->state[i]));
+  if (cosines_in_float(b, COSINE_GRADIENT, 2)) cosine_gradients_beside(b, b->p, b->other);
 }
 #endif
 

@@ -1,7 +1,7 @@
 /* Keras' cosine similarity: -c, c = sum_c t_c p_c / sqrt(max(sum t^2, 1e-12) max(sum p^2, 1e-12)). Gradient
  * (c p / |p| - t / |t|) / |p| with these norms, without the first term where the norm of p is the floor's. */
 #ifdef VLOSS_KERNELS_LOSS_H
-#include "../reduce.h"
+#include "../cosines_beside.h"
 
 VFN void cosine_similarity_decide(const struct row *r, struct row_state *s) {
   const double pp = s->value[0] < 1e-12 ? 1e-12 : s->value[0], tt = s->value[1] < 1e-12 ? 1e-12 : s->value[1];
@@ -26,12 +26,17 @@ static __attribute__((noinline)) void cosine_similarity_write_in_double(struct r
   put(&r, r.grad, c, m, cosine_gradient_in_double(get(r.p, c, m, 0), get(r.t, c, m, 0), -slope.across, -slope.along));
 }
 
+/* The end of the sums in float. */
+VFN void cosine_similarity_summed(const struct row *r, struct row_state *s, int again) {
+  s->pass = 1;
+  if (!again) cosine_similarity_decide(r, s);
+}
+
 VFN void cosine_similarity(const struct row *r, struct row_state *s) {
   if (s->pass == 0) {
     int again;
     if (!products_in_float(r, s, r->p, r->t, &again)) return;
-    s->pass = 1;
-    if (!again) cosine_similarity_decide(r, s);
+    cosine_similarity_summed(r, s, again);
     if (r->from) return;
   }
   if (s->pass == 1) {
@@ -46,6 +51,13 @@ VFN void cosine_similarity(const struct row *r, struct row_state *s) {
   for (; c + 16 <= r->to; c += 16) cosine_similarity_write(r, c, 16, slope);
   if (c < r->to) cosine_similarity_write(r, c, r->to - c, slope);
   wrote(r, s);
+}
+
+static void cosine_similarity_beside(const struct beside *b) {
+  products_beside(b, b->p, b->t);
+  for (size_t i = 0; i < b->rows; i++)
+    cosine_similarity_summed(&b->row[i], &b->state[i], products_again(&b->row[i], &b->state[i]));
+  if (cosines_in_float(b, 2, 1)) cosine_gradients_beside(b, b->p, b->t);
 }
 #endif
 

@@ -1,0 +1,85 @@
+/* Rows that lie side by side, as they do where the class axis is not the last: up to 16 of them, taken as their memory
+ * comes. The lanes of a vector are neighbours in memory, whatever rows and columns they are of, and so are those of
+ * the sums: each row has 16 lanes as in reduce.h, lane j of row i is number j * width + i. So nothing is copied. */
+#ifndef VLOSS_KERNELS_BESIDE_H
+#define VLOSS_KERNELS_BESIDE_H
+
+#include <string.h>
+
+#include "row.h"
+
+struct beside {
+  size_t rows, n;  /* up to 16, each of n columns */
+  size_t step;     /* elements between one column and the next */
+  int dense;       /* nothing lies between one column and the next */
+  size_t width;    /* then `rows`; else 16: a column is a vector */
+  size_t ahead;    /* elements between one vector and the next: 16, or `step` */
+  size_t readable; /* elements that may be read, from the first on */
+  const float *p, *t, *other;
+  float *grad, *grad_target, *grad_other;
+  struct row *row;
+  struct row_state *state;
+  double *scratch; /* BESIDE_SCRATCH */
+};
+enum { BESIDE_LANES = 16 * 16 + 16, BESIDE_SUMS = 6, BESIDE_SCRATCH = BESIDE_SUMS * BESIDE_LANES };
+
+VFN struct beside beside_of(size_t rows, size_t n, size_t step, size_t first) {
+  const int dense = rows == step;
+  return (struct beside){.rows = rows,
+                         .n = n,
+                         .step = step,
+                         .dense = dense,
+                         .width = dense ? rows : 16,
+                         .ahead = dense ? 16 : step,
+                         .readable = n * step - first};
+}
+
+/* The vectors of so many columns. */
+VFN size_t beside_vectors(const struct beside *b, size_t columns) { return (columns * b->width + 15) / 16; }
+/* The columns from c on: 16, or fewer at the end. */
+VFN size_t beside_columns(const struct beside *b, size_t c) { return b->n - c < 16 ? b->n - c : 16; }
+
+/* The vector at an element. Lanes beyond what may be read are 0; beyond what belongs to the rows there is anything. */
+VFN vf beside_get(const struct beside *b, const float *p, size_t at) {
+  return at + 16 <= b->readable ? vload(p + at) : vtail(p + at, b->readable - at, 0.0f);
+}
+/* Whether the 64 columns from c on can be read by whole vectors. */
+VFN int beside_whole(const struct beside *b, size_t c) {
+  return (c + 63) * b->step + (b->dense ? b->rows : 16) <= b->readable;
+}
+VFN void beside_put(const struct beside *b, float *p, size_t at, vf v) {
+  const size_t end = b->n * b->step, n = !b->dense ? b->rows : end - at < 16 ? end - at : 16;
+  put_scaled(p, at, n, v);
+}
+
+/* What is a number a row as the vectors have it: 16 rows, or as often as it takes. It begins at a phase below `rows`.
+ */
+enum { BESIDE_PATTERN = 16 + 16 };
+VFN void beside_repeat(const struct beside *b, float *pattern) {
+  for (size_t i = b->rows; i < BESIDE_PATTERN; i++) pattern[i] = b->dense ? pattern[i - b->rows] : 0;
+}
+/* Where the pattern begins for the vector after the one at `phase`: `turn` more, round and round. */
+VFN size_t beside_turn(const struct beside *b) { return b->dense ? 16 % b->width : 0; }
+VFN size_t beside_phase(const struct beside *b, size_t phase, size_t turn) {
+  return phase + turn < b->width ? phase + turn : phase + turn - b->width;
+}
+
+/* The lanes j of sums from dsplit_positive are of columns 0, 2 .. 14, 1, 3 .. 15. Sums here are by columns: this moves
+ * them. `spare` has room for as many. */
+VFN void beside_split(const struct beside *b, double *lanes, double *spare) {
+  for (size_t j = 0; j < 16; j++) {
+    const double *from = lanes + (j < 8 ? 2 * j : 2 * j - 15) * b->width;
+    double *to = spare + j * b->width;
+    for (size_t i = 0; i < b->width; i++) to[i] = from[i];
+  }
+  memcpy(lanes, spare, 16 * b->width * sizeof *lanes);
+}
+
+/* dsum of each row, at lanes[i]: lanes j and j + 8, j + 4, j + 2, j + 1. What a vector takes beyond these halves has
+ * been read by then. */
+VFN void beside_sum(const struct beside *b, double *lanes) {
+  for (size_t half = 8 * b->width; half >= b->width; half /= 2)
+    for (size_t f = 0; f < half; f += 16) dstore(lanes + f, dadd(dload(lanes + f), dload(lanes + half + f)));
+}
+
+#endif

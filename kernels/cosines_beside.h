@@ -1,0 +1,160 @@
+/* The sums of products and the gradients of cosines of rows that lie side by side: see beside.h and, for what the sums
+ * are, reduce.h. */
+#ifndef VLOSS_KERNELS_COSINES_BESIDE_H
+#define VLOSS_KERNELS_COSINES_BESIDE_H
+
+#include "beside.h"
+#include "reduce.h"
+
+VFN void beside_add(double *lanes, vf v) { dstore(lanes, dadd(dload(lanes), dwiden(v))); }
+
+/* Of columns c..c+31 and c..c+63, one vector of 16 columns: which begins at `at`. */
+VFN struct product_pairs pairs_beside(const struct beside *b, const float *x, const float *y, size_t at,
+                                      const int whole) {
+  const size_t next = at + 16 * b->step;
+  if (whole) return pairs_of(vload(x + at), vload(x + next), vload(y + at), vload(y + next));
+  return pairs_of(beside_get(b, x, at), beside_get(b, x, next), beside_get(b, y, at), beside_get(b, y, next));
+}
+VFN struct product_pairs fours_beside(const struct beside *b, const float *x, const float *y, size_t at,
+                                      const int whole) {
+  const struct product_pairs low = pairs_beside(b, x, y, at, whole),
+                             high = pairs_beside(b, x, y, at + 32 * b->step, whole);
+  return (struct product_pairs){vadd(low.aa, high.aa), vadd(low.bb, high.bb), vadd(low.ab, high.ab)};
+}
+
+/* The sums in float, up to column c. Where the next vector of a row is near, one vector of sums after the other, in
+ * registers; else all of them, in memory, as memory comes. */
+VFN void products_by_vector(const struct beside *b, const float *x, const float *y, double *lanes) {
+  for (size_t f = 0; f < 16 * b->width; f += 16) {
+    vd aa = dset1(0.0), bb = aa, ab = aa;
+    size_t c = 0, at = f;
+    for (; c + 64 <= b->n; c += 64, at += 64 * b->step) {
+      const struct product_pairs p = fours_beside(b, x, y, at, 1);
+      aa = dadd(aa, dwiden(p.aa)), bb = dadd(bb, dwiden(p.bb)), ab = dadd(ab, dwiden(p.ab));
+    }
+    if (c + 32 <= b->n) {
+      const struct product_pairs p = pairs_beside(b, x, y, at, 1);
+      aa = dadd(aa, dwiden(p.aa)), bb = dadd(bb, dwiden(p.bb)), ab = dadd(ab, dwiden(p.ab));
+    }
+    dstore(lanes + f, aa), dstore(lanes + BESIDE_LANES + f, bb), dstore(lanes + 2 * BESIDE_LANES + f, ab);
+  }
+}
+VFN void products_by_columns(const struct beside *b, const float *x, const float *y, double *lanes) {
+  memset(lanes, 0, 3 * BESIDE_LANES * sizeof *lanes);
+  for (size_t c = 0; c + 32 <= b->n; c += 64) {
+    const int fours = c + 64 <= b->n, whole = beside_whole(b, c);
+    size_t at = c * b->step;
+    for (size_t f = 0; f < 16 * b->width; f += 16, at += b->ahead) {
+      const struct product_pairs p = !fours  ? pairs_beside(b, x, y, at, 0)
+                                     : whole ? fours_beside(b, x, y, at, 1)
+                                             : fours_beside(b, x, y, at, 0);
+      beside_add(lanes + f, p.aa);
+      beside_add(lanes + BESIDE_LANES + f, p.bb);
+      beside_add(lanes + 2 * BESIDE_LANES + f, p.ab);
+    }
+  }
+}
+/* Up to 16 columns, in double. */
+VFN void products_of_16(const struct beside *b, const float *x, const float *y, size_t c, double *lanes) {
+  double *const aa = lanes, *const bb = aa + BESIDE_LANES, *const ab = bb + BESIDE_LANES;
+  size_t at = c * b->step;
+  for (size_t k = 0, f = 0; k < beside_vectors(b, beside_columns(b, c)); k++, f += 16, at += b->ahead) {
+    const vd v = dwiden(beside_get(b, x, at)), w = dwiden(beside_get(b, y, at));
+    dstore(aa + f, dfma(v, v, dload(aa + f)));
+    dstore(bb + f, dfma(w, w, dload(bb + f)));
+    dstore(ab + f, dfma(v, w, dload(ab + f)));
+  }
+}
+
+/* What products_in_float leaves of each row in value[0 .. 2]. */
+static __attribute__((noinline)) void products_beside(const struct beside *b, const float *x, const float *y) {
+  double *const lanes = b->scratch;
+  size_t c = b->n / 32 * 32;
+  if (b->dense)
+    products_by_vector(b, x, y, lanes);
+  else
+    products_by_columns(b, x, y, lanes);
+  if (c > 0) {
+    beside_split(b, lanes, lanes + 3 * BESIDE_LANES);
+    beside_split(b, lanes + BESIDE_LANES, lanes + 3 * BESIDE_LANES);
+  }
+  for (; c < b->n; c += 16) products_of_16(b, x, y, c, lanes);
+  for (size_t k = 0; k < 3; k++) {
+    beside_sum(b, lanes + k * BESIDE_LANES);
+    for (size_t i = 0; i < b->rows; i++) b->state[i].value[k] = lanes[k * BESIDE_LANES + i];
+  }
+}
+
+/* Whether all rows have their gradients in float, or one number for all columns, and there are any to be written. */
+VFN int cosines_in_float(const struct beside *b, int gradient, int slopes) {
+  int open = 0;
+  for (size_t i = 0; i < b->rows; i++) {
+    const struct row_state *s = &b->state[i];
+    open |= s->pass == gradient;
+    if (s->pass == ROW_FILL) continue;
+    if (s->pass != gradient) return 0;
+    for (int k = 0; k < slopes; k++)
+      if (!s->slope[k].in_float) return 0;
+  }
+  return open;
+}
+
+/* The slopes of the rows. */
+struct slopes_beside {
+  float across[BESIDE_PATTERN], along[BESIDE_PATTERN], last[BESIDE_PATTERN];
+};
+VFN void slopes_beside(const struct beside *b, struct slopes_beside *to, int k) {
+  for (size_t i = 0; i < b->rows; i++) {
+    const struct cosine_slope *s = &b->state[i].slope[k];
+    const int filled = b->state[i].pass == ROW_FILL;
+    to->across[i] = filled ? 0 : s->across_scaled;
+    to->along[i] = filled ? 0 : s->along_scaled;
+    to->last[i] = filled ? 0 : s->last;
+  }
+  beside_repeat(b, to->across);
+  beside_repeat(b, to->along);
+  beside_repeat(b, to->last);
+}
+VFN vf gradient_beside(vf x, vf y, const struct slopes_beside *s, size_t phase, vf filled, vf fill) {
+  const vf gradient =
+      vmul(vnfma(x, vload(s->along + phase), vmul(y, vload(s->across + phase))), vload(s->last + phase));
+  return vsel(vgt(filled, vset1(0.0f)), fill, gradient);
+}
+/* What is written of the rows. */
+struct gradients_beside {
+  struct slopes_beside of_x, of_y;
+  float filled[BESIDE_PATTERN], fill[BESIDE_PATTERN]; /* filled: 1 where the gradient is `fill` */
+};
+VFN void write_beside(const struct beside *b, const float *x, const float *y, const struct gradients_beside *g,
+                      const int dense) {
+  const size_t turn = beside_turn(b), vectors = beside_vectors(b, b->n);
+  for (size_t k = 0, at = 0, phase = 0; k < vectors; k++, at += b->ahead) {
+    const vf u = beside_get(b, x, at), v = beside_get(b, y, at);
+    const vf filled = vload(g->filled + phase), fill = vload(g->fill + phase);
+    if (b->grad) beside_put(b, b->grad, at, gradient_beside(u, v, &g->of_x, phase, filled, fill));
+    if (b->grad_other) beside_put(b, b->grad_other, at, gradient_beside(v, u, &g->of_y, phase, filled, fill));
+    phase = dense ? beside_phase(b, phase, turn) : 0;
+  }
+}
+
+/* The gradients of the rows. */
+static __attribute__((noinline)) void cosine_gradients_beside(const struct beside *beside, const float *x,
+                                                              const float *y) {
+  const struct beside b = *beside;
+  struct gradients_beside g;
+  for (size_t i = 0; i < b.rows; i++) {
+    g.filled[i] = b.state[i].pass == ROW_FILL;
+    g.fill[i] = g.filled[i] > 0 ? with_factor(&b.row[i], b.state[i].fill) : 0;
+  }
+  beside_repeat(&b, g.filled);
+  beside_repeat(&b, g.fill);
+  slopes_beside(&b, &g.of_x, 0);
+  if (b.grad_other) slopes_beside(&b, &g.of_y, 1);
+  if (b.dense)
+    write_beside(&b, x, y, &g, 1);
+  else
+    write_beside(&b, x, y, &g, 0);
+  for (size_t i = 0; i < b.rows; i++) b.state[i].pass = ROW_DONE;
+}
+
+#endif
