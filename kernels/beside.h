@@ -64,6 +64,32 @@ VFN size_t beside_phase(const struct beside *b, size_t phase, size_t turn) {
   return phase + turn < b->width ? phase + turn : phase + turn - b->width;
 }
 
+/* `count` sums of each row over all columns, from `first` on: vector by vector where a row's next one is near, else
+ * column by column with the sums in memory. add() takes the vector at an element, of which so many lanes are columns';
+ * the sums of a row, as its own pass has them, are lanes[k] afterwards. */
+typedef void beside_add(const struct beside *b, size_t at, size_t valid, vd *sums);
+VFN void beside_sums(const struct beside *b, const int count, const double *first, beside_add *const add) {
+  const size_t end = b->n * b->step;
+  vd sums[BESIDE_SUMS];
+  for (size_t f = 0; f < 16 * b->width; f += 16) {
+    UNROLL for (int k = 0; k < count; k++) sums[k] = dset1(first[k]);
+    for (size_t at = f; b->dense && at < end; at += 16 * b->step) add(b, at, end - at < 16 ? end - at : 16, sums);
+    UNROLL for (int k = 0; k < count; k++) dstore(b->scratch + k * BESIDE_LANES + f, sums[k]);
+  }
+  for (size_t c = 0; !b->dense && c < b->n; c++) {
+    double *const lanes = b->scratch + c % 16 * 16;
+    UNROLL for (int k = 0; k < count; k++) sums[k] = dload(lanes + k * BESIDE_LANES);
+    add(b, c * b->step, 16, sums);
+    UNROLL for (int k = 0; k < count; k++) dstore(lanes + k * BESIDE_LANES, sums[k]);
+  }
+}
+/* The 16 lanes of sum number k of row i. */
+VFN vd beside_lanes(const struct beside *b, int k, size_t i) {
+  double lanes[16];
+  for (size_t j = 0; j < 16; j++) lanes[j] = b->scratch[(size_t)k * BESIDE_LANES + j * b->width + i];
+  return dload(lanes);
+}
+
 /* The lanes j of sums from dsplit_positive are of columns 0, 2 .. 14, 1, 3 .. 15. Sums here are by columns: this moves
  * them. `spare` has room for as many. */
 VFN void beside_split(const struct beside *b, double *lanes, double *spare) {

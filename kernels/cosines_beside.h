@@ -6,7 +6,7 @@
 #include "beside.h"
 #include "reduce.h"
 
-VFN void beside_add(double *lanes, vf v) { dstore(lanes, dadd(dload(lanes), dwiden(v))); }
+VFN void add_beside(double *lanes, vf v) { dstore(lanes, dadd(dload(lanes), dwiden(v))); }
 
 /* Of columns c..c+31 and c..c+63, one vector of 16 columns: which begins at `at`. */
 VFN struct product_pairs pairs_beside(const struct beside *b, const float *x, const float *y, size_t at,
@@ -48,9 +48,9 @@ VFN void products_by_columns(const struct beside *b, const float *x, const float
       const struct product_pairs p = !fours  ? pairs_beside(b, x, y, at, 0)
                                      : whole ? fours_beside(b, x, y, at, 1)
                                              : fours_beside(b, x, y, at, 0);
-      beside_add(lanes + f, p.aa);
-      beside_add(lanes + BESIDE_LANES + f, p.bb);
-      beside_add(lanes + 2 * BESIDE_LANES + f, p.ab);
+      add_beside(lanes + f, p.aa);
+      add_beside(lanes + BESIDE_LANES + f, p.bb);
+      add_beside(lanes + 2 * BESIDE_LANES + f, p.ab);
     }
   }
 }

@@ -112,6 +112,7 @@ static __attribute__((noinline)) void whole_rows(struct vloss_loss_job *job, con
 /* ---- 16 rows at once --------------------------------------------------------------------------------------------- */
 
 #define BUFFER_FLOATS 6144
+#define LONG_ROW 512
 
 /* A group of rows side by side, the columns of theirs that are at hand, and the copies of these: operand k of row i
  * begins at buffer[(k * rows + i) * width]. Gradients take the place of what they are the gradients of. */
@@ -202,9 +203,10 @@ static void beside(const struct vloss_loss_job *job, const struct row_loss *loss
   if (job->grad_other.p) b.grad_other = job->grad_other.p + at_hand(job, g, job->grad_other.row_stride);
   loss->beside(&b);
 }
-/* Few rows are copied in less time, if once is enough. */
-static int worth_beside(const struct vloss_loss_job *job, const struct group *g) {
-  return g->rows == job->inner ? g->rows > 4 || job->columns > g->width : g->rows > 2;
+/* Few rows are copied in less time, if they are not long. */
+static int worth_beside(const struct vloss_loss_job *job, const struct row_loss *loss, size_t rows) {
+  if (!loss->beside || job->columns < loss->beside_from) return 0;
+  return rows == job->inner ? rows > 4 || job->columns >= LONG_ROW : rows > 2;
 }
 static size_t rows_open(const struct group *g) {
   size_t open = 0;
@@ -224,7 +226,7 @@ static __attribute__((noinline)) void groups_of_rows(struct vloss_loss_job *job,
         g.row[i].grad = job->grad.p, g.row[i].grad_target = job->grad_target.p, g.row[i].grad_other = job->grad_other.p;
         g.weight[i] = begin_row(job, g.o, g.first + i, &g.row[i], &g.state[i]);
       }
-      if (loss->beside && worth_beside(job, &g)) beside(job, loss, &g);
+      if (worth_beside(job, loss, g.rows)) beside(job, loss, &g);
       while (rows_open(&g)) pass_of_group(job, loss, &g);
       for (size_t i = 0; i < g.rows; i++) end_row(job, g.o * job->inner + g.first + i, g.weight[i], &g.state[i]);
     }

@@ -8,18 +8,19 @@
 struct row_loss {
   void (*pass)(const struct row *r, struct row_state *s);
   void (*beside)(const struct beside *b); /* the first passes of rows that lie side by side; null: as others do */
+  size_t beside_from;                     /* from so many columns on */
   int whole;                              /* takes whole rows only */
 };
 
 /* The loss gets a row of its own: what has no address outside of it lives in registers. */
-#define ROW_LOSS_(name, beside, whole)                                \
+#define ROW_LOSS_(name, beside, columns, whole)                       \
   static void name##_pass(const struct row *r, struct row_state *s) { \
     const struct row row = *r;                                        \
     name(&row, s);                                                    \
   }                                                                   \
-  const struct row_loss KERNEL(name) = {name##_pass, beside, whole};
-#define ROW_LOSS(name) ROW_LOSS_(name, NULL, 0)
-#define ROW_LOSS_BESIDE(name) ROW_LOSS_(name, name##_beside, 0)
-#define WHOLE_ROW_LOSS(name) ROW_LOSS_(name, NULL, 1)
+  const struct row_loss KERNEL(name) = {name##_pass, beside, columns, whole};
+#define ROW_LOSS(name) ROW_LOSS_(name, NULL, 0, 0)
+#define ROW_LOSS_BESIDE(name, columns) ROW_LOSS_(name, name##_beside, columns, 0)
+#define WHOLE_ROW_LOSS(name) ROW_LOSS_(name, NULL, 0, 1)
 
 #endif

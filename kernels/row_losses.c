@@ -16,12 +16,12 @@
 #include "loss/multilabel_soft_margin.h" /* builds on the one before */
 
 ROW_LOSS(keras_categorical_crossentropy)
-ROW_LOSS(keras_sparse_categorical_crossentropy)
+ROW_LOSS_BESIDE(keras_sparse_categorical_crossentropy, 256)
 ROW_LOSS(keras_kl_divergence)
 ROW_LOSS(categorical_hinge)
-ROW_LOSS_BESIDE(cosine_similarity)
-ROW_LOSS_BESIDE(cosine_embedding)
+ROW_LOSS_BESIDE(cosine_similarity, 0)
+ROW_LOSS_BESIDE(cosine_embedding, 0)
 ROW_LOSS(multi_margin)
 WHOLE_ROW_LOSS(multilabel_margin)
 ROW_LOSS(multilabel_soft_margin)
-ROW_LOSS(triplet_margin)
+ROW_LOSS_BESIDE(triplet_margin, 256)

@@ -2,6 +2,7 @@
  * v, y the label. With R the sum of the other classes it is log(1 + R / v_y), which cancels nothing. Gradient 1 / S, at
  * the label 1 / S - 1 / v_y = -R / (S v_y), and 0 where p was clipped. */
 #ifdef VLOSS_KERNELS_LOSS_H
+#include "../beside.h"
 #include "../reduce.h"
 
 /* Columns of v, 0 at the label. */
@@ -11,6 +12,14 @@ VFN vf other_classes(const struct row *r, size_t c, size_t m) {
 }
 
 /* value[0] is v_y, value[1] is R. */
+VFN void sparse_summed(const struct row *r, struct row_state *s, vd sum) {
+  const double own = (double)vfirst(clip(vset1(r->own), KERAS_EPS, KERAS_ONE_MINUS_EPS)), rest = dsum(sum);
+  s->value[0] = own;
+  s->value[1] = rest;
+  s->pass = r->grad ? 1 : ROW_DONE;
+  s->loss = log_of(1 + rest / own);
+  if (own + rest != own + rest) nan_row(r, s);
+}
 VFN int sparse_sum(const struct row *r, struct row_state *s) {
   vd sum = resumed(r, s, 0, 0);
   size_t c = r->from;
@@ -23,26 +32,90 @@ VFN int sparse_sum(const struct row *r, struct row_state *s) {
     sum = dadd(sum, dwithout(dwiden(other_classes(r, c, m)), m, SIZE_MAX));
   s->lanes[0] = sum;
   if (r->to < r->n) return 0;
-  const double own = (double)vfirst(clip(vset1(r->own), KERAS_EPS, KERAS_ONE_MINUS_EPS)), rest = dsum(sum);
-  s->value[0] = own;
-  s->value[1] = rest;
-  s->pass = r->grad ? 1 : ROW_DONE;
-  s->loss = log_of(1 + rest / own);
-  if (own + rest != own + rest) nan_row(r, s);
+  sparse_summed(r, s, sum);
   return 1;
+}
+/* What the gradient is at the label and elsewhere. */
+VFN float sparse_at_label(const struct row *r, const struct row_state *s) {
+  return with_factor(r, -s->value[1] / ((s->value[0] + s->value[1]) * s->value[0]));
+}
+VFN float sparse_elsewhere(const struct row *r, const struct row_state *s) {
+  return with_factor(r, 1 / (s->value[0] + s->value[1]));
 }
 
 VFN void keras_sparse_categorical_crossentropy(const struct row *r, struct row_state *s) {
   if (s->pass == 0 && (!sparse_sum(r, s) || r->from)) return;
   if (s->pass != 1) return;
-  const double own = s->value[0], rest = s->value[1], sum = own + rest;
-  const float at_label = with_factor(r, -rest / (sum * own));
-  const vf elsewhere = vset1(with_factor(r, 1 / sum)), clipped = vset1(with_factor(r, 0));
+  const float at_label = sparse_at_label(r, s);
+  const vf elsewhere = vset1(sparse_elsewhere(r, s)), clipped = vset1(with_factor(r, 0));
   EACH_VECTOR(r, c, m) {
     const vf v = r->label - c < 16 ? put_label(elsewhere, c, r->label, at_label) : elsewhere;
     put_scaled(r->grad, c, m, vsel(clips(get(r->p, c, m, 0.0f), KERAS_EPS, KERAS_ONE_MINUS_EPS), clipped, v));
   }
   wrote(r, s);
+}
+
+/* ---- Rows that lie side by side ---------------------------------------------------------------------------------- */
+
+/* Columns of v, 0 at the labels: where c + j of a lane's row is its label, for[lane] - j. */
+VFN vf other_classes_beside(const struct beside *b, size_t at, const int32_t *labels, size_t c) {
+  const vf v = clip(beside_get(b, b->p, at), KERAS_EPS, KERAS_ONE_MINUS_EPS);
+  return vsel(vieq(viload(labels), viset1((int32_t)c)), vset1(0.0f), v);
+}
+static __attribute__((noinline)) void sparse_sums_beside(const struct beside *b) {
+  const size_t vectors = b->width, end = b->n * b->step;
+  int32_t labels[16 * 16]; /* of the row of each lane of 16 columns, less the column */
+  double *const sums = b->scratch;
+  for (size_t j = 0; j < 16; j++)
+    for (size_t i = 0; i < b->width; i++)
+      labels[j * b->width + i] = i < b->rows ? (int32_t)b->row[i].label - (int32_t)j : -1;
+  for (size_t k = 0; k < vectors; k++) {
+    vd sum = dset1(0.0);
+    size_t c = 0, at = k * b->ahead;
+    for (; c + 64 <= b->n; c += 64, at += 64 * b->step) {
+      vf v[4];
+      UNROLL for (size_t j = 0; j < 4; j++) v[j] =
+          other_classes_beside(b, at + 16 * j * b->step, labels + 16 * k, c + 16 * j);
+      sum = dadd(sum, dwiden(combine4(v)));
+    }
+    for (; c < b->n && at < end; c += 16, at += 16 * b->step) {
+      if (!b->dense && c + k >= b->n) break;
+      const size_t valid = b->dense && end - at < 16 ? end - at : 16;
+      sum = dadd(sum, dwithout(dwiden(other_classes_beside(b, at, labels + 16 * k, c)), valid, SIZE_MAX));
+    }
+    dstore(sums + 16 * k, sum);
+  }
+}
+static __attribute__((noinline)) void sparse_gradients_beside(const struct beside *b) {
+  float elsewhere[BESIDE_PATTERN], clipped[BESIDE_PATTERN];
+  const size_t turn = beside_turn(b), vectors = beside_vectors(b, b->n);
+  for (size_t i = 0; i < b->rows; i++)
+    elsewhere[i] = sparse_elsewhere(&b->row[i], &b->state[i]), clipped[i] = with_factor(&b->row[i], 0);
+  beside_repeat(b, elsewhere);
+  beside_repeat(b, clipped);
+  for (size_t k = 0, at = 0, phase = 0; k < vectors; k++, at += b->ahead, phase = beside_phase(b, phase, turn)) {
+    const vm outside = clips(beside_get(b, b->p, at), KERAS_EPS, KERAS_ONE_MINUS_EPS);
+    beside_put(b, b->grad, at, vsel(outside, vload(clipped + phase), vload(elsewhere + phase)));
+  }
+  for (size_t i = 0; i < b->rows; i++) {
+    const struct row *r = &b->row[i];
+    if (!vany(clips(vset1(r->own), KERAS_EPS, KERAS_ONE_MINUS_EPS)))
+      b->grad[r->label * b->step + i] = sparse_at_label(r, &b->state[i]);
+    b->state[i].pass = ROW_DONE;
+  }
+}
+/* The gradients only where all rows have one. Classes are counted in 32 bits. */
+static void keras_sparse_categorical_crossentropy_beside(const struct beside *b) {
+  size_t open = 0;
+  if (b->n > INT32_MAX) return;
+  for (size_t i = 0; i < b->rows; i++)
+    if (b->state[i].pass) return;
+  sparse_sums_beside(b);
+  for (size_t i = 0; i < b->rows; i++) {
+    sparse_summed(&b->row[i], &b->state[i], beside_lanes(b, 0, i));
+    open += b->state[i].pass == 1;
+  }
+  if (open == b->rows) sparse_gradients_beside(b);
 }
 #endif
 

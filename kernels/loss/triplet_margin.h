@@ -4,18 +4,22 @@
  * (|d_c| / D)^(norm - 1) with d = u - v + eps, 0 where D is 0; if norm is infinite sg(d_c) / k in the k columns that
  * reach D. In double throughout, which neither overflows nor loses differences near -eps. */
 #ifdef VLOSS_KERNELS_LOSS_H
+#include "../beside.h"
 #include "../reduce.h"
 
 /* d of the pairs (a, p), (a, n) and (p, n); 0 in the lanes beyond m. */
 struct differences {
   vd d[3];
 };
-VFN struct differences differences(const struct row *r, size_t c, size_t m) {
+VFN struct differences differences_of(const struct row *r, vd a, vd p, vd n, size_t m) {
   const vd eps = dset1(r->parameters[2]);
-  const vd a = dwiden(get(r->p, c, m, 0.0f)), p = dwiden(get(r->t, c, m, 0.0f)), n = dwiden(get(r->other, c, m, 0.0f));
   return (struct differences){{dwithout(dadd(dsub(a, p), eps), m, SIZE_MAX),
                                dwithout(dadd(dsub(a, n), eps), m, SIZE_MAX),
                                dwithout(dadd(dsub(p, n), eps), m, SIZE_MAX)}};
+}
+VFN struct differences differences(const struct row *r, size_t c, size_t m) {
+  return differences_of(r, dwiden(get(r->p, c, m, 0.0f)), dwiden(get(r->t, c, m, 0.0f)),
+                        dwiden(get(r->other, c, m, 0.0f)), m);
 }
 VFN int triplet_swaps(const struct row *r) { return r->parameters[3] == 1; }
 
@@ -78,11 +82,14 @@ VFN void triplet_gradient(const struct row *r, struct row_state *s, const double
 }
 
 /* Norms 1 and 2. */
+VFN void triplet_summed(const struct row *r, struct row_state *s, const double norm) {
+  UNROLL for (int i = 0; i < 3; i++) s->value[i] = norm == 2 ? sqrt(s->value[i]) : s->value[i];
+  triplet_decide(r, s);
+}
 VFN void triplet_margin_of(const struct row *r, struct row_state *s, const double norm) {
   if (s->pass == 0) {
     if (!triplet_sums(r, s, norm, s->value)) return;
-    UNROLL for (int i = 0; i < 3; i++) s->value[i] = norm == 2 ? sqrt(s->value[i]) : s->value[i];
-    triplet_decide(r, s);
+    triplet_summed(r, s, norm);
     if (r->from) return;
   }
   if (s->pass == 2) triplet_gradient(r, s, norm);
@@ -134,6 +141,37 @@ VFN void triplet_margin(const struct row *r, struct row_state *s) {
     triplet_margin_of(r, s, 1);
   else
     triplet_margin_general(*r, s);
+}
+
+/* The distances of rows that lie side by side, of norms 1 and 2 without swap. */
+VFN struct differences differences_beside(const struct beside *b, size_t at, size_t valid) {
+  return differences_of(b->row, dwiden(beside_get(b, b->p, at)), dwiden(beside_get(b, b->t, at)),
+                        dwiden(beside_get(b, b->other, at)), valid);
+}
+VFN void triplet_add_squares(const struct beside *b, size_t at, size_t valid, vd *sums) {
+  const struct differences v = differences_beside(b, at, valid);
+  UNROLL for (int i = 0; i < 2; i++) sums[i] = dfma(v.d[i], v.d[i], sums[i]);
+}
+VFN void triplet_add_sizes(const struct beside *b, size_t at, size_t valid, vd *sums) {
+  const struct differences v = differences_beside(b, at, valid);
+  UNROLL for (int i = 0; i < 2; i++) sums[i] = dadd(sums[i], dabs(v.d[i]));
+}
+static void triplet_margin_beside(const struct beside *b) {
+  const double norm = b->row[0].parameters[1], zeros[2] = {0, 0};
+  if (triplet_swaps(&b->row[0]) || (norm != 1 && norm != 2)) return;
+  if (norm == 2)
+    beside_sums(b, 2, zeros, triplet_add_squares);
+  else
+    beside_sums(b, 2, zeros, triplet_add_sizes);
+  for (size_t i = 0; i < b->rows; i++) {
+    struct row_state *s = &b->state[i];
+    for (int k = 0; k < 2; k++) s->value[k] = dsum(beside_lanes(b, k, i));
+    s->value[2] = 0;
+    if (norm == 2)
+      triplet_summed(&b->row[i], s, 2);
+    else
+      triplet_summed(&b->row[i], s, 1);
+  }
 }
 #endif
 
