@@ -64,7 +64,11 @@ static void end_row(struct vloss_loss_job *job, size_t row, float w, const struc
 }
 
 static void fill(float *p, const struct row *r, float value) {
-  for (size_t c = r->from; p && c < r->to; c++) p[c * r->step] = value;
+  if (!p) return;
+  if (r->step == 1)
+    EACH_VECTOR(r, c, m) put_scaled(p, c, m, vset1(value));
+  else
+    for (size_t c = r->from; c < r->to; c++) p[c * r->step] = value;
 }
 static void fill_gradients(const struct row *r, const struct row_state *s) {
   const float value = with_factor(r, s->fill);

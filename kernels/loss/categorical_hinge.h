@@ -28,9 +28,9 @@ VFN int hinge_sums(const struct row *r, struct row_state *s, const int infinitie
   }
   s->lanes[0] = pos, s->lanes[1] = most, s->lanes[2] = ties;
   if (r->to < r->n) return 0;
-  const double neg = lane_max(most), equal = sum_at(ties, most, neg), sum = dsum(pos), excess = neg - sum + 1;
+  const double neg = lane_max(most), sum = dsum(pos), excess = neg - sum + 1;
   s->value[0] = neg;
-  s->value[1] = 1 / equal;
+  if (r->grad) s->value[1] = 1 / sum_at(ties, most, neg); /* a division by 0 would cost its flag */
   s->loss = !infinities && sum - sum != 0 ? (double)NOT_A_NUMBER : excess;
   return 1;
 }

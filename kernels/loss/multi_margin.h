@@ -8,19 +8,19 @@
 VFN struct difference multi_margin_start(const struct row *r) {
   return exact_difference(r->parameters[1], (double)r->own);
 }
-VFN vd multi_margin_z(struct difference start, vf p) {
+VFN vd multi_margin_z(struct difference start, vf p, const int exact) {
   const vd z = dadd(dset1(start.high), dwiden(p));
-  return start.low != 0 ? dadd(z, dset1(start.low)) : z;
+  return exact ? z : dadd(z, dset1(start.low));
 }
 VFN double multi_margin_weight(const struct row *r) { return r->weights ? (double)r->weights[r->label] : 1; }
 
-/* value[0] is the sum of the other gradients, without factors. */
-VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int squared) {
+/* value[0] is the sum of the other gradients, without factors. `exact`: the start's low part is 0. */
+VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int squared, const int exact) {
   const struct difference start = multi_margin_start(r);
   const vd zero = dset1(0.0), one = dset1(1.0);
   vd sum = resumed(r, s, 0, 0), active = resumed(r, s, 1, 0);
   EACH_VECTOR(r, c, m) {
-    vd z = dmax(zero, multi_margin_z(start, get(r->p, c, m, 0.0f)));
+    vd z = dmax(zero, multi_margin_z(start, get(r->p, c, m, 0.0f), exact));
     if (m < 16 || r->label - c < 16) z = dwithout(z, m, r->label - c);
     sum = squared ? dfma(z, z, sum) : dadd(sum, z);
     if (r->grad) active = dadd(active, squared ? z : dsel(dgt(z, zero), one, zero));
@@ -38,14 +38,14 @@ VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int sq
   return 1;
 }
 
-VFN void multi_margin_gradient(const struct row *r, struct row_state *s, const int squared) {
+VFN void multi_margin_gradient(const struct row *r, struct row_state *s, const int squared, const int exact) {
   const struct difference start = multi_margin_start(r);
   const double slope = (squared ? 2 : 1) * multi_margin_weight(r) / (double)r->n;
   const float at_label = with_factor(r, -slope * s->value[0]);
   const vf active = vset1(with_factor(r, slope)), inactive = vset1(with_factor(r, 0));
   const vd zero = dset1(0.0), one = dset1(1.0);
   EACH_VECTOR(r, c, m) {
-    const vd z = multi_margin_z(start, get(r->p, c, m, 0.0f));
+    const vd z = multi_margin_z(start, get(r->p, c, m, 0.0f), exact);
     vf g;
     if (squared)
       g = narrow_with_factor(r, dmul(dmax(zero, z), dset1(slope)));
@@ -57,15 +57,23 @@ VFN void multi_margin_gradient(const struct row *r, struct row_state *s, const i
   wrote(r, s);
 }
 
-VFN void multi_margin_of(const struct row *r, struct row_state *s, const int squared) {
-  if (s->pass == 0 && (!multi_margin_sums(r, s, squared) || r->from)) return;
-  if (s->pass == 1) multi_margin_gradient(r, s, squared);
+VFN void multi_margin_of(const struct row *r, struct row_state *s, const int squared, const int exact) {
+  if (s->pass == 0 && (!multi_margin_sums(r, s, squared, exact) || r->from)) return;
+  if (s->pass == 1) multi_margin_gradient(r, s, squared, exact);
+}
+static __attribute__((noinline)) void multi_margin_inexact(struct row r, struct row_state *s) {
+  if (r.parameters[0] == 2)
+    multi_margin_of(&r, s, 1, 0);
+  else
+    multi_margin_of(&r, s, 0, 0);
 }
 VFN void multi_margin(const struct row *r, struct row_state *s) {
-  if (r->parameters[0] == 2)
-    multi_margin_of(r, s, 1);
+  if (multi_margin_start(r).low != 0)
+    multi_margin_inexact(*r, s);
+  else if (r->parameters[0] == 2)
+    multi_margin_of(r, s, 1, 1);
   else
-    multi_margin_of(r, s, 0);
+    multi_margin_of(r, s, 0, 1);
 }
 #endif
 

@@ -33,23 +33,33 @@ VFN int multilabel_load(const struct row *r, size_t start, size_t n, double *x) 
   return nan;
 }
 
-/* Adds the pairs of the labels with the columns in x, and to the gradient at the labels; counts has those of each i. */
-VFN vd multilabel_pairs(const struct row *r, const double *x, double *counts, size_t padded, vd sum) {
-  const vd zero = dset1(0.0), one = dset1(1.0);
-  float *const g = r->grad;
+/* Adds the pairs of a label with the columns in x, and in *count how many are active; counts has those of each i. */
+VFN vd multilabel_pairs_of(struct difference from, const double *x, double *counts, size_t padded, vd sum, vd *count,
+                           const int exact) {
+  const vd zero = dset1(0.0), one = dset1(1.0), high = dset1(from.high), low = dset1(from.low);
+  vd all = zero;
+  for (size_t i = 0; i < padded; i += 16) {
+    const vd about = dadd(high, dload(x + i)), z = exact ? about : dadd(about, low);
+    sum = dadd(sum, dmax(z, zero));
+    if (!count) continue;
+    const vd active = dsel(dgt(z, zero), one, zero);
+    all = dadd(all, active);
+    dstore(counts + i, dadd(dload(counts + i), active));
+  }
+  if (count) *count = all;
+  return sum;
+}
+/* The same of all labels, and to the gradient at them. */
+VFN vd multilabel_pairs(const struct row *r, const double *x, double *counts, size_t padded, vd sum,
+                        const int gradient) {
   EACH_LABEL(r, j) {
     const struct difference from = exact_difference(1, (double)r->p[j * r->step]);
-    vd count = zero;
-    for (size_t i = 0; i < padded; i += 16) {
-      vd z = dadd(dset1(from.high), dload(x + i));
-      if (from.low != 0) z = dadd(z, dset1(from.low));
-      sum = dadd(sum, dmax(z, zero));
-      if (!g) continue;
-      const vd active = dsel(dgt(z, zero), one, zero);
-      count = dadd(count, active);
-      dstore(counts + i, dadd(dload(counts + i), active));
-    }
-    if (g) g[j * r->step] -= (float)dsum(count);
+    vd count;
+    if (from.low == 0)
+      sum = multilabel_pairs_of(from, x, counts, padded, sum, gradient ? &count : NULL, 1);
+    else
+      sum = multilabel_pairs_of(from, x, counts, padded, sum, gradient ? &count : NULL, 0);
+    if (gradient) r->grad[j * r->step] -= (float)dsum(count);
   }
   return sum;
 }
@@ -78,7 +88,7 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
       lowest = dmax(dsub(zero, v), lowest);
       dstore(counts + i, zero);
     }
-    sum = multilabel_pairs(r, x, counts, padded, sum);
+    sum = g ? multilabel_pairs(r, x, counts, padded, sum, 1) : multilabel_pairs(r, x, counts, padded, sum, 0);
     for (size_t i = 0; g && i < n; i++)
       if (x[i] == x[i]) g[(start + i) * r->step] = (float)counts[i];
   }

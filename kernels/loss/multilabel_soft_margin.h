@@ -4,13 +4,12 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 #include "../reduce.h"
 
-VFN void multilabel_soft_margin(const struct row *r, struct row_state *s) {
+/* Weights, and factors outside [-1, 1], multiply before anything is rounded. */
+VFN void soft_margins(const struct row *r, struct row_state *s, const int exactly) {
   const vd share = dset1(1 / (double)r->n);
   struct constants k = {0};
   bce_with_logits_constants(&(double){0}, &k); /* no label smoothing, no pos_weight */
   vd sum = resumed(r, s, 0, 0);
-  const int exactly =
-      r->weights || !(r->factor >= -1 && r->factor <= 1); /* these multiply before anything is rounded */
   EACH_VECTOR(r, c, m) {
     const struct element e = {.p = get(r->p, c, m, 0.0f), .t = get(r->t, c, m, 0.0f), .other = vset1(1.0f)};
     vd loss, grad;
@@ -31,6 +30,16 @@ VFN void multilabel_soft_margin(const struct row *r, struct row_state *s) {
   s->loss = dsum(sum) / (double)r->n;
   s->pass = ROW_DONE;
   if (s->loss != s->loss) nan_row(r, s);
+}
+static __attribute__((noinline)) void soft_margins_exactly(struct row r, struct row_state *s) {
+  soft_margins(&r, s, 1);
+}
+
+VFN void multilabel_soft_margin(const struct row *r, struct row_state *s) {
+  if (r->weights || !(r->factor >= -1 && r->factor <= 1))
+    soft_margins_exactly(*r, s);
+  else
+    soft_margins(r, s, 0);
 }
 #endif
 
