@@ -154,13 +154,13 @@ VFN struct cosine_slope cosine_slope(double ab, double aa, double bb, double rad
   const double inverse_a = sqrt(aa) * (1 / aa), inverse_b = sqrt(bb) * (1 / bb);
   const double across = inverse_a * inverse_b, along = (inverse_a * radial) * (inverse_a * ab) * across;
   const double size = factor < 0 ? -factor : factor, slope = size * inverse_a;
-  const int possible = slope >= 0x1p-60 && slope <= 0x1p60, n = possible ? 60 - exponent_of(slope) : 0;
+  const struct cosine_slope in_double = {.across = across, .along = along};
+  if (!(slope >= 0x1p-60 && slope <= 0x1p60)) return in_double;
+  const int n = 60 - exponent_of(slope);
   const double a = along * factor * two_to(n), b = across * factor * two_to(n);
   const double a_size = a < 0 ? -a : a, b_size = b < 0 ? -b : b;
-  const int fits =
-      possible && a_size < 0x1p120 && b_size < 0x1p120 && (a_size > 0x1p-100 || a == 0) && b_size > 0x1p-100;
-  return (struct cosine_slope){across, along, fits ? (float)b : 0, fits ? (float)a : 0, fits ? (float)two_to(-n) : 0,
-                               fits};
+  if (!(a_size < 0x1p120 && b_size < 0x1p120 && (a_size > 0x1p-100 || a == 0) && b_size > 0x1p-100)) return in_double;
+  return (struct cosine_slope){across, along, (float)b, (float)a, (float)two_to(-n), 1};
 }
 VFN vf cosine_gradient(vf a, vf b, struct cosine_slope s) {
   return vmul(vnfma(a, vset1(s.along_scaled), vmul(b, vset1(s.across_scaled))), vset1(s.last));

@@ -42,7 +42,7 @@ static struct row row_of(const struct vloss_loss_job *job) {
 
 /* Row o * inner + i: what belongs to it but for its columns. Returns its weight. A bad label, met in unchecked mode,
  * makes NaN of the row. */
-static float begin_row(const struct vloss_loss_job *job, size_t o, size_t i, struct row *r, struct row_state *s) {
+VFN float begin_row(const struct vloss_loss_job *job, size_t o, size_t i, struct row *r, struct row_state *s) {
   const size_t row = o * job->inner + i, label_bytes = job->labels.narrow ? sizeof(int32_t) : sizeof(int64_t);
   const float w = job->weights.p && !job->weights.column_stride ? job->weights.p[row * job->weights.row_stride] : 1.0f;
   const float h = job->upstream.p ? job->upstream.p[row * job->upstream.row_stride] : 1.0f;

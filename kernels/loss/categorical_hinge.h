@@ -26,8 +26,10 @@ VFN int hinge_sums(const struct row *r, struct row_state *s, const int infinitie
     if (r->grad) ties = dsel(dgt(v.other, most), one, dadd(ties, dsel(deq(v.other, most), one, zero)));
     most = dmax(v.other, most); /* without NaN, which pos has */
   }
-  s->lanes[0] = pos, s->lanes[1] = most, s->lanes[2] = ties;
-  if (r->to < r->n) return 0;
+  if (r->to < r->n) {
+    s->lanes[0] = pos, s->lanes[1] = most, s->lanes[2] = ties;
+    return 0;
+  }
   const double neg = lane_max(most), sum = dsum(pos), excess = neg - sum + 1;
   s->value[0] = neg;
   if (r->grad) s->value[1] = 1 / sum_at(ties, most, neg); /* a division by 0 would cost its flag */

@@ -65,8 +65,10 @@ VFN int crossentropy_terms(const struct row *r, struct row_state *s) {
     loss = dnfma(t.all, dwiden(vlog_sum(high, low_part(v, high))), loss);
     if (r->grad) share = dadd(share, t.unclipped);
   }
-  s->lanes[0] = loss, s->lanes[1] = share;
-  if (r->to < r->n) return 0;
+  if (r->to < r->n) {
+    s->lanes[0] = loss, s->lanes[1] = share;
+    return 0;
+  }
   s->loss = dsum(loss);
   s->value[1] = dsum(share) * inverse;
   s->pass = r->grad ? CROSSENTROPY_GRADIENT : ROW_DONE;

@@ -21,9 +21,11 @@ VFN void keras_kl_divergence(const struct row *r, struct row_state *s) {
     else
       put(r, r->grad, c, m, dwiden(vsel(clipped, vset1(0.0f), vneg(ratio))));
   }
-  s->lanes[0] = sum;
   s->writes = r->grad != NULL;
-  if (r->to < r->n) return;
+  if (r->to < r->n) {
+    s->lanes[0] = sum;
+    return;
+  }
   s->loss = dsum(sum);
   s->pass = ROW_DONE;
   if (s->loss != s->loss) nan_row(r, s);

@@ -30,8 +30,10 @@ VFN int sparse_sum(const struct row *r, struct row_state *s) {
   }
   for (size_t m; (m = columns_from(r, c)) > 0; c += 16)
     sum = dadd(sum, dwithout(dwiden(other_classes(r, c, m)), m, SIZE_MAX));
-  s->lanes[0] = sum;
-  if (r->to < r->n) return 0;
+  if (r->to < r->n) {
+    s->lanes[0] = sum;
+    return 0;
+  }
   sparse_summed(r, s, sum);
   return 1;
 }

@@ -25,8 +25,10 @@ VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int sq
     sum = squared ? dfma(z, z, sum) : dadd(sum, z);
     if (r->grad) active = dadd(active, squared ? z : dsel(dgt(z, zero), one, zero));
   }
-  s->lanes[0] = sum, s->lanes[1] = active;
-  if (r->to < r->n) return 0;
+  if (r->to < r->n) {
+    s->lanes[0] = sum, s->lanes[1] = active;
+    return 0;
+  }
   const double total = r->own == r->own ? dsum(sum) : (double)NOT_A_NUMBER, w = multi_margin_weight(r);
   s->loss = w == 0 && total == total ? 0 : total * (w / (double)r->n);
   s->value[0] = dsum(active);

@@ -24,9 +24,11 @@ VFN void soft_margins(const struct row *r, struct row_state *s, const int exactl
     sum = dadd(sum, dwithout(loss, m, SIZE_MAX));
     if (r->grad) put(r, r->grad, c, m, dmul(grad, share));
   }
-  s->lanes[0] = sum;
   s->writes = r->grad != NULL;
-  if (r->to < r->n) return;
+  if (r->to < r->n) {
+    s->lanes[0] = sum;
+    return;
+  }
   s->loss = dsum(sum) / (double)r->n;
   s->pass = ROW_DONE;
   if (s->loss != s->loss) nan_row(r, s);

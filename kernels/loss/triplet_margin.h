@@ -37,9 +37,13 @@ VFN int triplet_sums(const struct row *r, struct row_state *s, const double norm
       most[i] = norm == 2 || norm == 1 ? most[i] : dmax(dabs(v.d[i]), most[i]);
     }
   }
-  UNROLL for (int i = 0; i < 3; i++) s->lanes[i] = sum[i], s->lanes[3 + i] = most[i];
-  UNROLL for (int i = 0; i < 3; i++) sums[i] = dsum(sum[i]);
-  return r->to == r->n;
+  const int end = r->to == r->n, general = norm != 1 && norm != 2;
+  UNROLL for (int i = 0; i < 3; i++) {
+    if (!end) s->lanes[i] = sum[i];
+    if (general) s->lanes[3 + i] = most[i];
+    sums[i] = dsum(sum[i]);
+  }
+  return end;
 }
 
 /* The end of the distances: value[0 .. 2]; value[3 .. 5] are what their slopes are multiplied by, for norms other than
