@@ -22,12 +22,13 @@ VFN vf clip(vf v, float low, float high) { return vmin(vset1(high), vmax(vset1(l
 VFN vm clips(vf v, float low, float high) { return vmor(vgt(vset1(low), v), vgt(v, vset1(high))); }
 VFN vd dabs(vd v) { return dmax(dsub(dset1(0.0), v), v); }
 
-/* The greatest lane; NaN is not. And the sum of the counts in the lanes that reach it. */
+/* The greatest lane of numbers, and the sum of the counts in the lanes that reach it. */
 VFN double lane_max(vd v) {
-  double lanes[16], greatest = -(double)INF;
+  double lanes[16];
   dstore(lanes, v);
-  for (int i = 0; i < 16; i++) greatest = lanes[i] > greatest ? lanes[i] : greatest;
-  return greatest;
+  UNROLL for (int h = 8; h > 0; h /= 2) UNROLL for (int i = 0; i < h; i++) lanes[i] =
+      lanes[i] > lanes[i + h] ? lanes[i] : lanes[i + h];
+  return lanes[0];
 }
 VFN double sum_at(vd counts, vd v, double greatest) { return dsum(dsel(deq(v, dset1(greatest)), counts, dset1(0.0))); }
 
@@ -157,7 +158,7 @@ VFN struct cosine_slope cosine_slope(double ab, double aa, double bb, double rad
   const struct cosine_slope in_double = {.across = across, .along = along};
   if (!(slope >= 0x1p-60 && slope <= 0x1p60)) return in_double;
   const int n = 60 - exponent_of(slope);
-  const double a = along * factor * two_to(n), b = across * factor * two_to(n);
+  const double scaled = factor * two_to(n), a = along * scaled, b = across * scaled;
   const double a_size = a < 0 ? -a : a, b_size = b < 0 ? -b : b;
   if (!(a_size < 0x1p120 && b_size < 0x1p120 && (a_size > 0x1p-100 || a == 0) && b_size > 0x1p-100)) return in_double;
   return (struct cosine_slope){across, along, (float)b, (float)a, (float)two_to(-n), 1};
