@@ -93,8 +93,9 @@ VFN void wrote(const struct row *r, struct row_state *s) {
 }
 /* One gradient of many: for rows with few different ones. */
 VFN float with_factor(const struct row *r, double v) {
-  const double product = r->factor == 0 && v == v ? 0 : v * r->factor;
-  return product == product ? (float)product : NOT_A_NUMBER;
+  const double product = v * r->factor;
+  if (r->factor != 0 && product == product) return (float)product;
+  return r->factor == 0 && v == v ? 0 : NOT_A_NUMBER;
 }
 
 #endif
