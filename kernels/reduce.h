@@ -150,14 +150,15 @@ VFN int exponent_of(double x) {
  * and are for floats: times 2^n, and `last` is 2^-n. These powers of two keep 60 binary digits of room below what the
  * largest columns give, and round nothing: so coefficients and terms are rounded, once each. in_float says that they
  * will do; else something could leave the range of a float. */
-/* 1 / sqrt(x) is sqrt(x) (1 / x) so that the slow operations run side by side: all of the row's last pass waits. */
+/* 1 / sqrt(x) is sqrt(x) (1 / x) so that the slow operations run side by side, and n comes from the exponents of what
+ * they begin with: all of the row's last pass waits. */
 VFN struct cosine_slope cosine_slope(double ab, double aa, double bb, double radial, double factor) {
   const double inverse_a = sqrt(aa) * (1 / aa), inverse_b = sqrt(bb) * (1 / bb);
   const double across = inverse_a * inverse_b, along = (inverse_a * radial) * (inverse_a * ab) * across;
   const double size = factor < 0 ? -factor : factor, slope = size * inverse_a;
   const struct cosine_slope in_double = {.across = across, .along = along};
   if (!(slope >= 0x1p-60 && slope <= 0x1p60)) return in_double;
-  const int n = 60 - exponent_of(slope);
+  const int n = 60 - exponent_of(size) + exponent_of(aa) / 2;
   const double scaled = factor * two_to(n), a = along * scaled, b = across * scaled;
   const double a_size = a < 0 ? -a : a, b_size = b < 0 ? -b : b;
   if (!(a_size < 0x1p120 && b_size < 0x1p120 && (a_size > 0x1p-100 || a == 0) && b_size > 0x1p-100)) return in_double;

@@ -111,8 +111,10 @@ static void over_inputs(struct sweep *sweep, struct job *job, const struct resul
     struct layout layout = whole(job->rows);
     if (!places(job, way, &layout)) continue;
     vary(sweep, job, base, layout, "in an array of its own");
-    layout.inner = 16;
     layout.dense = false;
+    layout.inner = 16;
+    vary(sweep, job, base, layout, "in an array of its own");
+    layout.inner = 48;
     vary(sweep, job, base, layout, "in an array of its own");
   }
 }
