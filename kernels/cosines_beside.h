@@ -141,7 +141,7 @@ VFN void write_beside(const struct beside *b, const float *x, const float *y, co
 static __attribute__((noinline)) void cosine_gradients_beside(const struct beside *beside, const float *x,
                                                               const float *y) {
   const struct beside b = *beside;
-  struct gradients_beside g;
+  struct gradients_beside g = {0};
   for (size_t i = 0; i < b.rows; i++) {
     g.filled[i] = b.state[i].pass == ROW_FILL;
     g.fill[i] = g.filled[i] > 0 ? with_factor(&b.row[i], b.state[i].fill) : 0;
