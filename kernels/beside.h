@@ -40,9 +40,10 @@ VFN size_t beside_vectors(const struct beside *b, size_t columns) { return (colu
 VFN size_t beside_columns(const struct beside *b, size_t c) { return b->n - c < 16 ? b->n - c : 16; }
 
 /* The vector at an element. Lanes beyond what may be read are 0; beyond what belongs to the rows there is anything. */
-VFN vf beside_get(const struct beside *b, const float *p, size_t at) {
-  return at + 16 <= b->readable ? vload(p + at) : vtail(p + at, b->readable - at, 0.0f);
+VFN vf beside_get_or(const struct beside *b, const float *p, size_t at, float fill) {
+  return at + 16 <= b->readable ? vload(p + at) : vtail(p + at, b->readable - at, fill);
 }
+VFN vf beside_get(const struct beside *b, const float *p, size_t at) { return beside_get_or(b, p, at, 0.0f); }
 /* Whether the 64 columns from c on can be read by whole vectors. */
 VFN int beside_whole(const struct beside *b, size_t c) {
   return (c + 63) * b->step + (b->dense ? b->rows : 16) <= b->readable;

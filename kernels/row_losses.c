@@ -18,7 +18,7 @@
 ROW_LOSS(keras_categorical_crossentropy)
 ROW_LOSS_BESIDE(keras_sparse_categorical_crossentropy, 256)
 ROW_LOSS(keras_kl_divergence)
-ROW_LOSS(categorical_hinge)
+ROW_LOSS_BESIDE(categorical_hinge, 256)
 ROW_LOSS_BESIDE(cosine_similarity, 0)
 ROW_LOSS_BESIDE(cosine_embedding, 0)
 ROW_LOSS(multi_margin)

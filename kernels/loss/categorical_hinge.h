@@ -2,6 +2,7 @@
  * -t_c, plus (1 - t_c) / k in the k columns that reach neg. Products are taken in double, where they are exact for
  * labels of 0 and 1 and ties are ties. */
 #ifdef VLOSS_KERNELS_LOSS_H
+#include "../beside.h"
 #include "../reduce.h"
 
 /* (1 - t) p and t p; with `infinities` 0 where the coefficient is 0, whatever p. */
@@ -14,26 +15,39 @@ VFN struct hinge_products hinge_products(vd p, vd t, const int infinities) {
                     : (struct hinge_products){dmul(wrong, p), dmul(t, p)};
 }
 
-/* Sums of a row. value[0] is neg, value[1] the share of each that reaches it. The loss is NaN where there is NaN in the
- * row, or infinity but not `infinities`. */
+/* What the columns of a row add up to. In `most` there is no NaN: then `pos` has it. */
+enum { HINGE_POS, HINGE_MOST, HINGE_TIES, HINGE_SUMS };
+VFN void hinge_most(vd *sums, vd other, const int ties) {
+  const vd zero = dset1(0.0), one = dset1(1.0), most = sums[HINGE_MOST], count = sums[HINGE_TIES];
+  if (ties) sums[HINGE_TIES] = dsel(dgt(other, most), one, dadd(count, dsel(deq(other, most), one, zero)));
+  sums[HINGE_MOST] = dmax(other, most);
+}
+VFN void hinge_add(vd *sums, struct hinge_products v, const int ties) {
+  sums[HINGE_POS] = dadd(sums[HINGE_POS], v.own);
+  hinge_most(sums, v.other, ties);
+}
+/* value[0] is neg, value[1] the share of each that reaches it. The loss is NaN where there is NaN in the row, or
+ * infinity but not `infinities`. */
+VFN void hinge_summed(const struct row *r, struct row_state *s, const vd *sums, const int infinities) {
+  const double neg = lane_max(sums[HINGE_MOST]), sum = dsum(sums[HINGE_POS]), excess = neg - sum + 1;
+  s->value[0] = neg;
+  /* A division by 0 would cost its flag. */
+  if (r->grad) s->value[1] = 1 / sum_at(sums[HINGE_TIES], sums[HINGE_MOST], neg);
+  s->loss = !infinities && sum - sum != 0 ? (double)NOT_A_NUMBER : excess;
+}
+static const double hinge_first[HINGE_SUMS] = {0, -(double)INF, 0};
 VFN int hinge_sums(const struct row *r, struct row_state *s, const int infinities) {
-  const vd zero = dset1(0.0), one = dset1(1.0);
-  vd pos = resumed(r, s, 0, 0), most = resumed(r, s, 1, -(double)INF), ties = resumed(r, s, 2, 0);
+  vd sums[HINGE_SUMS];
+  UNROLL for (int k = 0; k < HINGE_SUMS; k++) sums[k] = resumed(r, s, k, hinge_first[k]);
   EACH_VECTOR(r, c, m) {
     const vd p = dwiden(get(r->p, c, m, infinities ? -INF : -FLT_MAX)), t = dwiden(get(r->t, c, m, 0.0f));
-    const struct hinge_products v = hinge_products(p, t, infinities);
-    pos = dadd(pos, v.own);
-    if (r->grad) ties = dsel(dgt(v.other, most), one, dadd(ties, dsel(deq(v.other, most), one, zero)));
-    most = dmax(v.other, most); /* without NaN, which pos has */
+    hinge_add(sums, hinge_products(p, t, infinities), r->grad != NULL);
   }
   if (r->to < r->n) {
-    s->lanes[0] = pos, s->lanes[1] = most, s->lanes[2] = ties;
+    UNROLL for (int k = 0; k < HINGE_SUMS; k++) s->lanes[k] = sums[k];
     return 0;
   }
-  const double neg = lane_max(most), sum = dsum(pos), excess = neg - sum + 1;
-  s->value[0] = neg;
-  if (r->grad) s->value[1] = 1 / sum_at(ties, most, neg); /* a division by 0 would cost its flag */
-  s->loss = !infinities && sum - sum != 0 ? (double)NOT_A_NUMBER : excess;
+  hinge_summed(r, s, sums, infinities);
   return 1;
 }
 VFN void hinge_gradient(const struct row *r, struct row_state *s, const int infinities) {
@@ -59,21 +73,58 @@ VFN void hinge_decide(const struct row *r, struct row_state *s, int gradient) {
   if (s->loss < 0) filled_row(r, s, 0, 0);
 }
 
+enum { HINGE_FINITE, HINGE_INFINITE, HINGE_GRADIENT, HINGE_GRADIENT_INFINITE }; /* the passes */
+VFN void hinge_finite(const struct row *r, struct row_state *s) {
+  s->pass = HINGE_INFINITE;
+  if (s->loss == s->loss) hinge_decide(r, s, HINGE_GRADIENT);
+}
 VFN void categorical_hinge(const struct row *r, struct row_state *s) {
-  enum { SUMS, SUMS_OF_INFINITIES, GRADIENT, GRADIENT_OF_INFINITIES };
-  if (s->pass == SUMS) {
+  if (s->pass == HINGE_FINITE) {
     if (!hinge_sums(r, s, 0)) return;
-    s->pass = SUMS_OF_INFINITIES;
-    if (s->loss == s->loss) hinge_decide(r, s, GRADIENT);
+    hinge_finite(r, s);
     if (r->from) return;
   }
-  if (s->pass == SUMS_OF_INFINITIES) {
+  if (s->pass == HINGE_INFINITE) {
     if (!hinge_sums_of_infinities(*r, s)) return;
-    hinge_decide(r, s, GRADIENT_OF_INFINITIES);
+    hinge_decide(r, s, HINGE_GRADIENT_INFINITE);
     if (r->from) return;
   }
-  if (s->pass == GRADIENT) hinge_gradient(r, s, 0);
-  if (s->pass == GRADIENT_OF_INFINITIES) hinge_gradient_of_infinities(*r, s);
+  if (s->pass == HINGE_GRADIENT) hinge_gradient(r, s, 0);
+  if (s->pass == HINGE_GRADIENT_INFINITE) hinge_gradient_of_infinities(*r, s);
+}
+
+/* The sums of rows that lie side by side. */
+VFN struct hinge_products hinge_beside(const struct beside *b, size_t at) {
+  return hinge_products(dwiden(beside_get_or(b, b->p, at, -FLT_MAX)), dwiden(beside_get(b, b->t, at)), 0);
+}
+VFN void hinge_add_beside(const struct beside *b, size_t at, size_t valid, vd *sums) {
+  (void)valid;
+  hinge_add(sums, hinge_beside(b, at), 0);
+}
+VFN void hinge_add_ties_beside(const struct beside *b, size_t at, size_t valid, vd *sums) {
+  (void)valid;
+  hinge_add(sums, hinge_beside(b, at), 1);
+}
+/* Lanes without a last column, as a row of its own fills them: where no vector has done so. */
+VFN void hinge_fill_beside(const struct beside *b, size_t i, vd *sums) {
+  const size_t columns = b->n % 16, done = 16 * beside_vectors(b, columns);
+  double fill[16];
+  for (size_t j = 0; j < 16; j++)
+    fill[j] = columns && j >= columns && j * b->width + i >= done ? -(double)FLT_MAX : -(double)INF;
+  hinge_most(sums, dload(fill), 1);
+}
+static void categorical_hinge_beside(const struct beside *b) {
+  if (b->grad)
+    beside_sums(b, HINGE_SUMS, hinge_first, hinge_add_ties_beside);
+  else
+    beside_sums(b, HINGE_SUMS, hinge_first, hinge_add_beside);
+  for (size_t i = 0; i < b->rows; i++) {
+    vd sums[HINGE_SUMS];
+    for (int k = 0; k < HINGE_SUMS; k++) sums[k] = beside_lanes(b, k, i);
+    hinge_fill_beside(b, i, sums);
+    hinge_summed(&b->row[i], &b->state[i], sums, 0);
+    hinge_finite(&b->row[i], &b->state[i]);
+  }
 }
 #endif
 
