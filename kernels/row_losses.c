@@ -1,15 +1,12 @@
-/* The losses of whole rows. See row_loss.h. */
+/* The losses of whole rows, but for those that compare vectors. See row_loss.h. */
 #include "row_loss.h"
 
 #include "loss/categorical_hinge.h"
-#include "loss/cosine_embedding.h"
-#include "loss/cosine_similarity.h"
 #include "loss/keras_categorical_crossentropy.h"
 #include "loss/keras_kl_divergence.h"
 #include "loss/keras_sparse_categorical_crossentropy.h"
 #include "loss/multi_margin.h"
 #include "loss/multilabel_margin.h"
-#include "loss/triplet_margin.h"
 
 #include "loss/bce_with_logits.h"
 
@@ -19,9 +16,6 @@ ROW_LOSS(keras_categorical_crossentropy)
 ROW_LOSS_BESIDE(keras_sparse_categorical_crossentropy, 256)
 ROW_LOSS(keras_kl_divergence)
 ROW_LOSS_BESIDE(categorical_hinge, 256)
-ROW_LOSS_BESIDE(cosine_similarity, 0)
-ROW_LOSS_BESIDE(cosine_embedding, 0)
 ROW_LOSS(multi_margin)
 WHOLE_ROW_LOSS(multilabel_margin)
 ROW_LOSS(multilabel_soft_margin)
-ROW_LOSS_BESIDE(triplet_margin, 256)

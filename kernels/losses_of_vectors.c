@@ -1,0 +1,10 @@
+/* The losses of whole rows that compare vectors. See row_loss.h. */
+#include "row_loss.h"
+
+#include "loss/cosine_embedding.h"
+#include "loss/cosine_similarity.h"
+#include "loss/triplet_margin.h"
+
+ROW_LOSS_BESIDE(cosine_similarity, 0)
+ROW_LOSS_BESIDE(cosine_embedding, 0)
+ROW_LOSS_BESIDE(triplet_margin, 256)
