@@ -103,14 +103,15 @@ vloss_status vloss_check_labels(const struct vloss_labels *labels, size_t rows, 
 /* Sets the floating-point control word to its default, and back: kernels must not feel the caller's rounding mode,
  * flush-to-zero mode or unmasked traps, and leave no exception flags. */
 #if defined(__SSE__)
-/* Every exception masked, round to nearest, no flush to zero; the low six bits are flags. Writing the register stalls
- * the pipeline, so it is written only where that changes something. */
+/* Every exception masked, round to nearest, no flush to zero; the low six bits are flags, of which kernels look at two:
+ * a denormal operand, a result below 2^-126 (vmet_denormal). Writing the register stalls the pipeline, so it is written
+ * only where that changes something. */
 #define DEFAULT_MXCSR 0x1f80u
-#define MXCSR_FLAGS 0x3fu
+#define MXCSR_OTHER_FLAGS 0x2du
 typedef unsigned vloss_environment;
 static inline vloss_environment vloss_fp_enter(void) {
   const unsigned saved = _mm_getcsr();
-  if ((saved & ~MXCSR_FLAGS) != DEFAULT_MXCSR) _mm_setcsr(DEFAULT_MXCSR);
+  if ((saved & ~MXCSR_OTHER_FLAGS) != DEFAULT_MXCSR) _mm_setcsr(DEFAULT_MXCSR);
   return saved;
 }
 static inline void vloss_fp_leave(vloss_environment saved) {

@@ -72,17 +72,18 @@ BLOCK_INLINE vd fast_pair_added(vd lanes, struct derivatives low, struct derivat
 
 /* The lanes plus n elements, a multiple of 32. */
 BLOCK_INLINE vd fast_added(vd lanes, const struct block *b, const struct constants *k, size_t n,
-                           element_function *element, const int grad) {
+                           element_function *element, const int grad, const int calm) {
   const vf scale = vset1((float)b->grad_scale);
   for (size_t i = 0; i < n; i += 32) {
     /* Both are read before anything is written: a read may have to wait for a write that ends in the same 12 bits. */
-    const struct element e_low = {vload(b->p + i), vload(b->t + i), operand_or_1_at(b->other, i, 16), 1};
-    const struct element e_high = {vload(b->p + i + 16), vload(b->t + i + 16), operand_or_1_at(b->other, i + 16, 16),
-                                   1};
+    const struct element e_low = {vload(b->p + i), vload(b->t + i), operand_or_1_at(b->other, i, 16), 1, 0, calm};
+    const struct element e_high = {
+        vload(b->p + i + 16), vload(b->t + i + 16), operand_or_1_at(b->other, i + 16, 16), 1, 0, calm};
     const struct derivatives low = element(e_low, k), high = element(e_high, k);
     if (low.product) lanes = fast_pair_added(lanes, low, high); /* here or below: as fewer registers are needed */
     if (grad) {
-      const vf grad_low = vmul(low.grad.rounded, scale), grad_high = vmul(high.grad.rounded, scale);
+      const vf grad_low = calm ? vmul_calm(low.grad.rounded, scale) : vmul(low.grad.rounded, scale);
+      const vf grad_high = calm ? vmul_calm(high.grad.rounded, scale) : vmul(high.grad.rounded, scale);
       if (b->past_cache) {
         vstream(b->grad + i, grad_low);
         vstream(b->grad + i + 16, grad_high);
@@ -119,7 +120,8 @@ BLOCK_INLINE size_t fast_rest(const struct block *b, size_t i, vd *sum, element_
   vd lanes = *sum;
   for (size_t half = 0; half < 32; half += 16) {
     const size_t left = i + half < b->n ? b->n - i - half : 0, n = left < 16 ? left : 16, at = left ? i + half : i;
-    const struct element e = {operand_at(b->p, at, n), operand_at(b->t, at, n), operand_or_1_at(b->other, at, n), 1};
+    const struct element e = {
+        operand_at(b->p, at, n), operand_at(b->t, at, n), operand_or_1_at(b->other, at, n), 1, 0, 0};
     const struct derivatives d = element(e, &k);
     if (b->grad) result_at(b->grad, at, n, vmul(d.grad.rounded, scale));
     if (half == 0) pairs = vset1(d.product ? PAIR_START : 0.0f);
@@ -133,24 +135,33 @@ BLOCK_INLINE size_t fast_rest(const struct block *b, size_t i, vd *sum, element_
   return b->n - i;
 }
 
-/* Any number of elements, FAST_ELEMENTS at a time, until the sum is not finite, which -0 is taken for where losses are
- * not negative. Returns how many were done. */
+/* Whether there are denormals among the first 16 elements: flags tell of those that are behind. Out of line, so that
+ * its constants do not take registers from the loop. */
+static __attribute__((noinline, unused)) int begins_with_denormals(const struct block *b) {
+  return b->n >= 16 && vany(vmor(vdenormal(vload(b->p)), vdenormal(vload(b->t))));
+}
+
+/* The elements from `from` on, any number, FAST_ELEMENTS at a time, until the sum is not finite, which -0 is taken for
+ * where losses are not negative. Where denormals are met, calm_rest does it from there on, which is this with `calm`;
+ * null where they cost nothing. Returns up to which element all is done. */
 typedef size_t rest_function(const struct block *b, size_t i, vd *sum);
-BLOCK_INLINE size_t fast_blocks(const struct block *b, vd *sum, element_function *element, rest_function *rest,
-                                int grad) {
+BLOCK_INLINE size_t fast_blocks(const struct block *b, size_t from, vd *sum, element_function *element,
+                                rest_function *rest, rest_function *calm_rest, const int grad, const int calm) {
+  if (calm_rest && begins_with_denormals(b)) return calm_rest(b, 0, sum);
   const struct constants k = b->k; /* a copy: no store can change it */
-  const int negative = element((struct element){vset1(0.0f), vset1(0.0f), vset1(0.0f), 1}, &k).negative;
-  if (!negative && vany(vgt(vset1(0.0f), dnarrow(*sum)))) return 0;
+  const int negative = element((struct element){vset1(0.0f), vset1(0.0f), vset1(0.0f), 1, 0, 0}, &k).negative;
+  if (!negative && vany(vgt(vset1(0.0f), dnarrow(*sum)))) return from;
   struct block part = *b;
   vd lanes = dmul(*sum, SHRINK(negative));
-  size_t i = 0;
+  size_t i = from;
   while (b->n - i >= 32) {
+    if (calm_rest && vmet_denormal()) return i + calm_rest(b, i, sum);
     const size_t n = b->n - i < FAST_ELEMENTS ? (b->n - i) / 32 * 32 : FAST_ELEMENTS;
     part.p = b->p + i;
     part.t = b->t + i;
     if (b->other) part.other = b->other + i;
     if (grad) part.grad = b->grad + i;
-    lanes = fast_added(lanes, &part, &k, n, element, grad);
+    lanes = fast_added(lanes, &part, &k, n, element, grad, calm);
     const vd grown = dmul(lanes, GROW(negative));
     if (!all_finite(grown)) return i;
     *sum = grown;
@@ -161,13 +172,15 @@ BLOCK_INLINE size_t fast_blocks(const struct block *b, vd *sum, element_function
 
 /* ---- Careful ----------------------------------------------------------------------------------------------------- */
 
-/* Writes what is wanted of elements i .. i + n - 1 of a block. Returns their losses as floats. */
+/* Writes what is wanted of elements i .. i + n - 1 of a block. Returns their losses as floats; a product's, which may
+ * be too small for one, only if they are wanted. */
 BLOCK_INLINE vf written(const struct block *b, size_t i, size_t n, struct derivatives d, const int grads) {
   const double scale = b->grad_scale;
   if (grads && b->grad) result_at(b->grad, i, n, times_scale(d.grad, scale));
   if (grads && b->grad_target) result_at(b->grad_target, i, n, times_scale(d.grad_target, scale));
   if (grads && b->grad_other) result_at(b->grad_other, i, n, times_scale(d.grad_other, scale));
-  const vf loss = canonical(d.loss.rounded);
+  if (d.product && !b->loss) return vset1(0.0f);
+  const vf loss = canonical(d.product ? narrowed(d.loss.exact) : d.loss.rounded);
   if (b->loss) result_at(b->loss, i, n, loss);
   return loss;
 }
@@ -179,7 +192,8 @@ BLOCK_INLINE vd careful_block(const struct block *b, vd sum, element_function *e
   vf pair = vset1(0.0f);
   for (size_t i = 0; i < copy.n; i += 16) {
     const size_t n = copy.n - i < 16 ? copy.n - i : 16;
-    const struct element e = {operand_at(copy.p, i, n), operand_at(copy.t, i, n), operand_or_1_at(copy.other, i, n), 0};
+    const struct element e = {
+        operand_at(copy.p, i, n), operand_at(copy.t, i, n), operand_or_1_at(copy.other, i, n), 0, 0, 0};
     const struct derivatives d = element(e, &k);
     const vf loss = written(&copy, i, n, d, grads);
     if (i % 32 == 0) pair = vset1(d.product ? PAIR_START : 0.0f);
@@ -196,7 +210,8 @@ BLOCK_INLINE vd weighted_block(const struct block *b, vd sum, element_function *
   const vd none = dset1(0.0);
   for (size_t i = 0; i < copy.n; i += 16) {
     const size_t n = copy.n - i < 16 ? copy.n - i : 16;
-    const struct element e = {operand_at(copy.p, i, n), operand_at(copy.t, i, n), operand_or_1_at(copy.other, i, n), 0};
+    const struct element e = {
+        operand_at(copy.p, i, n), operand_at(copy.t, i, n), operand_or_1_at(copy.other, i, n), 0, 1, 0};
     const struct derivatives d = element(e, &k);
     const vd w = dwiden(operand_or_1_at(copy.weights, i, n));
     const vd factor = dmul(dmul(w, dwiden(operand_or_1_at(copy.upstream, i, n))), dset1(copy.grad_scale));
@@ -213,20 +228,31 @@ BLOCK_INLINE vd weighted_block(const struct block *b, vd sum, element_function *
   return sum;
 }
 
-#define ELEMENTWISE_LOSS(name) ELEMENTWISE_LOSS_OF(name, 0)
-#define PRODUCT_LOSS(name) ELEMENTWISE_LOSS_OF(name, 1)
-#define ELEMENTWISE_LOSS_OF(name, product)                                                                       \
-  static __attribute__((noinline)) size_t name##_rest(const struct block *b, size_t i, vd *sum) {                \
-    return fast_rest(b, i, sum, name);                                                                           \
-  }                                                                                                              \
-  static size_t name##_sum(const struct block *b, vd *sum) { return fast_blocks(b, sum, name, name##_rest, 0); } \
-  static size_t name##_sum_and_grad(const struct block *b, vd *sum) {                                            \
-    return fast_blocks(b, sum, name, name##_rest, 1);                                                            \
-  }                                                                                                              \
-  static vd name##_losses(const struct block *b, vd sum) { return careful_block(b, sum, name, 0); }              \
-  static vd name##_everything(const struct block *b, vd sum) { return careful_block(b, sum, name, 1); }          \
-  static vd name##_weighted(const struct block *b, vd sum) { return weighted_block(b, sum, name); }              \
-  const struct elementwise_loss KERNEL(name) = {                                                                 \
+#define NO_CALM(name) ((rest_function *)0)
+#define CALM_OF(name) (DENORMALS_ARE_SLOW ? name##_calm : (rest_function *)0)
+#define CALM_FUNCTION(name)                                                                               \
+  static size_t name##_rest(const struct block *b, size_t i, vd *sum);                                    \
+  static __attribute__((noinline, unused)) size_t name##_calm(const struct block *b, size_t i, vd *sum) { \
+    return fast_blocks(b, i, sum, name, name##_rest, NULL, b->grad != NULL, 1) - i;                       \
+  }
+/* In the calm ones there is code for denormals (struct element). */
+#define ELEMENTWISE_LOSS(name) ELEMENTWISE_LOSS_OF(name, 0, NO_CALM)
+#define CALM_LOSS(name) CALM_FUNCTION(name) ELEMENTWISE_LOSS_OF(name, 0, CALM_OF)
+#define CALM_PRODUCT_LOSS(name) CALM_FUNCTION(name) ELEMENTWISE_LOSS_OF(name, 1, CALM_OF)
+#define ELEMENTWISE_LOSS_OF(name, product, calm_of)                                                     \
+  static __attribute__((noinline)) size_t name##_rest(const struct block *b, size_t i, vd *sum) {       \
+    return fast_rest(b, i, sum, name);                                                                  \
+  }                                                                                                     \
+  static size_t name##_sum(const struct block *b, vd *sum) {                                            \
+    return fast_blocks(b, 0, sum, name, name##_rest, calm_of(name), 0, 0);                              \
+  }                                                                                                     \
+  static size_t name##_sum_and_grad(const struct block *b, vd *sum) {                                   \
+    return fast_blocks(b, 0, sum, name, name##_rest, calm_of(name), 1, 0);                              \
+  }                                                                                                     \
+  static vd name##_losses(const struct block *b, vd sum) { return careful_block(b, sum, name, 0); }     \
+  static vd name##_everything(const struct block *b, vd sum) { return careful_block(b, sum, name, 1); } \
+  static vd name##_weighted(const struct block *b, vd sum) { return weighted_block(b, sum, name); }     \
+  const struct elementwise_loss KERNEL(name) = {                                                        \
       name##_constants, name##_sum, name##_sum_and_grad, name##_losses, name##_everything, name##_weighted, product};
 
 #endif

@@ -28,8 +28,12 @@ struct constants {
 
 struct element {
   vf p, t, other;
-  int fast; /* constant: a loss that comes out infinite or NaN is done again without it, the gradient with it */
+  int fast;  /* constant: a loss that comes out infinite or NaN is done again without it, the gradient with it */
+  int exact; /* constant: only what results are before they are rounded is looked at; a float may be too small */
+  int calm;  /* constant, with `fast` only: there may be denormals, which nothing multiplies or is divided by, see
+                vmath.h. The bits are the same */
 };
+#define CALM(e) (DENORMALS_ARE_SLOW && (e).calm)
 /* A result twice: rounded to float, which is what is written where nothing multiplies it; and before that rounding, for
  * factors to multiply first. Rounding `exact` gives `rounded` where both come from the same arithmetic. The losses with
  * an exponential or a logarithm compute `exact` in double: it is nearer to the truth, and a call with factors that are
@@ -41,7 +45,7 @@ struct result {
 };
 struct derivatives {
   struct result loss, grad, grad_target, grad_other;
-  vf a, b;      /* the loss of a product is a b >= 0: sums add it before it is rounded */
+  vf a, b;      /* the loss of a product is a b >= 0: sums add it before it is rounded; loss.rounded is not given */
   int product;  /* constant */
   int negative; /* constant: the loss may be below 0. If not, a -0 costs time, nothing else */
 };
@@ -60,7 +64,6 @@ VFN vf vsign(vf d) {
 /* A result that is a float, the product of two floats, a double; and the negative of a result. */
 VFN struct result of_float(vf v) { return (struct result){v, dwiden(v)}; }
 VFN struct result of_product(vf a, vf b) { return (struct result){vmul(a, b), dmul(dwiden(a), dwiden(b))}; }
-VFN struct result of_double(vd v) { return (struct result){dnarrow(v), v}; }
 
 VFN vd dmagnitude(vd v) { return dmax(dsub(dset1(0.0), v), v); }
 VFN dm dinfinite(vd v) { return deq(dmagnitude(v), dset1((double)INF)); }
@@ -70,7 +73,16 @@ VFN vd dclamp(vd v, double limit) { return dmax(dset1(-limit), dmin(dset1(limit)
 VFN vf narrowed(vd v) {
   return dnarrow(dsel(dgt(dset1(0x1.0000000000001p-150), dmagnitude(v)), dmul(v, dset1(0.0)), v));
 }
-VFN struct result careful_double(vd v) { return (struct result){narrowed(v), v}; }
+VFN struct result of_double(struct element e, vd v) {
+  struct result r = {.exact = v};
+  if (!e.exact) r.rounded = dnarrow(v);
+  return r;
+}
+VFN struct result careful_double(struct element e, vd v) {
+  struct result r = {.exact = v};
+  if (!e.exact) r.rounded = narrowed(v);
+  return r;
+}
 /* a - b: what it is as a float, d, but where that is infinite. */
 VFN vd difference(vf a, vf b, vf d) {
   const vd wide = dwiden(d);
@@ -87,9 +99,9 @@ VFN struct result kept(vf rounded, vd x) {
 }
 /* What a careful evaluation of a product hands on to sums: its factors as floats, as the fast one has them; or the
  * loss, where parameters allow no fast one. */
-VFN struct derivatives careful_product(struct derivatives d, vf a, vf b, const struct constants *k) {
+VFN struct derivatives careful_product(struct element e, struct derivatives d, vf a, vf b, const struct constants *k) {
   d.product = 1;
-  d.a = k->careful ? d.loss.rounded : a;
+  d.a = k->careful && !e.exact ? narrowed(d.loss.exact) : a;
   d.b = k->careful ? vset1(1.0f) : b;
   return d;
 }

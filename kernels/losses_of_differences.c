@@ -7,7 +7,7 @@
 #include "loss/smooth_l1.h"
 
 ELEMENTWISE_LOSS(l1)
-PRODUCT_LOSS(mse)
-PRODUCT_LOSS(smooth_l1)
-PRODUCT_LOSS(huber)
-PRODUCT_LOSS(log_cosh)
+CALM_PRODUCT_LOSS(mse)
+CALM_PRODUCT_LOSS(smooth_l1)
+CALM_PRODUCT_LOSS(huber)
+CALM_PRODUCT_LOSS(log_cosh)

@@ -3,5 +3,5 @@
 #include "loss/kl_div.h"
 #include "loss/poisson.h"
 
-ELEMENTWISE_LOSS(kl_div)
-ELEMENTWISE_LOSS(poisson)
+CALM_LOSS(kl_div)
+CALM_LOSS(poisson)

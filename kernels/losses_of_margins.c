@@ -8,7 +8,7 @@
 #include "loss/squared_hinge.h"
 
 ELEMENTWISE_LOSS(hinge_embedding)
-ELEMENTWISE_LOSS(hinge)
-PRODUCT_LOSS(squared_hinge)
-ELEMENTWISE_LOSS(soft_margin)
-ELEMENTWISE_LOSS(margin_ranking)
+CALM_LOSS(hinge)
+CALM_PRODUCT_LOSS(squared_hinge)
+CALM_LOSS(soft_margin)
+CALM_LOSS(margin_ranking)

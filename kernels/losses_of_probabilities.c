@@ -4,6 +4,6 @@
 #include "loss/bce_with_logits.h"
 #include "loss/keras_bce.h"
 
-ELEMENTWISE_LOSS(bce)
-ELEMENTWISE_LOSS(bce_with_logits)
+CALM_LOSS(bce)
+CALM_LOSS(bce_with_logits)
 ELEMENTWISE_LOSS(keras_bce)

@@ -3,5 +3,5 @@
 #include "loss/mape.h"
 #include "loss/msle.h"
 
-PRODUCT_LOSS(mape)
+CALM_PRODUCT_LOSS(mape)
 ELEMENTWISE_LOSS(msle)

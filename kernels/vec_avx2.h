@@ -11,6 +11,10 @@
 #define INTERLEAVE 2
 #define VFN static inline __attribute__((always_inline, unused))
 
+/* As vec_avx512.h has it. */
+#define DENORMALS_ARE_SLOW 1
+VFN int vmet_denormal(void) { return (_mm_getcsr() & (_MM_EXCEPT_DENORM | _MM_EXCEPT_UNDERFLOW)) != 0; }
+
 typedef struct {
   __m256 lo, hi;
 } vf, vm;
@@ -137,14 +141,14 @@ VFN vf vitof(vi a) { return (vf){_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.
 struct vparts {
   vf mantissa, exponent;
 };
-/* Denormals times 2^24 are normal. All bits set is a NaN. */
+/* The bits of a denormal are a whole number, of 2^-149: so nothing is multiplied with one. All bits set is a NaN. */
 VFN __m256 vsplit_(__m256 x, __m256 *exponent) {
   const __m256 inf = _mm256_set1_ps(__builtin_inff()), small = _mm256_cmp_ps(x, _mm256_set1_ps(0x1p-126f), _CMP_LT_OQ);
   const __m256 invalid = _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NGE_UQ);
-  const __m256i u = _mm256_castps_si256(_mm256_blendv_ps(x, _mm256_mul_ps(x, _mm256_set1_ps(0x1p24f)), small));
+  const __m256i u = _mm256_castps_si256(_mm256_blendv_ps(x, _mm256_cvtepi32_ps(_mm256_castps_si256(x)), small));
   const __m256i k =
       _mm256_and_si256(_mm256_sub_epi32(u, _mm256_set1_epi32(0x3f400000)), _mm256_set1_epi32((int)0xff800000u));
-  const __m256 scaled = _mm256_and_ps(small, _mm256_set1_ps(-24));
+  const __m256 scaled = _mm256_and_ps(small, _mm256_set1_ps(-149));
   __m256 e = _mm256_fmadd_ps(_mm256_cvtepi32_ps(k), _mm256_set1_ps(0x1p-23f), scaled);
   e = _mm256_blendv_ps(e, _mm256_set1_ps(-__builtin_inff()), _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_EQ_OQ));
   e = _mm256_blendv_ps(e, inf, _mm256_cmp_ps(x, inf, _CMP_EQ_OQ));

@@ -10,6 +10,11 @@
 #define INTERLEAVE 4
 #define VFN static inline __attribute__((always_inline, unused))
 
+/* Whether products with denormals are slow, as on Intel's CPUs; and whether the flags of one, or of a result below
+ * 2^-126, are up. */
+#define DENORMALS_ARE_SLOW 1
+VFN int vmet_denormal(void) { return (_mm_getcsr() & (_MM_EXCEPT_DENORM | _MM_EXCEPT_UNDERFLOW)) != 0; }
+
 typedef __m512 vf;
 typedef __m512i vi;
 typedef struct {

@@ -14,6 +14,10 @@
 #define EACH4 for (int i = 0; i < 4; i++)
 #define EACH8 for (int i = 0; i < 8; i++)
 
+/* Denormals are as fast as other numbers. */
+#define DENORMALS_ARE_SLOW 0
+VFN int vmet_denormal(void) { return 0; }
+
 typedef struct {
   float32x4_t r[4];
 } vf;

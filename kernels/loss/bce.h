@@ -22,19 +22,33 @@ VFN struct bce_exact bce_exact(struct element e) {
                             dsel(dnan(t), t, by_target)};
 }
 
+/* rest - of_m difference. A denormal rest is all, or its size does not matter: below the last bit of a product of
+ * floats, any number rounds alike. */
+VFN vf bce_calm_loss(vf of_m, vf difference, vf rest, vm denormal) {
+  const vf zero = vset1(0.0f);
+  const vm alone = vmand(denormal, veq(of_m, zero)), beside = vmand(denormal, vgt(vabs(of_m), vset1(0x1p-60f)));
+  const vf instead = vsel(alone, zero, vsel(beside, vset1(VLOSS_GUARD), rest));
+  return vsel(alone, rest, vnfma(of_m, difference, instead));
+}
+
 VFN struct derivatives bce(struct element e, const struct constants *k) {
   (void)k;
   const vf one = vset1(1.0f), q = vsub(one, e.p), m = vmin(q, e.p);
   const vm low = vgt(q, e.p); /* m is p */
-  const vf log_m = vmax(vset1(-100.0f), vln(m)), minus_log_rest = vlog1m_half(m);
+  const vf flushed = CALM(e) ? vflush(m) : m, log_m = vmax(vset1(-100.0f), vln(m));
+  vf minus_log_rest = vlog1m_half(flushed);
+  if (CALM(e)) minus_log_rest = vadd(minus_log_rest, vsub(m, flushed));
   const vf of_m = vsel(low, e.t, vsub(one, e.t));
   /* An exponent below 0 goes under in the maximum; the NaN of m outside [0, 1/2] does not. */
   const vf floor = vmax(vset1(1e-12f), vsplit(m).exponent);
   const vf difference = vadd(log_m, minus_log_rest);
+  const vf loss = CALM(e) ? bce_calm_loss(of_m, difference, minus_log_rest, vgt(m, flushed))
+                          : vnfma(of_m, difference, minus_log_rest);
+  const vf least = vmax(vnfma(flushed, flushed, flushed), floor), distance = vsub(e.p, e.t);
   const struct bce_exact exact = bce_exact(e);
   return (struct derivatives){
-      .loss = {vnfma(of_m, difference, minus_log_rest), exact.loss},
-      .grad = {vdiv(vsub(e.p, e.t), vmax(vnfma(m, m, m), floor)), exact.grad},
+      .loss = {loss, exact.loss},
+      .grad = {CALM(e) ? vdiv_calm(distance, least) : vdiv(distance, least), exact.grad},
       .grad_target = {vpoisoned(vsel(low, vneg(difference), difference), e.t), exact.grad_target}};
 }
 #endif

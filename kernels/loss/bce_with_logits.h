@@ -15,16 +15,17 @@ VFN void bce_with_logits_constants(const double *parameters, struct constants *k
 struct bce_with_logits_plain {
   vf loss, grad;
 };
-VFN struct bce_with_logits_plain bce_with_logits_plain(vf x, vf t, int fast) {
-  const vf zero = vset1(0.0f), half = vset1(0.5f), y = vabs(x);
-  const struct vexp_halves e = vexp_minus_in_halves(y);
+VFN struct bce_with_logits_plain bce_with_logits_plain(struct element element) {
+  const vf x = element.p, t = element.t, zero = vset1(0.0f), half = vset1(0.5f), y = vabs(x);
+  const struct vexp_halves e = vexp_minus_in_halves(CALM(element) ? vflush(y) : y);
   const vf exp = vfma(e.mantissa, e.scale, vset1(VLOSS_GUARD));
   const vf square = vfma(e.mantissa, exp, vset1(VLOSS_GUARD));
   const vf log_mantissa = vfma(square, vlog1p_unit_quotient(exp), e.mantissa);
   /* A product of a small x and a small t goes under beside log1p(e), where it shall be no denormal. */
   const vf least = vsel(vgt(vset1(1.0f), y), vset1(VLOSS_GUARD), zero);
-  vf linear = vnfma(t, x, vmax(least, x));
-  if (!fast) { /* 0 times infinity is 0 here */
+  const vf factor = CALM(element) ? vflush_beside(x, t) : x;
+  vf linear = vnfma(t, factor, vmax(least, factor));
+  if (!element.fast) { /* 0 times infinity is 0 here */
     const vf finite = vmax(vset1(-FLT_MAX), vmin(vset1(FLT_MAX), x));
     linear = vnfma(t, finite, vmax(least, finite));
     linear = vsel(vmand(veq(y, vset1(INF)), vgt(vabs(linear), zero)), vmul(linear, vset1(INF)), linear);
@@ -69,7 +70,7 @@ VFN struct derivatives bce_with_logits(struct element e, const struct constants 
     d.grad.rounded = narrowed(exact.grad);
     d.grad_target.rounded = narrowed(exact.grad_target);
   } else {
-    const struct bce_with_logits_plain plain = bce_with_logits_plain(e.p, e.t, e.fast);
+    const struct bce_with_logits_plain plain = bce_with_logits_plain(e);
     d.loss.rounded = plain.loss;
     d.grad.rounded = plain.grad;
     d.grad_target.rounded = vpoisoned(vneg(e.p), e.t);

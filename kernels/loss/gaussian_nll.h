@@ -25,10 +25,10 @@ VFN struct derivatives gaussian_nll(struct element e, const struct constants *k)
   vd log = dwiden(vln(vmax(vset1(k->k[0]), valid)));
   if (!e.fast && k->careful) log = dsel(deq(variance, dset1(k->exact[0])), dset1(gaussian_nll_log(k->exact[0])), log);
   const vd grad = dmul(d, inverse), logs = dadd(log, dset1(k->exact[1]));
-  return (struct derivatives){.loss = of_double(dmul(half, dfma(d, grad, logs))),
-                              .grad = of_double(grad),
-                              .grad_target = negated(of_double(grad)),
-                              .grad_other = of_double(dmul(half, dnfma(grad, grad, inverse))),
+  return (struct derivatives){.loss = of_double(e, dmul(half, dfma(d, grad, logs))),
+                              .grad = of_double(e, grad),
+                              .grad_target = negated(of_double(e, grad)),
+                              .grad_other = of_double(e, dmul(half, dnfma(grad, grad, inverse))),
                               .negative = 1};
 }
 #endif

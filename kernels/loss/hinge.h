@@ -13,7 +13,11 @@ VFN vf hinge_label(vf t, const struct constants *k) {
   if (k->k[0] != 1) label = vfma(t, vset1(k->k[0]), vset1(k->k[1]));
   return label;
 }
-VFN vf hinge_slack(vf label, struct element e) { return vnfma(label, e.fast ? e.p : vfactor(label, e.p), vset1(1.0f)); }
+VFN vf hinge_slack(vf label, struct element e) {
+  vf p = e.fast ? e.p : vfactor(label, e.p);
+  if (CALM(e)) p = vflush_beside(p, label);
+  return vnfma(label, p, vset1(1.0f));
+}
 
 /* -t where z >= 0, else 0; NaN passes. For margin_ranking.h too. */
 VFN vf hinge_slope(vf z, vf t, int fast) {

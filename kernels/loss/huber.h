@@ -11,13 +11,17 @@ VFN void huber_constants(const double *parameters, struct constants *k) {
 
 VFN struct derivatives huber(struct element e, const struct constants *k) {
   const vf d = vsub(e.p, e.t), a = vclamp(d, vset1(k->k[0])), b = vnfma(vset1(0.5f), a, d);
+  if (CALM(e)) { /* the product is nothing beside what pairs start at */
+    const vf flushed = vflush_tiny(d), c = vclamp(flushed, vset1(k->k[0]));
+    return (struct derivatives){.grad.rounded = a, .a = c, .b = vnfma(vset1(0.5f), c, flushed), .product = 1};
+  }
   if (e.fast) return (struct derivatives){.grad.rounded = a, .a = a, .b = b, .product = 1};
   const vd wide = difference(e.p, e.t, d), clamped = dclamp(wide, k->exact[0]);
   const vd in_floats = dmul(dwiden(a), dwiden(b)), in_doubles = dmul(clamped, dnfma(dset1(0.5), clamped, wide));
   const vd loss = k->careful ? in_doubles : dsel(dinfinite(dwiden(d)), in_doubles, in_floats);
-  const struct result grad = careful_double(clamped);
-  return careful_product((struct derivatives){.loss = careful_double(loss), .grad = grad, .grad_target = negated(grad)},
-                         a, b, k);
+  const struct result grad = careful_double(e, clamped);
+  return careful_product(e, (struct derivatives){.loss.exact = loss, .grad = grad, .grad_target = negated(grad)}, a, b,
+                         k);
 }
 #endif
 

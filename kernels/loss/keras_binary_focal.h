@@ -35,7 +35,7 @@ VFN struct derivatives keras_binary_focal(struct element e, const struct constan
   }
   /* The powers are finite and the last factors to come: 0 times them is 0. The logs drop NaN, the powers keep it. */
   const vd factor = dmul(weight, power), by_q = dmul(dmul(weight, dmul(dset1(gamma), dsub(t, u))), minus_bce);
-  return focal_derivatives(dsub(zero, dmul(factor, minus_bce)),
+  return focal_derivatives(e, dsub(zero, dmul(factor, minus_bce)),
                            dfma(power_before, by_q, dmul(factor, dmul(passes, slope))), vany(vgt(vset1(k->k[0]), e.p)));
 }
 #endif

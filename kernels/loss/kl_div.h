@@ -4,16 +4,16 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 VFN void kl_div_constants(const double *parameters, struct constants *k) { k->k[0] = (float)parameters[0]; }
 
-VFN struct result kl_div_result(vd v) { return (struct result){narrowed(v), v}; }
 VFN struct derivatives kl_div_log_target(struct element e) {
   const vd zero = dset1(0.0), t = dwiden(e.t), p = dwiden(e.p), difference = dsub(t, p);
   /* Beyond these no float tells the difference. */
   const vd exp = dexp(dmax(dset1(-400.0), dmin(dset1(700.0), t)));
   const dm none = dmand(deq(t, dset1(-(double)INF)), deq(p, p));
-  return (struct derivatives){.loss = kl_div_result(dsel(none, zero, dmul(exp, difference))),
-                              .grad = kl_div_result(dsel(dnan(p), p, dsub(zero, exp))),
-                              .grad_target = kl_div_result(dsel(none, zero, dmul(exp, dadd(difference, dset1(1.0))))),
-                              .negative = 1};
+  return (struct derivatives){
+      .loss = careful_double(e, dsel(none, zero, dmul(exp, difference))),
+      .grad = careful_double(e, dsel(dnan(p), p, dsub(zero, exp))),
+      .grad_target = careful_double(e, dsel(none, zero, dmul(exp, dadd(difference, dset1(1.0))))),
+      .negative = 1};
 }
 
 struct kl_div_exact {
@@ -33,8 +33,9 @@ VFN struct derivatives kl_div(struct element e, const struct constants *k) {
   /* A fast loss needs a finite log of 0; that of the least denormal is -103.3. */
   const vf log = vln(e.t), difference = vsub(e.fast ? vmax(vset1(-104.0f), log) : log, e.p);
   const struct kl_div_exact exact = kl_div_exact(e.p, e.t);
+  const vf factor = e.fast ? difference : vsel(absent, finite, difference);
   struct derivatives r = {
-      .loss = {vmul(e.t, e.fast ? difference : vsel(absent, finite, difference)), exact.loss},
+      .loss = {CALM(e) ? vmul_calm(e.t, factor) : vmul(e.t, factor), exact.loss},
       .grad = of_float(e.fast ? vneg(e.t) : vnfma(zero, finite, vneg(e.t))),
       .grad_target = {vsel(absent, vsub(vset1(-INF), finite), vadd(difference, vset1(1.0f))), exact.by_target},
       .negative = 1};

@@ -36,9 +36,21 @@ VFN struct log_cosh_exact log_cosh_exact(vf a) {
   return (struct log_cosh_exact){dsel(small, small_loss, large_loss), dsel(small, small_tanh, large_tanh)};
 }
 
+VFN struct derivatives log_cosh_before_rounding(vf d) {
+  const struct log_cosh_exact exact = log_cosh_exact(vabs(d));
+  const vd minus_tanh = dsub(dset1(0.0), exact.tanh);
+  const dm negative = dgt(dset1(0.0), dwiden(d));
+  return (struct derivatives){.loss.exact = exact.loss,
+                              .grad.exact = dsel(negative, minus_tanh, exact.tanh),
+                              .grad_target.exact = dsel(negative, exact.tanh, minus_tanh),
+                              .product = 1};
+}
+
 VFN struct derivatives log_cosh(struct element e, const struct constants *k) {
   (void)k;
-  const vf zero = vset1(0.0f), one = vset1(1.0f), d = vsub(e.p, e.t), a = vabs(d);
+  const vf zero = vset1(0.0f), one = vset1(1.0f), d = vsub(e.p, e.t), size = vabs(d),
+           a = CALM(e) ? vflush_tiny(size) : size;
+  if (e.exact) return log_cosh_before_rounding(d);
   /* Beside 1/2 and 1, the square of anything smaller is nothing. */
   const vf squared = vsel(vgt(vset1(0x1p-60f), a), zero, a), z = vmul(squared, squared);
   const vf exp = vexp_minus_normal(vadd(a, a));
@@ -46,16 +58,14 @@ VFN struct derivatives log_cosh(struct element e, const struct constants *k) {
   /* The loss is a product of these two. */
   const vf half = vfma(squared, vmul(z, log_cosh_quotient(z)), vmul(vset1(0.5f), a));
   const vf large_loss = vadd(vsub(a, vset1(VLOSS_LN2_HI)), vsub(vlog1p_unit(exp), vset1(VLOSS_LN2_LO)));
-  const vf small_tanh = vfma(a, vfma(z, log_cosh_tanh_quotient(z), vset1(-VLOSS_GUARD)), a);
+  vf small_tanh = vfma(a, vfma(z, log_cosh_tanh_quotient(z), vset1(-VLOSS_GUARD)), a);
+  if (CALM(e)) small_tanh = vadd(small_tanh, vsub(size, a)); /* the tanh of what is tiny, or 0 */
   const vf large_tanh = vdiv(vsub(one, exp), vadd(one, exp));
   const vf grad = vsigned(vsel(small, small_tanh, large_tanh), d);
-  const struct log_cosh_exact exact = log_cosh_exact(a);
-  const vd minus_tanh = dsub(dset1(0.0), exact.tanh);
-  const dm negative = dgt(dset1(0.0), dwiden(d));
   const vf first = vsel(small, a, large_loss), second = vsel(small, half, one);
-  return (struct derivatives){.loss = {vmul(first, second), exact.loss},
-                              .grad = {grad, dsel(negative, minus_tanh, exact.tanh)},
-                              .grad_target = {vneg(grad), dsel(negative, exact.tanh, minus_tanh)},
+  return (struct derivatives){.loss.exact = dmul(dwiden(first), dwiden(second)),
+                              .grad = of_float(grad),
+                              .grad_target = of_float(vneg(grad)),
                               .product = 1,
                               .a = first,
                               .b = second};

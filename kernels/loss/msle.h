@@ -21,7 +21,7 @@ VFN struct derivatives msle(struct element e, const struct constants *k) {
   const vd slope = ddiv(dadd(factor, factor), dadd(one, p)), nothing = dset1(0.0);
   const vd signed_slope = dsel(dgt(nothing, d), dsub(nothing, slope), slope);
   return (struct derivatives){
-      .loss = of_double(dmul(log, log)),
+      .loss = of_double(e, dmul(log, log)),
       .grad = {vsel(vgt(eps, e.p), vmin(zero, dnarrow(log)), vsigned(dnarrow(slope), dnarrow(d))),
                dsel(dgt(dset1((double)KERAS_EPS), dwiden(e.p)), dmin(nothing, log), signed_slope)}};
 }

@@ -18,7 +18,7 @@ VFN void soft_margins(const struct row *r, struct row_state *s, const int exactl
       const struct bce_with_logits_exact exact = bce_with_logits_exact(e, &k);
       loss = dmul_or_zero(w, exact.loss), grad = dmul_or_zero(w, exact.grad);
     } else {
-      const struct bce_with_logits_plain plain = bce_with_logits_plain(e.p, e.t, 0);
+      const struct bce_with_logits_plain plain = bce_with_logits_plain(e);
       loss = dwiden(plain.loss), grad = dwiden(plain.grad);
     }
     sum = dadd(sum, dwithout(loss, m, SIZE_MAX));

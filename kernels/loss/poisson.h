@@ -5,12 +5,15 @@ VFN void poisson_constants(const double *parameters, struct constants *k) { (voi
 
 VFN struct derivatives poisson(struct element e, const struct constants *k) {
   (void)k;
-  const vf eps = vset1(KERAS_EPS), sum = vadd(e.p, eps), zero = vset1(0.0f), log = vln_sum(e.p, eps);
+  const vf eps = vset1(KERAS_EPS), sum = vadd(e.p, eps), zero = vset1(0.0f),
+           log = vln_sum(CALM(e) ? vflush(e.p) : e.p, eps);
   /* p - t + eps; at p = inf the gradient is 1, but NaN if t is infinite, too. */
   const vf over = vsel(veq(sum, zero), vneg(e.t), vadd(vsub(e.p, e.t), eps));
   const vm nothing = vmand(veq(e.t, zero), veq(sum, zero));
-  const vf loss = vsub(e.p, vmul(e.t, vfactor(e.t, log)));
-  const vf grad = vsel(vmor(nothing, veq(sum, vset1(INF))), vfma(zero, e.t, vset1(1.0f)), vdiv(over, sum));
+  const vf factor = vfactor(e.t, log), product = CALM(e) ? vmul_calm(e.t, factor) : vmul(e.t, factor);
+  const vf loss = vsub(e.p, product);
+  const vf grad =
+      vsel(vmor(nothing, veq(sum, vset1(INF))), vfma(zero, CALM(e) ? vflush(e.t) : e.t, vset1(1.0f)), vdiv(over, sum));
   if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad, .negative = 1};
   const vd p = dwiden(e.p), t = dwiden(e.t), wide_sum = dadd(p, dset1((double)KERAS_EPS));
   const vd exact = dnfma(t, dwiden(vfactor(e.t, log)), p);

@@ -51,8 +51,8 @@ VFN struct derivatives poisson_nll(struct element e, const struct constants *k) 
     loss = dadd(loss, dsel(dgt(t, one), stirling, dset1(0.0)));
     grad_target = vadd(grad_target, vsel(vgt(e.t, vset1(1.0f)), vadd(log_t, vdiv(vset1(0.5f), e.t)), zero));
   }
-  return (struct derivatives){.loss = of_double(loss),
-                              .grad = of_double(grad),
+  return (struct derivatives){.loss = of_double(e, loss),
+                              .grad = of_double(e, grad),
                               .grad_target = of_float(vpoisoned(grad_target, e.t)),
                               .negative = 1};
 }

@@ -25,8 +25,9 @@ VFN vd sigmoid_focal_power(vd q, double gamma, double sign) {
 }
 
 /* Both rounded; `small` if they may be too small for a float, a look that few inputs are worth. */
-VFN struct derivatives focal_derivatives(vd loss, vd grad, int small) {
+VFN struct derivatives focal_derivatives(struct element e, vd loss, vd grad, int small) {
   struct derivatives d = {.loss = {.exact = loss}, .grad = {.exact = grad}};
+  if (e.exact) return d;
   if (__builtin_expect(small, 0))
     d.loss.rounded = narrowed(loss), d.grad.rounded = narrowed(grad);
   else
@@ -57,7 +58,7 @@ VFN struct derivatives sigmoid_focal(struct element e, const struct constants *k
   const vd direct = dnfma(t, s_minus, dmul(t_minus, s)), factor = dmul(weight, power);
   const vd product = dmul(factor, ce), loss = e.fast ? product : dsel(deq(factor, zero), factor, product);
   const vd grad = dmul(weight, dnfma(power_before, slope, dmul(power, direct)));
-  return focal_derivatives(loss, grad, vany(vgt(vabs(e.p), vset1(k->k[0]))));
+  return focal_derivatives(e, loss, grad, vany(vgt(vabs(e.p), vset1(k->k[0]))));
 }
 #endif
 

@@ -4,9 +4,9 @@
 #ifdef VLOSS_KERNELS_LOSS_H
 /* 1 / beta = k1 k2, k1 a power of two that keeps k2 normal, k2 rounded up if else q would not be 1 at beta. For beta =
  * 0 k1 k2 takes the smallest float beyond 1. As doubles: beta, and 1 / beta or its k1 k2; an infinite beta is as good
- * as 2^1000. */
+ * as 2^850, and makes no denormal of doubles. */
 VFN void smooth_l1_constants(const double *parameters, struct constants *k) {
-  const double given = parameters[0], exact = given < 0x1p1000 ? given : 0x1p1000;
+  const double given = parameters[0], exact = given < 0x1p850 ? given : 0x1p850;
   const float beta = (float)given, power = beta > 0x1p100f ? 0x1p-30f : beta < 0x1p-100f ? 0x1p30f : 1.0f;
   const double scaled = (double)beta * (double)power, inverse = beta > 0 ? 1 / scaled : 0x1p127;
   const float nearest = (float)inverse;
@@ -20,20 +20,29 @@ VFN void smooth_l1_constants(const double *parameters, struct constants *k) {
 
 VFN struct derivatives smooth_l1(struct element e, const struct constants *k) {
   const vf d = vsub(e.p, e.t), one = vset1(1.0f);
+  if (CALM(e) && k->k[1] == 1 && k->k[0] > 0x1p-40f) {
+    /* A tiny d, or q: the product is below 2^-151, nothing beside what pairs start at. */
+    const vf factor = vflush_tiny(d), q = vclamp(k->k[2] == 1 ? d : vmul_calm(d, vset1(k->k[2])), one);
+    const vf a = vsel(veq(factor, vset1(0.0f)), factor, vflush(q));
+    return (struct derivatives){.grad.rounded = q, .a = a, .b = vnfma(a, vset1(k->k[0]), factor), .product = 1};
+  }
   if (e.fast) {
     vf slope = d; /* for beta = 1, which is usual */
     if (k->k[1] != 1 || k->k[2] != 1) slope = vmul(vmul(d, vset1(k->k[1])), vset1(k->k[2]));
     const vf q = vclamp(slope, one);
     return (struct derivatives){.grad.rounded = q, .a = q, .b = vnfma(q, vset1(k->k[0]), d), .product = 1};
   }
-  const vd wide = difference(e.p, e.t, d), slope = dclamp(dmul(wide, dset1(k->exact[1])), 1);
-  const struct result grad = careful_double(slope);
-  const vf a = grad.rounded, b = vnfma(a, vset1(k->k[0]), d);
+  const vd wide = difference(e.p, e.t, d);
+  vd slope = dclamp(dmul(wide, dset1(k->exact[1])), 1);
+  /* Nothing, whatever multiplies it; beta may be infinite. */
+  if (k->careful) slope = dsel(dgt(dset1(0x1p-700), dmagnitude(slope)), dmul(slope, dset1(0.0)), slope);
+  const struct result grad = careful_double(e, slope);
+  const vf a = narrowed(slope), b = vnfma(a, vset1(k->k[0]), d);
   const vd in_doubles = dmul(slope, dnfma(slope, dset1(k->exact[0] / 2), wide));
   const dm lost = dmor(dinfinite(dwiden(d)), dgt(dset1(0x1p-126), dmagnitude(slope)));
   const vd loss = k->careful ? in_doubles : dsel(lost, in_doubles, dmul(dwiden(a), dwiden(b)));
-  return careful_product((struct derivatives){.loss = careful_double(loss), .grad = grad, .grad_target = negated(grad)},
-                         a, b, k);
+  return careful_product(e, (struct derivatives){.loss.exact = loss, .grad = grad, .grad_target = negated(grad)}, a, b,
+                         k);
 }
 #endif
 

@@ -15,7 +15,12 @@ VFN struct soft_margin_exact soft_margin_exact(vf p, vf t) {
 
 VFN struct derivatives soft_margin(struct element e, const struct constants *k) {
   (void)k;
-  const vf zero = vset1(0.0f), one = vset1(1.0f), minus_t = vneg(e.t), p = vfactor(e.t, e.p), x = vmul(minus_t, p);
+  const struct soft_margin_exact exact = soft_margin_exact(e.p, e.t);
+  if (e.exact) return (struct derivatives){.loss.exact = exact.loss, .grad.exact = exact.grad};
+  const vf zero = vset1(0.0f), one = vset1(1.0f), minus_t = vneg(e.t);
+  vf p = vfactor(e.t, e.p);
+  if (CALM(e)) p = vflush_beside(p, e.t);
+  const vf x = vmul(minus_t, p);
   /* What rounding x lost would be relative error of e. At most 2^-18 where e is not 0; no more may come of infinity. */
   const vf bound = vset1(0x1p-18f), lost = vmax(vset1(-0x1p-18f), vmin(vfma(minus_t, p, vneg(x)), bound));
   const vm negative = vgt(zero, x);
@@ -25,7 +30,6 @@ VFN struct derivatives soft_margin(struct element e, const struct constants *k) 
   /* Sums and quotients in double, as exp may be wrong by an ulp already. */
   const vd wide = dwiden(exp), log = dfma(dmul(wide, wide), dwiden(vlog1p_unit_quotient(exp)), wide);
   const vf s = dnarrow(ddiv(dwiden(vsel(negative, exp, one)), dadd(dset1(1.0), wide)));
-  const struct soft_margin_exact exact = soft_margin_exact(e.p, e.t);
   return (struct derivatives){.loss = {dnarrow(dadd(dwiden(vpositive(x)), log)), exact.loss},
                               .grad = {vmul(s, vfactor(s, minus_t)), exact.grad}};
 }

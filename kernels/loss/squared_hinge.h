@@ -7,8 +7,8 @@ VFN struct derivatives squared_hinge(struct element e, const struct constants *k
   const vf factor = vmul(vset1(-2.0f), label);
   if (e.fast) return (struct derivatives){.grad.rounded = vmul(z, vfactor(z, factor)), .a = z, .b = z, .product = 1};
   const vd wide = kept(z, hinge_beyond(label, e)).exact;
-  return (struct derivatives){.loss = careful_double(dmul(wide, wide)),
-                              .grad = careful_double(dmul_or_zero(wide, dmul(dset1(-2.0), dwiden(label)))),
+  return (struct derivatives){.loss.exact = dmul(wide, wide),
+                              .grad = careful_double(e, dmul_or_zero(wide, dmul(dset1(-2.0), dwiden(label)))),
                               .a = z,
                               .b = z,
                               .product = 1};

@@ -173,9 +173,10 @@ void fill_harmless(struct job *job, size_t row, size_t column, bool whole_row, s
     const struct array *array = &job->arrays[k];
     if (array->output || array->element != F32) continue;
     float *x = array->values;
-    if (array->shape == PER_ROW) x[row] = harmless(job, array, r);
-    if (array->shape == PER_CLASS) x[column] = harmless(job, array, r);
-    if (array->shape == SCALAR) x[0] = harmless(job, array, r);
+    /* What belongs to an element alone: with another factor, others in the row might get small. */
+    if (array->shape == PER_ROW && whole_row) x[row] = harmless(job, array, r);
+    if (array->shape == PER_CLASS && whole_row) x[column] = harmless(job, array, r);
+    if (array->shape == SCALAR && whole_row) x[0] = harmless(job, array, r);
     if (array->shape != MATRIX) continue;
     for (size_t c = whole_row ? 0 : column; c < (whole_row ? job->classes : column + 1); c++)
       x[row * job->classes + c] = harmless(job, array, r);
