@@ -26,6 +26,7 @@ void check_layouts(struct check *check, const struct function *function);
 void check_past_cache(struct check *check, const struct function *function);
 void check_thresholds(struct check *check, const struct function *function);
 void check_past_cache_alignment(struct check *check, const struct function *function);
+void check_denormals(struct check *check, const struct function *function);
 void check_outputs(struct check *check, const struct function *function);
 void check_in_place(struct check *check, const struct function *function);
 

@@ -197,6 +197,7 @@ static void check_function(struct check *check, const struct function *function,
   check_past_cache(check, function);
   check_thresholds(check, function);
   check_past_cache_alignment(check, function);
+  check_denormals(check, function);
   check_outputs(check, function);
   check_in_place(check, function);
   check_environment(check, function);
