@@ -316,7 +316,7 @@ static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *
  *
  *   L1               |d|, gradient sg(d)
  *   MSE              d^2, gradient 2d
- *   SMOOTH_L1        d^2 / (2 beta) where |d| < beta, else |d| - beta/2      | beta 1, >= 0 (0 is L1), may be infinite
+ *   SMOOTH_L1        d^2 / (2 beta) where |d| < beta, else |d| - beta/2      | beta 1, a float >= 0, 0 (L1) to infinite
  *   HUBER            d^2 / 2 where |d| <= delta, else delta (|d| - delta/2)  | delta 1, > 0, may be infinite
  *   LOG_COSH         log cosh d, gradient tanh d
  *   MAPE             100 |d| / max(|t|, eps)

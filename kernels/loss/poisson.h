@@ -1,5 +1,5 @@
-/* Poisson loss of Keras: p - t log(p + eps). Gradient 1 - t / (p + eps), as ((p - t) + eps) / (p + eps): without what
- * cancels. */
+/* Poisson loss of Keras: p - t log(p + eps). Gradient 1 - t / (p + eps), as (p + eps - t) / (p + eps); near t, where
+ * that cancels, p - t comes first, which is exact there. */
 #ifdef VLOSS_KERNELS_LOSS_H
 VFN void poisson_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
 
@@ -7,8 +7,9 @@ VFN struct derivatives poisson(struct element e, const struct constants *k) {
   (void)k;
   const vf eps = vset1(KERAS_EPS), sum = vadd(e.p, eps), zero = vset1(0.0f),
            log = vln_sum(CALM(e) ? vflush(e.p) : e.p, eps);
-  /* p - t + eps; at p = inf the gradient is 1, but NaN if t is infinite, too. */
-  const vf over = vsel(veq(sum, zero), vneg(e.t), vadd(vsub(e.p, e.t), eps));
+  /* At p = inf the gradient is 1, but NaN if t is infinite, too. */
+  const vf d = vsub(e.p, e.t);
+  const vf over = vsel(vgt(vmul(CALM(e) ? vflush(e.p) : e.p, vset1(0.5f)), vabs(d)), vadd(d, eps), vsub(sum, e.t));
   const vm nothing = vmand(veq(e.t, zero), veq(sum, zero));
   const vf factor = vfactor(e.t, log), product = CALM(e) ? vmul_calm(e.t, factor) : vmul(e.t, factor);
   const vf loss = vsub(e.p, product);

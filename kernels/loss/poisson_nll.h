@@ -6,14 +6,24 @@ VFN void poisson_nll_constants(const double *parameters, struct constants *k) {
   k->k[0] = (float)parameters[0];
   k->k[1] = (float)parameters[1];
   k->exact[0] = parameters[2];
-  k->careful = parameters[0] == 0 && parameters[2] > 0 && parameters[2] < (double)FLT_MIN;
+  /* p + eps may come so near to 1 that a double rounds the log away; unless eps is at most 1/2 and as far from all
+   * multiples of 2^-24, which p is then, as 1e-8 is, or one of them. */
+  const double eps = parameters[2], steps = eps * 0x1p24, off = steps - (steps + 0x1.8p52 - 0x1.8p52);
+  const int near = off != 0 && off < 0x1p-4 && off > -0x1p-4;
+  k->careful = parameters[0] == 0 && eps > 0 && eps < 2 && (eps > 0.5 || near);
 }
 
-/* log of a sum >= 0 to two ulp also where it is near 0: log of the rounded sum, and what the rounding lost over it.
- * Where eps is beyond the floats' range the sum may be, too; times 2^100 it is normal. */
-VFN vf poisson_nll_log(vd sum, int careful) {
+/* log of p + eps >= 0, the sum, to two ulp also where it is near 0: log of the rounded sum, and what the rounding lost
+ * over it. Where eps is beyond the floats' range the sum may be,
+ * too; times 2^100 it is normal. */
+VFN vf poisson_nll_log(vd p, double eps, vd sum, int careful) {
   const vf zero = vset1(0.0f), rounded = dnarrow(sum);
-  const vf lost = vdiv(low_part(sum, rounded), rounded);
+  vf low = low_part(sum, rounded);
+  if (careful) {
+    const vd taken = dsub(sum, p), lost = dadd(dsub(p, dsub(sum, taken)), dsub(dset1(eps), taken));
+    low = vadd(low, narrowed(lost));
+  }
+  const vf lost = vdiv(low, rounded);
   const vf log = vadd(vln(rounded), vsel(vmand(vgt(rounded, zero), vgt(vset1(INF), rounded)), lost, zero));
   if (!careful) return log;
   const dm small = dmand(dgt(sum, dset1(0.0)), dgt(dset1(0x1p-120), sum));
@@ -29,32 +39,32 @@ VFN struct derivatives poisson_nll(struct element e, const struct constants *k) 
   if (k->k[0] != 0) {
     const vd p = dwiden(e.p), exp = dexp(dmax(dset1(-700.0), dmin(dset1(700.0), p)));
     first = exp, log = e.p;
-    /* A fast loss may be the float that e^700 and e^-700 are. What rounds to 0 raises no underflow here. */
+    /* A fast loss may be the float that e^700 and e^-700 are. What rounds to 0, or would whatever multiplies it, raises
+     * no underflow here. */
     if (!e.fast) {
       first = dsel(dgt(p, dset1(700.0)), dset1((double)INF), exp);
-      first = dsel(dgt(dset1(-104.0), p), dset1(0.0), first);
+      first = dsel(dgt(dset1(e.exact ? -400.0 : -104.0), p), dset1(0.0), first);
     }
     grad = dsub(first, t);
   } else {
     first = dwiden(vsel(vgt(zero, e.p), vset1(NOT_A_NUMBER), e.p));
     const vd sum = dadd(first, dset1(k->exact[0]));
     const dm nothing = dmand(deq(t, dset1(0.0)), deq(sum, dset1(0.0)));
-    log = poisson_nll_log(sum, !e.fast && k->careful);
+    log = poisson_nll_log(first, k->exact[0], sum, !e.fast && k->careful);
     grad = dsub(one, dsel(nothing, t, ddiv(t, sum)));
   }
   vd loss = dnfma(t, dwiden(vfactor(e.t, log)), first);
-  vf grad_target = vneg(log);
+  struct result grad_target = of_float(vpoisoned(vneg(log), e.t));
   if (k->k[1] != 0) {
     const vf log_t = vln(e.t);
     const vd wide = dwiden(log_t), stirling = dadd(dfma(t, wide, dsub(dset1(0.0), t)),
                                                    dmul(half, dadd(wide, dset1(1.8378770664093453)))); /* log(2 pi) */
     loss = dadd(loss, dsel(dgt(t, one), stirling, dset1(0.0)));
-    grad_target = vadd(grad_target, vsel(vgt(e.t, vset1(1.0f)), vadd(log_t, vdiv(vset1(0.5f), e.t)), zero));
+    const vd more = dsel(dgt(t, one), dadd(wide, dwiden(vdiv(vset1(0.5f), e.t))), dset1(0.0));
+    grad_target = of_double(e, dadd(grad_target.exact, more));
   }
-  return (struct derivatives){.loss = of_double(e, loss),
-                              .grad = of_double(e, grad),
-                              .grad_target = of_float(vpoisoned(grad_target, e.t)),
-                              .negative = 1};
+  return (struct derivatives){
+      .loss = of_double(e, loss), .grad = of_double(e, grad), .grad_target = grad_target, .negative = 1};
 }
 #endif
 
@@ -63,7 +73,9 @@ FORMULA struct formula poisson_nll_formula(real p, real t, real other, const dou
   (void)other;
   const int log_input = parameters[0] != 0, full = parameters[1] != 0;
   const real exp_p = exp(p), log_t = log(t);
-  const real sum = (p < 0 ? (real)__builtin_nan("") : p) + (real)parameters[2], log_sum = log(sum);
+  const real eps = (real)parameters[2], sum = (p < 0 ? (real)__builtin_nan("") : p) + eps;
+  const real larger = p > eps ? p : eps, smaller = p > eps ? eps : p;
+  const real log_sum = sum > (real)0.5 && sum < 2 ? log1p(larger - 1 + smaller) : log(sum);
   const real log_p = log_input ? p : log_sum, first = log_input ? exp_p : p;
   const real term = t == 0 && fabs(log_p) == (real)INFINITY ? 0 : t * log_p;
   const real quotient = t == 0 && sum == 0 ? 0 : t / sum, log_2_pi = (real)1.83787706640934548356L;

@@ -2,42 +2,53 @@
  * q = d / beta clamped to [-1, 1] both cases are q (d - q beta/2), and the gradient is q: nothing overflows that need
  * not, an error of q hardly changes the loss, and L1 is the limit beta = 0. */
 #ifdef VLOSS_KERNELS_LOSS_H
-/* 1 / beta = k1 k2, k1 a power of two that keeps k2 normal, k2 rounded up if else q would not be 1 at beta. For beta =
- * 0 k1 k2 takes the smallest float beyond 1. As doubles: beta, and 1 / beta or its k1 k2; an infinite beta is as good
- * as 2^850, and makes no denormal of doubles. */
+/* beta is a float, as in PyTorch: its rounding would be one of five. 1 / beta = k1 k2 (1 + k3), k1 a power of two that
+ * keeps k2 normal; k3 is what k2 lost if it was rounded down. For beta = 0 k1 k2 takes the smallest float beyond 1. As
+ * doubles: beta and 1 / beta; an infinite beta is as good as 2^850, and makes no denormal of doubles. */
 VFN void smooth_l1_constants(const double *parameters, struct constants *k) {
-  const double given = parameters[0], exact = given < 0x1p850 ? given : 0x1p850;
+  const double given = (double)(float)parameters[0], exact = given < 0x1p850 ? given : 0x1p850;
   const float beta = (float)given, power = beta > 0x1p100f ? 0x1p-30f : beta < 0x1p-100f ? 0x1p30f : 1.0f;
   const double scaled = (double)beta * (double)power, inverse = beta > 0 ? 1 / scaled : 0x1p127;
-  const float nearest = (float)inverse;
   k->k[0] = beta / 2;
   k->k[1] = power;
-  k->k[2] = (float)((double)nearest * scaled) < 1 ? (float)(inverse * (1 + 0x1p-24)) : nearest;
+  k->k[2] = (float)inverse;
+  const float more = (float)(inverse / (double)k->k[2] - 1);
+  k->k[3] = more > 0x1p-60f ? more : 0x1p-60f; /* never 0: t may be infinite */
   k->careful = given > (double)FLT_MAX || (given > 0 && given < (double)FLT_MIN);
   k->exact[0] = exact;
-  k->exact[1] = !k->careful ? (double)k->k[1] * (double)k->k[2] : exact < 0x1p-1000 ? 0x1p1000 : 1 / exact;
+  k->exact[1] = exact < 0x1p-1000 ? 0x1p1000 : 1 / exact;
+}
+
+/* d / beta; 1 at beta, thanks to k3. */
+VFN vf smooth_l1_slope(vf d, const struct constants *k, int calm) {
+  if (k->k[1] == 1 && k->k[2] == 1) return d; /* beta = 1, which is usual */
+  if (!calm) {
+    const vf t = vmul(vmul(d, vset1(k->k[1])), vset1(k->k[2]));
+    return vfma(t, vset1(k->k[3]), t);
+  }
+  const vf t = vmul_calm(d, vset1(k->k[2])), normal = vflush(t);
+  return vsel(veq(normal, vset1(0.0f)), t, vfma(normal, vset1(k->k[3]), normal));
 }
 
 VFN struct derivatives smooth_l1(struct element e, const struct constants *k) {
   const vf d = vsub(e.p, e.t), one = vset1(1.0f);
   if (CALM(e) && k->k[1] == 1 && k->k[0] > 0x1p-40f) {
     /* A tiny d, or q: the product is below 2^-151, nothing beside what pairs start at. */
-    const vf factor = vflush_tiny(d), q = vclamp(k->k[2] == 1 ? d : vmul_calm(d, vset1(k->k[2])), one);
+    const vf factor = vflush_tiny(d), q = vclamp(smooth_l1_slope(d, k, 1), one);
     const vf a = vsel(veq(factor, vset1(0.0f)), factor, vflush(q));
     return (struct derivatives){.grad.rounded = q, .a = a, .b = vnfma(a, vset1(k->k[0]), factor), .product = 1};
   }
   if (e.fast) {
-    vf slope = d; /* for beta = 1, which is usual */
-    if (k->k[1] != 1 || k->k[2] != 1) slope = vmul(vmul(d, vset1(k->k[1])), vset1(k->k[2]));
-    const vf q = vclamp(slope, one);
+    const vf q = vclamp(smooth_l1_slope(d, k, 0), one);
     return (struct derivatives){.grad.rounded = q, .a = q, .b = vnfma(q, vset1(k->k[0]), d), .product = 1};
   }
   const vd wide = difference(e.p, e.t, d);
   vd slope = dclamp(dmul(wide, dset1(k->exact[1])), 1);
   /* Nothing, whatever multiplies it; beta may be infinite. */
   if (k->careful) slope = dsel(dgt(dset1(0x1p-700), dmagnitude(slope)), dmul(slope, dset1(0.0)), slope);
-  const struct result grad = careful_double(e, slope);
-  const vf a = narrowed(slope), b = vnfma(a, vset1(k->k[0]), d);
+  const vf q = k->careful ? one : vclamp(smooth_l1_slope(d, k, 0), one);
+  const struct result grad = k->careful ? careful_double(e, slope) : kept(vpoisoned(q, d), slope);
+  const vf a = k->careful ? narrowed(slope) : q, b = vnfma(a, vset1(k->k[0]), d);
   const vd in_doubles = dmul(slope, dnfma(slope, dset1(k->exact[0] / 2), wide));
   const dm lost = dmor(dinfinite(dwiden(d)), dgt(dset1(0x1p-126), dmagnitude(slope)));
   const vd loss = k->careful ? in_doubles : dsel(lost, in_doubles, dmul(dwiden(a), dwiden(b)));
@@ -49,7 +60,7 @@ VFN struct derivatives smooth_l1(struct element e, const struct constants *k) {
 #ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula smooth_l1_formula(real p, real t, real other, const double *parameters) {
   (void)other;
-  const real d = p - t, a = fabs(d), beta = (real)parameters[0], infinity = (real)INFINITY;
+  const real d = p - t, a = fabs(d), beta = (real)(float)parameters[0], infinity = (real)INFINITY;
   const real loss = a < beta ? d * d / (2 * beta) : a == infinity ? a : a - beta / 2;
   const real slope = a == infinity ? d : d / beta, grad = d == 0 ? d : slope > 1 ? 1 : slope < -1 ? -1 : slope;
   return (struct formula){.loss = {loss, 0}, .grad = {grad, 0}, .grad_target = {-grad, 0}};
