@@ -14,6 +14,7 @@ struct check {
   uint64_t seed;
   enum level level;
   struct report *report;
+  bool bits; /* only ISA against ISA: the reference is not asked */
 };
 
 /* Against the reference in ulp, and ISA against ISA bit for bit: one line a set of options. */

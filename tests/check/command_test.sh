@@ -28,6 +28,8 @@ chmod +x "$work/check"
 
 answers 0 'Usage: vloss-check' --help
 answers 2 'unknown option: --fast' --fast
+answers 2 'not K/N with K from 1 to N: 5/4' --part 5/4
+answers 0 '0 failures' --part 20/30 --bits --quick
 answers 2 'unknown option: scalar' scalar
 answers 2 'a value is missing after: --isa' --isa
 answers 2 'no such ISA: sse9' --isa sse9

@@ -10,10 +10,11 @@ struct command {
   const char *isa, *function, *hashes, *json;
   const char *outputs, *libraries[MAX_LIBRARIES];
   size_t library_count;
-  bool write_hashes, to_json, values, environment, accuracy, progress, search;
+  bool write_hashes, to_json, values, environment, accuracy, bits, progress, search;
   double search_seconds; /* an output */
   enum level level;
   uint64_t seed;
+  size_t part, parts;
 };
 
 static void usage(FILE *out) {
@@ -26,12 +27,14 @@ static void usage(FILE *out) {
       "  --isa NAME,...        only this ISA, or these with commas between (default: every ISA that can run\n"
       "                        here); of one library: LIBRARY:ISA\n"
       "  --function NAME       only this function\n"
+      "  --part K/N            only every Nth function, from the Kth on, so that N runs share the work\n"
       "  --seed N              of the inputs (default 1)\n"
       "  --quick               fewer sizes, for emulators\n"
       "  --large               every family at every size, and a million rows\n"
       "  --values              only compare with values known in advance: published ones, and those at kinks\n"
       "  --environment         only compare results, and what the caller has left, in all floating-point environments\n"
       "  --accuracy            only compare with the reference, ISA with ISA, and library with library\n"
+      "  --bits                compare ISA with ISA, but not with the reference\n"
       "  --outputs NAME,...    with --accuracy: ask the functions for no other outputs than these\n"
       "  --progress            with --accuracy: say on standard error how far it is\n"
       "  --search [SECONDS]    only search for inputs that break the promised accuracy, so long an output (default 5)\n"
@@ -61,8 +64,21 @@ static uint64_t number(const char *text) {
   return n;
 }
 
+/* "2/4" */
+static void parse_part(struct command *command, const char *text) {
+  char end;
+  if (sscanf(text, "%zu/%zu%c", &command->part, &command->parts, &end) != 2 || command->part < 1 ||
+      command->part > command->parts)
+    mistake("not K/N with K from 1 to N", text);
+}
+/* Whether function number f is one of those that the command asks for. */
+static bool asked_for(const struct command *command, size_t f) {
+  if (command->function && strcmp(command->function, functions[f].name) != 0) return false;
+  return f % command->parts == command->part - 1;
+}
+
 static struct command parse(int count, char **words) {
-  struct command command = {.level = NORMAL, .seed = 1};
+  struct command command = {.level = NORMAL, .seed = 1, .part = 1, .parts = 1};
   for (int i = 1; i < count; i++) {
     const char *word = words[i];
     if (strcmp(word, "--help") == 0) {
@@ -78,10 +94,14 @@ static struct command parse(int count, char **words) {
       command.libraries[command.library_count++] = value_of(count, words, &i);
     } else if (strcmp(word, "--accuracy") == 0)
       command.accuracy = true;
+    else if (strcmp(word, "--bits") == 0)
+      command.bits = true;
     else if (strcmp(word, "--progress") == 0)
       command.progress = true;
     else if (strcmp(word, "--outputs") == 0)
       command.outputs = value_of(count, words, &i);
+    else if (strcmp(word, "--part") == 0)
+      parse_part(&command, value_of(count, words, &i));
     else if (strcmp(word, "--seed") == 0)
       command.seed = number(value_of(count, words, &i));
     else if (strcmp(word, "--quick") == 0)
@@ -108,6 +128,7 @@ static struct command parse(int count, char **words) {
       mistake("unknown option", word);
     }
   }
+  if (command.parts > 1 && command.hashes) mistake("--part is not for hashes", NULL);
   if (command.outputs && !command.accuracy) mistake("--outputs needs --accuracy", NULL);
   if (command.progress && !command.accuracy) mistake("--progress needs --accuracy", NULL);
   return command;
@@ -189,10 +210,12 @@ static void check_function(struct check *check, const struct function *function,
   }
   check_values(check, function);
   if (command->values) return;
-  check_derivatives(check, function);
   check_accuracy(check, function);
-  check_search(check, function, search_seconds[check->level]);
-  check_sums(check, function);
+  if (!command->bits) {
+    check_derivatives(check, function);
+    check_search(check, function, search_seconds[check->level]);
+    check_sums(check, function);
+  }
   check_layouts(check, function);
   check_past_cache(check, function);
   check_thresholds(check, function);
@@ -216,18 +239,18 @@ static void list_arguments(const struct command *command, char *text, size_t siz
   if (command->search)
     length += (size_t)snprintf(text + length, size - length, " --search %g", command->search_seconds);
   if (length >= size) return;
-  snprintf(text + length, size - length, "%s%s%s%s",
+  snprintf(text + length, size - length, "%s%s%s%s%s",
            command->level == QUICK   ? " --quick"
            : command->level == LARGE ? " --large"
                                      : "",
-           command->accuracy ? " --accuracy" : "", command->outputs ? " --outputs " : "",
-           command->outputs ? command->outputs : "");
+           command->accuracy ? " --accuracy" : "", command->bits ? " --bits" : "",
+           command->outputs ? " --outputs " : "", command->outputs ? command->outputs : "");
 }
 
 int main(int count, char **words) {
   struct command command = parse(count, words);
   struct report report = {.seed = command.seed, .quiet = command.to_json && !command.json};
-  struct check check = {.seed = command.seed, .level = command.level, .report = &report};
+  struct check check = {.seed = command.seed, .level = command.level, .bits = command.bits, .report = &report};
   char arguments[2000], isas[MAX_VARIANTS * sizeof variants->name] = "";
   list_arguments(&command, arguments, sizeof arguments);
   report.arguments = arguments;
@@ -242,7 +265,7 @@ int main(int count, char **words) {
   functions_collect();
   bool found = false;
   for (size_t f = 0; f < function_count; f++) {
-    if (command.function && strcmp(command.function, functions[f].name) != 0) continue;
+    if (!asked_for(&command, f)) continue;
     found = true;
     if (command.progress && of_function(&check, &functions[f]).isa_count)
       report.expected += accuracy_lines(&functions[f]);
@@ -257,8 +280,7 @@ int main(int count, char **words) {
   } else {
     for (size_t f = 0; f < function_count; f++) {
       struct check of = of_function(&check, &functions[f]);
-      if (of.isa_count && (!command.function || strcmp(command.function, functions[f].name) == 0))
-        check_function(&of, &functions[f], &command);
+      if (of.isa_count && asked_for(&command, f)) check_function(&of, &functions[f], &command);
     }
   }
   library = libraries;
