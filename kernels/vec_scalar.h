@@ -203,6 +203,13 @@ VFN vi visel(vm m, vi a, vi b) {
   return b;
 }
 
+/* Lane i of the result is lane lanes[i] of a; 0 <= lanes[i] < 16. */
+VFN vf vpermute(vf a, vi lanes) {
+  vf r;
+  EACH r.a[i_] = a.a[lanes.a[i_]];
+  return r;
+}
+
 /* The bits of floats as int32 and back; integer arithmetic modulo 2^32; visra is the shift that keeps the sign.
  * vitof rounds to nearest. */
 VFN vi vbits(vf a) {
