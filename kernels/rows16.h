@@ -24,12 +24,18 @@ struct group {
   enum layout layout;
 };
 
+/* a / b: divisions of 64 bits take up to three times as long as those of 32. */
+VFN size_t quotient(size_t a, size_t b) { return (uint64_t)(a | b) >> 32 ? a / b : (uint32_t)a / (uint32_t)b; }
+
 VFN size_t row_offset(const struct vloss_shape *shape, size_t stride, size_t row) {
-  return shape->inner == 1 ? row * stride : row / shape->inner * stride + row % shape->inner;
+  if (shape->inner == 1) return row * stride;
+  const size_t plane = quotient(row, shape->inner);
+  return plane * stride + (row - plane * shape->inner);
 }
 
 VFN struct group group_at(const struct vloss_shape *shape, size_t first, int rereads) {
-  size_t rest = shape->outer * shape->inner - first, in_line = shape->inner - first % shape->inner;
+  const size_t plane = shape->inner == 1 ? first : quotient(first, shape->inner);
+  size_t rest = shape->outer * shape->inner - first, in_line = (plane + 1) * shape->inner - first;
   struct group g = {first, rest < 16 ? rest : 16, GATHERED};
   if (shape->inner == 1 && (shape->classes > GATHER_CLASSES || g.n < GATHER_ROWS)) {
     g.layout = ALONG;
@@ -40,7 +46,7 @@ VFN struct group group_at(const struct vloss_shape *shape, size_t first, int rer
     g.layout = INTERLEAVED;
     if (in_line > g.n) in_line = g.n;
     /* Whole slabs, as many as fit; those that do not stay in the cache one at a time. */
-    const size_t slabs = rereads && shape->classes * 16 * sizeof(float) > GROUP_BYTES ? 1 : g.n / shape->inner;
+    const size_t slabs = rereads && shape->classes * 16 * sizeof(float) > GROUP_BYTES ? 1 : quotient(g.n, shape->inner);
     g.n = in_line == shape->inner && slabs > 1 ? slabs * shape->inner : in_line;
   }
   return g;
@@ -64,6 +70,18 @@ VFN void gather_16(vf *r, const float *p, size_t stride, size_t classes, size_t 
   vtranspose(r);
 }
 
+/* Where the rows of a group begin, by one division. Lanes that no row fills repeat the last one. */
+VFN void row_offsets(const struct vloss_shape *shape, const struct group *g, size_t stride, size_t *offset) {
+  const size_t inner = shape->inner, plane = quotient(g->first, inner);
+  size_t column = g->first - plane * inner, line = plane * stride;
+  for (size_t i = 0; i < 16; i++) {
+    offset[i] = line + column;
+    if (i + 1 >= g->n || ++column < inner) continue;
+    column = 0;
+    line += stride;
+  }
+}
+
 /* The tile of a group: in place, or a copy in `copy` (GATHER_CLASSES * 16 floats), turned 16 x 16 at a time. */
 VFN struct tile group_tile(const struct vloss_shape *shape, const struct group *g, const float *p, size_t stride,
                            float *copy) {
@@ -81,9 +99,8 @@ VFN struct tile group_tile(const struct vloss_shape *shape, const struct group *
     }
     return (struct tile){copy, 16, 16};
   }
-  /* Lanes that no row fills repeat the last one. */
   size_t offset[16];
-  for (size_t i = 0; i < 16; i++) offset[i] = row_offset(shape, stride, g->first + (i < g->n ? i : g->n - 1));
+  row_offsets(shape, g, stride, offset);
   for (size_t c = 0; c < classes; c++, p += shape->inner)
     UNROLL for (size_t i = 0; i < 16; i++) copy[c * 16 + i] = p[offset[i]];
   return (struct tile){copy, 16, 16};
@@ -121,7 +138,7 @@ VFN void group_scatter(const struct vloss_shape *shape, const struct group *g, f
     return;
   }
   size_t offset[16];
-  for (size_t i = 0; i < g->n; i++) offset[i] = row_offset(shape, stride, g->first + i);
+  row_offsets(shape, g, stride, offset);
   for (size_t c = 0; c < classes; c++, p += shape->inner) {
     if (g->n == 16)
       UNROLL for (size_t i = 0; i < 16; i++) p[offset[i]] = copy[c * 16 + i];
