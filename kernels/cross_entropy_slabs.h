@@ -25,7 +25,7 @@ static __attribute__((noinline)) void slab_spread(const struct vloss_cross_entro
 
   struct slab t = {NULL, 0, 0};
   if (job->targets) t = slab_at(&job->shape, &s->g, job->targets, job->targets_stride, i);
-  to_pattern(max, rows_from(s->sums.max, i), w);
+  to_pattern(max, vload(s->sums.max), i, w);
   memset(sums, 0, sizeof sums);
   for (size_t c = 0; c < classes; c += BLOCK) {
     const float *logits = slab_block(x, c, classes, 0.0f, x_buffer);
@@ -126,18 +126,18 @@ static __attribute__((noinline)) void slab_gradient(const struct vloss_cross_ent
     general |= factors->wide[k] != 0;
     rows.any_flat |= grad->flat[k] != 0;
   }
-  to_pattern(rows.n, rows_from(s->sums.n, i), w);
-  to_pattern(rows.shift, rows_from(s->sums.shift, i), w);
+  to_pattern(rows.n, vload(s->sums.n), i, w);
+  to_pattern(rows.shift, vload(s->sums.shift), i, w);
   factors_to_patterns(&rows.factors, factors, i, w);
   if (general) {
-    to_pattern(rows.k, rows_from(factors->k, i), w);
-    to_pattern(rows.wide, rows_from(factors->wide, i), w);
-    to_pattern(rows.minus_qt, rows_from(grad->minus_qt, i), w);
-    to_pattern(rows.minus_qu, rows_from(grad->minus_qu, i), w);
+    to_pattern(rows.k, vload(factors->k), i, w);
+    to_pattern(rows.wide, vload(factors->wide), i, w);
+    to_pattern(rows.minus_qt, vload(grad->minus_qt), i, w);
+    to_pattern(rows.minus_qu, vload(grad->minus_qu), i, w);
   }
   if (rows.any_flat) {
-    to_pattern(rows.flat, rows_from(grad->flat, i), w);
-    to_pattern(rows.flat_value, rows_from(grad->flat_value, i), w);
+    to_pattern(rows.flat, vload(grad->flat), i, w);
+    to_pattern(rows.flat_value, vload(grad->flat_value), i, w);
   }
 
   const vi labels = irows_from(s->l.label, i);

@@ -38,7 +38,7 @@ struct factor_patterns {
 VFN void factors_to_patterns(struct factor_patterns *out, const struct row_factors *rows, size_t i, size_t w) {
   const float *const values[8] = {rows->factor, rows->factor_low, rows->least,    rows->f,
                                   rows->f_low,  rows->scale[0],   rows->scale[1], rows->flushed};
-  for (size_t k = 0; k < 8; k++) to_pattern(out->value[k], rows_from(values[k], i), w);
+  for (size_t k = 0; k < 8; k++) to_pattern(out->value[k], vload(values[k]), i, w);
 }
 VFN struct factors factors_at(const struct factor_patterns *p, size_t i) {
   return (struct factors){vload(p->value[0] + i), vload(p->value[1] + i), vload(p->value[2] + i),

@@ -29,6 +29,22 @@ VFN struct slab slab_at(const struct vloss_shape *shape, const struct group *g, 
 
 VFN size_t block_classes(size_t c, size_t classes) { return classes - c < BLOCK ? classes - c : BLOCK; }
 
+/* n floats, 1 <= n < 16, in pieces whose sizes the compiler knows; two of them may overlap. */
+VFN void copy_few(float *to, const float *from, size_t n) {
+  if (n >= 8) {
+    memcpy(to, from, 8 * sizeof *to);
+    memcpy(to + n - 8, from + n - 8, 8 * sizeof *to);
+  } else if (n >= 4) {
+    memcpy(to, from, 4 * sizeof *to);
+    memcpy(to + n - 4, from + n - 4, 4 * sizeof *to);
+  } else if (n >= 2) {
+    memcpy(to, from, 2 * sizeof *to);
+    memcpy(to + n - 2, from + n - 2, 2 * sizeof *to);
+  } else {
+    *to = *from;
+  }
+}
+
 /* Classes c..c+63, the values of each beside each other: in place, or in the buffer with `fill` behind the last class.
  */
 static __attribute__((noinline)) void slab_copy(const struct slab *s, size_t c, size_t classes, float fill,
@@ -38,11 +54,7 @@ static __attribute__((noinline)) void slab_copy(const struct slab *s, size_t c, 
   if (s->step == w) {
     memcpy(buffer, p, n * w * sizeof *p);
   } else {
-    /* Whole vectors, as far as 16 floats follow in the slab. */
-    const size_t extent = (classes - 1) * s->step + w, vectors = extent < 16 ? 0 : (extent - 16) / s->step + 1;
-    const size_t whole = vectors <= c ? 0 : vectors - c < n ? vectors - c : n;
-    for (size_t j = 0; j < whole; j++) vstore(buffer + j * w, vload(p + j * s->step));
-    for (size_t j = whole; j < n; j++) memcpy(buffer + j * w, p + j * s->step, w * sizeof *p);
+    for (size_t j = 0; j < n; j++) copy_few(buffer + j * w, p + j * s->step, w);
   }
   for (size_t i = n * w; i < BLOCK * w; i += 16) vstore(buffer + i, vset1(fill));
 }
@@ -73,14 +85,32 @@ VFN void slab_write(const struct slab *s, size_t c, size_t classes, const float 
   if (s->step == s->w) {
     if (n < BLOCK) memcpy(p, buffer, n * s->w * sizeof *p);
   } else {
-    for (size_t j = 0; j < n; j++) memcpy(p + j * s->step, buffer + j * s->w, s->w * sizeof *p);
+    for (size_t j = 0; j < n; j++) copy_few(p + j * s->step, buffer + j * s->w, s->w);
   }
 }
 
-/* One value a row, in lanes 0..w-1 of `rows`, as a pattern; and the greatest of each row in a pattern. */
-VFN void to_pattern(float *pattern, vf rows, size_t w) {
-  for (size_t k = 0; k < 16; k++) vstore(pattern + k * w, rows);
+/* l % w, for lanes l of two vectors. */
+#define EIGHT(l, w)                                                                                                \
+  (l) % (w), ((l) + 1) % (w), ((l) + 2) % (w), ((l) + 3) % (w), ((l) + 4) % (w), ((l) + 5) % (w), ((l) + 6) % (w), \
+      ((l) + 7) % (w)
+#define LANES(w) \
+  { EIGHT(0, w), EIGHT(8, w), EIGHT(16, w), EIGHT(24, w) }
+static const int32_t row_of_lane[SLAB_ROWS + 1][32] = {LANES(1),  LANES(1),  LANES(2),  LANES(3), LANES(4),  LANES(5),
+                                                       LANES(6),  LANES(7),  LANES(8),  LANES(9), LANES(10), LANES(11),
+                                                       LANES(12), LANES(13), LANES(14), LANES(15)};
+#undef LANES
+#undef EIGHT
+/* One value a row, in lanes i..i+w-1 of `rows`, as a pattern. */
+VFN void to_pattern(float *pattern, vf rows, size_t i, size_t w) {
+  const vi first = viset1((int32_t)i);
+  const size_t step = (size_t)row_of_lane[w][16];
+  for (size_t k = 0, row = 0; k < 16 * w; k += 16) {
+    vstore(pattern + k, vpermute(rows, viadd(viload(row_of_lane[w] + row), first)));
+    row += step;
+    if (row >= w) row -= w;
+  }
 }
+/* The greatest of each row in a pattern. */
 VFN vf pattern_max(const float *pattern, size_t w) {
   vf max = vload(pattern);
   for (size_t k = 1; k < 16; k++) max = vmax(vload(pattern + k * w), max);
@@ -89,7 +119,14 @@ VFN vf pattern_max(const float *pattern, size_t w) {
 /* The sums of the rows, by the tree of dsum. */
 VFN void pattern_sum(double *sums, size_t w) {
   for (size_t h = 8; h > 0; h /= 2)
-    for (size_t i = 0; i < h * w; i++) sums[i] += sums[i + h * w];
+    for (size_t i = 0; i < h * w;)
+      if (i + 16 <= h * w) {
+        dstore(sums + i, dadd(dload(sums + i), dload(sums + i + h * w)));
+        i += 16;
+      } else {
+        sums[i] += sums[i + h * w];
+        i++;
+      }
 }
 /* Rows i..i+15 of an array of 16, whatever follows. */
 VFN vf rows_from(const float *values, size_t i) {
@@ -121,13 +158,13 @@ static __attribute__((noinline)) void slab_raise(struct slab_sums *s, size_t w, 
   if (!first) {
     n = vsel(vgt(max, reference_at(s->n).limit), n, s->n);
     ALIGNED float change[SLAB_PATTERN];
-    to_pattern(change, vsub(s->n, n), w);
+    to_pattern(change, vsub(s->n, n), 0, w);
     for (size_t i = 0; i < 16 * w; i += 16)
       dstore(s->sum + i, dmul(dload(s->sum + i), dpower_of_two(dwiden(vload(change + i)))));
   }
   s->n = n;
-  to_pattern(s->n_pattern, n, w);
-  to_pattern(s->limit_pattern, reference_at(n).limit, w);
+  to_pattern(s->n_pattern, n, 0, w);
+  to_pattern(s->limit_pattern, reference_at(n).limit, 0, w);
 }
 
 /* As row_block with w rows. */
@@ -175,8 +212,8 @@ VFN void slab_sum_pass(const struct slab *slab, size_t classes, vi skip, struct 
     s.max = max;
     s.shift = vsel(huge, max, s.shift);
     s.n = vsel(huge, vset1(-TOP_EXPONENT), reference_for(max).n);
-    to_pattern(s.n_pattern, s.n, w);
-    to_pattern(s.shift_pattern, s.shift, w);
+    to_pattern(s.n_pattern, s.n, 0, w);
+    to_pattern(s.shift_pattern, s.shift, 0, w);
   }
   slab_add(&s, slab_block_but(slab, 0, classes, skip, buffer), w, 1, known_max, known_max || classes <= SHORT_ROW);
   for (size_t c = BLOCK; c < classes; c += BLOCK) {
@@ -240,11 +277,12 @@ static __attribute__((noinline)) void slab_refine(const struct slab *slab, size_
   const size_t w = slab->w;
   vistore(skips, skip);
   for (size_t i = 0; i < 16; i++) limits[i] = i < w && rows >> i & 1 ? sums->max[at + i] - HEAVY : INF;
-  to_pattern(heavy, vload(limits), w);
+  to_pattern(heavy, vload(limits), 0, w);
   for (size_t c = 0; c < classes; c += BLOCK) {
     const float *x = slab_block_but(slab, c, classes, skip, buffer);
     int any = 0;
-    for (size_t i = 0; i < BLOCK * w; i += 16) any |= vany(vgt(vload(x + i), vload(heavy + i % (16 * w))));
+    for (size_t i = 0; i < 16 * w; i += 16)
+      for (size_t j = i; j < BLOCK * w; j += 16 * w) any |= vany(vgt(vload(x + j), vload(heavy + i)));
     if (!any) continue;
     for (size_t i = 0; i < w; i++)
       if (rows >> i & 1) {
@@ -288,35 +326,44 @@ VFN void group_refine(const struct vloss_shape *shape, const struct group *g, co
 static __attribute__((noinline, unused)) void slab_max(const struct slab *slab, size_t classes, float *max) {
   ALIGNED float buffer[SLAB_BLOCK], top[SLAB_PATTERN];
   const size_t w = slab->w;
-  to_pattern(top, vset1(-INF), w);
+  for (size_t i = 0; i <= 16 * w; i += 16) vstore(top + i, vset1(-INF));
   for (size_t c = 0; c < classes; c += BLOCK) {
     const float *x = slab_block(slab, c, classes, -INF, buffer);
-    for (size_t i = 0; i < 16 * w; i += 16)
-      for (size_t j = i; j < BLOCK * w; j += 16 * w) vstore(top + i, vmax(vload(x + j), vload(top + i)));
+    for (size_t i = 0; i < 16 * w; i += 16) {
+      vf lanes = vload(top + i);
+      for (size_t j = i; j < BLOCK * w; j += 16 * w) lanes = vmax(vload(x + j), lanes);
+      vstore(top + i, lanes);
+    }
   }
   vstore_tail(max, pattern_max(top, w), w);
 }
-/* As row_find of each row, without NaN. */
+/* As row_find of each row, without NaN: for each lane the first 16 classes where it is at the maximum, from the last on
+ * backwards; then the least class of each row's lanes. */
 static __attribute__((noinline)) void slab_find(const struct slab *slab, size_t classes, const float *max,
                                                 int32_t *found) {
   ALIGNED float buffer[SLAB_BLOCK], top[SLAB_PATTERN];
+  ALIGNED int32_t first[SLAB_PATTERN];
   const size_t w = slab->w;
-  size_t missing = w;
-  to_pattern(top, vtail(max, w, 0.0f), w);
-  for (size_t i = 0; i < w; i++) found[i] = -1;
-  for (size_t c = 0; c < classes && missing; c += BLOCK) {
+  const int32_t none = (int32_t)classes - 1;
+  to_pattern(top, vtail(max, w, 0.0f), 0, w);
+  for (size_t i = 0; i < 16 * w; i += 16) vistore(first + i, viset1(none));
+  for (size_t c = (classes - 1) / BLOCK * BLOCK + BLOCK; c > 0;) {
+    c -= BLOCK;
     const float *x = slab_block(slab, c, classes, NOT_A_NUMBER, buffer);
-    for (size_t i = 0; i < BLOCK * w && missing; i += 16) {
-      if (!vany(veq(vload(x + i), vload(top + i % (16 * w))))) continue;
-      for (size_t j = i; j < i + 16; j++)
-        if (found[j % w] < 0 && x[j] == max[j % w]) {
-          found[j % w] = (int32_t)(c + j / w);
-          missing--;
-        }
+    for (size_t i = 0; i < 16 * w; i += 16) {
+      vi at = viload(first + i);
+      for (size_t j = 4; j-- > 0;)
+        at = visel(veq(vload(x + i + 16 * j * w), vload(top + i)), viset1((int32_t)(c + 16 * j)), at);
+      vistore(first + i, at);
     }
   }
-  for (size_t i = 0; i < w; i++)
-    if (found[i] < 0) found[i] = (int32_t)classes - 1;
+  for (size_t i = 0; i < w; i++) {
+    found[i] = none;
+    for (size_t k = 0; k < 16; k++) {
+      const int32_t at = first[k * w + i] + (int32_t)k;
+      if (at < found[i]) found[i] = at;
+    }
+  }
 }
 
 #endif

@@ -45,15 +45,15 @@ static __attribute__((noinline)) void slab_softmax(const struct vloss_softmax_jo
   const struct slab out = slab_at(&job->shape, g, job->out, job->out_stride, i);
   const size_t classes = job->shape.classes, w = x.w;
   const vf nan = vset1(NOT_A_NUMBER), zero = vset1(0.0f);
-  to_pattern(undefined, rows_from(rows->undefined, i), w);
+  to_pattern(undefined, vload(rows->undefined), i, w);
   if (kind == SOFTMAX) {
-    to_pattern(n, rows_from(rows->n, i), w);
-    to_pattern(shift, rows_from(rows->shift, i), w);
+    to_pattern(n, vload(rows->n), i, w);
+    to_pattern(shift, vload(rows->shift), i, w);
     factors_to_patterns(&factors, &rows->factors, i, w);
   } else {
-    to_pattern(max, rows_from(rows->max, i), w);
-    to_pattern(log_sum, rows_from(rows->log_sum, i), w);
-    to_pattern(at_max, rows_from(rows->at_max, i), w);
+    to_pattern(max, vload(rows->max), i, w);
+    to_pattern(log_sum, vload(rows->log_sum), i, w);
+    to_pattern(at_max, vload(rows->at_max), i, w);
   }
   for (size_t c = 0; c < classes; c += BLOCK) {
     const float *from = slab_block(&x, c, classes, -INF, x_buffer);
@@ -104,16 +104,16 @@ static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_j
   pattern_sum(sums, w);
   vstore(totals, dnarrow(dflush(dload(sums))));
   struct backward_row rows = backward_row(vload(totals), vset1(1.0f), kind);
-  to_pattern(sum, rows.sum, w);
-  to_pattern(limit, rows.limit, w);
+  to_pattern(sum, rows.sum, 0, w);
+  to_pattern(limit, rows.limit, 0, w);
   for (size_t k = 0; k < 16 * w; k += 16) rows.careful |= vany(vgt(vload(limit + k), least));
   for (size_t c = 0; c < classes; c += BLOCK) {
     const float *ys = slab_block(&y, c, classes, 0.0f, y_buffer), *hs = slab_block(&h, c, classes, 0.0f, h_buffer);
     float *const to = slab_output(&out, c, classes, y_buffer);
-    for (size_t k = 0; k < BLOCK * w; k += 16) {
-      const size_t at = k % (16 * w);
-      const struct backward_row row = {vload(sum + at), vload(limit + at), rows.careful};
-      vstore(to + k, backward_term(vload(ys + k), vload(hs + k), &row, kind, rows.careful));
+    for (size_t k = 0; k < 16 * w; k += 16) {
+      const struct backward_row row = {vload(sum + k), vload(limit + k), rows.careful};
+      for (size_t at = k; at < BLOCK * w; at += 16 * w)
+        vstore(to + at, backward_term(vload(ys + at), vload(hs + at), &row, kind, rows.careful));
     }
     slab_write(&out, c, classes, y_buffer);
   }
