@@ -28,6 +28,8 @@ VFN struct slab slab_at(const struct vloss_shape *shape, const struct group *g, 
 }
 
 VFN size_t block_classes(size_t c, size_t classes) { return classes - c < BLOCK ? classes - c : BLOCK; }
+/* The same in whole vectors of 16. */
+VFN size_t used_vectors(size_t c, size_t classes) { return (block_classes(c, classes) + 15) / 16 * 16; }
 
 /* n floats, 1 <= n < 16, in pieces whose sizes the compiler knows; two of them may overlap. */
 VFN void copy_few(float *to, const float *from, size_t n) {

@@ -88,14 +88,18 @@ static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_j
   const struct slab h = slab_at(&job->shape, g, job->upstream, job->upstream_stride, i);
   const struct slab out = slab_at(&job->shape, g, job->out, job->out_stride, i);
   const size_t classes = job->shape.classes, w = y.w;
-  memset(sums, 0, sizeof sums);
+  /* Behind the last class, with h = 0: of no y comes a denormal product, an overflow, or a need for care. */
+  const float fill = kind == SOFTMAX ? 1.0f : 0.0f;
+  const float *ys = NULL, *hs = NULL;
   for (size_t c = 0; c < classes; c += BLOCK) {
-    const float *ys = slab_block(&y, c, classes, 1.0f, y_buffer), *hs = slab_block(&h, c, classes, 0.0f, h_buffer);
+    ys = slab_block(&y, c, classes, fill, y_buffer);
+    hs = slab_block(&h, c, classes, 0.0f, h_buffer);
+    const size_t end = used_vectors(c, classes) * w;
     for (size_t k = 0; k < 16 * w; k += 16) {
-      vd s = dload(sums + k);
-      UNROLL for (size_t j = 0; j < 4; j++) {
-        const vf v = vload(ys + k + 16 * j * w);
-        s = backward_add(s, v, vload(hs + k + 16 * j * w), kind);
+      vd s = c ? dload(sums + k) : dset1(0.0);
+      for (size_t at = k; at < end; at += 16 * w) {
+        const vf v = vload(ys + at);
+        s = backward_add(s, v, vload(hs + at), kind);
         least = vmin(v, least);
       }
       dstore(sums + k, s);
@@ -108,11 +112,15 @@ static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_j
   to_pattern(limit, rows.limit, 0, w);
   for (size_t k = 0; k < 16 * w; k += 16) rows.careful |= vany(vgt(vload(limit + k), least));
   for (size_t c = 0; c < classes; c += BLOCK) {
-    const float *ys = slab_block(&y, c, classes, 0.0f, y_buffer), *hs = slab_block(&h, c, classes, 0.0f, h_buffer);
+    if (classes > BLOCK) { /* a single block is still there */
+      ys = slab_block(&y, c, classes, fill, y_buffer);
+      hs = slab_block(&h, c, classes, 0.0f, h_buffer);
+    }
     float *const to = slab_output(&out, c, classes, y_buffer);
+    const size_t end = used_vectors(c, classes) * w;
     for (size_t k = 0; k < 16 * w; k += 16) {
       const struct backward_row row = {vload(sum + k), vload(limit + k), rows.careful};
-      for (size_t at = k; at < BLOCK * w; at += 16 * w)
+      for (size_t at = k; at < end; at += 16 * w)
         vstore(to + at, backward_term(vload(ys + at), vload(hs + at), &row, kind, rows.careful));
     }
     slab_write(&out, c, classes, y_buffer);
