@@ -7,7 +7,11 @@
 static void slab_weights(const float *weights, size_t c, size_t classes, size_t w, float *buffer) {
   const size_t n = block_classes(c, classes);
   if (!weights && c && n == BLOCK) return;
-  for (size_t j = 0; j < BLOCK; j++) vstore(buffer + j * w, vset1(j >= n ? 0.0f : weights ? weights[c + j] : 1.0f));
+  if (weights)
+    for (size_t j = 0; j < n; j++) vstore(buffer + j * w, vset1(weights[c + j]));
+  else
+    for (size_t i = 0; i < n * w; i += 16) vstore(buffer + i, vset1(1.0f));
+  for (size_t i = n * w; i < BLOCK * w; i += 16) vstore(buffer + i, vset1(0.0f));
 }
 
 /* As tile_spread, for the rows of a slab, of which i is the first. */
@@ -26,15 +30,16 @@ static __attribute__((noinline)) void slab_spread(const struct vloss_cross_entro
   struct slab t = {NULL, 0, 0};
   if (job->targets) t = slab_at(&job->shape, &s->g, job->targets, job->targets_stride, i);
   to_pattern(max, vload(s->sums.max), i, w);
-  memset(sums, 0, sizeof sums);
+  for (size_t k = 0; k < 4; k++) memset(sums[k], 0, 16 * w * sizeof *sums[k]);
   for (size_t c = 0; c < classes; c += BLOCK) {
     const float *logits = slab_block(x, c, classes, 0.0f, x_buffer);
     const float *targets = t.p ? slab_block(&t, c, classes, 0.0f, t_buffer) : NULL;
     slab_weights(job->weights, c, classes, w, w_buffer);
+    const size_t end = used_vectors(c, classes) * w;
     for (size_t k = 0; k < 16 * w; k += 16) {
       struct spread_sums q = {dload(sums[0] + k), dload(sums[1] + k), dload(sums[2] + k), dload(sums[3] + k)};
       const vd wide_max = dwiden(vload(max + k));
-      for (size_t at = k; at < BLOCK * w; at += 16 * w)
+      for (size_t at = k; at < end; at += 16 * w)
         spread_add(&q, vload(logits + at), targets ? vload(targets + at) : vset1(0.0f), vload(w_buffer + at), wide_max,
                    job, targets != NULL);
       dstore(sums[0] + k, q.qt);
