@@ -59,10 +59,11 @@ VFN struct finished finish_parts(const struct row_sums *sums, vd left_out, const
   f.loss = dsel(undefined, nan, f.loss);
   return f;
 }
-static __attribute__((noinline)) void finish_loss(const struct row_sums *sums, const vd *left_out, vd *loss) {
+static __attribute__((noinline, unused)) void finish_loss(const struct row_sums *sums, const vd *left_out, vd *loss) {
   *loss = finish_parts(sums, *left_out, 1).loss;
 }
-static __attribute__((noinline)) void finish_all(const struct row_sums *sums, const vd *left_out, struct finished *f) {
+static __attribute__((noinline, unused)) void finish_all(const struct row_sums *sums, const vd *left_out,
+                                                         struct finished *f) {
   *f = finish_parts(sums, *left_out, 0);
 }
 VFN struct finished finish(const struct row_sums *sums, vd left_out, int loss_only) {
@@ -103,8 +104,8 @@ VFN vd dflush(vd v) { return dsel(dbelow(v, 0x1p-126), dset1(0.0), v); }
 /* 2^n for whole n from -1022 to 1023. */
 VFN vd dpower(vd n) { return dshl52(dadd(n, dset1(VLOSS_D_ROUND))); }
 
-static __attribute__((noinline)) void row_factors(struct row_factors *out, const struct finished *row, vd upstream,
-                                                  int general) {
+static __attribute__((noinline, unused)) void row_factors(struct row_factors *out, const struct finished *row,
+                                                          vd upstream, int general) {
   const vd one = dset1(1.0), zero = dset1(0.0);
   const vd factor = dmul(upstream, row->inverse);
   /* Below 2^-206 no term makes a gradient of 2^-126. */

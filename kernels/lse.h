@@ -23,8 +23,8 @@ VFN vd dexp_full(vd x) {
 #define NEAR_0 2.0f
 
 /* sum_{c != best} exp(x_c - max), in double throughout; class c is at x[c * step]. */
-static __attribute__((noinline)) double others_in_double(const float *x, size_t step, size_t classes, size_t best,
-                                                         float max) {
+static __attribute__((noinline, unused)) double others_in_double(const float *x, size_t step, size_t classes,
+                                                                 size_t best, float max) {
   const vd least = dset1(-600.0), zero = dset1(0.0);
   vd sum = zero;
   for (size_t c = 0; c < classes; c += 16) {
@@ -38,7 +38,8 @@ static __attribute__((noinline)) double others_in_double(const float *x, size_t 
 
 /* lse from an estimate e that is good to 1e-6: e + log(sum exp(x_c - e)), which has no digit before the 2^-40ths of e.
  * What additions round away is added up beside the sum, so that the number of classes does not count. */
-static __attribute__((noinline)) double lse_in_double(const float *x, size_t step, size_t classes, double estimate) {
+static __attribute__((noinline, unused)) double lse_in_double(const float *x, size_t step, size_t classes,
+                                                              double estimate) {
   const double e = estimate + 0x1.8p16 - 0x1.8p16;
   const vd least = dset1(-600.0), zero = dset1(0.0);
   vd sum = zero, lost = zero;
@@ -71,7 +72,7 @@ struct lse_rows {
 
 /* The greatest logit's term is a float, and what outweighs a sum was added in double, so it can be subtracted from the
  * sum again: unless the others are too small to be seen beside it, or lse cancels. Those few rows are read again. */
-static __attribute__((noinline)) void lse_near_0(const struct lse_rows *rows, vd *lse) {
+static __attribute__((noinline, unused)) void lse_near_0(const struct lse_rows *rows, vd *lse) {
   struct row_sums s = *rows->sums;
   const vd zero = dset1(0.0), one = dset1(1.0), n = dwiden(vload(s.n)), shift = dwiden(vload(s.shift));
   const vf max = vmax(vload(s.max), rows->left_out);

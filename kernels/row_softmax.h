@@ -109,7 +109,8 @@ VFN void row_softmax_as(const struct row_output *row, const struct factors *f, c
 }
 
 /* F finite. */
-static void row_softmax(const struct row_output *row, const struct factors *f, enum writing writing) {
+static __attribute__((unused)) void row_softmax(const struct row_output *row, const struct factors *f,
+                                                enum writing writing) {
   if (row->shift != 0)
     row_softmax_as(row, f, writing == PAST ? PAST : CACHED, 1);
   else if (writing == KEPT)

@@ -16,7 +16,7 @@ struct slab_sums {
 };
 
 /* N for what a block makes the maximum of rows. */
-static __attribute__((noinline)) void slab_raise(struct slab_sums *s, size_t w, int first) {
+static __attribute__((noinline, unused)) void slab_raise(struct slab_sums *s, size_t w, int first) {
   const vf max = pattern_max(s->block_max, w);
   vf n = reference_for(max).n;
   if (!first) {
@@ -95,8 +95,8 @@ VFN void slab_sum_pass(const struct slab *slab, size_t classes, vi skip, struct 
   vstore_tail(out->max + at, s.max, w);
 }
 /* As tile_sum_below. */
-static __attribute__((noinline)) void slab_sum_below(const struct slab *slab, size_t classes, vi skip,
-                                                     struct row_sums *out, size_t at) {
+static __attribute__((noinline, unused)) void slab_sum_below(const struct slab *slab, size_t classes, vi skip,
+                                                             struct row_sums *out, size_t at) {
   int32_t skips[16];
   vistore(skips, skip);
   slab_sum_pass(slab, classes, skip, out, at, 1);
@@ -111,7 +111,7 @@ static __attribute__((noinline)) void slab_sum_below(const struct slab *slab, si
     }
 }
 /* As row_max, for a slab of one row. */
-static float slab_row_max(const struct slab *slab, size_t classes, int32_t skip) {
+static __attribute__((unused)) float slab_row_max(const struct slab *slab, size_t classes, int32_t skip) {
   ALIGNED float buffer[BLOCK + 16];
   vf max = vset1(-INF);
   for (size_t c = 0; c < classes; c += BLOCK) {
@@ -120,8 +120,8 @@ static float slab_row_max(const struct slab *slab, size_t classes, int32_t skip)
   }
   return vhmax(max);
 }
-static __attribute__((noinline)) void slab_sum(const struct slab *slab, size_t classes, vi skip, struct row_sums *out,
-                                               size_t at) {
+static __attribute__((noinline, unused)) void slab_sum(const struct slab *slab, size_t classes, vi skip,
+                                                       struct row_sums *out, size_t at) {
   slab_sum_pass(slab, classes, skip, out, at, 0);
   for (size_t i = 0; i < slab->w; i++)
     if (__builtin_expect(vany(is_huge(vset1(out->max[at + i]))), 0)) {
@@ -134,8 +134,8 @@ static __attribute__((noinline)) void slab_sum(const struct slab *slab, size_t c
 }
 
 /* As refine_sums. Blocks in which no row has a heavy term are passed over, all rows at once. */
-static __attribute__((noinline)) void slab_refine(const struct slab *slab, size_t classes, vi skip, uint32_t rows,
-                                                  struct row_sums *sums, size_t at) {
+static __attribute__((noinline, unused)) void slab_refine(const struct slab *slab, size_t classes, vi skip,
+                                                          uint32_t rows, struct row_sums *sums, size_t at) {
   ALIGNED float buffer[SLAB_BLOCK], heavy[SLAB_PATTERN], limits[16];
   int32_t skips[16];
   const size_t w = slab->w;
@@ -158,9 +158,9 @@ static __attribute__((noinline)) void slab_refine(const struct slab *slab, size_
 }
 
 /* What refines the sums of a group's long rows. */
-static __attribute__((noinline)) void group_refine_rows(const struct vloss_shape *shape, const struct group *g,
-                                                        const float *x, size_t stride, const int32_t *skip,
-                                                        uint32_t rows, struct row_sums *sums) {
+static __attribute__((noinline, unused)) void group_refine_rows(const struct vloss_shape *shape, const struct group *g,
+                                                                const float *x, size_t stride, const int32_t *skip,
+                                                                uint32_t rows, struct row_sums *sums) {
   const size_t classes = shape->classes;
   if (g->layout == INTERLEAVED) {
     const size_t w = slab_rows(shape, g);
@@ -203,8 +203,8 @@ static __attribute__((noinline, unused)) void slab_max(const struct slab *slab, 
 }
 /* As row_find of each row, without NaN: for each lane the first 16 classes where it is at the maximum, from the last on
  * backwards; then the least class of each row's lanes. */
-static __attribute__((noinline)) void slab_find(const struct slab *slab, size_t classes, const float *max,
-                                                int32_t *found) {
+static __attribute__((noinline, unused)) void slab_find(const struct slab *slab, size_t classes, const float *max,
+                                                        int32_t *found) {
   ALIGNED float buffer[SLAB_BLOCK], top[SLAB_PATTERN];
   ALIGNED int32_t first[SLAB_PATTERN];
   const size_t w = slab->w;

@@ -48,8 +48,8 @@ VFN void copy_few(float *to, const float *from, size_t n) {
 
 /* Classes c..c+63, the values of each beside each other: in place, or in the buffer with `fill` behind the last class.
  */
-static __attribute__((noinline)) void slab_copy(const struct slab *s, size_t c, size_t classes, float fill,
-                                                float *buffer) {
+static __attribute__((noinline, unused)) void slab_copy(const struct slab *s, size_t c, size_t classes, float fill,
+                                                        float *buffer) {
   const size_t n = block_classes(c, classes), w = s->w;
   const float *p = s->p + c * s->step;
   if (s->step == w) {

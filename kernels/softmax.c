@@ -1,4 +1,4 @@
-/* Softmax, log-softmax and log-sum-exp of 16 rows at a time, and the backward forms of the first two. */
+/* Softmax, log-softmax and log-sum-exp of 16 rows at a time. */
 #include "kernels.h"
 #include "lse.h"
 #include "row_softmax.h"
@@ -9,57 +9,6 @@ enum softmax_kind { SOFTMAX, LOG_SOFTMAX, LOG_SUM_EXP };
 VFN vf log_softmax_term(vf x, vf max, vf log_sum, vf at_max) {
   const vf v = vsub(vsub(x, max), log_sum);
   return vsel(veq(x, max), at_max, v);
-}
-
-/* ---- Backward: one weighted sum of the upstream h per row, then one step per class -------------------------------
- * The sum is in double, class c in lane c % 16. */
-
-VFN vd backward_add(vd sum, vf y, vf h, const enum softmax_kind kind) {
-  return kind == SOFTMAX ? dfma(dwiden(h), dwiden(y), sum) : dadd(sum, dwiden(h));
-}
-/* What the terms of a row need of its sum. */
-struct backward_row {
-  vf sum, limit; /* from `limit` on, a y makes no denormal product */
-  int careful;   /* some y is below, or the sum may leave a small h - sum */
-};
-VFN struct backward_row backward_row(vf sum, vf least, const enum softmax_kind kind) {
-  const vf exponent = vitof(viand(visra(vbits(sum), 23), viset1(255)));
-  const vf limit = vfma(vsub(vset1(1.0f), exponent), vset1(VLOSS_LN2_HI), vset1(0.01f));
-  struct backward_row row = {sum, kind == SOFTMAX ? vset1(0x1p-62f) : limit, 0};
-  row.careful = vany(vgt(row.limit, least));
-  if (kind == SOFTMAX) { /* h - sum is 0 or at least an ulp of the sum; where that is 0, it is h */
-    const vf size = vabs(sum);
-    row.careful |= vany(vgt(vsel(vgt(size, vset1(0.0f)), vset1(0x1p-39f), vset1(0.0f)), size));
-  }
-  return row;
-}
-/* y d, where products of a small factor are flushed at 2^64 times their size. */
-VFN vf careful_product(vf y, vf d) {
-  const vf zero = vset1(0.0f), limit = vset1(0x1p-63f);
-  const vm small_y = vgt(limit, vabs(y)), small_d = vgt(limit, vabs(d));
-  const vm small = vmor(small_y, small_d), nothing = vmand(small_y, small_d);
-  const vf less = vsel(nothing, zero, vsel(small_y, y, vsel(small_d, d, zero))), other = vsel(small_y, d, y);
-  const vf v = vmul(vmul(less, vset1(0x1p64f)), other);
-  const vf scaled = vmul(vsel(vgt(vset1(0x1p-62f), vabs(v)), zero, v), vset1(0x1p-64f));
-  return vsel(small, scaled, vmul(vsel(small, zero, y), d));
-}
-/* The same for exp(y) sum; but beside small h it counts. */
-VFN struct vexp_halves without_small(struct vexp_halves e, vf h, vf sum) {
-  const vf zero = vset1(0.0f), size = vabs(h);
-  const vm large = vgt(vabs(sum), vset1(0x1p40f));
-  const vf more = vsel(large, vset1(1.0f), vset1(0x1p64f)), least = vsel(large, vset1(0x1p-126f), vset1(0x1p-62f));
-  const vm small = vgt(least, vabs(vmul(e.mantissa, vmul(e.scale, vmul(sum, more)))));
-  const vm nothing = vmand(small, vmor(veq(h, zero), vgt(size, vset1(0x1p-100f))));
-  return (struct vexp_halves){vsel(nothing, zero, e.mantissa), vsel(nothing, zero, e.scale)};
-}
-VFN vf backward_term(vf y, vf h, const struct backward_row *row, const enum softmax_kind kind, const int careful) {
-  if (kind == SOFTMAX) {
-    const vf d = vsub(h, row->sum);
-    return canonical(careful ? careful_product(y, d) : vflush(vmul(y, d)));
-  }
-  struct vexp_halves e = vexp_in_halves(y);
-  if (careful) e = without_small(e, h, row->sum);
-  return canonical(vflush(vnfma(e.mantissa, vmul(e.scale, row->sum), h)));
 }
 
 #include "softmax_slabs.h"
@@ -223,76 +172,6 @@ VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax
   vstream_end();
 }
 
-VFN void backward_write(const float *y, const float *h, float *out, size_t classes, const struct backward_row *row,
-                        const enum softmax_kind kind, const int careful, int past_cache) {
-#define TERM(c, n) backward_term(load_n(y + (c), n), load_n(h + (c), n), row, kind, careful)
-#define CACHED(c, n) store_n(out + (c), TERM(c, n), n, 0)
-#define STREAMED(c, n) store_n(out + (c), TERM(c, n), n, 1)
-  if (past_cache)
-    FOR_CLASSES(classes, out, 1, STREAMED);
-  else
-    FOR_CLASSES(classes, out, 0, CACHED);
-#undef TERM
-#undef CACHED
-#undef STREAMED
-}
-
-VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
-  ALIGNED float y_copy[GATHER_CLASSES * 16], h_copy[GATHER_CLASSES * 16];
-  const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
-  const enum writing writing = writing_for(&job->shape, job->x == job->out || job->upstream == job->out);
-  for (size_t first = 0; first < rows;) {
-    struct group g = group_at(&job->shape, first, 1);
-    first += g.n;
-    if (g.layout == INTERLEAVED) {
-      const size_t w = slab_rows(&job->shape, &g);
-      for (size_t i = 0; i < g.n; i += w) slab_backward(job, &g, i, kind);
-    } else if (g.layout == ALONG) {
-      for (size_t i = 0; i < g.n; i++) {
-        const float *y = job->x + (g.first + i) * job->x_stride;
-        const float *h = job->upstream + (g.first + i) * job->upstream_stride;
-        float *out = job->out + (g.first + i) * job->out_stride;
-        vd sums = dset1(0.0);
-        vf least = vset1(1.0f);
-#define ADD(c, n)                                                     \
-  do {                                                                \
-    const vf y_ = n == 16 ? vload(y + (c)) : vtail(y + (c), n, 1.0f); \
-    sums = backward_add(sums, y_, load_n(h + (c), n), kind);          \
-    least = vmin(y_, least);                                          \
-  } while (0)
-        FOR_CLASSES(classes, out, 0, ADD);
-#undef ADD
-        const double total = dsum(sums);
-        const float narrow = total * total < 0x1p-252 ? 0.0f : (float)total;
-        const struct backward_row row = backward_row(vset1(narrow), least, kind);
-        if (row.careful)
-          backward_write(y, h, out, classes, &row, kind, 1, writing == PAST);
-        else
-          backward_write(y, h, out, classes, &row, kind, 0, writing == PAST);
-      }
-    } else {
-      struct tile y = group_tile(&job->shape, &g, job->x, job->x_stride, y_copy);
-      struct tile h = group_tile(&job->shape, &g, job->upstream, job->upstream_stride, h_copy);
-      vd sums[16];
-      for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
-      vf least = vset1(1.0f);
-      for (size_t c = 0; c < classes; c++) {
-        const vf v = tile_load(&y, c);
-        sums[c % 16] = backward_add(sums[c % 16], v, tile_load(&h, c), kind);
-        least = vmin(v, least);
-      }
-      const struct backward_row row = backward_row(dnarrow(dflush(tile_tree(sums, 16))), least, kind);
-      struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, y_copy);
-      for (size_t c = 0; c < classes; c++)
-        tile_store(&out, c, backward_term(tile_load(&y, c), tile_load(&h, c), &row, kind, row.careful));
-      group_scatter(&job->shape, &g, job->out, job->out_stride, y_copy);
-    }
-  }
-  vstream_end();
-}
-
 void KERNEL(softmax)(const struct vloss_softmax_job *job) { softmax_forward(job, SOFTMAX); }
 void KERNEL(log_softmax)(const struct vloss_softmax_job *job) { softmax_forward(job, LOG_SOFTMAX); }
 void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job) { softmax_forward(job, LOG_SUM_EXP); }
-void KERNEL(softmax_backward)(const struct vloss_softmax_job *job) { softmax_backward_of(job, SOFTMAX); }
-void KERNEL(log_softmax_backward)(const struct vloss_softmax_job *job) { softmax_backward_of(job, LOG_SOFTMAX); }

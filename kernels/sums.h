@@ -53,7 +53,8 @@ VFN struct reference reference_for(vf max) {
 
 /* 2^n for whole n <= 0; +0 below the normal range. */
 VFN vf power_of_two(vf n) { return vfloat(vishl(vbits(vadd(vmax(vset1(-127.0f), n), vset1(VLOSS_ROUND))), 23)); }
-/* What a sum in double is multiplied by when N is raised: from 2^-800 down 0, as a denormal one would be nothing, too. */
+/* What a sum in double is multiplied by when N is raised: from 2^-800 down 0, as a denormal one would be nothing, too.
+ */
 VFN vd dpower_of_two(vd n) {
   return dshl52(dadd(dsel(dgt(dset1(-800.0), n), dset1(-1023.0), n), dset1(VLOSS_D_ROUND)));
 }
@@ -181,15 +182,15 @@ VFN void row_block(struct row_state *s, const vf *v, float *stash, size_t c, siz
 }
 
 /* The greatest x_c, c != skip; -inf if there is none; some x_c if one is NaN. */
-static float row_max(const float *x, size_t classes, size_t skip) {
+static __attribute__((unused)) float row_max(const float *x, size_t classes, size_t skip) {
   vf max = vset1(-INF);
   for (size_t c = 0; c < classes; c += 16) max = vmax(row_load(x, c, classes, skip), max);
   return vhmax(max);
 }
 
 /* The sum with a known maximum: N or the shift are fixed by it. */
-static __attribute__((noinline)) double row_sum_below(const float *x, size_t classes, size_t skip, float max, float *n,
-                                                      float *shift) {
+static __attribute__((noinline, unused)) double row_sum_below(const float *x, size_t classes, size_t skip, float max,
+                                                              float *n, float *shift) {
   int huge = vany(is_huge(vset1(max)));
   if (max == INF) {
     for (size_t c = 0; c < classes; c++)
@@ -269,16 +270,16 @@ VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash,
 }
 
 /* Rows beyond the reach of the fast reduction, whatever was summed of them. */
-static __attribute__((noinline)) void row_sum_huge(const float *x, size_t classes, size_t skip, struct row_sums *out,
-                                                   size_t row) {
+static __attribute__((noinline, unused)) void row_sum_huge(const float *x, size_t classes, size_t skip,
+                                                           struct row_sums *out, size_t row) {
   out->max[row] = row_max(x, classes, skip);
   out->sum[row] = row_sum_below(x, classes, skip, out->max[row], &out->n[row], &out->shift[row]);
 }
 
 /* The sum in one pass over the row. With a stash (not x itself), the terms are kept in it, unless the row gets a shift.
  */
-static __attribute__((noinline)) void row_sum(const float *x, size_t classes, size_t skip, float *stash,
-                                              struct row_sums *out, size_t row) {
+static __attribute__((noinline, unused)) void row_sum(const float *x, size_t classes, size_t skip, float *stash,
+                                                      struct row_sums *out, size_t row) {
   if (classes <= SHORT_ROW)
     row_sum_pass(x, classes, skip, stash, out, row, 1);
   else if (stash)
@@ -341,9 +342,9 @@ VFN void short_rows_pass(const float *x, size_t stride, size_t n, size_t classes
   vstore(out->max, top);
 }
 
-static __attribute__((noinline)) void short_rows_sum(const float *x, size_t stride, size_t n, size_t classes,
-                                                     const int32_t *skip, const double *leave, float *stash,
-                                                     size_t stash_stride, struct row_sums *out) {
+static __attribute__((noinline, unused)) void short_rows_sum(const float *x, size_t stride, size_t n, size_t classes,
+                                                             const int32_t *skip, const double *leave, float *stash,
+                                                             size_t stash_stride, struct row_sums *out) {
   if (stash)
     short_rows_pass(x, stride, n, classes, skip, leave, stash, stash_stride, out);
   else
@@ -355,7 +356,7 @@ static __attribute__((noinline)) void short_rows_sum(const float *x, size_t stri
 }
 
 /* The first class whose logit is the row's maximum; of the first NaN if `nan`. */
-static size_t row_find(const float *x, size_t step, size_t classes, float max, int nan) {
+static __attribute__((unused)) size_t row_find(const float *x, size_t step, size_t classes, float max, int nan) {
   size_t c = 0;
   if (step == 1)
     while (c + 16 <= classes && !vany(nan ? vnan(vload(x + c)) : veq(vload(x + c), vset1(max)))) c += 16;
@@ -392,14 +393,14 @@ VFN vd tile_combine_exactly(const vf *e, size_t j, size_t used) {
 }
 
 /* As row_max. */
-static void tile_max(const struct tile *x, size_t classes, vi skip, float *max) {
+static __attribute__((unused)) void tile_max(const struct tile *x, size_t classes, vi skip, float *max) {
   vf m = vset1(-INF);
   for (size_t c = 0; c < classes; c++) m = vmax(tile_load_but(x, c, skip), m);
   vstore(max, m);
 }
 
 /* As row_find: the first class at the maximum, the last class if there is none. */
-static vi tile_find(const struct tile *x, size_t classes, vf max) {
+static __attribute__((unused)) vi tile_find(const struct tile *x, size_t classes, vf max) {
   vi found = viset1((int32_t)(classes - 1));
   for (size_t c = classes; c-- > 0;) found = visel(veq(tile_load(x, c), max), viset1((int32_t)c), found);
   return found;
@@ -477,8 +478,8 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
 }
 
 /* Out of line: rows with huge logits are rare. A row with +inf has the sum +inf, or NaN if it has NaN, too. */
-static __attribute__((noinline)) void tile_sum_below(const struct tile *x, size_t classes, vi skip,
-                                                     struct row_sums *out) {
+static __attribute__((noinline, unused)) void tile_sum_below(const struct tile *x, size_t classes, vi skip,
+                                                             struct row_sums *out) {
   int32_t skips[16];
   vistore(skips, skip);
   tile_sum_pass(x, classes, skip, out, NULL, 1);
@@ -493,8 +494,8 @@ static __attribute__((noinline)) void tile_sum_below(const struct tile *x, size_
     }
 }
 
-static __attribute__((noinline)) void tile_sum_wide(const struct tile *x, size_t classes, vi skip, struct row_sums *out,
-                                                    float *left_out) {
+static __attribute__((noinline, unused)) void tile_sum_wide(const struct tile *x, size_t classes, vi skip,
+                                                            struct row_sums *out, float *left_out) {
   tile_sum_pass(x, classes, skip, out, left_out, 0);
 }
 
@@ -531,7 +532,8 @@ VFN void sum_of_16(vf *r, size_t classes, vi skip, float *kept, struct row_sums 
 }
 
 /* Rows of a tile without the classes in skip (-1: none), and in left_out their logits; or -inf. */
-static void tile_sum(const struct tile *x, size_t classes, vi skip, struct row_sums *out, float *left_out) {
+static __attribute__((unused)) void tile_sum(const struct tile *x, size_t classes, vi skip, struct row_sums *out,
+                                             float *left_out) {
   tile_sum_wide(x, classes, skip, out, left_out);
   if (__builtin_expect(vany(is_huge(vload(out->max))), 0)) {
     struct row_sums below;
@@ -555,8 +557,8 @@ static void tile_sum(const struct tile *x, size_t classes, vi skip, struct row_s
 #define HEAVY 1.6f
 
 /* What adding the block of class c on in double rather than in float changes, at the scale of n, if a term is heavy. */
-static __attribute__((noinline)) double heavy_block(const float *x, size_t step, size_t c, size_t classes, size_t skip,
-                                                    float max, float n) {
+static __attribute__((noinline, unused)) double heavy_block(const float *x, size_t step, size_t c, size_t classes,
+                                                            size_t skip, float max, float n) {
   const struct reference ref = reference_at(vset1(n));
   ALIGNED float copy[BLOCK];
   vf v[4];
@@ -570,7 +572,7 @@ static __attribute__((noinline)) double heavy_block(const float *x, size_t step,
   terms(v, v, 4, &ref);
   return dsum(combine4_exactly(v)) - dsum(dwiden(combine4(v)));
 }
-static double heavy_blocks(const float *x, size_t classes, size_t skip, float max, float n) {
+static __attribute__((unused)) double heavy_blocks(const float *x, size_t classes, size_t skip, float max, float n) {
   const vf heavy = vset1(max - HEAVY);
   double change = 0;
   for (size_t c = 0; c < classes; c += BLOCK) {
@@ -583,7 +585,7 @@ static double heavy_blocks(const float *x, size_t classes, size_t skip, float ma
 
 /* The rows of long sums in which a term may weigh two fifths of the sum or more, a bit each: what refines them is below
  * and in slab.h. Those with a shift were added in double; rows with a mark in leave do not count. */
-static uint32_t rows_to_refine(const struct row_sums *sums, const double *leave, size_t n) {
+static __attribute__((unused)) uint32_t rows_to_refine(const struct row_sums *sums, const double *leave, size_t n) {
   /* The greatest term is 2^t, the sum at least 2^exponent: their ratio is at least 0.4 if it is in truth. */
   const vf t = vfma(vload(sums->max), vset1(VLOSS_LOG2E), vsub(vset1(1.33f), vload(sums->n)));
   const vm outweighed = vgt(t, dnarrow(dexponent(dload(sums->sum))));
@@ -596,8 +598,8 @@ static uint32_t rows_to_refine(const struct row_sums *sums, const double *leave,
       rows |= 1u << i;
   return rows;
 }
-static __attribute__((noinline)) void tile_refine(const struct tile *x, size_t classes, const int32_t *skip,
-                                                  uint32_t rows, struct row_sums *sums) {
+static __attribute__((noinline, unused)) void tile_refine(const struct tile *x, size_t classes, const int32_t *skip,
+                                                          uint32_t rows, struct row_sums *sums) {
   ALIGNED float limits[16];
   for (size_t i = 0; i < 16; i++) limits[i] = rows >> i & 1 ? sums->max[i] - HEAVY : INF;
   for (size_t c = 0; c < classes; c += BLOCK) {

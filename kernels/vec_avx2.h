@@ -128,11 +128,11 @@ VFN int vany(vm m) { return _mm256_movemask_ps(_mm256_or_ps(m.lo, m.hi)); }
 VFN vf vsel(vm m, vf a, vf b) { return F3(_mm256_blendv_ps, b, a, m); }
 
 /* From both halves; bit 3 of a number, as a sign, says from which. */
-VFN __m256 vpermute_(vf a, __m256i lanes) {
-  return _mm256_blendv_ps(_mm256_permutevar8x32_ps(a.lo, lanes), _mm256_permutevar8x32_ps(a.hi, lanes),
-                          _mm256_castsi256_ps(_mm256_slli_epi32(lanes, 28)));
+VFN __m256 vpermute_(vf a, __m256i order) {
+  return _mm256_blendv_ps(_mm256_permutevar8x32_ps(a.lo, order), _mm256_permutevar8x32_ps(a.hi, order),
+                          _mm256_castsi256_ps(_mm256_slli_epi32(order, 28)));
 }
-VFN vf vpermute(vf a, vi lanes) { return (vf){vpermute_(a, lanes.lo), vpermute_(a, lanes.hi)}; }
+VFN vf vpermute(vf a, vi order) { return (vf){vpermute_(a, order.lo), vpermute_(a, order.hi)}; }
 
 VFN vi vbits(vf a) { return (vi){_mm256_castps_si256(a.lo), _mm256_castps_si256(a.hi)}; }
 VFN vf vfloat(vi a) { return (vf){_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }

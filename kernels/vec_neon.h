@@ -121,12 +121,12 @@ WORD(vf, EACH4, vsel, (vm m, vf a, vf b), vbslq_f32(m.r[i], a.r[i], b.r[i]))
 WORD(vi, EACH4, visel, (vm m, vi a, vi b), vbslq_s32(m.r[i], a.r[i], b.r[i]))
 
 /* The bytes of number i are 4 i .. 4 i + 3. */
-VFN vf vpermute(vf a, vi lanes) {
+VFN vf vpermute(vf a, vi order) {
   uint8x16x4_t table;
   EACH4 table.val[i] = vreinterpretq_u8_f32(a.r[i]);
   vf v;
   EACH4 v.r[i] = vreinterpretq_f32_u8(
-      vqtbl4q_u8(table, vreinterpretq_u8_s32(vmlaq_n_s32(vdupq_n_s32(0x03020100), lanes.r[i], 0x04040404))));
+      vqtbl4q_u8(table, vreinterpretq_u8_s32(vmlaq_n_s32(vdupq_n_s32(0x03020100), order.r[i], 0x04040404))));
   return v;
 }
 

@@ -204,9 +204,9 @@ VFN vi visel(vm m, vi a, vi b) {
 }
 
 /* Lane i of the result is lane lanes[i] of a; 0 <= lanes[i] < 16. */
-VFN vf vpermute(vf a, vi lanes) {
+VFN vf vpermute(vf a, vi order) {
   vf r;
-  EACH r.a[i_] = a.a[lanes.a[i_]];
+  EACH r.a[i_] = a.a[order.a[i_]];
   return r;
 }
 

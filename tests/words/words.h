@@ -29,6 +29,9 @@ struct words {
   double (*sum)(const double *a);
   void (*split)(const float *a, double *split, double *positive);
   void (*transpose)(float *rows16x16);
+  void (*permute)(const float *a, const int32_t *order, float *permuted);
+  /* Whether products with a denormal are noticed; -1: not even asked for, as the ISA has no flag for them. */
+  int (*met_denormal)(const float *a, const float *b, float *product);
 };
 
 #define DECLARE(isa) extern const struct words words_##isa

@@ -1,6 +1,8 @@
 /* The words of one ISA as functions on memory: compiled once per ISA. */
 #include "words.h"
 
+#include <fenv.h>
+
 #include "isa.h"
 
 #define LOAD_f vload
@@ -59,5 +61,25 @@ static void transpose(float *rows) {
   for (int i = 0; i < 16; i++) vstore(rows + 16 * i, r[i]);
 }
 
-const struct words VLOSS_ISA_SYMBOL(words) = {VLOSS_ISA_NAME, lane_wise, copy,     load_tail, store_tail, stream,   set,
-                                              any_greater,    first,     greatest, sum,       split,      transpose};
+static void permute(const float *a, const int32_t *order, float *permuted) {
+  vstore(permuted, vpermute(vload(a), viload(order)));
+}
+static int met_denormal(const float *a, const float *b, float *product) {
+  fenv_t kept;
+  feholdexcept(&kept);
+#if defined(VLOSS_ISA_IS_AVX2) || defined(VLOSS_ISA_IS_AVX512)
+  _mm_setcsr(_mm_getcsr() & ~(unsigned)_MM_EXCEPT_MASK); /* feholdexcept leaves the flag of denormal operands */
+  const int before = vmet_denormal();
+  vstore(product, vmul(vload(a), vload(b)));
+  const int met = before ? 2 : vmet_denormal();
+#else
+  vstore(product, vmul(vload(a), vload(b)));
+  const int met = vmet_denormal() ? 2 : -1;
+#endif
+  fesetenv(&kept);
+  return met;
+}
+
+const struct words VLOSS_ISA_SYMBOL(words) = {
+    VLOSS_ISA_NAME, lane_wise, copy, load_tail, store_tail, stream,  set,         any_greater,
+    first,          greatest,  sum,  split,     transpose,  permute, met_denormal};

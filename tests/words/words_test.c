@@ -320,6 +320,28 @@ static void test_across(const struct words *isa) {
   for (int i = 0; i < 256; i++) expect(isa, rows[i] == (float)(i % 16 * 16 + i / 16), "vtranspose", (size_t)i);
 }
 
+static void test_permute(const struct words *isa) {
+  float from[16], to[16];
+  int32_t order[16];
+  struct random r = {1};
+  for (size_t round = 0; round < 1000; round++) {
+    for (size_t i = 0; i < 16; i++) from[i] = (float)i, order[i] = (int32_t)random_below(&r, 16);
+    isa->permute(from, order, to);
+    for (size_t i = 0; i < 16; i++) expect(isa, to[i] == (float)order[i], "vpermute", round);
+  }
+}
+
+static void test_met_denormal(const struct words *isa) {
+  float a[16], b[16], product[16];
+  for (size_t round = 0; round < 48; round++) {
+    for (size_t i = 0; i < 16; i++) a[i] = 0x1.2468acp-100f, b[i] = round < 16 ? 0x1p-20f : 1;
+    if (round < 16) b[round] = 0x1.2468acp-40f;
+    if (round >= 32) a[round - 32] = 0x1p-130f;
+    const int met = isa->met_denormal(a, b, product);
+    expect(isa, met == -1 || met == (round < 16 || round >= 32), "vmet_denormal", round);
+  }
+}
+
 int main(void) {
 #define TABLE(isa) &words_##isa,
   const struct words *const tables[] = {EACH_ISA(TABLE)};
@@ -329,6 +351,8 @@ int main(void) {
     ran++;
     compared = 0;
     test_lane_wise(tables[i]);
+    test_permute(tables[i]);
+    test_met_denormal(tables[i]);
     test_tails(tables[i]);
     test_memory(tables[i]);
     test_set(tables[i]);

@@ -1,0 +1,7 @@
+/* The focal form of Keras' binary cross-entropy. See elementwise.h. */
+#include "elementwise.h"
+#include "loss/sigmoid_focal.h" /* which the next builds on */
+
+#include "loss/keras_binary_focal.h"
+
+ELEMENTWISE_LOSS(keras_binary_focal)
