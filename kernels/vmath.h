@@ -183,10 +183,10 @@ VFN vf vexp_minus(vf y) {
   const struct vexp_halves e = vexp_minus_in_halves(y);
   return vmul(e.mantissa, e.scale);
 }
-/* The same where anything below 2^-100 is as good as 0. */
+/* The same where anything below 2^-100 is as good as 0; above 2^-126, for what is a little less than it. */
 VFN vf vexp_minus_normal(vf y) {
   const struct vexp_halves e = vexp_minus_in_halves(y);
-  return vfma(e.mantissa, e.scale, vset1(VLOSS_GUARD));
+  return vfma(e.mantissa, e.scale, vset1(4 * VLOSS_GUARD));
 }
 
 /* (log(1 + e) - e) / e^2 for 0 <= e <= 1; NaN passes. The minimax fit for relative error of the log, coefficients
