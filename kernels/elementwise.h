@@ -239,20 +239,18 @@ BLOCK_INLINE vd weighted_block(const struct block *b, vd sum, element_function *
 #define ELEMENTWISE_LOSS(name) ELEMENTWISE_LOSS_OF(name, 0, NO_CALM)
 #define CALM_LOSS(name) CALM_FUNCTION(name) ELEMENTWISE_LOSS_OF(name, 0, CALM_OF)
 #define CALM_PRODUCT_LOSS(name) CALM_FUNCTION(name) ELEMENTWISE_LOSS_OF(name, 1, CALM_OF)
-#define ELEMENTWISE_LOSS_OF(name, product, calm_of)                                                     \
-  static __attribute__((noinline)) size_t name##_rest(const struct block *b, size_t i, vd *sum) {       \
-    return fast_rest(b, i, sum, name);                                                                  \
-  }                                                                                                     \
-  static size_t name##_sum(const struct block *b, vd *sum) {                                            \
-    return fast_blocks(b, 0, sum, name, name##_rest, calm_of(name), 0, 0);                              \
-  }                                                                                                     \
-  static size_t name##_sum_and_grad(const struct block *b, vd *sum) {                                   \
-    return fast_blocks(b, 0, sum, name, name##_rest, calm_of(name), 1, 0);                              \
-  }                                                                                                     \
-  static vd name##_losses(const struct block *b, vd sum) { return careful_block(b, sum, name, 0); }     \
-  static vd name##_everything(const struct block *b, vd sum) { return careful_block(b, sum, name, 1); } \
-  static vd name##_weighted(const struct block *b, vd sum) { return weighted_block(b, sum, name); }     \
-  const struct elementwise_loss KERNEL(name) = {                                                        \
+#define ELEMENTWISE_LOSS_OF(name, product, calm_of)                                                                \
+  static SMALL size_t name##_rest(const struct block *b, size_t i, vd *sum) { return fast_rest(b, i, sum, name); } \
+  static size_t name##_sum(const struct block *b, vd *sum) {                                                       \
+    return fast_blocks(b, 0, sum, name, name##_rest, calm_of(name), 0, 0);                                         \
+  }                                                                                                                \
+  static size_t name##_sum_and_grad(const struct block *b, vd *sum) {                                              \
+    return fast_blocks(b, 0, sum, name, name##_rest, calm_of(name), 1, 0);                                         \
+  }                                                                                                                \
+  static SMALL vd name##_losses(const struct block *b, vd sum) { return careful_block(b, sum, name, 0); }          \
+  static SMALL vd name##_everything(const struct block *b, vd sum) { return careful_block(b, sum, name, 1); }      \
+  static SMALL vd name##_weighted(const struct block *b, vd sum) { return weighted_block(b, sum, name); }          \
+  const struct elementwise_loss KERNEL(name) = {                                                                   \
       name##_constants, name##_sum, name##_sum_and_grad, name##_losses, name##_everything, name##_weighted, product};
 
 #endif

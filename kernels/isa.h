@@ -20,6 +20,14 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* Of functions outside the hot loops. The scalar words are loops over lanes, and a compiler that unrolls those of large
+ * functions takes minutes: there, such functions are compiled for size. */
+#ifdef VLOSS_ISA_IS_SCALAR
+#define SMALL __attribute__((noinline, cold))
+#else
+#define SMALL __attribute__((noinline))
+#endif
+
 #if defined(VLOSS_ISA_IS_AVX512)
 #include "vec_avx512.h"
 #elif defined(VLOSS_ISA_IS_AVX2)
