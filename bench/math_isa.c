@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-#include "isa.h"
-#include "vmath.h"
+#include "words/isa.h"
+#include "words/vmath.h"
 
 #if defined(VLOSS_ISA_IS_AVX512)
 #include <immintrin.h>

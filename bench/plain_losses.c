@@ -3,7 +3,7 @@
  * and its choices, are constants here: a good C programmer has a loop for each. Numbers such as delta are not. */
 #include <tgmath.h>
 typedef float real;
-#include "formula.h"
+#include "losses/formula.h"
 #define LOSS_FILES
 #include "losses.def"
 #undef LOSS_FILES

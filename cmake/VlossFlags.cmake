@@ -1,5 +1,5 @@
 # The flags that keep the same bits whatever flags a parent project has: they come after the parent's and undo them.
-# What they cannot undo, kernels/strict.h refuses.
+# What they cannot undo, kernels/words/strict.h refuses.
 #   VLOSS_KERNEL_FLAGS  of the library's files
 #   VLOSS_OPTIMISE      the same files' optimisation
 #   VLOSS_ARCH_FLAGS    those of them that decide what float arithmetic is

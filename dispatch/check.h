@@ -13,9 +13,9 @@
 #include <fenv.h>
 #endif
 
-#include "strict.h"
 #include "table.h"
 #include "vloss/vloss.h"
+#include "words/strict.h"
 
 /* The argument struct in our size: *args is the caller's own if the sizes agree, else `copy` (our_size bytes) of it.
  * Fields the caller does not know are 0; fields that we do not know must be 0. */

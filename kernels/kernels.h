@@ -2,8 +2,8 @@
 #ifndef VLOSS_KERNELS_KERNELS_H
 #define VLOSS_KERNELS_KERNELS_H
 
-#include "isa.h"
 #include "table.h"
+#include "words/isa.h"
 
 #define KERNEL(name) VLOSS_ISA_SYMBOL(vloss_##name)
 

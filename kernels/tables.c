@@ -1,7 +1,7 @@
 /* One ISA's table of kernels, from all files of that ISA. */
 #include "kernels.h"
 
-#include "scan.h"
+#include "losses/scan.h"
 
 static void elementwise(struct vloss_loss_job *job) {
   static const struct elementwise_loss *const losses[] = {

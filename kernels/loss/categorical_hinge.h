@@ -2,8 +2,8 @@
  * -t_c, plus (1 - t_c) / k in the k columns that reach neg. Products are taken in double, where they are exact for
  * labels of 0 and 1 and ties are ties. */
 #ifdef VLOSS_KERNELS_LOSS_H
-#include "../beside.h"
-#include "../reduce.h"
+#include "../losses/beside.h"
+#include "../losses/reduce.h"
 
 /* (1 - t) p and t p; with `infinities` 0 where the coefficient is 0, whatever p. */
 struct hinge_products {

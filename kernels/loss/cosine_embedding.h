@@ -2,7 +2,7 @@
  * 1e-12. Target 1: 1 - c; -1: max(0, c - margin), at the kink with its gradient; other targets: 0. dc/da = (b / sqrt(B)
  * - c a / sqrt(A)) / sqrt(A), and the other way round. */
 #ifdef VLOSS_KERNELS_LOSS_H
-#include "../cosines_beside.h"
+#include "../losses/cosines_beside.h"
 
 /* Below this, 1 - c is found from the difference of the vectors: sums in float have lost its digits. */
 #define NEARLY_PARALLEL 0x1p-10

@@ -1,7 +1,7 @@
 /* Keras' cosine similarity: -c, c = sum_c t_c p_c / sqrt(max(sum t^2, 1e-12) max(sum p^2, 1e-12)). Gradient
  * (c p / |p| - t / |t|) / |p| with these norms, without the first term where the norm of p is the floor's. */
 #ifdef VLOSS_KERNELS_LOSS_H
-#include "../cosines_beside.h"
+#include "../losses/cosines_beside.h"
 
 VFN void cosine_similarity_decide(const struct row *r, struct row_state *s) {
   const double pp = s->value[0] < 1e-12 ? 1e-12 : s->value[0], tt = s->value[1] < 1e-12 ? 1e-12 : s->value[1];

@@ -3,7 +3,7 @@
  * normalisation, is (sum of t' over the classes that are not clipped) / S, less t'_c / p_c unless c is clipped. Where S
  * is 0, or its terms cancel to 2^-40 of their sizes or less, there is no answer: NaN. */
 #ifdef VLOSS_KERNELS_LOSS_H
-#include "../reduce.h"
+#include "../losses/reduce.h"
 
 /* A sum of negative and positive terms that is no more than this of their sizes is nothing but rounding: 0. */
 #define CANCELLED 0x1p-40

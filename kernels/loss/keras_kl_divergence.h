@@ -3,7 +3,7 @@
  * quotient are the first of its log. Each gradient needs its own column only and is written on the way, but a NaN makes
  * NaN of all. */
 #ifdef VLOSS_KERNELS_LOSS_H
-#include "../reduce.h"
+#include "../losses/reduce.h"
 
 VFN void keras_kl_divergence(const struct row *r, struct row_state *s) {
   const double factor = r->factor < 0 ? -r->factor : r->factor;

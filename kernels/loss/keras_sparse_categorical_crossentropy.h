@@ -2,8 +2,8 @@
  * v, y the label. With R the sum of the other classes it is log(1 + R / v_y), which cancels nothing. Gradient 1 / S, at
  * the label 1 / S - 1 / v_y = -R / (S v_y), and 0 where p was clipped. */
 #ifdef VLOSS_KERNELS_LOSS_H
-#include "../beside.h"
-#include "../reduce.h"
+#include "../losses/beside.h"
+#include "../losses/reduce.h"
 
 /* Columns of v, 0 at the label. */
 VFN vf other_classes(const struct row *r, size_t c, size_t m) {

@@ -2,7 +2,7 @@
  * Gradient (norm / C) w_y z_c^(norm - 1) where z_c > 0, and less their sum at the label. In double, z_c is exact or
  * nearly so, and kinks are where they should be. */
 #ifdef VLOSS_KERNELS_LOSS_H
-#include "../reduce.h"
+#include "../losses/reduce.h"
 
 /* margin - p_y, and for any p_c what z_c is: where it is small, it is exact. */
 VFN struct difference multi_margin_start(const struct row *r) {

@@ -3,7 +3,7 @@
  * sake of kinks. Every pair is looked at, a tile of i at a time. The gradient array holds the counts of pairs until the
  * end, so it cannot lie over the prediction. */
 #ifdef VLOSS_KERNELS_LOSS_H
-#include "../reduce.h"
+#include "../losses/reduce.h"
 
 /* This loss takes whole rows: r->step. */
 #define EACH_LABEL(r, j) for (size_t l_ = 0, j; (j = listed(r, l_)) != SIZE_MAX; l_++)

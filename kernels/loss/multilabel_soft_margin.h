@@ -2,7 +2,7 @@
  * classes of weighted BCE with logits. Gradient w_c (s(p_c) - t_c) / C, s the sigmoid. Each gradient needs its own
  * column only and is written on the way, but a NaN makes NaN of all. */
 #ifdef VLOSS_KERNELS_LOSS_H
-#include "../reduce.h"
+#include "../losses/reduce.h"
 
 /* Weights, and factors outside [-1, 1], multiply before anything is rounded. */
 VFN void soft_margins(const struct row *r, struct row_state *s, const int exactly) {

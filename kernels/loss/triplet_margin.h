@@ -4,8 +4,8 @@
  * (|d_c| / D)^(norm - 1) with d = u - v + eps, 0 where D is 0; if norm is infinite sg(d_c) / k in the k columns that
  * reach D. In double throughout, which neither overflows nor loses differences near -eps. */
 #ifdef VLOSS_KERNELS_LOSS_H
-#include "../beside.h"
-#include "../reduce.h"
+#include "../losses/beside.h"
+#include "../losses/reduce.h"
 
 /* d of the pairs (a, p), (a, n) and (p, n); 0 in the lanes beyond m. */
 struct differences {

@@ -1,6 +1,6 @@
 /* Denormals among ordinary elements, where a sum and its gradient are all that is wanted: some ISAs have other code for
- * them from the first on that they meet (kernels/elementwise.h). It gives the bits that every ISA gives, and the code
- * for what else may be asked for in the same call. */
+ * them from the first on that they meet (kernels/losses/elementwise.h). It gives the bits that every ISA gives, and the
+ * code for what else may be asked for in the same call. */
 #include <math.h>
 
 #include "check.h"

@@ -2,7 +2,7 @@
 #ifndef VLOSS_TESTS_CHECK_FORMULAS_H
 #define VLOSS_TESTS_CHECK_FORMULAS_H
 
-#include "formula.h"
+#include "losses/formula.h"
 #include "reference.h"
 
 typedef struct formula element_formula(real p, real t, real other, const double *parameters);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "own_fma.h"
+#include "words/own_fma.h"
 
 static uint64_t state = 1;
 static uint64_t random_bits(void) { /* splitmix64 */

@@ -1,5 +1,5 @@
 #!/bin/sh
-# covered.sh vec_scalar.h SOURCE...: every vector word that the header defines must occur in the sources of the test.
+# covered.sh scalar.h SOURCE...: every vector word that the header defines must occur in the sources of the test.
 set -eu
 header=$1
 shift

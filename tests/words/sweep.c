@@ -1,6 +1,6 @@
-/* vloss-sweep [--stride N] [--window] [--hashes FILE]: the words of kernels/vmath.h for every float that they are for
- * (sweep.def), or every N-th, on every ISA: in ulp against libm in double, bit for bit between the ISAs, beside SLEEF,
- * and as a hash against a file of hashes, one line a function and stride. --write-hashes FILE appends the lines.
+/* vloss-sweep [--stride N] [--window] [--hashes FILE]: the words of kernels/words/vmath.h for every float that they are
+ * for (sweep.def), or every N-th, on every ISA: in ulp against libm in double, bit for bit between the ISAs, beside
+ * SLEEF, and as a hash against a file of hashes, one line a function and stride. --write-hashes FILE appends the lines.
  * --window: every float of the word's window, which counts as stride 0. */
 #include <inttypes.h>
 #include <math.h>
@@ -186,7 +186,7 @@ static struct share run(int map) {
 static int test_doubles(void) {
   static const char *const names[] = {"dexp", "dlog"};
   static double (*const exact[])(double) = {exp, log};
-  static const double gates[] = {2.8e-10, 5.5e-11}; /* a little above what kernels/vmath.h derives */
+  static const double gates[] = {2.8e-10, 5.5e-11}; /* a little above what kernels/words/vmath.h derives */
   static double x[BLOCK], y[BLOCK], other[BLOCK];
   struct random r = {1};
   int failures = 0;

@@ -1,4 +1,4 @@
-/* The words of sweep.def of one ISA over an array, inlined (kernels/vmath.h) and as SLEEF computes them. */
+/* The words of sweep.def of one ISA over an array, inlined (kernels/words/vmath.h) and as SLEEF computes them. */
 #ifndef VLOSS_TESTS_WORDS_SWEEP_H
 #define VLOSS_TESTS_WORDS_SWEEP_H
 

@@ -3,7 +3,7 @@
 
 #include <fenv.h>
 
-#include "isa.h"
+#include "words/isa.h"
 
 #define LOAD_f vload
 #define LOAD_i viload

@@ -2,7 +2,7 @@
 #ifndef VLOSS_KERNELS_SCAN_H
 #define VLOSS_KERNELS_SCAN_H
 
-#include "vmath.h"
+#include "words/vmath.h"
 
 /* The bits of floats in [0, high] are whole numbers from 0 to those of high. Others, -0 and NaN among them, show in a
  * sign, and where one does all 64 are looked at once more. */

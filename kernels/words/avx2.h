@@ -1,4 +1,4 @@
-/* The vector words (defined in vec_scalar.h) for AVX2 with FMA: a vector of floats is two ymm, of doubles four. */
+/* The vector words (defined in scalar.h) for AVX2 with FMA: a vector of floats is two ymm, of doubles four. */
 #ifndef VLOSS_KERNELS_VEC_AVX2_H
 #define VLOSS_KERNELS_VEC_AVX2_H
 
@@ -11,7 +11,7 @@
 #define INTERLEAVE 2
 #define VFN static inline __attribute__((always_inline, unused))
 
-/* As vec_avx512.h has it. */
+/* As avx512.h has it. */
 #define DENORMALS_ARE_SLOW 1
 VFN int vmet_denormal(void) { return (_mm_getcsr() & (_MM_EXCEPT_DENORM | _MM_EXCEPT_UNDERFLOW)) != 0; }
 

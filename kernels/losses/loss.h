@@ -7,7 +7,7 @@
 #include <float.h>
 
 #include "table.h"
-#include "vmath.h"
+#include "words/vmath.h"
 
 /* The fuzz factor of Keras, and 1 - eps as float arithmetic has it. */
 #define KERAS_EPS 1e-7f

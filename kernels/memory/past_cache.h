@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "isa.h"
+#include "words/isa.h"
 
 /* Outputs larger than this do not fit the last-level cache: they are written past it. */
 #define STREAM_BYTES ((size_t)32 << 20)

@@ -1,4 +1,4 @@
-/* The vector words (defined in vec_scalar.h) for NEON on AArch64: a vector of floats is four registers, of doubles
+/* The vector words (defined in scalar.h) for NEON on AArch64: a vector of floats is four registers, of doubles
  * eight. */
 #ifndef VLOSS_KERNELS_VEC_NEON_H
 #define VLOSS_KERNELS_VEC_NEON_H

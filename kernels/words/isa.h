@@ -29,13 +29,13 @@
 #endif
 
 #if defined(VLOSS_ISA_IS_AVX512)
-#include "vec_avx512.h"
+#include "words/avx512.h"
 #elif defined(VLOSS_ISA_IS_AVX2)
-#include "vec_avx2.h"
+#include "words/avx2.h"
 #elif defined(VLOSS_ISA_IS_NEON)
-#include "vec_neon.h"
+#include "words/neon.h"
 #elif defined(VLOSS_ISA_IS_SCALAR)
-#include "vec_scalar.h"
+#include "words/scalar.h"
 #else
 #error "compile this file through vloss_isa_sources() of cmake/VlossIsa.cmake"
 #endif

@@ -31,7 +31,7 @@
 #define VFN static inline __attribute__((unused))
 #define EACH for (int i_ = 0; i_ < 16; i_++)
 
-/* 1 where products with denormals are slow and the CPU's flags tell that there were any (vec_avx512.h); here, nobody
+/* 1 where products with denormals are slow and the CPU's flags tell that there were any (avx512.h); here, nobody
  * looks. */
 #define DENORMALS_ARE_SLOW 0
 VFN int vmet_denormal(void) { return 0; }

@@ -3,7 +3,7 @@
 #ifndef VLOSS_KERNELS_COLUMNS_H
 #define VLOSS_KERNELS_COLUMNS_H
 
-#include "isa.h"
+#include "words/isa.h"
 
 /* Few rows: loops of constant length, which compilers turn into shuffles where the step is constant, too; out of line,
  * because inlined they forget `restrict`. */

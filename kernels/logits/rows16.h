@@ -2,7 +2,7 @@
 #ifndef VLOSS_KERNELS_ROWS16_H
 #define VLOSS_KERNELS_ROWS16_H
 
-#include "past_cache.h"
+#include "memory/past_cache.h"
 #include "sums.h"
 #include "table.h"
 

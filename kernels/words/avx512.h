@@ -1,4 +1,4 @@
-/* The vector words (defined in vec_scalar.h) for AVX-512: a vector of floats is one zmm, of doubles two. */
+/* The vector words (defined in scalar.h) for AVX-512: a vector of floats is one zmm, of doubles two. */
 #ifndef VLOSS_KERNELS_VEC_AVX512_H
 #define VLOSS_KERNELS_VEC_AVX512_H
 

@@ -2,8 +2,8 @@
  * class. There is nothing to compute fast, so this one plain function serves every ISA. */
 #include <string.h>
 
-#include "strict.h"
 #include "table.h"
+#include "words/strict.h"
 
 static double canonical(double v) { return v == v ? v : (double)__builtin_nanf(""); }
 

@@ -11,7 +11,7 @@
 
 #include "kernels.h"
 #include "loss.h"
-#include "past_cache.h"
+#include "memory/past_cache.h"
 
 /* A buffer of this many elements for each of nine operands and results is on the stack of a call: 36 KiB. */
 #define BLOCK_ELEMENTS 1024

@@ -14,7 +14,7 @@
 #ifndef VLOSS_KERNELS_SUMS_H
 #define VLOSS_KERNELS_SUMS_H
 
-#include "vmath.h"
+#include "words/vmath.h"
 
 #define BLOCK 64
 /* Up to this many classes, rows are summed 16 at a time. */

@@ -2,8 +2,8 @@
  * at a time, by way of copies in which they do. */
 #include <string.h>
 
-#include "columns.h"
-#include "past_cache.h"
+#include "memory/columns.h"
+#include "memory/past_cache.h"
 #include "row_loss.h"
 
 /* Gradients of rows up to this length can go past the cache, by way of three buffers on the stack: 24 KiB. */

@@ -4,7 +4,7 @@
 #ifndef VLOSS_KERNELS_COLUMNS_AVX2_H
 #define VLOSS_KERNELS_COLUMNS_AVX2_H
 
-#include "isa.h"
+#include "words/isa.h"
 
 VFN __m256 halves_(const float *low, const float *high) {
   return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
