@@ -4,61 +4,9 @@
 #define VLOSS_KERNELS_LSE_H
 
 #include "finish.h"
-#include "rows16.h"
+#include "groups.h"
 
-/* exp to 2^-52 for -700 <= x <= 700: Taylor to r^13, 0.347^14 / 14! = 4e-18. */
-VFN vd dexp_full(vd x) {
-  const vd t = dfma(x, dset1(1 / VLOSS_D_LN2_HI), dset1(VLOSS_D_ROUND)), n = dsub(t, dset1(VLOSS_D_ROUND));
-  const vd r = dnfma(n, dset1(VLOSS_D_LN2_LO), dnfma(n, dset1(VLOSS_D_LN2_HI), x));
-  static const double inverse_factorials[] = {
-      1 / 479001600., 1 / 39916800., 1 / 3628800., 1 / 362880., 1 / 40320., 1 / 5040., 1 / 720.,
-      1 / 120.,       1 / 24.,       1 / 6.,       1 / 2.,      1,          1};
-  vd p = dset1(1 / 6227020800.);
-  for (size_t i = 0; i < sizeof inverse_factorials / sizeof *inverse_factorials; i++)
-    p = dfma(p, r, dset1(inverse_factorials[i]));
-  return dmul(p, dshl52(t));
-}
-
-/* Where an lse is near 0: below it, lse is computed as max + log1p(what the other classes add beside the maximum). */
-#define NEAR_0 2.0f
-
-/* sum_{c != best} exp(x_c - max), in double throughout; class c is at x[c * step]. */
-static __attribute__((noinline, unused)) double others_in_double(const float *x, size_t step, size_t classes,
-                                                                 size_t best, float max) {
-  const vd least = dset1(-600.0), zero = dset1(0.0);
-  vd sum = zero;
-  for (size_t c = 0; c < classes; c += 16) {
-    ALIGNED float v[16];
-    for (size_t i = 0; i < 16; i++) v[i] = c + i < classes && c + i != best ? x[(c + i) * step] : -INF;
-    const vd d = dsub(dwiden(vload(v)), dset1((double)max));
-    sum = dadd(sum, dsel(dgt(least, d), zero, dexp(dmax(least, d))));
-  }
-  return dsum(sum);
-}
-
-/* lse from an estimate e that is good to 1e-6: e + log(sum exp(x_c - e)), which has no digit before the 2^-40ths of e.
- * What additions round away is added up beside the sum, so that the number of classes does not count. */
-static __attribute__((noinline, unused)) double lse_in_double(const float *x, size_t step, size_t classes,
-                                                              double estimate) {
-  const double e = estimate + 0x1.8p16 - 0x1.8p16;
-  const vd least = dset1(-600.0), zero = dset1(0.0);
-  vd sum = zero, lost = zero;
-  for (size_t c = 0; c < classes; c += 16) {
-    ALIGNED float v[16];
-    for (size_t i = 0; i < 16; i++) v[i] = c + i < classes ? x[(c + i) * step] : -INF;
-    const vd d = dsub(dwiden(vload(v)), dset1(e));
-    const vd t = dsel(dgt(least, d), zero, dexp_full(dmax(least, d)));
-    const vd next = dadd(sum, t), taken = dsub(next, sum);
-    lost = dadd(lost, dadd(dsub(sum, dsub(next, taken)), dsub(t, taken)));
-    sum = next;
-  }
-  ALIGNED double sums[16];
-  dstore(sums, sum);
-  double f = -1, rest = dsum(lost); /* of numbers between -1 and 1, so that an addition loses 2^-54 at most */
-  for (size_t i = 0; i < 16; i++) f += sums[i];
-  f += rest;
-  return e + (f - 0.5 * f * f);
-}
+#define group_lse VLOSS_ISA_SYMBOL(vloss_group_lse)
 
 /* The logits of a group's rows, and what their sums left out (-inf: nothing). */
 struct lse_rows {
@@ -70,53 +18,7 @@ struct lse_rows {
   vf left_out;
 };
 
-/* The greatest logit's term is a float, and what outweighs a sum was added in double, so it can be subtracted from the
- * sum again: unless the others are too small to be seen beside it, or lse cancels. Those few rows are read again. */
-static __attribute__((noinline, unused)) void lse_near_0(const struct lse_rows *rows, vd *lse) {
-  struct row_sums s = *rows->sums;
-  const vd zero = dset1(0.0), one = dset1(1.0), n = dwiden(vload(s.n)), shift = dwiden(vload(s.shift));
-  const vf max = vmax(vload(s.max), rows->left_out);
-  const vm near = vgt(vset1(NEAR_0), vabs(dnarrow_small(*lse)));
-  if (!vany(near)) return;
-  const struct reference ref = reference_at(vload(s.n));
-  const vd rest = dsub(dload(s.sum), dwiden(term(vsub(vload(s.max), vload(s.shift)), &ref)));
-  const vd d = dsub(dwiden(rows->left_out), shift);
-  const vd power = dnfma(n, dset1(VLOSS_D_LN2_LO), dnfma(n, dset1(VLOSS_D_LN2_HI), d));
-  const vd target = dsel(dgt(dset1(-600.0), power), zero, dexp(dmax(dset1(-600.0), dmin(dset1(600.0), power))));
-  const vd wide_max = dwiden(max), is_max = dsel(deq(dwiden(rows->left_out), wide_max), one, zero);
-  const vd others = dsel(dgt(is_max, zero), dload(s.sum), dadd(rest, target));
-  const vd vague = dsel(dgt(dmul(dload(s.sum), dset1(0x1p-20)), others), one, zero);
-  ALIGNED double sums[16], is_vague[16], exact[16];
-  ALIGNED float maxima[16], is_near[16];
-  dstore(sums, others);
-  dstore(is_vague, vague);
-  vstore(maxima, max);
-  vstore(is_near, vsel(near, vset1(1.0f), vset1(0.0f)));
-  const size_t step = rows->shape->inner, classes = rows->shape->classes;
-  for (size_t i = 0; i < rows->g->n; i++) {
-    if (is_near[i] == 0 || is_vague[i] == 0) continue;
-    const float *x = rows->x + row_offset(rows->shape, rows->x_stride, rows->g->first + i);
-    sums[i] = others_in_double(x, step, classes, row_find(x, step, classes, maxima[i], 0), maxima[i]);
-    s.n[i] = 0;
-    s.shift[i] = maxima[i];
-  }
-  dstore(s.sum, dload(sums));
-  dstore(exact, dsel(dgt(dwiden(vload(is_near)), zero), dadd(wide_max, finish(&s, wide_max, 1).loss), *lse));
-  for (size_t i = 0; i < rows->g->n; i++) {
-    const double above = exact[i] - (double)maxima[i], size = exact[i] < 0 ? -exact[i] : exact[i];
-    if (is_near[i] == 0 || is_vague[i] != 0 || !(maxima[i] < 0 && above > size)) continue;
-    const float *x = rows->x + row_offset(rows->shape, rows->x_stride, rows->g->first + i);
-    exact[i] = lse_in_double(x, step, classes, exact[i]);
-  }
-  *lse = dload(exact);
-}
-
-/* lse of a group, good to 2 ulp near 0, too, and never below the maximum. */
-VFN vd group_lse(const struct vloss_shape *shape, const struct group *g, const float *x, size_t x_stride,
-                 const struct row_sums *sums, vf left_out, vd lse) {
-  const struct lse_rows rows = {shape, g, x, x_stride, sums, left_out};
-  lse_near_0(&rows, &lse);
-  return dmax(dwiden(left_out), dmax(dwiden(vload(sums->max)), lse));
-}
+/* What finish() makes of the lse of a group: good to 2 ulp near 0, too, and never below the maximum. */
+void group_lse(vd *lse, const struct lse_rows *rows);
 
 #endif

@@ -3,8 +3,10 @@
 #define VLOSS_KERNELS_ROW_SOFTMAX_H
 
 #include "finish.h"
-#include "rows16.h"
-#include "slab.h"
+#include "groups.h"
+#include "slabs.h"
+
+#define row_softmax VLOSS_ISA_SYMBOL(vloss_row_softmax)
 
 /* How a group of rows is written. */
 enum writing {
@@ -70,55 +72,7 @@ struct row_output {
   size_t classes, label;
   float n, shift, value;
 };
-VFN void row_softmax_as(const struct row_output *row, const struct factors *f, const enum writing writing,
-                        const int shifted) {
-  const struct reference ref = reference_at(vset1(row->n));
-  const vf shifts = vset1(row->shift);
-  const size_t classes = row->classes, label = row->label;
-  float *out = row->out;
-  const float *from = writing == KEPT ? out : row->x;
-  size_t c = 0;
-  /* The label's own term may lie beyond the reach of exp, and be NaN: any other number serves. */
-#define STEP(c, n)                                                                                         \
-  do {                                                                                                     \
-    vf v_ = load_n(from + (c), n);                                                                         \
-    if (writing != KEPT) v_ = term(vsub(v_, shifts), &ref);                                                \
-    if (label - (c) < 16) v_ = put_label(v_, c, label, 1.0f);                                              \
-    v_ = scaled(v_, f);                                                                                    \
-    store_n(out + (c), (label - (c) < 16) ? put_label(v_, c, label, row->value) : v_, n, writing == PAST); \
-  } while (0)
-  if (writing == PAST) {
-    const size_t head = (64 - (uintptr_t)out % 64) % 64 / sizeof *out;
-    c = head < classes ? head : classes;
-    if (c) STEP(0, c);
-  }
-  for (; c + BLOCK <= classes; c += BLOCK) {
-    vf v[4];
-    UNROLL for (size_t j = 0; j < 4; j++) v[j] = vload(from + c + 16 * j);
-    if (writing != KEPT) {
-      if (shifted) UNROLL for (int j = 0; j < 4; j++) v[j] = vsub(v[j], shifts);
-      terms(v, v, 4, &ref);
-    }
-    if (label - c < BLOCK) UNROLL for (size_t j = 0; j < 4; j++) v[j] = put_label(v[j], c + 16 * j, label, 1.0f);
-    scaled4(v, f);
-    if (label - c < BLOCK) UNROLL for (size_t j = 0; j < 4; j++) v[j] = put_label(v[j], c + 16 * j, label, row->value);
-    UNROLL for (size_t j = 0; j < 4; j++) store_n(out + c + 16 * j, v[j], 16, writing == PAST);
-  }
-  for (; c < classes; c += 16) STEP(c, (classes - c < 16 ? classes - c : (size_t)16));
-#undef STEP
-}
-
-/* F finite. */
-static __attribute__((unused)) void row_softmax(const struct row_output *row, const struct factors *f,
-                                                enum writing writing) {
-  if (row->shift != 0)
-    row_softmax_as(row, f, writing == PAST ? PAST : CACHED, 1);
-  else if (writing == KEPT)
-    row_softmax_as(row, f, KEPT, 0);
-  else if (writing == PAST)
-    row_softmax_as(row, f, PAST, 0);
-  else
-    row_softmax_as(row, f, CACHED, 0);
-}
+/* The factors of row i, which are finite. */
+void row_softmax(const struct row_output *row, const struct row_factors *factors, size_t i, enum writing writing);
 
 #endif

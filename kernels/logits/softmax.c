@@ -1,59 +1,70 @@
 /* Softmax, log-softmax and log-sum-exp of 16 rows at a time. */
+#include "softmax.h"
+
 #include "kernels.h"
 #include "lse.h"
-#include "row_softmax.h"
+#include "row_sums.h"
 
-enum softmax_kind { SOFTMAX, LOG_SOFTMAX, LOG_SUM_EXP };
-
-/* x - m - log S; log_sum is 0 where log S is denormal, and only the class at the maximum gets it. */
-VFN vf log_softmax_term(vf x, vf max, vf log_sum, vf at_max) {
-  const vf v = vsub(vsub(x, max), log_sum);
-  return vsel(veq(x, max), at_max, v);
-}
-
-#include "softmax_slabs.h"
-
-/* ---- Forward ---- */
-
-/* Sums of a group without the classes in skip (-1: none); with `keep`, rows along their classes leave their terms in
- * the output. */
-VFN void group_sums(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
-                    const int32_t *skip, int keep, struct row_sums *sums) {
+/* The sums of a group; with `keep`, rows along their classes leave their terms in the output. */
+static void group_sums(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile, int keep,
+                       struct row_sums *sums) {
   static const double none[16] = {0};
+  static const int32_t no_class[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
   const size_t classes = job->shape.classes;
   if (g->layout == INTERLEAVED) {
-    sum_slabs(job, g, sums);
+    const size_t w = slab_rows(&job->shape, g);
+    no_sums(sums);
+    for (size_t i = 0; i < g->n; i += w) {
+      const struct slab x = slab_at(&job->shape, g, job->x, job->x_stride, i);
+      slab_sum(&x, classes, no_class, sums, i);
+    }
   } else if (g->layout != ALONG) {
     ALIGNED float left_out[16];
-    tile_sum(tile, classes, viload(skip), sums, left_out);
+    tile_sum(tile, classes, no_class, sums, left_out);
   } else {
     no_sums(sums);
     const float *x = job->x + g->first * job->x_stride;
     float *kept = keep ? job->out + g->first * job->out_stride : NULL;
     if (classes <= SHORT_ROW && g->n >= GATHER_ROWS)
-      short_rows_sum(x, job->x_stride, g->n, classes, skip, none, kept, job->out_stride, sums);
+      short_rows_sum(x, job->x_stride, g->n, classes, no_class, none, kept, job->out_stride, sums);
     else
       for (size_t i = 0; i < g->n; i++)
-        row_sum(x + i * job->x_stride, classes, (size_t)(ptrdiff_t)skip[i], kept ? kept + i * job->out_stride : NULL,
-                sums, i);
+        row_sum(x + i * job->x_stride, classes, NO_CLASS, kept ? kept + i * job->out_stride : NULL, sums, i);
   }
-  group_refine(&job->shape, g, job->x, job->x_stride, skip, none, sums);
+  group_refine(&job->shape, g, job->x, job->x_stride, no_class, none, sums);
+}
+
+/* The sums of interleaved rows without the class of their maximum, for the rows whose left_out is not -inf. */
+static void sum_slabs_below(const struct vloss_softmax_job *job, const struct group *g, const float *left_out,
+                            struct row_sums *sums) {
+  const size_t w = slab_rows(&job->shape, g), classes = job->shape.classes;
+  for (size_t i = 0; i < g->n; i += w) {
+    const struct slab x = slab_at(&job->shape, g, job->x, job->x_stride, i);
+    int32_t found[16];
+    int any = 0;
+    for (size_t k = 0; k < w; k++) any |= left_out[i + k] != -INF;
+    if (!any) continue;
+    slab_find(&x, classes, sums->max + i, found);
+    for (size_t k = 0; k < 16; k++)
+      if (k >= w || left_out[i + k] == -INF) found[k] = -1;
+    slab_sum_below(&x, classes, found, sums, i);
+  }
 }
 
 /* m and log S of 16 rows, S relative to m = max. Where one class holds more than half of S, log S is small and the sum
  * has lost it: a second sum leaves that class out. 0.69 is just below log 2, so that no second class can be as large.
  */
-VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
-                     const struct row_sums *sums, const struct finished *row, vf *max) {
+static vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
+                        const struct row_sums *sums, const struct finished *row) {
   const size_t classes = job->shape.classes;
-  *max = vload(sums->max);
-  const vd log_sum = dsub(row->lse_unshifted, dsub(dwiden(*max), dwiden(vload(sums->shift))));
+  const vf max = vload(sums->max);
+  const vd log_sum = dsub(row->lse_unshifted, dsub(dwiden(max), dwiden(vload(sums->shift))));
   const vm dominated = vgt(vset1(0.69f), dnarrow(log_sum));
   if (!vany(dominated)) return log_sum;
 
   struct row_sums others = *sums;
   ALIGNED float left_out[16];
-  vstore(left_out, vsel(dominated, *max, vset1(-INF)));
+  vstore(left_out, vsel(dominated, max, vset1(-INF)));
   if (g->layout == INTERLEAVED) {
     sum_slabs_below(job, g, left_out, &others);
   } else if (g->layout == ALONG) {
@@ -64,114 +75,155 @@ VFN vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g,
                                     &others.shift[i]);
     }
   } else {
-    tile_sum_below(tile, classes, visel(dominated, tile_find(tile, classes, *max), viset1(-1)), &others);
+    int32_t found[16];
+    tile_find(tile, classes, sums->max, found);
+    vistore(found, visel(dominated, viload(found), viset1(-1)));
+    tile_sum_below(tile, classes, found, &others);
   }
-  const vd small = finish(&others, dwiden(vload(left_out)), 1).loss;
+  const vd wide_left_out = dwiden(vload(left_out));
+  vd small;
+  finish_loss(&small, &others, &wide_left_out);
   return dsel(dgt(dwiden(vsel(dominated, vset1(1.0f), vset1(0.0f))), dset1(0.0)), small, log_sum);
 }
 
-VFN void softmax_forward(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
-  static const int32_t none[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+/* What the rows of a group are written from. */
+static void softmax_rows_of(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
+                            const struct row_sums *sums, enum softmax_kind kind, struct softmax_rows *rows) {
+  const vd minus_infinity = dset1(-(double)INF);
+  struct finished finished;
+  finish(&finished, sums, &minus_infinity);
+  vstore(rows->n, vload(sums->n));
+  vstore(rows->shift, vload(sums->shift));
+  vstore(rows->undefined, vsel(vnan(dnarrow(finished.inverse)), vset1(1.0f), vset1(0.0f)));
+  if (kind == SOFTMAX) {
+    const vd one = dset1(1.0);
+    row_factors_of(&rows->factors, &finished, &one, 0);
+    return;
+  }
+  const vf log_sum = dnarrow_small(group_log_sum(job, g, tile, sums, &finished));
+  /* A denormal log S is what the class at the maximum gets, and nothing to any other. */
+  const vi logs = vbits(log_sum);
+  const vm alone = vigt(viset1(0x00800000), logs); /* by its bits: comparing denormals is slow, too */
+  vstore(rows->max, vload(sums->max));
+  vstore(rows->log_sum, vsel(alone, vset1(0.0f), log_sum));
+  vstore(rows->at_max, vfloat(visel(vieq(logs, viset1(0)), logs, vior(logs, viset1(INT32_MIN)))));
+  rows->any_alone = vany(alone);
+}
+
+struct log_softmax_row {
+  const float *x;
+  float *out;
+  vf max, log_sum;
+  int past_cache;
+};
+VFN void log_softmax_step(void *context, size_t c, size_t n) {
+  const struct log_softmax_row *row = context;
+  store_n(row->out + c, vsub(vsub(load_n(row->x + c, n), row->max), row->log_sum), n, row->past_cache);
+}
+static void log_softmax_row(const float *x, float *out, size_t classes, const struct softmax_rows *rows, size_t i,
+                            int past_cache) {
+  struct log_softmax_row row = {x, out, vset1(rows->max[i]), vset1(rows->log_sum[i]), 0};
+  const size_t best = rows->any_alone && rows->log_sum[i] == 0 ? row_find(x, 1, classes, rows->max[i], 0) : NO_CLASS;
+  if (past_cache) {
+    row.past_cache = 1;
+    for_classes(classes, out, 1, log_softmax_step, &row);
+  } else {
+    for_classes(classes, out, 0, log_softmax_step, &row);
+  }
+  if (best != NO_CLASS) out[best] = rows->at_max[i];
+}
+
+static void write_rows(const struct vloss_softmax_job *job, const struct group *g, const struct softmax_rows *rows,
+                       enum softmax_kind kind, enum writing writing) {
+  const size_t classes = job->shape.classes;
+  for (size_t i = 0; i < g->n; i++) {
+    const float *x = job->x + (g->first + i) * job->x_stride;
+    float *out = job->out + (g->first + i) * job->out_stride;
+    if (rows->undefined[i] != 0) {
+      fill_row(out, NOT_A_NUMBER, classes);
+    } else if (kind == SOFTMAX) {
+      const struct row_output result = {
+          .x = x, .out = out, .classes = classes, .label = NO_CLASS, .n = rows->n[i], .shift = rows->shift[i]};
+      row_softmax(&result, &rows->factors, i, writing);
+    } else {
+      log_softmax_row(x, out, classes, rows, i, writing == PAST);
+    }
+  }
+}
+
+VFN void write_softmax_tile(const struct tile *tile, const struct tile *out, size_t classes,
+                            const struct softmax_rows *rows) {
+  const struct reference ref = reference_at(vload(rows->n));
+  const struct factors f = factors_of(&rows->factors);
+  const vf shift = vload(rows->shift), nan = vset1(NOT_A_NUMBER);
+  const vm undefined = vgt(vload(rows->undefined), vset1(0.0f));
+  size_t c = 0;
+  for (; c + 4 <= classes; c += 4) {
+    vf v[4];
+    UNROLL for (size_t j = 0; j < 4; j++) v[j] = vsub(tile_load(tile, c + j), shift);
+    terms(v, v, 4, &ref);
+    scaled4(v, &f);
+    UNROLL for (size_t j = 0; j < 4; j++) tile_store(out, c + j, vsel(undefined, nan, v[j]));
+  }
+  for (; c < classes; c++)
+    tile_store(out, c, vsel(undefined, nan, scaled(term(vsub(tile_load(tile, c), shift), &ref), &f)));
+}
+VFN void write_log_softmax_tile(const struct tile *tile, const struct tile *out, size_t classes,
+                                const struct softmax_rows *rows) {
+  const vf max = vload(rows->max), log_sum = vload(rows->log_sum), at_max = vload(rows->at_max);
+  const vm undefined = vgt(vload(rows->undefined), vset1(0.0f));
+  for (size_t c = 0; c < classes; c++)
+    tile_store(out, c,
+               vsel(undefined, vset1(NOT_A_NUMBER), log_softmax_term(tile_load(tile, c), max, log_sum, at_max)));
+}
+
+static void softmax_forward(const struct vloss_softmax_job *job, enum softmax_kind kind) {
   ALIGNED float copy[GATHER_CLASSES * 16];
   const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
   const enum writing writing = writing_for(&job->shape, job->x == job->out);
   for (size_t first = 0; first < rows;) {
-    struct group g = group_at(&job->shape, first, kind != LOG_SUM_EXP);
+    const struct group g = group_at(&job->shape, first, 1);
     first += g.n;
     struct tile tile = {0};
     if (g.layout == ACROSS || g.layout == GATHERED) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
     struct row_sums sums;
-    group_sums(job, &g, &tile, none, kind == SOFTMAX && writing == KEPT, &sums);
-    struct finished row = finish(&sums, dset1(-(double)INF), 0);
-    if (kind == LOG_SUM_EXP) {
-      row.lse = group_lse(&job->shape, &g, job->x, job->x_stride, &sums, vset1(-INF), row.lse);
-      vstore_tail(job->out + g.first, canonical(dnarrow_small(row.lse)), g.n);
-      continue;
-    }
-
-    vf max = vset1(0.0f), log_sum = vset1(0.0f);
-    struct row_factors factors;
-    if (kind == SOFTMAX)
-      row_factors(&factors, &row, dset1(1.0), 0);
-    else
-      memset(&factors, 0, sizeof factors);
-    /* A denormal log S is what the class at the maximum gets, and nothing to any other. */
-    vm alone = vgt(vset1(0.0f), vset1(0.0f));
-    if (kind == LOG_SOFTMAX) {
-      log_sum = dnarrow_small(group_log_sum(job, &g, &tile, &sums, &row, &max));
-      alone = vigt(viset1(0x00800000), vbits(log_sum)); /* by its bits: comparing denormals is slow, too */
-    }
-    const vi logs = vbits(log_sum);
-    const vf minus_log = vfloat(visel(vieq(logs, viset1(0)), logs, vior(logs, viset1(INT32_MIN))));
-    log_sum = vsel(alone, vset1(0.0f), log_sum);
-    const int any_alone = vany(alone);
-    vm undefined = vnan(dnarrow(row.inverse));
+    group_sums(job, &g, &tile, kind == SOFTMAX && writing == KEPT, &sums);
+    struct softmax_rows written;
+    softmax_rows_of(job, &g, &tile, &sums, kind, &written);
     if (g.layout == ALONG) {
-      float maxima[16], log_sums[16], maximum_logs[16], nans[16];
-      vstore(maxima, max);
-      vstore(log_sums, log_sum);
-      vstore(maximum_logs, minus_log);
-      vstore(nans, vsel(undefined, vset1(1.0f), vset1(0.0f)));
-      for (size_t i = 0; i < g.n; i++) {
-        const float *x = job->x + (g.first + i) * job->x_stride;
-        float *out = job->out + (g.first + i) * job->out_stride;
-        if (nans[i] != 0) {
-          fill_row(out, NOT_A_NUMBER, classes);
-        } else if (kind == SOFTMAX) {
-          const struct factors f = factors_of_row(&factors, i);
-          const struct row_output result = {
-              .x = x, .out = out, .classes = classes, .label = NO_CLASS, .n = sums.n[i], .shift = sums.shift[i]};
-          row_softmax(&result, &f, writing);
-        } else {
-          const vf m = vset1(maxima[i]), s = vset1(log_sums[i]);
-          const size_t best = any_alone && log_sums[i] == 0 ? row_find(x, 1, classes, maxima[i], 0) : NO_CLASS;
-#define STEP_CACHED(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 0)
-#define STEP_PAST(c, n) store_n(out + (c), vsub(vsub(load_n(x + (c), n), m), s), n, 1)
-          if (writing == PAST)
-            FOR_CLASSES(classes, out, 1, STEP_PAST);
-          else
-            FOR_CLASSES(classes, out, 0, STEP_CACHED);
-#undef STEP_CACHED
-#undef STEP_PAST
-          if (best != NO_CLASS) out[best] = maximum_logs[i];
-        }
-      }
+      write_rows(job, &g, &written, kind, writing);
     } else if (g.layout == INTERLEAVED) {
-      struct softmax_rows written;
-      vstore(written.n, vload(sums.n));
-      vstore(written.shift, vload(sums.shift));
-      vstore(written.max, max);
-      vstore(written.log_sum, log_sum);
-      vstore(written.at_max, minus_log);
-      vstore(written.undefined, vsel(undefined, vset1(1.0f), vset1(0.0f)));
-      if (kind == SOFTMAX) written.factors = factors;
-      const size_t w = slab_rows(&job->shape, &g);
-      for (size_t i = 0; i < g.n; i += w) slab_softmax(job, &g, &written, i, kind);
+      write_slabs(job, &g, &written, kind);
     } else {
-      struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, copy);
-      struct reference ref = reference_at(vload(sums.n));
-      const struct factors f = factors_of(&factors);
-      const vf shift = vload(sums.shift), nan = vset1(NOT_A_NUMBER);
-      size_t c = 0;
-      for (; kind == SOFTMAX && c + 4 <= classes; c += 4) {
-        vf v[4];
-        UNROLL for (size_t j = 0; j < 4; j++) v[j] = vsub(tile_load(&tile, c + j), shift);
-        terms(v, v, 4, &ref);
-        scaled4(v, &f);
-        UNROLL for (size_t j = 0; j < 4; j++) tile_store(&out, c + j, vsel(undefined, nan, v[j]));
-      }
-      for (; c < classes; c++) {
-        const vf x = tile_load(&tile, c);
-        const vf v =
-            kind == SOFTMAX ? scaled(term(vsub(x, shift), &ref), &f) : log_softmax_term(x, max, log_sum, minus_log);
-        tile_store(&out, c, vsel(undefined, nan, v));
-      }
+      const struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, copy);
+      if (kind == SOFTMAX)
+        write_softmax_tile(&tile, &out, classes, &written);
+      else
+        write_log_softmax_tile(&tile, &out, classes, &written);
       group_scatter(&job->shape, &g, job->out, job->out_stride, copy);
     }
   }
-  vstream_end();
+  if (writing == PAST) vstream_end();
 }
 
 void KERNEL(softmax)(const struct vloss_softmax_job *job) { softmax_forward(job, SOFTMAX); }
 void KERNEL(log_softmax)(const struct vloss_softmax_job *job) { softmax_forward(job, LOG_SOFTMAX); }
-void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job) { softmax_forward(job, LOG_SUM_EXP); }
+
+void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job) {
+  ALIGNED float copy[GATHER_CLASSES * 16];
+  const size_t rows = job->shape.outer * job->shape.inner;
+  const vd minus_infinity = dset1(-(double)INF);
+  for (size_t first = 0; first < rows;) {
+    const struct group g = group_at(&job->shape, first, 0);
+    struct tile tile = {0};
+    if (g.layout == ACROSS || g.layout == GATHERED) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
+    struct row_sums sums;
+    group_sums(job, &g, &tile, 0, &sums);
+    struct finished row;
+    finish(&row, &sums, &minus_infinity);
+    const struct lse_rows read = {&job->shape, &g, job->x, job->x_stride, &sums, vset1(-INF)};
+    group_lse(&row.lse, &read);
+    vstore_tail(job->out + first, canonical(dnarrow_small(row.lse)), g.n);
+    first += g.n;
+  }
+}

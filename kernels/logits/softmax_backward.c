@@ -1,9 +1,7 @@
 /* The backward forms of softmax and log-softmax: one weighted sum of the upstream h a row, in double, class c in lane
  * c % 16; then one step a class. */
 #include "kernels.h"
-#include "row_softmax.h"
-
-enum softmax_kind { SOFTMAX, LOG_SOFTMAX };
+#include "softmax.h"
 
 VFN vd backward_add(vd sum, vf y, vf h, const enum softmax_kind kind) {
   return kind == SOFTMAX ? dfma(dwiden(h), dwiden(y), sum) : dadd(sum, dwiden(h));
@@ -102,72 +100,97 @@ static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_j
   }
 }
 
-VFN void backward_write(const float *y, const float *h, float *out, size_t classes, const struct backward_row *row,
-                        const enum softmax_kind kind, const int careful, int past_cache) {
-#define TERM(c, n) backward_term(load_n(y + (c), n), load_n(h + (c), n), row, kind, careful)
-#define CACHED(c, n) store_n(out + (c), TERM(c, n), n, 0)
-#define STREAMED(c, n) store_n(out + (c), TERM(c, n), n, 1)
-  if (past_cache)
-    FOR_CLASSES(classes, out, 1, STREAMED);
+struct backward_output {
+  const float *y, *h;
+  float *out;
+  struct backward_row row;
+  enum softmax_kind kind;
+  int past_cache;
+};
+VFN void backward_step(const struct backward_output *o, size_t c, size_t n, const int careful) {
+  const vf v = backward_term(load_n(o->y + c, n), load_n(o->h + c, n), &o->row, o->kind, careful);
+  store_n(o->out + c, v, n, o->past_cache);
+}
+VFN void usual_step(void *context, size_t c, size_t n) { backward_step(context, c, n, 0); }
+VFN void careful_step(void *context, size_t c, size_t n) { backward_step(context, c, n, 1); }
+
+struct backward_sum {
+  const float *y, *h;
+  vd sum;
+  vf least;
+  enum softmax_kind kind;
+};
+VFN void sum_step(void *context, size_t c, size_t n) {
+  struct backward_sum *s = context;
+  const vf y = n == 16 ? vload(s->y + c) : vtail(s->y + c, n, 1.0f);
+  s->sum = backward_add(s->sum, y, load_n(s->h + c, n), s->kind);
+  s->least = vmin(y, s->least);
+}
+
+VFN void backward_along(const float *y, const float *h, float *out, size_t classes, const enum softmax_kind kind,
+                        int past_cache) {
+  struct backward_sum s = {y, h, dset1(0.0), vset1(1.0f), kind};
+  for_classes(classes, out, 0, sum_step, &s);
+  const double total = dsum(s.sum);
+  const float narrow = total * total < 0x1p-252 ? 0.0f : (float)total;
+  struct backward_output o = {y, h, out, backward_row(vset1(narrow), s.least, kind), kind, 0};
+  if (past_cache && !o.row.careful) {
+    o.past_cache = 1;
+    for_classes(classes, out, 1, usual_step, &o);
+  } else if (o.row.careful) {
+    for_classes(classes, out, 0, careful_step, &o);
+  } else {
+    for_classes(classes, out, 0, usual_step, &o);
+  }
+}
+
+/* full: the tiles have 16 rows, and the compiler knows. */
+VFN void backward_tile_of(struct tile y, struct tile h, struct tile out, size_t classes, const enum softmax_kind kind,
+                          const int full) {
+  if (full) y.n = h.n = out.n = 16;
+  vd sums[16];
+  for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
+  vf least = vset1(1.0f);
+  for (size_t c = 0; c < classes; c++) {
+    const vf v = tile_load(&y, c);
+    sums[c % 16] = backward_add(sums[c % 16], v, tile_load(&h, c), kind);
+    least = vmin(v, least);
+  }
+  const struct backward_row row = backward_row(dnarrow(dflush(tile_tree(sums, 16))), least, kind);
+  for (size_t c = 0; c < classes; c++)
+    tile_store(&out, c, backward_term(tile_load(&y, c), tile_load(&h, c), &row, kind, row.careful));
+}
+VFN void backward_tile(const struct vloss_softmax_job *job, const struct group *g, const enum softmax_kind kind) {
+  ALIGNED float y_copy[GATHER_CLASSES * 16], h_copy[GATHER_CLASSES * 16];
+  const size_t classes = job->shape.classes;
+  const struct tile y = group_tile(&job->shape, g, job->x, job->x_stride, y_copy);
+  const struct tile h = group_tile(&job->shape, g, job->upstream, job->upstream_stride, h_copy);
+  const struct tile out = group_out(&job->shape, g, job->out, job->out_stride, y_copy);
+  if (out.n == 16)
+    backward_tile_of(y, h, out, classes, kind, 1);
   else
-    FOR_CLASSES(classes, out, 0, CACHED);
-#undef TERM
-#undef CACHED
-#undef STREAMED
+    backward_tile_of(y, h, out, classes, kind, 0);
+  group_scatter(&job->shape, g, job->out, job->out_stride, y_copy);
 }
 
 VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
-  ALIGNED float y_copy[GATHER_CLASSES * 16], h_copy[GATHER_CLASSES * 16];
-  const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
+  const size_t rows = job->shape.outer * job->shape.inner;
   const enum writing writing = writing_for(&job->shape, job->x == job->out || job->upstream == job->out);
   for (size_t first = 0; first < rows;) {
-    struct group g = group_at(&job->shape, first, 1);
+    const struct group g = group_at(&job->shape, first, 1);
     first += g.n;
     if (g.layout == INTERLEAVED) {
       const size_t w = slab_rows(&job->shape, &g);
       for (size_t i = 0; i < g.n; i += w) slab_backward(job, &g, i, kind);
     } else if (g.layout == ALONG) {
-      for (size_t i = 0; i < g.n; i++) {
-        const float *y = job->x + (g.first + i) * job->x_stride;
-        const float *h = job->upstream + (g.first + i) * job->upstream_stride;
-        float *out = job->out + (g.first + i) * job->out_stride;
-        vd sums = dset1(0.0);
-        vf least = vset1(1.0f);
-#define ADD(c, n)                                                     \
-  do {                                                                \
-    const vf y_ = n == 16 ? vload(y + (c)) : vtail(y + (c), n, 1.0f); \
-    sums = backward_add(sums, y_, load_n(h + (c), n), kind);          \
-    least = vmin(y_, least);                                          \
-  } while (0)
-        FOR_CLASSES(classes, out, 0, ADD);
-#undef ADD
-        const double total = dsum(sums);
-        const float narrow = total * total < 0x1p-252 ? 0.0f : (float)total;
-        const struct backward_row row = backward_row(vset1(narrow), least, kind);
-        if (row.careful)
-          backward_write(y, h, out, classes, &row, kind, 1, writing == PAST);
-        else
-          backward_write(y, h, out, classes, &row, kind, 0, writing == PAST);
-      }
+      for (size_t i = g.first; i < g.first + g.n; i++)
+        backward_along(job->x + i * job->x_stride, job->upstream + i * job->upstream_stride,
+                       job->out + i * job->out_stride, job->shape.classes, kind, writing == PAST);
     } else {
-      struct tile y = group_tile(&job->shape, &g, job->x, job->x_stride, y_copy);
-      struct tile h = group_tile(&job->shape, &g, job->upstream, job->upstream_stride, h_copy);
-      vd sums[16];
-      for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
-      vf least = vset1(1.0f);
-      for (size_t c = 0; c < classes; c++) {
-        const vf v = tile_load(&y, c);
-        sums[c % 16] = backward_add(sums[c % 16], v, tile_load(&h, c), kind);
-        least = vmin(v, least);
-      }
-      const struct backward_row row = backward_row(dnarrow(dflush(tile_tree(sums, 16))), least, kind);
-      struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, y_copy);
-      for (size_t c = 0; c < classes; c++)
-        tile_store(&out, c, backward_term(tile_load(&y, c), tile_load(&h, c), &row, kind, row.careful));
-      group_scatter(&job->shape, &g, job->out, job->out_stride, y_copy);
+      backward_tile(job, &g, kind);
     }
   }
-  vstream_end();
+  if (writing == PAST) vstream_end();
 }
 
 void KERNEL(softmax_backward)(const struct vloss_softmax_job *job) { softmax_backward_of(job, SOFTMAX); }

@@ -1,42 +1,8 @@
-/* The softmax functions over slabs (slab.h); included by softmax.c, for whose jobs it is. */
-#ifndef VLOSS_KERNELS_SOFTMAX_SLABS_H
-#define VLOSS_KERNELS_SOFTMAX_SLABS_H
+/* Softmax and log-softmax over interleaved rows (slabs.h). */
+#include "softmax.h"
 
-static void sum_slabs(const struct vloss_softmax_job *job, const struct group *g, struct row_sums *sums) {
-  const size_t w = slab_rows(&job->shape, g);
-  no_sums(sums);
-  for (size_t i = 0; i < g->n; i += w) {
-    const struct slab x = slab_at(&job->shape, g, job->x, job->x_stride, i);
-    slab_sum(&x, job->shape.classes, viset1(-1), sums, i);
-  }
-}
-
-/* The sums of rows without the class of their maximum, for the rows whose left_out is not -inf. */
-static void sum_slabs_below(const struct vloss_softmax_job *job, const struct group *g, const float *left_out,
-                            struct row_sums *sums) {
-  const size_t w = slab_rows(&job->shape, g), classes = job->shape.classes;
-  for (size_t i = 0; i < g->n; i += w) {
-    const struct slab x = slab_at(&job->shape, g, job->x, job->x_stride, i);
-    int32_t found[16];
-    int any = 0;
-    for (size_t k = 0; k < w; k++) any |= left_out[i + k] != -INF;
-    if (!any) continue;
-    slab_find(&x, classes, sums->max + i, found);
-    for (size_t k = 0; k < 16; k++)
-      if (k >= w || left_out[i + k] == -INF) found[k] = -1;
-    slab_sum_below(&x, classes, viload(found), sums, i);
-  }
-}
-
-/* What the rows of a group are written from, one a lane. */
-struct softmax_rows {
-  ALIGNED float n[16], shift[16], max[16], log_sum[16], at_max[16], undefined[16];
-  struct row_factors factors;
-};
-
-static __attribute__((noinline)) void slab_softmax(const struct vloss_softmax_job *job, const struct group *g,
-                                                   const struct softmax_rows *rows, size_t i,
-                                                   const enum softmax_kind kind) {
+static void write_slab(const struct vloss_softmax_job *job, const struct group *g, const struct softmax_rows *rows,
+                       size_t i, const enum softmax_kind kind) {
   ALIGNED float x_buffer[SLAB_BLOCK];
   ALIGNED float n[SLAB_PATTERN], shift[SLAB_PATTERN], max[SLAB_PATTERN], log_sum[SLAB_PATTERN], at_max[SLAB_PATTERN],
       undefined[SLAB_PATTERN];
@@ -78,4 +44,12 @@ static __attribute__((noinline)) void slab_softmax(const struct vloss_softmax_jo
   }
 }
 
-#endif
+void write_slabs(const struct vloss_softmax_job *job, const struct group *g, const struct softmax_rows *rows,
+                 enum softmax_kind kind) {
+  const size_t w = slab_rows(&job->shape, g);
+  for (size_t i = 0; i < g->n; i += w)
+    if (kind == SOFTMAX)
+      write_slab(job, g, rows, i, SOFTMAX);
+    else
+      write_slab(job, g, rows, i, LOG_SOFTMAX);
+}

@@ -3,8 +3,11 @@
 #define VLOSS_KERNELS_ROWS16_H
 
 #include "memory/past_cache.h"
-#include "sums.h"
 #include "table.h"
+#include "tile_sums.h"
+
+#define group_tile VLOSS_ISA_SYMBOL(vloss_group_tile)
+#define group_scatter VLOSS_ISA_SYMBOL(vloss_group_scatter)
 
 /* Up to this many classes a row is too short to fill vectors along it: 16 rows are gathered side by side, unless
  * there are too few to gain by it. */
@@ -16,7 +19,7 @@
 enum layout {
   ALONG,       /* inner == 1: each row's classes are contiguous, vectors run along the classes */
   ACROSS,      /* inner >= 16: 16 rows are contiguous, vectors run across them */
-  INTERLEAVED, /* fewer rows beside each other: the vectors run through memory (slab.h) */
+  INTERLEAVED, /* fewer rows beside each other: the vectors run through memory (slabs.h) */
   GATHERED     /* few classes, enough rows: the rows are copied into a tile first */
 };
 struct group {
@@ -70,41 +73,11 @@ VFN void gather_16(vf *r, const float *p, size_t stride, size_t classes, size_t 
   vtranspose(r);
 }
 
-/* Where the rows of a group begin, by one division. Lanes that no row fills repeat the last one. */
-VFN void row_offsets(const struct vloss_shape *shape, const struct group *g, size_t stride, size_t *offset) {
-  const size_t inner = shape->inner, plane = quotient(g->first, inner);
-  size_t column = g->first - plane * inner, line = plane * stride;
-  for (size_t i = 0; i < 16; i++) {
-    offset[i] = line + column;
-    if (i + 1 >= g->n || ++column < inner) continue;
-    column = 0;
-    line += stride;
-  }
-}
-
 /* The tile of a group: in place, or a copy in `copy` (GATHER_CLASSES * 16 floats), turned 16 x 16 at a time. */
-VFN struct tile group_tile(const struct vloss_shape *shape, const struct group *g, const float *p, size_t stride,
-                           float *copy) {
-  const size_t classes = shape->classes;
-  if (g->layout == ACROSS) return (struct tile){p + row_offset(shape, stride, g->first), shape->inner, g->n};
-  if (shape->inner == 1 && g->n == 16) {
-    const size_t whole = whole_vectors(g, stride, classes);
-    p += g->first * stride;
-    for (size_t c = 0; c < classes; c += 16) {
-      /* The last 16 classes overlap those before, so only rows of fewer than 16 have tails. */
-      size_t at = classes < 16 ? 0 : c + 16 > classes ? classes - 16 : c;
-      vf r[16];
-      gather_16(r, p + at, stride, classes, whole);
-      for (size_t j = 0; j < 16; j++) vstore(copy + (at + j) * 16, r[j]);
-    }
-    return (struct tile){copy, 16, 16};
-  }
-  size_t offset[16];
-  row_offsets(shape, g, stride, offset);
-  for (size_t c = 0; c < classes; c++, p += shape->inner)
-    UNROLL for (size_t i = 0; i < 16; i++) copy[c * 16 + i] = p[offset[i]];
-  return (struct tile){copy, 16, 16};
-}
+struct tile group_tile(const struct vloss_shape *shape, const struct group *g, const float *p, size_t stride,
+                       float *copy);
+/* Writes a group's copy home, where group_out took one. */
+void group_scatter(const struct vloss_shape *shape, const struct group *g, float *p, size_t stride, const float *copy);
 
 /* Writes class c of the group's rows: straight to memory, or into the copy, which group_scatter brings home. */
 VFN void tile_store(const struct tile *t, size_t c, vf v) {
@@ -119,48 +92,19 @@ VFN struct tile group_out(const struct vloss_shape *shape, const struct group *g
   if (g->layout == ACROSS) return (struct tile){p + row_offset(shape, stride, g->first), shape->inner, g->n};
   return (struct tile){copy, 16, 16};
 }
-VFN void group_scatter(const struct vloss_shape *shape, const struct group *g, float *p, size_t stride,
-                       const float *copy) {
-  const size_t classes = shape->classes;
-  if (g->layout == ACROSS) return;
-  if (shape->inner == 1 && g->n == 16) {
-    const size_t whole = whole_vectors(g, stride, classes);
-    p += g->first * stride;
-    for (size_t c = 0; c < classes; c += 16) {
-      size_t at = classes < 16 ? 0 : c + 16 > classes ? classes - 16 : c;
-      vf r[16];
-      for (size_t j = 0; j < 16; j++) r[j] = vload(copy + (at + j) * 16);
-      vtranspose(r);
-      size_t i = 0;
-      for (; i < whole; i++) vstore(p + i * stride + at, r[i]);
-      for (; i < 16; i++) vstore_tail(p + i * stride + at, r[i], classes);
-    }
-    return;
+/* Calls step(context, c, n) for n <= 16 classes at a time, and with n = 16 and out + c on a 64-byte boundary wherever
+ * `aligned` asks for it. */
+typedef void class_step(void *context, size_t c, size_t n);
+VFN void for_classes(size_t classes, const float *out, const int aligned, class_step *step, void *context) {
+  size_t c = 0;
+  if (aligned) {
+    const size_t head = (64 - (uintptr_t)out % 64) % 64 / sizeof *out;
+    c = head < classes ? head : classes;
+    if (c) step(context, 0, c);
   }
-  size_t offset[16];
-  row_offsets(shape, g, stride, offset);
-  for (size_t c = 0; c < classes; c++, p += shape->inner) {
-    if (g->n == 16)
-      UNROLL for (size_t i = 0; i < 16; i++) p[offset[i]] = copy[c * 16 + i];
-    else
-      for (size_t i = 0; i < g->n; i++) p[offset[i]] = copy[c * 16 + i];
-  }
+  for (; c + 16 <= classes; c += 16) step(context, c, 16);
+  if (c < classes) step(context, c, classes - c);
 }
-
-/* Calls STEP(c, n) for n <= 16 classes at a time, and with n = 16 and out + c on a 64-byte boundary wherever `aligned`
- * asks for it. */
-#define FOR_CLASSES(classes, out, aligned, STEP)                        \
-  do {                                                                  \
-    size_t c_ = 0, classes_ = (classes);                                \
-    if (aligned) {                                                      \
-      size_t head_ = (64 - (uintptr_t)(out) % 64) % 64 / sizeof(float); \
-      if (head_ > classes_) head_ = classes_;                           \
-      if (head_) STEP(0, head_);                                        \
-      c_ = head_;                                                       \
-    }                                                                   \
-    for (; c_ + 16 <= classes_; c_ += 16) STEP(c_, (size_t)16);         \
-    if (c_ < classes_) STEP(c_, classes_ - c_);                         \
-  } while (0)
 
 VFN vf load_n(const float *p, size_t n) { return n == 16 ? vload(p) : vtail(p, n, 0.0f); }
 VFN void store_n(float *p, vf v, size_t n, int past_cache) {

@@ -5,7 +5,7 @@
 #ifndef VLOSS_KERNELS_SLAB_MEMORY_H
 #define VLOSS_KERNELS_SLAB_MEMORY_H
 
-#include "rows16.h"
+#include "groups.h"
 
 /* Class c of row i is at p[c * step + i]; step == w where nothing lies between. */
 struct slab {

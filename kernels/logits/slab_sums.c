@@ -1,12 +1,7 @@
-/* Sums, maxima and their places of interleaved rows: a slab (slab_memory.h) at a time, by what sums.h does with a row.
- */
-#ifndef VLOSS_KERNELS_SLAB_H
-#define VLOSS_KERNELS_SLAB_H
+/* The sums of interleaved rows, by what row_sums.c does with one row. */
+#include "slab_sums.h"
 
-#include "finish.h"
-#include "slab_memory.h"
-
-/* ---- Sums ------------------------------------------------------------------------------------------------------- */
+#include "heavy_rows.h"
 
 struct slab_sums {
   vf n, shift, max; /* lanes: rows */
@@ -16,7 +11,7 @@ struct slab_sums {
 };
 
 /* N for what a block makes the maximum of rows. */
-static __attribute__((noinline, unused)) void slab_raise(struct slab_sums *s, size_t w, int first) {
+static SMALL void slab_raise(struct slab_sums *s, size_t w, int first) {
   const vf max = pattern_max(s->block_max, w);
   vf n = reference_for(max).n;
   if (!first) {
@@ -94,24 +89,20 @@ VFN void slab_sum_pass(const struct slab *slab, size_t classes, vi skip, struct 
   vstore_tail(out->shift + at, s.shift, w);
   vstore_tail(out->max + at, s.max, w);
 }
-/* As tile_sum_below. */
-static __attribute__((noinline, unused)) void slab_sum_below(const struct slab *slab, size_t classes, vi skip,
-                                                             struct row_sums *out, size_t at) {
-  int32_t skips[16];
-  vistore(skips, skip);
-  slab_sum_pass(slab, classes, skip, out, at, 1);
+void slab_sum_below(const struct slab *slab, size_t classes, const int32_t *skip, struct row_sums *out, size_t at) {
+  slab_sum_pass(slab, classes, viload(skip), out, at, 1);
   for (size_t i = 0; i < slab->w; i++)
     if (out->max[at + i] == INF) {
       out->sum[at + i] = (double)INF;
       out->n[at + i] = out->shift[at + i] = 0;
       for (size_t c = 0; c < classes; c++) {
         const float v = slab->p[c * slab->step + i];
-        if (v != v && (int32_t)c != skips[i]) out->sum[at + i] = (double)NOT_A_NUMBER;
+        if (v != v && (int32_t)c != skip[i]) out->sum[at + i] = (double)NOT_A_NUMBER;
       }
     }
 }
 /* As row_max, for a slab of one row. */
-static __attribute__((unused)) float slab_row_max(const struct slab *slab, size_t classes, int32_t skip) {
+static float slab_row_max(const struct slab *slab, size_t classes, int32_t skip) {
   ALIGNED float buffer[BLOCK + 16];
   vf max = vset1(-INF);
   for (size_t c = 0; c < classes; c += BLOCK) {
@@ -120,22 +111,21 @@ static __attribute__((unused)) float slab_row_max(const struct slab *slab, size_
   }
   return vhmax(max);
 }
-static __attribute__((noinline, unused)) void slab_sum(const struct slab *slab, size_t classes, vi skip,
-                                                       struct row_sums *out, size_t at) {
-  slab_sum_pass(slab, classes, skip, out, at, 0);
+void slab_sum(const struct slab *slab, size_t classes, const int32_t *skip, struct row_sums *out, size_t at) {
+  slab_sum_pass(slab, classes, viload(skip), out, at, 0);
   for (size_t i = 0; i < slab->w; i++)
     if (__builtin_expect(vany(is_huge(vset1(out->max[at + i]))), 0)) {
-      int32_t skips[16];
-      vistore(skips, skip);
       const struct slab row = {slab->p + i, slab->step, 1};
-      out->max[at + i] = slab_row_max(&row, classes, skips[i]);
-      slab_sum_below(&row, classes, viset1(skips[i]), out, at + i);
+      int32_t own[16];
+      vistore(own, viset1(skip[i]));
+      out->max[at + i] = slab_row_max(&row, classes, skip[i]);
+      slab_sum_below(&row, classes, own, out, at + i);
     }
 }
 
 /* As refine_sums. Blocks in which no row has a heavy term are passed over, all rows at once. */
-static __attribute__((noinline, unused)) void slab_refine(const struct slab *slab, size_t classes, vi skip,
-                                                          uint32_t rows, struct row_sums *sums, size_t at) {
+static SMALL void slab_refine(const struct slab *slab, size_t classes, vi skip, uint32_t rows, struct row_sums *sums,
+                              size_t at) {
   ALIGNED float buffer[SLAB_BLOCK], heavy[SLAB_PATTERN], limits[16];
   int32_t skips[16];
   const size_t w = slab->w;
@@ -158,9 +148,8 @@ static __attribute__((noinline, unused)) void slab_refine(const struct slab *sla
 }
 
 /* What refines the sums of a group's long rows. */
-static __attribute__((noinline, unused)) void group_refine_rows(const struct vloss_shape *shape, const struct group *g,
-                                                                const float *x, size_t stride, const int32_t *skip,
-                                                                uint32_t rows, struct row_sums *sums) {
+static SMALL void group_refine_rows(const struct vloss_shape *shape, const struct group *g, const float *x,
+                                    size_t stride, const int32_t *skip, uint32_t rows, struct row_sums *sums) {
   const size_t classes = shape->classes;
   if (g->layout == INTERLEAVED) {
     const size_t w = slab_rows(shape, g);
@@ -178,16 +167,14 @@ static __attribute__((noinline, unused)) void group_refine_rows(const struct vlo
             heavy_blocks(x + (g->first + i) * stride, classes, (size_t)(ptrdiff_t)skip[i], sums->max[i], sums->n[i]);
   }
 }
-VFN void group_refine(const struct vloss_shape *shape, const struct group *g, const float *x, size_t stride,
-                      const int32_t *skip, const double *leave, struct row_sums *sums) {
+void group_refine(const struct vloss_shape *shape, const struct group *g, const float *x, size_t stride,
+                  const int32_t *skip, const double *leave, struct row_sums *sums) {
   if (shape->classes <= SHORT_ROW) return;
   const uint32_t rows = rows_to_refine(sums, leave, g->n);
   if (rows) group_refine_rows(shape, g, x, stride, skip, rows, sums);
 }
 
-/* ---- The greatest, and where it is ------------------------------------------------------------------------------ */
-
-static __attribute__((noinline, unused)) void slab_max(const struct slab *slab, size_t classes, float *max) {
+void slab_max(const struct slab *slab, size_t classes, float *max) {
   ALIGNED float buffer[SLAB_BLOCK], top[SLAB_PATTERN];
   const size_t w = slab->w;
   for (size_t i = 0; i <= 16 * w; i += 16) vstore(top + i, vset1(-INF));
@@ -201,10 +188,9 @@ static __attribute__((noinline, unused)) void slab_max(const struct slab *slab, 
   }
   vstore_tail(max, pattern_max(top, w), w);
 }
-/* As row_find of each row, without NaN: for each lane the first 16 classes where it is at the maximum, from the last on
+/* For each lane the first 16 classes where it is at the maximum, from the last on
  * backwards; then the least class of each row's lanes. */
-static __attribute__((noinline, unused)) void slab_find(const struct slab *slab, size_t classes, const float *max,
-                                                        int32_t *found) {
+void slab_find(const struct slab *slab, size_t classes, const float *max, int32_t *found) {
   ALIGNED float buffer[SLAB_BLOCK], top[SLAB_PATTERN];
   ALIGNED int32_t first[SLAB_PATTERN];
   const size_t w = slab->w;
@@ -229,5 +215,3 @@ static __attribute__((noinline, unused)) void slab_find(const struct slab *slab,
     }
   }
 }
-
-#endif

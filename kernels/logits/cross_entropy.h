@@ -1,0 +1,71 @@
+/* What the files of cross-entropy know of a group of rows. */
+#ifndef VLOSS_KERNELS_CROSS_ENTROPY_H
+#define VLOSS_KERNELS_CROSS_ENTROPY_H
+
+#include "finish.h"
+#include "groups.h"
+#include "row_softmax.h"
+#include "slab_sums.h"
+
+#define row_spread VLOSS_ISA_SYMBOL(vloss_row_spread)
+#define tile_spread VLOSS_ISA_SYMBOL(vloss_tile_spread)
+#define slab_spread VLOSS_ISA_SYMBOL(vloss_slab_spread)
+#define slab_weights VLOSS_ISA_SYMBOL(vloss_slab_weights)
+#define rows_gradient VLOSS_ISA_SYMBOL(vloss_rows_gradient)
+#define tile_gradient VLOSS_ISA_SYMBOL(vloss_tile_gradient)
+#define slabs_gradient VLOSS_ISA_SYMBOL(vloss_slabs_gradient)
+
+VFN int is_spread(const struct vloss_cross_entropy_job *job) { return job->targets || job->smoothing > 0; }
+
+/* What a group of rows needs to know before its logits are read. */
+struct group_labels {
+  ALIGNED int32_t label[16];           /* -1: no class of this row is the target */
+  ALIGNED double ignored[16], bad[16]; /* 1 where the row is ignored; where an unchecked label is out of range */
+  ALIGNED double weight[16];           /* w_t */
+  ALIGNED double upstream[16];         /* gradient scale of the row, reduction included */
+};
+
+struct spread {
+  ALIGNED double qt[16], at[16], qu[16], au[16];
+};
+
+/* A group between its sums and its losses. */
+struct group_state {
+  struct group g;
+  struct group_labels l;
+  struct row_sums sums;
+  struct spread q;
+  ALIGNED float target[16],
+      left_out[16]; /* the logit of the label, and of the class that the sum leaves out; or -inf */
+  struct tile x_tile, t_tile;
+  int kept; /* x_copy holds exp(x_c) / 2^N rather than x_c */
+  ALIGNED float x_copy[GATHER_CLASSES * 16], t_copy[GATHER_CLASSES * 16];
+};
+
+/* What the gradient loops need of 16 rows beside their factors. */
+struct gradient {
+  ALIGNED float at_target[16];            /* the entry at the label */
+  ALIGNED float flat[16], flat_value[16]; /* 1 for rows with one value everywhere, and that value */
+  ALIGNED float minus_qt[16],
+      minus_qu[16]; /* -upstream (1 - e) and -upstream e / C: what targets and weights are scaled by */
+};
+
+/* The sums of a group with spread q: the class of the maximum left out, and the sums weighted by q. Of row i; of the
+ * rows of the tiles; of a slab, of which i is the first row. */
+void row_spread(const struct vloss_cross_entropy_job *job, const float *x, const float *t, struct group_state *s,
+                size_t i);
+void tile_spread(const struct vloss_cross_entropy_job *job, struct group_state *s);
+void slab_spread(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct slab *x, size_t i);
+/* The weights of classes c..c+63 (null: 1) as the values of a slab's block, 0 behind the last class. What is there
+ * already serves again where there is nothing to read. */
+void slab_weights(const float *weights, size_t c, size_t classes, size_t w, float *buffer);
+
+/* The gradients of a group, by its layout. */
+void rows_gradient(const struct vloss_cross_entropy_job *job, const struct group_state *s,
+                   const struct row_factors *factors, const struct gradient *grad, enum writing writing);
+void tile_gradient(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct row_factors *factors,
+                   const struct gradient *grad);
+void slabs_gradient(const struct vloss_cross_entropy_job *job, const struct group_state *s,
+                    const struct row_factors *factors, const struct gradient *grad);
+
+#endif

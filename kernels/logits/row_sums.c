@@ -1,0 +1,219 @@
+/* The sums of rows whose classes lie along the vector lanes. */
+#include "row_sums.h"
+
+struct row_state {
+  vf max;
+  vd sum;
+  struct reference ref;
+};
+
+VFN void stash_store(float *stash, vf e, size_t c, size_t classes) {
+  if (c + 16 <= classes)
+    vstore(stash + c, e);
+  else if (c < classes)
+    vstore_tail(stash + c, e, classes - c);
+}
+
+/* Adds classes c..c+63. With a stash, it keeps the terms for the gradient: stash[c] = exp(x_c) / 2^N. */
+VFN void row_block(struct row_state *s, const vf *v, float *stash, size_t c, size_t classes, const int exact) {
+  vf max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
+  if (__builtin_expect(vany(vgt(max, s->ref.limit)), 0)) {
+    struct reference raised = reference_for(vset1(vhmax(max)));
+    vf difference = vsub(s->ref.n, raised.n);
+    s->sum = dmul(s->sum, dpower_of_two(dwiden(difference)));
+    s->ref = raised;
+    if (stash) {
+      /* In two steps: a single power of two of less than 2^-126 is 0, but times a term of 2^80 it is not. */
+      const vf half = vmax(vset1(-127.0f), vmul(difference, vset1(0.5f))), n = vset1(0x1.8p23f);
+      const vf whole = vsub(vadd(half, n), n), scale1 = power_of_two(whole),
+               scale2 = power_of_two(vsub(difference, whole));
+      /* What would be denormal is 0. */
+      const vf power = vmin(vset1(127.0f), vsub(vset1(-125.0f), difference));
+      const vf least = vfloat(vishl(vbits(vadd(power, vset1(VLOSS_ROUND))), 23));
+      for (size_t i = 0; i < c; i += 16) {
+        const vf e = vload(stash + i);
+        vstore(stash + i, vmul(vmul(vsel(vgt(least, e), vset1(0.0f), e), scale1), scale2));
+      }
+    }
+  }
+  s->max = vmax(max, s->max);
+  vf e[4];
+  terms(e, v, 4, &s->ref);
+  s->sum = dadd(s->sum, exact ? combine4_exactly(e) : dwiden(combine4(e)));
+  if (stash)
+    for (size_t j = 0; j < 4; j++) stash_store(stash, e[j], c + 16 * j, classes);
+}
+
+double row_sum_below(const float *x, size_t classes, size_t skip, float max, float *n, float *shift) {
+  int huge = vany(is_huge(vset1(max)));
+  if (max == INF) {
+    for (size_t c = 0; c < classes; c++)
+      if (x[c] != x[c] && c != skip) return (double)NOT_A_NUMBER;
+    *n = *shift = 0;
+    return (double)INF;
+  }
+  struct row_state s;
+  s.ref = huge ? reference_at(vset1(-TOP_EXPONENT)) : reference_for(vset1(max));
+  vf shifts = vset1(huge ? max : 0.0f);
+  s.sum = dset1(0.0);
+  for (size_t c = 0; c < classes; c += BLOCK) {
+    vf v[4];
+    for (size_t j = 0; j < 4; j++) v[j] = vsub(row_load(x, c + 16 * j, classes, skip), shifts);
+    terms_or_0(v, v, 4, &s.ref);
+    s.sum = dadd(s.sum, combine4_exactly(v));
+  }
+  *n = vfirst(s.ref.n);
+  *shift = huge ? max : 0.0f;
+  return dsum(s.sum);
+}
+
+/* Short rows leave out a class without a branch, which no predictor would foresee, and without comparisons, which are
+ * slow: by a minimum with +inf everywhere but for one -inf, SHORT_ROW - skip floats into this array. skip: -1 for none.
+ */
+#define INF_4 INF, INF, INF, INF
+#define INF_16 INF_4, INF_4, INF_4, INF_4
+#define INF_64 INF_16, INF_16, INF_16, INF_16
+static const float all_but_one[2 * SHORT_ROW + 65] = {INF_64, INF_64, INF_64, INF_64, -INF,
+                                                      INF_64, INF_64, INF_64, INF_64, INF_64};
+VFN void short_row_block(vf *v, const float *x, size_t c, size_t classes, int32_t skip) {
+  const float *limit = all_but_one + (SHORT_ROW - skip);
+  for (size_t j = 0; j < 4; j++, c += 16) {
+    v[j] = c + 16 <= classes ? vload(x + c) : c < classes ? vtail(x + c, classes - c, -INF) : vset1(-INF);
+    v[j] = vmin(vload(limit + c), v[j]);
+  }
+}
+
+/* 16 KiB ahead of the block: the hardware's own prefetchers alone reach two thirds of the memory's speed. Behind the
+ * last row this names an address that nothing is read from. */
+VFN void row_fetch_ahead(const float *x) {
+  for (uintptr_t line = 0; line < BLOCK * sizeof *x; line += 64)
+    __builtin_prefetch((const void *)((uintptr_t)x + 16384 + line), 0, 3);
+}
+
+VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out, size_t row,
+                      const int exact) {
+  struct row_state s = {.sum = dset1(0.0)};
+  if (classes <= 16) {
+    vf e = row_load(x, 0, classes, skip);
+    s.max = e;
+    s.ref = reference_for(vset1(vhmax(e)));
+    e = term(e, &s.ref);
+    s.sum = dwiden(e);
+    if (stash) stash_store(stash, e, 0, classes);
+  } else {
+    vf v[4];
+    for (size_t j = 0; j < 4; j++) v[j] = row_load(x, 16 * j, classes, skip);
+    s.max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
+    s.ref = reference_for(vset1(vhmax(s.max)));
+    row_block(&s, v, stash, 0, classes, exact);
+    for (size_t c = BLOCK; c < classes; c += BLOCK) {
+      if (c + BLOCK <= classes && skip - c >= BLOCK) {
+        for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
+        row_fetch_ahead(x + c);
+        row_block(&s, v, stash, c, SIZE_MAX, exact);
+      } else {
+        for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
+        row_block(&s, v, stash, c, classes, exact);
+      }
+    }
+  }
+  out->n[row] = vfirst(s.ref.n);
+  out->sum[row] = dsum(s.sum);
+  out->max[row] = vhmax(s.max);
+  out->shift[row] = 0;
+}
+
+/* Rows beyond the reach of the fast reduction, whatever was summed of them. */
+static SMALL void row_sum_huge(const float *x, size_t classes, size_t skip, struct row_sums *out, size_t row) {
+  out->max[row] = row_max(x, classes, skip);
+  out->sum[row] = row_sum_below(x, classes, skip, out->max[row], &out->n[row], &out->shift[row]);
+}
+
+void row_sum(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out, size_t row) {
+  if (classes <= SHORT_ROW)
+    row_sum_pass(x, classes, skip, stash, out, row, 1);
+  else if (stash)
+    row_sum_pass(x, classes, skip, stash, out, row, 0);
+  else
+    row_sum_pass(x, classes, skip, NULL, out, row, 0);
+  if (__builtin_expect(vany(is_huge(vset1(out->max[row]))), 0)) row_sum_huge(x, classes, skip, out, row);
+}
+
+/* Rows of up to SHORT_ROW classes: their maxima, which a row alone would have to wait for, are found 16 at once on a
+ * transposed matrix. skip: -1 for none; rows with a mark in leave are not read. */
+VFN vf reduce_max(vf *rows) {
+  vtranspose(rows);
+  UNROLL for (int j = 0; j < 8; j++) rows[j] = vmax(rows[j], rows[j + 8]);
+  UNROLL for (int j = 0; j < 4; j++) rows[j] = vmax(rows[j], rows[j + 4]);
+  return vmax(vmax(rows[0], rows[1]), vmax(rows[2], rows[3]));
+}
+VFN void short_rows_pass(const float *x, size_t stride, size_t n, size_t classes, const int32_t *skip,
+                         const double *leave, float *stash, size_t stash_stride, struct row_sums *out) {
+  vf v[4], rows[16], max[16];
+  vd sum[16];
+  struct {
+    ALIGNED float n[16], round[16], low[16], limit[16];
+  } first;
+  for (size_t i = 0; i < 16; i++) {
+    rows[i] = vset1(0.0f);
+    if (i >= n || leave[i] != 0) continue;
+    short_row_block(v, x + i * stride, 0, classes, skip[i]);
+    rows[i] = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
+  }
+  for (size_t i = 0; i < 16; i++) max[i] = rows[i];
+  vf top = reduce_max(rows);
+  const struct reference ref = reference_for(top);
+  vstore(first.n, ref.n);
+  vstore(first.round, ref.round);
+  vstore(first.low, ref.low);
+  vstore(first.limit, ref.limit);
+
+  for (size_t i = 0; i < n; i++) {
+    if (leave[i] != 0) continue;
+    const float *row = x + i * stride;
+    float *kept = stash ? stash + i * stash_stride : NULL;
+    struct row_state s = {.max = max[i], .sum = dset1(0.0)};
+    s.ref = (struct reference){vset1(first.n[i]), vset1(first.round[i]), vset1(first.low[i]), vset1(first.limit[i])};
+    for (size_t c = 0; c < classes; c += BLOCK) {
+      short_row_block(v, row, c, classes, skip[i]);
+      row_fetch_ahead(row + c);
+      row_block(&s, v, kept, c, classes, 1);
+    }
+    sum[i] = s.sum;
+    max[i] = s.max;
+    first.n[i] = vfirst(s.ref.n);
+  }
+  /* Apart from the rows: the next row's terms then need not queue behind this row's last additions. */
+  for (size_t i = 0; i < n; i++)
+    if (leave[i] == 0) out->sum[i] = dsum(sum[i]);
+  if (classes > BLOCK) top = reduce_max(max);
+  vstore(out->n, vload(first.n));
+  vstore(out->shift, vset1(0.0f));
+  vstore(out->max, top);
+}
+
+void short_rows_sum(const float *x, size_t stride, size_t n, size_t classes, const int32_t *skip, const double *leave,
+                    float *stash, size_t stash_stride, struct row_sums *out) {
+  if (stash)
+    short_rows_pass(x, stride, n, classes, skip, leave, stash, stash_stride, out);
+  else
+    short_rows_pass(x, stride, n, classes, skip, leave, NULL, 0, out);
+  if (__builtin_expect(vany(is_huge(vload(out->max))), 0))
+    for (size_t i = 0; i < n; i++)
+      if (leave[i] == 0 && vany(is_huge(vset1(out->max[i]))))
+        row_sum_huge(x + i * stride, classes, (size_t)(ptrdiff_t)skip[i], out, i);
+}
+
+float row_max(const float *x, size_t classes, size_t skip) {
+  vf max = vset1(-INF);
+  for (size_t c = 0; c < classes; c += 16) max = vmax(row_load(x, c, classes, skip), max);
+  return vhmax(max);
+}
+
+size_t row_find(const float *x, size_t step, size_t classes, float max, int nan) {
+  size_t c = 0;
+  if (step == 1)
+    while (c + 16 <= classes && !vany(nan ? vnan(vload(x + c)) : veq(vload(x + c), vset1(max)))) c += 16;
+  while (c + 1 < classes && !(nan ? x[c * step] != x[c * step] : x[c * step] == max)) c++;
+  return c;
+}

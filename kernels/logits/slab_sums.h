@@ -1,0 +1,26 @@
+/* Interleaved rows, a slab (slabs.h) at a time: their sums, maxima, and where those are. A slab's rows are lanes
+ * at.. of *out, and rows 0.. of skip (-1: none). */
+#ifndef VLOSS_KERNELS_SLAB_SUMS_H
+#define VLOSS_KERNELS_SLAB_SUMS_H
+
+#include "finish.h"
+#include "slabs.h"
+
+#define slab_sum VLOSS_ISA_SYMBOL(vloss_slab_sum)
+#define slab_sum_below VLOSS_ISA_SYMBOL(vloss_slab_sum_below)
+#define slab_max VLOSS_ISA_SYMBOL(vloss_slab_max)
+#define slab_find VLOSS_ISA_SYMBOL(vloss_slab_find)
+#define group_refine VLOSS_ISA_SYMBOL(vloss_group_refine)
+
+void slab_sum(const struct slab *slab, size_t classes, const int32_t *skip, struct row_sums *out, size_t at);
+/* As tile_sum_below. */
+void slab_sum_below(const struct slab *slab, size_t classes, const int32_t *skip, struct row_sums *out, size_t at);
+void slab_max(const struct slab *slab, size_t classes, float *max);
+/* As row_find of each row, without NaN. */
+void slab_find(const struct slab *slab, size_t classes, const float *max, int32_t *found);
+
+/* Refines the long sums of a group of any layout (heavy_rows.h). */
+void group_refine(const struct vloss_shape *shape, const struct group *g, const float *x, size_t stride,
+                  const int32_t *skip, const double *leave, struct row_sums *sums);
+
+#endif
