@@ -1,6 +1,8 @@
 /* See check.h. */
 #include "check.h"
 
+#include "memory/labels.h"
+
 /* The bytes from the first element to the last. */
 static size_t extent(const struct vloss_array *a) {
   return a->lines && a->width ? ((a->lines - 1) * a->stride + a->width) * a->element : 0;
@@ -50,7 +52,7 @@ vloss_status vloss_check_labels(const struct vloss_labels *labels, size_t rows, 
   double weight = 0;
   const int64_t ignore_index = labels->ignore_index;
   for (size_t row = 0; row < rows; row++) {
-    const int64_t t = labels->narrow ? ((const int32_t *)labels->p)[row] : ((const int64_t *)labels->p)[row];
+    const int64_t t = vloss_label_at(labels, row);
     if (labels->ignoring && t == ignore_index) continue;
     live++;
     if ((uint64_t)t < classes) {

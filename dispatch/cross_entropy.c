@@ -1,5 +1,6 @@
 /* vloss_cross_entropy and vloss_nll: check the arguments, choose the kernel, call it, divide the sum. */
 #include "check.h"
+#include "memory/labels.h"
 #include "select.h"
 
 enum { KNOWN_FLAGS = VLOSS_UNCHECKED | VLOSS_EMPTY_MEAN_ZERO };
@@ -41,7 +42,7 @@ static __attribute__((noinline)) vloss_status run(const vloss_cross_entropy_args
   if ((status = vloss_check_tensor(a->logits, &shape, a->logits_stride, &logits))) return status;
   if ((status = vloss_check_tensor(a->targets, &shape, a->targets_stride, &targets))) return status;
   if ((status = vloss_check_tensor(a->grad, &shape, a->grad_stride, &grad))) return status;
-  const size_t label = a->label_type == VLOSS_I32 ? sizeof(int32_t) : sizeof(int64_t);
+  const size_t label = vloss_label_size(a->label_type == VLOSS_I32);
   struct vloss_memory memory;
   memory.input_count = memory.output_count = 0;
   vloss_add_input(&memory, logits);

@@ -1,5 +1,6 @@
 /* vloss_loss: check the arguments, choose the kernel, call it, divide the sum. */
 #include "check.h"
+#include "memory/labels.h"
 #include "registry.h"
 #include "select.h"
 
@@ -105,7 +106,7 @@ static vloss_status check_values(const vloss_loss_args *a, const vloss_loss_info
   if (job->labels.p) {
     const size_t count = job->labels.list ? rows * job->columns : rows;
     for (size_t i = 0; i < count; i++) {
-      const int64_t c = job->labels.narrow ? ((const int32_t *)job->labels.p)[i] : ((const int64_t *)job->labels.p)[i];
+      const int64_t c = vloss_label_at(&job->labels, i);
       if (c >= -job->labels.list && c < (int64_t)job->columns) continue;
       if (a->bad_index) *a->bad_index = job->labels.list ? i / job->columns : i;
       return VLOSS_ERROR_LABEL;
@@ -206,7 +207,6 @@ static __attribute__((noinline)) vloss_status run(const vloss_loss_args *args, s
       (status = check_result(a->grad_target, a->grad_target_stride, &shape, &job.grad_target, &grad_target)) ||
       (status = check_result(a->grad_other, a->grad_other_stride, &shape, &job.grad_other, &grad_other)))
     return status;
-  const size_t label = a->label_type == VLOSS_I32 ? sizeof(int32_t) : sizeof(int64_t);
   job.labels = (struct vloss_labels){
       .p = a->labels, .narrow = a->label_type == VLOSS_I32, .list = takes(info, VLOSS_TAKES_LABEL_LISTS)};
 
@@ -217,7 +217,8 @@ static __attribute__((noinline)) vloss_status run(const vloss_loss_args *args, s
   vloss_add_input(&memory, other);
   vloss_add_input(&memory, weights);
   vloss_add_input(&memory, upstream);
-  vloss_add_input(&memory, vloss_array_flat(a->labels, job.labels.list ? elements : rows, label));
+  vloss_add_input(&memory,
+                  vloss_array_flat(a->labels, job.labels.list ? elements : rows, vloss_label_size(job.labels.narrow)));
   vloss_add_output(&memory, vloss_array_flat(a->loss, losses, sizeof(float)), NULL);
   /* A list of labels needs the whole prediction for every element of the gradient. */
   const void *p = job.labels.list ? NULL : a->prediction, *t = target_spread == VLOSS_PER_ROW ? NULL : a->target;

@@ -1,0 +1,18 @@
+/* Class indices as the caller has them, int64_t or int32_t, and the one place that reads them. For dispatch and the
+ * kernels alike: plain C, compiled for no ISA. */
+#ifndef VLOSS_KERNELS_MEMORY_LABELS_H
+#define VLOSS_KERNELS_MEMORY_LABELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "table.h"
+
+static inline int64_t vloss_label_at(const struct vloss_labels *labels, size_t i) {
+  return labels->narrow ? ((const int32_t *)labels->p)[i] : ((const int64_t *)labels->p)[i];
+}
+
+/* The bytes of one label. */
+static inline size_t vloss_label_size(int narrow) { return narrow ? sizeof(int32_t) : sizeof(int64_t); }
+
+#endif
