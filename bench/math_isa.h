@@ -15,10 +15,9 @@ struct bench_math {
   void (*inlined)(const float *x, float *y, size_t n); /* n: a multiple of 16 */
   void (*sleef)(const float *x, float *y, size_t n);   /* null where SLEEF has no vector function */
 };
-extern const struct bench_math bench_math_avx512[BENCH_MATH_COUNT];
-extern const struct bench_math bench_math_avx2[BENCH_MATH_COUNT];
-extern const struct bench_math bench_math_neon[BENCH_MATH_COUNT];
-extern const struct bench_math bench_math_scalar[BENCH_MATH_COUNT];
+#define ISA(isa, ...) extern const struct bench_math bench_math_##isa[BENCH_MATH_COUNT];
+#include "isas.def"
+#undef ISA
 
 #ifdef __cplusplus
 }

@@ -110,18 +110,9 @@ void TimeMath(benchmark::State &state, const bench_math &math, void (*run)(const
 }
 
 const std::map<std::string, const bench_math *> math_of_isa = {
-#ifdef VLOSS_HAVE_AVX512
-    {"avx512", bench_math_avx512},
-#endif
-#ifdef VLOSS_HAVE_AVX2
-    {"avx2", bench_math_avx2},
-#endif
-#ifdef VLOSS_HAVE_NEON
-    {"neon", bench_math_neon},
-#endif
-#ifdef VLOSS_HAVE_SCALAR
-    {"scalar", bench_math_scalar},
-#endif
+#define ISA(isa, ISA, ...) VLOSS_IF_BUILT(ISA, {#isa, bench_math_##isa}, )
+#include "isas.def"
+#undef ISA
 };
 
 // What else went on in the machine while a row ran, for the report, which adds it up over all rows.

@@ -1,4 +1,4 @@
-# The ISAs of this build and their compiler flags: the one place that names them. Every flag here has its bit in
+# The ISAs of this build, of those in kernels/isas.def, and their compiler flags. Every flag here has its bit in
 # dispatch/cpu.c. VLOSS_LEAVE_OUT lists ISAs that are not to be built; scalar, the fallback, always is.
 include(CheckCSourceCompiles)
 include(CheckSymbolExists)
@@ -28,13 +28,25 @@ if(WIN32 AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
   endif()
 endif()
 
+set(architecture NONE)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
-  set(candidates avx512 avx2)
+  set(architecture X86_64)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
-  set(candidates neon)
-else()
-  set(candidates)
+  set(architecture AARCH64)
 endif()
+
+# The ISAs that kernels/isas.def has for this architecture, and those of all.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/../kernels/isas.def)
+file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/../kernels/isas.def rows REGEX "^ISA\\(")
+set(candidates)
+set(known)
+foreach(row IN LISTS rows)
+  string(REGEX MATCH "^ISA\\(([a-z0-9]+), [A-Z0-9]+, ([A-Z0-9_]+)," row "${row}")
+  list(APPEND known ${CMAKE_MATCH_1})
+  if(CMAKE_MATCH_2 STREQUAL architecture)
+    list(APPEND candidates ${CMAKE_MATCH_1})
+  endif()
+endforeach()
 
 string(REPLACE "," ";" leave_out "${VLOSS_LEAVE_OUT}")
 list(REMOVE_ITEM candidates ${leave_out})
@@ -59,6 +71,17 @@ endforeach()
 unset(CMAKE_REQUIRED_FLAGS)
 list(APPEND VLOSS_ISAS scalar)
 message(STATUS "vloss: ISAs ${VLOSS_ISAS}")
+
+# What kernels/isas.def has to know of the build.
+set(VLOSS_ISA_DEFINITIONS)
+foreach(isa IN LISTS known)
+  string(TOUPPER VLOSS_HAVE_${isa} have)
+  if(isa IN_LIST VLOSS_ISAS)
+    list(APPEND VLOSS_ISA_DEFINITIONS ${have}=1)
+  else()
+    list(APPEND VLOSS_ISA_DEFINITIONS ${have}=0)
+  endif()
+endforeach()
 
 # vloss_isa_sources(<target> <source>...) compiles each C source once per ISA, with VLOSS_ISA defined as the ISA's name,
 # and adds the objects to the target. The source includes "isa.h" and exports only names made by VLOSS_ISA_SYMBOL.

@@ -1,5 +1,5 @@
-/* The list of ISAs, the decision between them, and the one pointer that remembers it. No lock, constructor or ifunc:
- * threads that race to the first call compute the same answer.
+/* The decision between the ISAs of kernels/isas.def, and the one pointer that remembers it. No lock, constructor or
+ * ifunc: threads that race to the first call compute the same answer.
  */
 #ifdef VLOSS_HAVE_SECURE_GETENV
 #define _GNU_SOURCE
@@ -13,32 +13,16 @@
 #include "cpu.h"
 #include "table.h"
 
-#ifdef VLOSS_HAVE_AVX512
-#define TABLE_AVX512 &vloss_table_avx512
-#else
-#define TABLE_AVX512 NULL
-#endif
-#ifdef VLOSS_HAVE_AVX2
-#define TABLE_AVX2 &vloss_table_avx2
-#else
-#define TABLE_AVX2 NULL
-#endif
-#ifdef VLOSS_HAVE_NEON
-#define TABLE_NEON &vloss_table_neon
-#else
-#define TABLE_NEON NULL
-#endif
-
-/* Best first. Every ISA is known by name in every build. */
+/* In the order of kernels/isas.def, best first. */
 static const struct {
   const char *name;
   uint32_t needs;
   const struct vloss_table *table; /* null: not in this build */
 } isas[] = {
-    {"avx512", VLOSS_CPU_TIER_AVX512, TABLE_AVX512},
-    {"avx2", VLOSS_CPU_TIER_AVX2, TABLE_AVX2},
-    {"neon", VLOSS_CPU_NEON, TABLE_NEON},
-    {"scalar", VLOSS_CPU_NONE, &vloss_table_scalar},
+#define ISA(isa, ISA, architecture, features) \
+  {.name = #isa, .needs = features, VLOSS_IF_BUILT(ISA, .table = &vloss_table_##isa)},
+#include "isas.def"
+#undef ISA
 };
 enum { ISA_COUNT = sizeof isas / sizeof *isas };
 
@@ -165,6 +149,11 @@ const char *vloss_isa_name(size_t index) { return index < ISA_COUNT ? isas[index
 
 const char *vloss_isa_unsupported_reason(const char *name) {
   const size_t isa = name ? find(name) : ISA_COUNT;
-  if (isa == ISA_COUNT) return "vloss knows no ISA of that name, only avx512, avx2, neon and scalar.";
+  if (isa == ISA_COUNT)
+    return "vloss knows no ISA of that name, only these:"
+#define ISA(isa, ...) " " #isa
+#include "isas.def"
+#undef ISA
+           ".";
   return vloss_isa_obstacle(features(), vloss_isa_built(), isa);
 }

@@ -99,6 +99,8 @@ struct vloss_table {
   int (*all_binary)(const float *p, size_t n);
 };
 
-extern const struct vloss_table vloss_table_avx512, vloss_table_avx2, vloss_table_neon, vloss_table_scalar;
+#define ISA(isa, ...) extern const struct vloss_table vloss_table_##isa;
+#include "isas.def"
+#undef ISA
 
 #endif

@@ -28,16 +28,9 @@
 #define SMALL __attribute__((noinline))
 #endif
 
-#if defined(VLOSS_ISA_IS_AVX512)
-#include "words/avx512.h"
-#elif defined(VLOSS_ISA_IS_AVX2)
-#include "words/avx2.h"
-#elif defined(VLOSS_ISA_IS_NEON)
-#include "words/neon.h"
-#elif defined(VLOSS_ISA_IS_SCALAR)
-#include "words/scalar.h"
-#else
+#ifndef VLOSS_ISA
 #error "compile this file through vloss_isa_sources() of cmake/VlossIsa.cmake"
 #endif
+#include VLOSS_STRING(VLOSS_ISA.h)
 
 #endif

@@ -70,16 +70,9 @@ static void note_flags(void) { raised |= (unsigned)environment_get() & (DENORMAL
                                                   isa##_rows,                        \
                                                   isa##_first_outside,               \
                                                   isa##_all_binary};
-#ifdef VLOSS_HAVE_AVX512
-WITNESSED_TABLE(avx512)
-#endif
-#ifdef VLOSS_HAVE_AVX2
-WITNESSED_TABLE(avx2)
-#endif
-#ifdef VLOSS_HAVE_NEON
-WITNESSED_TABLE(neon)
-#endif
-WITNESSED_TABLE(scalar)
+#define ISA(isa, ISA, ...) VLOSS_IF_BUILT(ISA, WITNESSED_TABLE(isa))
+#include "isas.def"
+#undef ISA
 
 void witness_nll_rows(struct vloss_cross_entropy_job *job);
 void witness_nll_rows(struct vloss_cross_entropy_job *job) {

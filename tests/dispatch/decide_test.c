@@ -87,7 +87,15 @@ static const struct {
 
 static const char *const unknown_names[] = {"", "avx3", "AVX2", "Scalar", " avx2", "avx2 ", "avx", "avx5123", "auto"};
 
-static const uint32_t all_built = 15;
+/* The numbers of the ISAs. */
+enum {
+#define ISA(isa, ISA, ...) NUMBER_##ISA,
+#include "isas.def"
+#undef ISA
+  ISAS
+};
+
+static const uint32_t all_built = (1u << ISAS) - 1;
 
 static int contains(const char *list, const char *name) {
   const size_t n = strlen(name);
@@ -174,12 +182,14 @@ static void test_each_bit(void) {
 static void test_build(void) {
   const struct vloss_cpu_facts facts = {SKYLAKE_X, .xcr0 = 0x2ff};
   const uint32_t features = vloss_cpu_decode(&facts);
-  for (uint32_t built = 0; built < 16; built++) {
-    if (!(built >> 3 & 1)) continue; /* scalar is in every build */
-    const size_t best = built & 1 ? 0 : built & 2 ? 1 : 3;
+  for (uint32_t built = 0; built <= all_built; built++) {
+    const int avx512 = built >> NUMBER_AVX512 & 1, avx2 = built >> NUMBER_AVX2 & 1;
+    if (!(built >> NUMBER_SCALAR & 1)) continue; /* it is in every build */
+    const size_t best = avx512 ? NUMBER_AVX512 : avx2 ? NUMBER_AVX2 : NUMBER_SCALAR;
     size_t isa = 99;
     EXPECT(vloss_isa_decide(features, built, NULL, &isa) == VLOSS_OK && isa == best, "built %u: %zu", built, isa);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t k = 0; k < 2; k++) {
+      const size_t i = k ? NUMBER_AVX512 : NUMBER_AVX2;
       const char *obstacle = vloss_isa_obstacle(features, built, i);
       EXPECT(built >> i & 1 ? !obstacle : obstacle && strstr(obstacle, "build"), "built %u, ISA %zu", built, i);
     }
@@ -188,12 +198,16 @@ static void test_build(void) {
 
 /* The list itself, and this very machine. */
 static void test_list(void) {
-  static const char *const names[] = {"avx512", "avx2", "neon", "scalar"};
-  EXPECT(vloss_isa_count() == 4, "%zu", vloss_isa_count());
-  EXPECT(vloss_isa_name(4) == NULL && vloss_isa_name((size_t)-1) == NULL, "a name beyond the end");
+  static const char *const names[] = {
+#define ISA(isa, ...) #isa,
+#include "isas.def"
+#undef ISA
+  };
+  EXPECT(vloss_isa_count() == ISAS, "%zu", vloss_isa_count());
+  EXPECT(vloss_isa_name(ISAS) == NULL && vloss_isa_name((size_t)-1) == NULL, "a name beyond the end");
   EXPECT(vloss_isa_unsupported_reason("scalar") == NULL, "scalar is always usable");
   EXPECT(vloss_isa_unsupported_reason(NULL) != NULL, "null is no ISA");
-  for (size_t i = 0; i < 4; i++) {
+  for (size_t i = 0; i < ISAS; i++) {
     EXPECT(strcmp(vloss_isa_name(i), names[i]) == 0, "number %zu is %s", i, vloss_isa_name(i));
     EXPECT(strstr(vloss_isa_unsupported_reason("avx3"), names[i]) != NULL, "the list of known names lacks %s",
            names[i]);

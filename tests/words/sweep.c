@@ -16,7 +16,13 @@
 #define SLEEF_ULP 1.0         /* what SLEEF's u10 functions promise */
 #define SLEEF_LOG1P_MAX 1e38f /* above it SLEEF 3.5.1 gives inf */
 
-enum { BLOCK = 1 << 12, THREADS = 2, ISAS = 4 };
+enum { BLOCK = 1 << 12, THREADS = 2 };
+enum {
+#define ISA(isa, ISA, ...) NUMBER_##ISA,
+#include "isas.def"
+#undef ISA
+  ISAS
+};
 
 static uint32_t to_bits(float x) {
   uint32_t u;
@@ -279,8 +285,11 @@ int main(int count, char **words) {
     perror(path);
     return 2;
   }
-#define TABLE(isa) &maps_##isa,
-  const struct maps *const tables[] = {EACH_ISA(TABLE)};
+  const struct maps *const tables[] = {
+#define ISA(isa, ISA, ...) VLOSS_IF_BUILT(ISA, &maps_##isa, )
+#include "isas.def"
+#undef ISA
+  };
   bool sleef = false;
   printf("ISAs:");
   for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)

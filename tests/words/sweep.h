@@ -24,11 +24,8 @@ struct maps {
   apply *sleef[MAPS];                 /* null where SLEEF has no such function, none of this ISA, or is not there */
 };
 
-#define DECLARE(isa) extern const struct maps maps_##isa
-DECLARE(avx512);
-DECLARE(avx2);
-DECLARE(neon);
-DECLARE(scalar);
-#undef DECLARE
+#define ISA(isa, ...) extern const struct maps maps_##isa;
+#include "isas.def"
+#undef ISA
 
 #endif

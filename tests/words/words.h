@@ -34,11 +34,8 @@ struct words {
   int (*met_denormal)(const float *a, const float *b, float *product);
 };
 
-#define DECLARE(isa) extern const struct words words_##isa
-DECLARE(avx512);
-DECLARE(avx2);
-DECLARE(neon);
-DECLARE(scalar);
-#undef DECLARE
+#define ISA(isa, ...) extern const struct words words_##isa;
+#include "isas.def"
+#undef ISA
 
 #endif
