@@ -7,11 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__SSE__)
-#include <xmmintrin.h>
-#elif !defined(__aarch64__)
-#include <fenv.h>
-#endif
 
 #include "table.h"
 #include "vloss/vloss.h"
@@ -99,47 +94,5 @@ struct vloss_label_count {
 };
 vloss_status vloss_check_labels(const struct vloss_labels *labels, size_t rows, size_t classes, const float *weights,
                                 int unchecked, struct vloss_label_count *count, size_t *bad_row);
-
-/* Sets the floating-point control word to its default, and back: kernels must not feel the caller's rounding mode,
- * flush-to-zero mode or unmasked traps, and leave no exception flags. */
-#if defined(__SSE__)
-/* Every exception masked, round to nearest, no flush to zero; the low six bits are flags, of which kernels look at two:
- * a denormal operand, a result below 2^-126 (vmet_denormal). Writing the register stalls the pipeline, so it is written
- * only where that changes something. */
-#define DEFAULT_MXCSR 0x1f80u
-#define MXCSR_OTHER_FLAGS 0x2du
-typedef unsigned vloss_environment;
-static inline vloss_environment vloss_fp_enter(void) {
-  const unsigned saved = _mm_getcsr();
-  if ((saved & ~MXCSR_OTHER_FLAGS) != DEFAULT_MXCSR) _mm_setcsr(DEFAULT_MXCSR);
-  return saved;
-}
-static inline void vloss_fp_leave(vloss_environment saved) {
-  if (_mm_getcsr() != saved) _mm_setcsr(saved);
-}
-#elif defined(__aarch64__)
-/* FPCR (modes) in the low half, FPSR (flags) in the high half; the default of both is 0. "memory": what is computed
- * from memory, or stored to it, stays on its side. */
-typedef uint64_t vloss_environment;
-static inline vloss_environment vloss_fp_enter(void) {
-  uint64_t control, flags;
-  __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(control), "=r"(flags));
-  __asm__ volatile("msr fpcr, %0" : : "r"(UINT64_C(0)) : "memory");
-  return control | flags << 32;
-}
-static inline void vloss_fp_leave(vloss_environment saved) {
-  __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(saved & 0xffffffff), "r"(saved >> 32) : "memory");
-}
-#else
-/* All that C can name: modes, traps and flags. Where the C library knows no environment, the calls do nothing. */
-typedef fenv_t vloss_environment;
-static inline vloss_environment vloss_fp_enter(void) {
-  fenv_t saved;
-  fegetenv(&saved);
-  fesetenv(FE_DFL_ENV);
-  return saved;
-}
-static inline void vloss_fp_leave(vloss_environment saved) { fesetenv(&saved); }
-#endif
 
 #endif

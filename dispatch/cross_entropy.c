@@ -1,13 +1,14 @@
 /* vloss_cross_entropy and vloss_nll: check the arguments, choose the kernel, call it, divide the sum. */
 #include "check.h"
+#include "environment.h"
 #include "memory/labels.h"
 #include "select.h"
 
 enum { KNOWN_FLAGS = VLOSS_UNCHECKED | VLOSS_EMPTY_MEAN_ZERO };
-enum loss { CROSS_ENTROPY, NLL };
+enum { CROSS_ENTROPY, NLL };
 
 /* The fields that stand for themselves, before any array is looked at. */
-static vloss_status check_fields(const vloss_cross_entropy_args *a, enum loss loss) {
+static vloss_status check_fields(const vloss_cross_entropy_args *a, int loss) {
   if (a->type < VLOSS_F32 || a->type > VLOSS_BF16 || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 ||
       a->reduction < VLOSS_MEAN || a->reduction > VLOSS_NONE || a->ignore < VLOSS_IGNORE_DEFAULT ||
       a->ignore > VLOSS_IGNORE_NOTHING || a->flags & ~(uint32_t)KNOWN_FLAGS)
@@ -22,8 +23,7 @@ static vloss_status check_fields(const vloss_cross_entropy_args *a, enum loss lo
   return VLOSS_OK;
 }
 
-/* Not inlined: compilers may move arithmetic across the change of the environment around it. */
-static __attribute__((noinline)) vloss_status run(const vloss_cross_entropy_args *args, size_t size, enum loss loss) {
+static vloss_status run(const void *args, size_t size, int loss) {
   const struct vloss_table *table;
   vloss_cross_entropy_args copy;
   const void *complete;
@@ -100,15 +100,9 @@ static __attribute__((noinline)) vloss_status run(const vloss_cross_entropy_args
   return status;
 }
 
-/* The checks compare a floating-point field, too, so they also run in the default environment. */
-static vloss_status call(const vloss_cross_entropy_args *args, size_t size, enum loss loss) {
-  const vloss_environment environment = vloss_fp_enter();
-  const vloss_status status = run(args, size, loss);
-  vloss_fp_leave(environment);
-  return status;
-}
-
 vloss_status vloss_cross_entropy_sized(const vloss_cross_entropy_args *args, size_t size) {
-  return call(args, size, CROSS_ENTROPY);
+  return vloss_in_default_environment(run, args, size, CROSS_ENTROPY);
 }
-vloss_status vloss_nll_sized(const vloss_cross_entropy_args *args, size_t size) { return call(args, size, NLL); }
+vloss_status vloss_nll_sized(const vloss_cross_entropy_args *args, size_t size) {
+  return vloss_in_default_environment(run, args, size, NLL);
+}

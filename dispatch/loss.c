@@ -1,5 +1,6 @@
 /* vloss_loss: check the arguments, choose the kernel, call it, divide the sum. */
 #include "check.h"
+#include "environment.h"
 #include "memory/labels.h"
 #include "registry.h"
 #include "select.h"
@@ -160,8 +161,8 @@ static double denominator(vloss_reduction reduction, vloss_family family, size_t
   return 1;
 }
 
-/* Not inlined: compilers may move arithmetic across the change of the environment around it. */
-static __attribute__((noinline)) vloss_status run(const vloss_loss_args *args, size_t size) {
+static vloss_status run(const void *args, size_t size, int function) {
+  (void)function; /* there is but one */
   const struct vloss_table *table;
   vloss_loss_args copy;
   const void *complete;
@@ -271,10 +272,6 @@ static __attribute__((noinline)) vloss_status run(const vloss_loss_args *args, s
   return VLOSS_OK;
 }
 
-/* The checks compare floating-point fields, too, so they also run in the default environment. */
 vloss_status vloss_loss_sized(const vloss_loss_args *args, size_t size) {
-  const vloss_environment environment = vloss_fp_enter();
-  const vloss_status status = run(args, size);
-  vloss_fp_leave(environment);
-  return status;
+  return vloss_in_default_environment(run, args, size, 0);
 }
