@@ -1,5 +1,5 @@
 #!/bin/sh
-# sh bench/compare.sh BASE HEAD [OPTION]...: installs the Debian packages that are missing and runs bench/vloss-compare on
+# sh bench/compare.sh BASE HEAD [OPTION]...: installs the Debian packages that are missing and runs tools/vloss-compare on
 # two git revisions or libraries. The report is printed, and is in build/compare as compare.md, .json and .xml (JUnit).
 # The exit status is that of vloss-compare: 0 the same, 1 results differ, 2 slower, 3 it could not run.
 set -eu
@@ -10,8 +10,8 @@ case ${1-} in
     ;;
 esac
 cd "$(dirname "$0")/.."
-. tests/packages.sh
+. tools/packages.sh
 need gcc g++ libc6-dev cmake make pkg-config git libsleef-dev libbenchmark-dev python3 python3-scipy >&2 || exit 3
 mkdir -p build/compare
-exec bench/vloss-compare "$@" --markdown build/compare/compare.md --json build/compare/compare.json \
+exec tools/vloss-compare "$@" --markdown build/compare/compare.md --json build/compare/compare.json \
   --junit build/compare/compare.xml

@@ -29,7 +29,7 @@ for argument; do
   esac
 done
 cd "$(dirname "$0")/.."
-. tests/packages.sh
+. tools/packages.sh
 build=build/bench
 
 need gcc g++ libc6-dev cmake ninja-build pkg-config libsleef-dev libbenchmark-dev

@@ -24,7 +24,7 @@ case $#:${1-} in
     ;;
 esac
 cd "$(dirname "$0")/.."
-. tests/packages.sh
+. tools/packages.sh
 
 # build_and_test TESTS PRESET: TESTS is quick or all, the preset one of CMakePresets.json. Release builds have everything,
 # of the peers of the bench those that happen to be installed.

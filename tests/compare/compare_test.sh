@@ -17,7 +17,7 @@ case ${ATTEMPT:-}$case_ in
     ;;
 esac
 source=$(cd "$(dirname "$0")/../.." && pwd)
-compare=$source/bench/vloss-compare
+compare=$source/tools/vloss-compare
 if ! /usr/bin/python3 -c 'import scipy.stats' 2>/dev/null; then
   echo 'SKIP: no scipy for /usr/bin/python3 (package python3-scipy)'
   exit 77
@@ -180,7 +180,7 @@ case $case_ in
     commit second
     echo 'message(FATAL_ERROR "not today")' >>"$tree/CMakeLists.txt"
     commit third
-    compare=$tree/bench/vloss-compare
+    compare=$tree/tools/vloss-compare
     answers 1 main~2 main~1 --rows '^mse/forward/.*/n:[0-9]{5}$'
     names out ' DIFFER ' mape
     has out 'base main~2' 'head main~1' 'mse/forward'

@@ -1,8 +1,8 @@
 /* The libraries under test: the one linked in or, with --library NAME=PATH, shared libraries that export functions of
  * vloss.h, vloss's own or others'. What is called is always the function of `library`, and what is compared are
  * variants: one ISA of one library. Shared by vloss-check and vloss-bench. */
-#ifndef VLOSS_TESTS_CHECK_LIBRARY_H
-#define VLOSS_TESTS_CHECK_LIBRARY_H
+#ifndef VLOSS_TOOLS_LIBRARY_H
+#define VLOSS_TOOLS_LIBRARY_H
 
 #include <stdbool.h>
 
