@@ -2,6 +2,7 @@
 #include "functions.h"
 #include "library.h"
 #include "plain.h"
+#include "registry.h"
 
 namespace {
 
@@ -24,25 +25,26 @@ vloss_status RunLoss(const vloss_loss_info &info, const problem &p, float *grad)
   return library->loss_sized(&args, sizeof args);
 }
 
-std::vector<double> ParametersOf(const vloss_loss_info &info) {
+std::vector<double> ParametersOf(const vloss_loss_row &row) {
   std::vector<double> values;
-  for (std::size_t i = 0; i < info.parameter_count; i++) values.push_back(value_of(&info.parameters[i]));
+  for (std::size_t i = 0; i < row.info.parameter_count; i++) values.push_back(value_of(&row, i));
   return values;
 }
 
 std::vector<Function> FormsOfAll() {
   std::vector<Function> forms;
-  for (std::size_t i = 0; const vloss_loss_info *info = vloss_loss_info_at(i); i++) {
+  for (std::size_t i = 0; const vloss_loss_row *row = vloss_loss_row_at(i); i++) {
+    const vloss_loss_info *const info = &row->info;
     if (info->family == VLOSS_LOGITS) continue;
     const plain_loss plain = plain_loss_of(info->kind);
     const std::size_t operands =
         1u + (takes_target(info->operands) ? 1u : 0u) + (takes_other(info->operands) ? 1u : 0u);
     forms.push_back({std::string(info->name) + "/forward", "read", false, Loss::kReduced, Matrix::kNone,
                      [info](const problem &p) { return RunLoss(*info, p, nullptr); }, plain.forward, info, operands,
-                     ParametersOf(*info)});
+                     ParametersOf(*row)});
     forms.push_back({std::string(info->name) + "/forward_gradient", operands == 1 ? "copy" : "add", false,
                      Loss::kReduced, Matrix::kOutput, [info](const problem &p) { return RunLoss(*info, p, p.matrix); },
-                     plain.forward_gradient, info, operands + 1, ParametersOf(*info)});
+                     plain.forward_gradient, info, operands + 1, ParametersOf(*row)});
   }
   return forms;
 }

@@ -13,38 +13,32 @@ typedef float real;
 #define LOOP static inline __attribute__((always_inline, unused))
 
 enum {
-  MOST_PARAMETERS = 8,
-  BLOCK = 65536 /* elements summed in float, beyond which float would lose digits; so many that it costs nothing */
-};
-
-struct traits {
-  uint32_t operands;
-  const vloss_parameter_info *parameters; /* [0] is none */
-  size_t parameter_count;
-};
+  BLOCK = 65536
+}; /* elements summed in float, beyond which float would lose digits; so many that it costs nothing */
 
 typedef struct formula element_formula(real p, real t, real other, const double *parameters);
 typedef void row_formula(const struct formula_row *row, struct formula_value *loss);
 
-LOOP void set_parameters(const struct problem *p, struct traits is, double *parameters) {
-  for (size_t i = 0; i < is.parameter_count; i++)
-    parameters[i] = is.parameters[i + 1].whole ? value_of(&is.parameters[i + 1]) : p->parameters[i];
+LOOP void set_parameters(const struct problem *p, const struct vloss_loss_row *is, double *parameters) {
+  for (size_t i = 0; i < is->info.parameter_count; i++)
+    parameters[i] = is->info.parameters[i].whole ? value_of(is, i) : p->parameters[i];
 }
 
 /* The mean of the elements. */
-LOOP void elementwise_loop(const struct problem *p, element_formula *formula, struct traits is, int gradient) {
+LOOP void elementwise_loop(const struct problem *p, element_formula *formula, const struct vloss_loss_row *is,
+                           int gradient) {
   const size_t n = p->rows * p->classes;
   const float share = 1 / (float)n;
-  double total = 0, parameters[MOST_PARAMETERS];
+  double total = 0, parameters[VLOSS_MAX_PARAMETERS];
   set_parameters(p, is, parameters);
   for (size_t start = 0; start < n; start += BLOCK) {
     const size_t count = n - start < BLOCK ? n - start : BLOCK;
     const float *restrict x = p->input + start, *restrict t = p->target + start;
-    const float *restrict other = takes_other(is.operands) ? p->other + start : NULL;
+    const float *restrict other = takes_other(is->info.operands) ? p->other + start : NULL;
     float *restrict g = p->matrix + start;
     float sum = 0;
     for (size_t i = 0; i < count; i++) {
-      const struct formula f = formula(x[i], t[i], takes_other(is.operands) ? other[i] : 1, parameters);
+      const struct formula f = formula(x[i], t[i], takes_other(is->info.operands) ? other[i] : 1, parameters);
       sum += f.loss.value;
       if (gradient) g[i] = f.grad.value * share;
     }
@@ -55,17 +49,17 @@ LOOP void elementwise_loop(const struct problem *p, element_formula *formula, st
 
 /* The sum of the rows: for a mean each gradient would have to be gone over once more, as the formula knows no factor.
  */
-LOOP void rows_loop(const struct problem *p, row_formula *formula, struct traits is, int gradient) {
-  double total = 0, parameters[MOST_PARAMETERS];
+LOOP void rows_loop(const struct problem *p, row_formula *formula, const struct vloss_loss_row *is, int gradient) {
+  double total = 0, parameters[VLOSS_MAX_PARAMETERS];
   set_parameters(p, is, parameters);
   for (size_t r = 0; r < p->rows; r++) {
     const size_t start = r * p->classes;
     struct formula_row row = {.n = p->classes, .p = p->input + start, .parameters = parameters};
-    if (takes_target(is.operands)) row.t = p->target + start;
-    if (takes_other(is.operands)) row.other = p->other + start;
-    if (is.operands & VLOSS_TAKES_TARGET_PER_ROW) row.target = p->row_target[r];
-    if (is.operands & VLOSS_TAKES_LABELS) row.label = p->labels[r];
-    if (is.operands & VLOSS_TAKES_LABEL_LISTS) row.labels = p->labels + start;
+    if (takes_target(is->info.operands)) row.t = p->target + start;
+    if (takes_other(is->info.operands)) row.other = p->other + start;
+    if (is->info.operands & VLOSS_TAKES_TARGET_PER_ROW) row.target = p->row_target[r];
+    if (is->info.operands & VLOSS_TAKES_LABELS) row.label = p->labels[r];
+    if (is->info.operands & VLOSS_TAKES_LABEL_LISTS) row.labels = p->labels + start;
     if (gradient) row.grad = p->matrix + start;
     struct formula_value loss;
     formula(&row, &loss);
@@ -74,20 +68,15 @@ LOOP void rows_loop(const struct problem *p, row_formula *formula, struct traits
   *p->loss = (float)total;
 }
 
-#define LOOPS(name, loop)                                                                     \
-  static void name##_loop(const struct problem *p) { loop(p, name##_formula, name##_is, 0); } \
-  static void name##_gradient_loop(const struct problem *p) { loop(p, name##_formula, name##_is, 1); }
+#define LOOPS(name, loop)                                                                      \
+  static void name##_loop(const struct problem *p) { loop(p, name##_formula, &name##_is, 0); } \
+  static void name##_gradient_loop(const struct problem *p) { loop(p, name##_formula, &name##_is, 1); }
 #define LOOPS_ELEMENTWISE(name) LOOPS(name, elementwise_loop)
 #define LOOPS_ROWS(name) LOOPS(name, rows_loop)
 #define LOOPS_LOGITS(name)
 
-#define PARAMETERS(...) \
-  { {NULL, 0, 0, 0, 0, 0, VLOSS_OK}, __VA_ARGS__ }
-#define COUNT(name) (sizeof name##_parameters / sizeof *name##_parameters - 1)
-#define LOSS(kind, name, family, operands, other, parameters, apis)                                          \
-  static const vloss_parameter_info name##_parameters[] = parameters;                                        \
-  static const struct traits name##_is __attribute__((unused)) = {operands, name##_parameters, COUNT(name)}; \
-  _Static_assert(COUNT(name) <= MOST_PARAMETERS, "raise MOST_PARAMETERS");                                   \
+#define LOSS(kind, name, family, ...)                                                   \
+  static const struct vloss_loss_row name##_is __attribute__((unused)) = {__VA_ARGS__}; \
   LOOPS_##family(name)
 #include "losses.def"
 #undef LOSS

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vloss/vloss.h"
+#include "loss_row.h"
 
 struct problem {
   size_t rows, classes;
@@ -34,8 +34,9 @@ static inline int takes_other(uint32_t operands) {
 
 /* Parameters have their defaults; but the label mode is -1 and 1, as targets are, and not the one that looks at all
  * of them first. */
-static inline double value_of(const vloss_parameter_info *parameter) {
-  return parameter->error == VLOSS_ERROR_LABEL_MODE ? 2 : parameter->default_value;
+static inline double value_of(const struct vloss_loss_row *row, size_t parameter) {
+  const int is_label_mode = row->first_parameter == PARAMETER_LABEL_MODE && parameter == 0;
+  return is_label_mode ? 2 : row->info.parameters[parameter].default_value;
 }
 
 #endif

@@ -91,17 +91,18 @@ struct domain {
   int nan_welcome;
   vloss_status error;
 };
-static struct domain domain_of(const vloss_loss_info *info, const struct vloss_loss_job *job) {
+static struct domain domain_of(const struct vloss_loss_row *loss, const struct vloss_loss_job *job) {
   const float infinity = __builtin_inff();
-  if (info->kind == VLOSS_BCE) return (struct domain){&job->prediction, 1, 0, VLOSS_ERROR_PROBABILITY};
-  if (info->kind == VLOSS_GAUSSIAN_NLL) return (struct domain){&job->other, infinity, 1, VLOSS_ERROR_VARIANCE};
-  if (info->kind == VLOSS_POISSON_NLL && job->parameters[0] == 0) /* log_input */
-    return (struct domain){&job->prediction, infinity, 1, VLOSS_ERROR_RATE};
+  const int any = loss->first_parameter == PARAMETER_LOG_PREDICTION && job->parameters[0] == 1;
+  if (loss->other == DOMAIN_VARIANCE) return (struct domain){&job->other, infinity, 1, VLOSS_ERROR_VARIANCE};
+  if (loss->prediction == DOMAIN_STRICT_PROBABILITY)
+    return (struct domain){&job->prediction, 1, 0, VLOSS_ERROR_PROBABILITY};
+  if (loss->prediction == DOMAIN_RATE && !any) return (struct domain){&job->prediction, infinity, 1, VLOSS_ERROR_RATE};
   return (struct domain){NULL, 0, 0, VLOSS_OK};
 }
 
 /* The passes over the data that checked mode makes, before anything is written. */
-static vloss_status check_values(const vloss_loss_args *a, const vloss_loss_info *info,
+static vloss_status check_values(const vloss_loss_args *a, const struct vloss_loss_row *loss,
                                  const struct vloss_loss_job *job, const struct vloss_table *table) {
   const size_t rows = job->outer * job->inner;
   if (job->labels.p) {
@@ -113,7 +114,7 @@ static vloss_status check_values(const vloss_loss_args *a, const vloss_loss_info
       return VLOSS_ERROR_LABEL;
     }
   }
-  const struct domain domain = domain_of(info, job);
+  const struct domain domain = domain_of(loss, job);
   const struct vloss_operand *o = domain.operand;
   if (!o || job->columns == 0) return VLOSS_OK; /* rows of nothing may be as many as numbers go */
   /* As few runs as the strides allow; what is spread is looked at once. */
@@ -172,7 +173,8 @@ static vloss_status run(const void *args, size_t size, int function) {
   if (status) return status;
   struct vloss_loss_job job = {0};
   if (!vloss_loss_index(a->kind, &job.index)) return VLOSS_ERROR_ENUM;
-  const vloss_loss_info *info = vloss_loss_info_at(job.index);
+  const struct vloss_loss_row *loss = vloss_loss_row_at(job.index);
+  const vloss_loss_info *info = &loss->info;
   double parameters[VLOSS_MAX_PARAMETERS];
   if (info->family == VLOSS_LOGITS) return VLOSS_ERROR_ARGUMENTS;
   if ((status = check_fields(a, info)) || (status = check_parameters(a, info, parameters))) return status;
@@ -236,12 +238,13 @@ static vloss_status run(const void *args, size_t size, int function) {
     job.weights.p = NULL;
   }
   job.parameters = parameters;
-  /* BCE makes NaN of an invalid probability. So where the sum is all that is wanted, it tells whether to look for one
-   * at all, and nothing has been written by then. */
+  /* Kernels make NaN of what lies outside a domain. So where the total is all that is wanted, it tells whether to look
+   * for that at all, and nothing has been written by then. */
   const int checked = !(a->flags & VLOSS_UNCHECKED);
-  const int sum_checks = info->kind == VLOSS_BCE && reduced && a->loss && !a->grad && !a->grad_target;
-  if (checked && !sum_checks && (status = check_values(a, info, &job, table))) return status;
-  if (info->kind == VLOSS_HINGE || info->kind == VLOSS_SQUARED_HINGE) resolve_label_mode(&job, table, &parameters[0]);
+  const int sum_checks =
+      domain_of(loss, &job).operand && reduced && a->loss && !a->grad && !a->grad_target && !a->grad_other;
+  if (checked && !sum_checks && (status = check_values(a, loss, &job, table))) return status;
+  if (loss->first_parameter == PARAMETER_LABEL_MODE) resolve_label_mode(&job, table, &parameters[0]);
 
   /* One value a row of one column is one an element. */
   const double divisor = denominator(a->reduction, info->family, rows, a->columns);
@@ -259,7 +262,7 @@ static vloss_status run(const void *args, size_t size, int function) {
     table->rows(&job);
   else
     table->elementwise(&job);
-  if (checked && sum_checks && job.total != job.total && (status = check_values(a, info, &job, table))) return status;
+  if (checked && sum_checks && job.total != job.total && (status = check_values(a, loss, &job, table))) return status;
   if (a->loss && reduced) {
     const int none = a->reduction == VLOSS_KERAS_SUM_OVER_BATCH_SIZE || a->reduction == VLOSS_KERAS_SUM
                          ? rows == 0

@@ -5,6 +5,7 @@
 
 #include "job.h"
 #include "library.h"
+#include "loss_row.h"
 
 /* One combination of the options of a function. */
 struct option {
@@ -25,7 +26,6 @@ struct option {
 };
 
 struct refusals; /* see refusals.h */
-struct loss;     /* see losses.h */
 
 struct function {
   const char *name;
@@ -36,9 +36,9 @@ struct function {
   void (*expect)(struct job *job);
   void (*refuse)(struct refusals *refusals);
 
-  const struct loss *loss; /* a loss of the registry; null: a function of its own */
-  bool flat_rows;          /* there is no inner axis */
-  bool first_of_family;    /* of losses that share their loop */
+  const struct vloss_loss_row *loss; /* a loss of the registry; null: a function of its own */
+  bool flat_rows;                    /* there is no inner axis */
+  bool first_of_family;              /* of losses that share their loop */
 };
 
 /* functions_collect makes the table: the functions with a place of their own, and one for each loss of the registry

@@ -146,7 +146,7 @@ static void check_row_values(struct check *check, const struct function *functio
   const struct option option = {.name = "Keras none, cancelling weights",
                                 .reduction = VLOSS_KERAS_NONE,
                                 .weights = true,
-                                .other = function->loss->info->operands & VLOSS_TAKES_OTHER};
+                                .other = function->loss->info.operands & VLOSS_TAKES_OTHER};
   struct sweep sweep = {check, &line, {random_mix(check->seed, line.what)}, NULL};
   for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
     struct job job;

@@ -13,28 +13,11 @@
 #define VLOSS_TESTS_CHECK_LOSS_INPUTS_H
 
 #include "inputs.h"
-
-enum domain {
-  NOTHING,            /* no such operand */
-  REAL,               /* any float */
-  PROBABILITY,        /* mostly in [0, 1] */
-  STRICT_PROBABILITY, /* in [0, 1], or an error unless unchecked */
-  UNIT,               /* in [0, 1] */
-  LOG_PROBABILITY,    /* 0 and below */
-  POSITIVE,           /* mostly above 0 */
-  WEIGHED,            /* mostly in [0, 1]; its product with a factor is no denormal */
-  FACTOR,             /* mostly above 0, at most 2^64 */
-  VARIANCE,           /* 0 and above, or an error unless unchecked */
-  COUNT,              /* 0, 1, 2, ... and what lies between */
-  SIGN,               /* -1 and 1, rarely another */
-  HINGE_LABEL,        /* a whole array of 0 and 1, or of -1 and 1, or of a mixture */
-  ROW_PROBABILITY,    /* rows that sum to 1 nearly, or not at all; one-hot rows */
-  CLASS               /* labels, not floats */
-};
+#include "loss_row.h"
 
 /* How an array is drawn. */
 struct draw {
-  enum domain domain;
+  enum vloss_domain domain;
   enum family family;
   bool unchecked;     /* values that are errors in checked mode may occur */
   size_t rarity;      /* one element in so many is special, where the family has special values */

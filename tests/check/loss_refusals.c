@@ -404,8 +404,8 @@ static void refuse_versions(struct refusals *refusals) {
 }
 
 void loss_refuse(struct refusals *refusals) {
-  const struct loss *loss = refusals->function->loss;
-  info = loss->info;
+  const struct vloss_loss_row *loss = refusals->function->loss;
+  info = &loss->info;
   refusals_note(refusals, "null arguments", VLOSS_ERROR_NULL, library->loss_sized(NULL, sizeof(vloss_loss_args)),
                 false);
   refuse_operands(refusals);
@@ -417,8 +417,8 @@ void loss_refuse(struct refusals *refusals) {
   refuse_overlap(refusals);
   refuse_versions(refusals);
   if (labelled()) refuse_labels(refusals);
-  if (loss->prediction == STRICT_PROBABILITY) refuse_probabilities(refusals);
-  if (loss->other == VARIANCE) refuse_variances(refusals);
-  if (info->kind == VLOSS_POISSON_NLL) refuse_rates(refusals);
+  if (loss->prediction == DOMAIN_STRICT_PROBABILITY) refuse_probabilities(refusals);
+  if (loss->other == DOMAIN_VARIANCE) refuse_variances(refusals);
+  if (loss->prediction == DOMAIN_RATE) refuse_rates(refusals);
   if (!by_rows()) refuse_nothing(refusals);
 }

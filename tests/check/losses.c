@@ -9,47 +9,11 @@
 
 #include "formulas.h"
 #include "refusals.h"
+#include "registry.h"
 
-/* The promise of vloss.h, in ulp. */
-#define PROMISED 4, 4
-#define ROW(kind, ...) \
-  { VLOSS_##kind, __VA_ARGS__, .info = NULL }
-
-/* One row a loss: what its prediction, target (or label) and other operand hold, and the gates. All else is taken from
- * the registry. */
-static struct loss table[] = {
-    ROW(L1, REAL, REAL, NOTHING, PROMISED),
-    ROW(MSE, REAL, REAL, NOTHING, PROMISED),
-    ROW(SMOOTH_L1, REAL, REAL, NOTHING, PROMISED),
-    ROW(HUBER, REAL, REAL, NOTHING, PROMISED),
-    ROW(LOG_COSH, REAL, REAL, NOTHING, PROMISED),
-    ROW(MAPE, REAL, REAL, NOTHING, PROMISED),
-    ROW(MSLE, POSITIVE, POSITIVE, NOTHING, PROMISED),
-    ROW(BCE, STRICT_PROBABILITY, PROBABILITY, NOTHING, PROMISED),
-    ROW(BCE_WITH_LOGITS, REAL, WEIGHED, FACTOR, PROMISED),
-    ROW(KERAS_BCE, PROBABILITY, PROBABILITY, NOTHING, PROMISED, .rounds = true),
-    ROW(SIGMOID_FOCAL, REAL, UNIT, NOTHING, PROMISED),
-    ROW(KL_DIV, LOG_PROBABILITY, PROBABILITY, NOTHING, PROMISED),
-    ROW(POISSON, POSITIVE, COUNT, NOTHING, PROMISED),
-    ROW(POISSON_NLL, REAL, COUNT, NOTHING, PROMISED),
-    ROW(GAUSSIAN_NLL, REAL, REAL, VARIANCE, PROMISED),
-    ROW(HINGE_EMBEDDING, REAL, SIGN, NOTHING, PROMISED),
-    ROW(HINGE, REAL, HINGE_LABEL, NOTHING, PROMISED),
-    ROW(SQUARED_HINGE, REAL, HINGE_LABEL, NOTHING, PROMISED),
-    ROW(SOFT_MARGIN, REAL, SIGN, NOTHING, PROMISED),
-    ROW(MARGIN_RANKING, REAL, SIGN, REAL, PROMISED),
-    ROW(KERAS_CATEGORICAL_CROSSENTROPY, ROW_PROBABILITY, ROW_PROBABILITY, NOTHING, PROMISED),
-    ROW(KERAS_SPARSE_CATEGORICAL_CROSSENTROPY, ROW_PROBABILITY, CLASS, NOTHING, PROMISED),
-    ROW(KERAS_KL_DIVERGENCE, ROW_PROBABILITY, ROW_PROBABILITY, NOTHING, PROMISED),
-    ROW(CATEGORICAL_HINGE, REAL, ROW_PROBABILITY, NOTHING, PROMISED),
-    ROW(COSINE_SIMILARITY, REAL, REAL, NOTHING, PROMISED),
-    ROW(COSINE_EMBEDDING, REAL, SIGN, REAL, PROMISED),
-    ROW(MULTI_MARGIN, REAL, CLASS, NOTHING, PROMISED),
-    ROW(MULTILABEL_MARGIN, REAL, CLASS, NOTHING, PROMISED),
-    ROW(MULTILABEL_SOFT_MARGIN, REAL, PROBABILITY, NOTHING, PROMISED),
-    ROW(TRIPLET_MARGIN, REAL, REAL, REAL, PROMISED),
-    ROW(KERAS_BINARY_FOCAL, PROBABILITY, PROBABILITY, NOTHING, PROMISED, .rounds = true),
-};
+/* The promise of vloss.h in ulp, of a single loss and of every gradient; sums add the errors of the elements to their
+ * own, and sums.c holds them against the elements. */
+enum { GATE = 4, SUM_GATE = GATE + 2, SUM_GATE_ELEMENTS = 2 * GATE + 2 };
 
 static bool takes(const vloss_loss_info *info, uint32_t what) { return (info->operands & what) != 0; }
 static bool elementwise(const vloss_loss_info *info) { return info->family == VLOSS_ELEMENTWISE; }
@@ -191,39 +155,27 @@ static const struct option *make_options(const vloss_loss_info *info, size_t *co
   return options;
 }
 
-static void mismatch(const char *what, const char *name) {
-  fprintf(stderr, "vloss-check: the table of tests/check/losses.c %s %s\n", what, name);
-  exit(1);
-}
-
 size_t losses_collect(struct function *out) {
-  const size_t rows = sizeof table / sizeof *table;
   bool seen[2] = {false, false}; /* families */
   size_t count = 0;
-  for (size_t i = 0; i < rows; i++)
-    if (!vloss_loss_info_of(table[i].kind))
-      mismatch("has a row without a loss, after", i ? table[i - 1].info->name : "");
-    else
-      table[i].info = vloss_loss_info_of(table[i].kind);
-  for (size_t index = 0; vloss_loss_info_at(index); index++) {
-    const vloss_loss_info *info = vloss_loss_info_at(index);
+  const struct vloss_loss_row *row;
+  for (size_t index = 0; (row = vloss_loss_row_at(index)); index++) {
+    const vloss_loss_info *info = &row->info;
     if (info->family == VLOSS_LOGITS) continue;
+    if (count == MAX_LOSSES) {
+      fprintf(stderr, "vloss-check: more than %d losses: raise MAX_LOSSES\n", MAX_LOSSES);
+      exit(2);
+    }
     struct function *f = &out[count++];
-    if (count > MAX_LOSSES) mismatch("has no room for", info->name);
     *f = (struct function){.name = info->name,
                            .describe = loss_describe,
                            .call = loss_call,
                            .expect = loss_expect,
                            .refuse = loss_refuse,
+                           .loss = row,
                            .flat_rows = elementwise(info),
                            .first_of_family = !seen[info->family]};
     seen[info->family] = true;
-    for (size_t i = 0; i < rows; i++)
-      if (table[i].kind == info->kind) {
-        if (f->loss) mismatch("has two rows for", info->name);
-        f->loss = &table[i];
-      }
-    if (!f->loss) mismatch("has no row for", info->name);
     f->options = make_options(info, &f->option_count);
   }
   return count;
@@ -240,10 +192,10 @@ static double parameter_at(const vloss_loss_info *info, const struct option *opt
   return i < option->parameter_count ? option->parameters[i] : info->parameters[i].default_value;
 }
 
-/* Whether the loss has a parameter of that name, and the option, or the default, gives it that value. */
-static bool parameter_is(const vloss_loss_info *info, const struct option *option, const char *name, double value) {
-  const size_t i = parameter_index(info, name);
-  return i < info->parameter_count && parameter_at(info, option, i) == value;
+/* Whether the loss's first parameter is that one, and the option, or the default, gives it that value. */
+static bool first_parameter_is(const struct vloss_loss_row *loss, const struct option *option,
+                               enum vloss_first_parameter what, double value) {
+  return loss->first_parameter == what && parameter_at(&loss->info, option, 0) == value;
 }
 
 /* ---- Inputs ---- */
@@ -278,19 +230,23 @@ static void add_labels(struct job *job, struct random *r, bool lists) {
   }
 }
 
-enum domain loss_operand_domain(const struct job *job, const char *operand) {
-  const struct loss *loss = job->function->loss;
-  const bool log_target = parameter_is(loss->info, job->option, "log_target", 1);
-  if (strcmp(operand, "target") == 0) return log_target ? loss->prediction : loss->target;
+enum vloss_domain loss_domain(const struct vloss_loss_row *loss, const struct option *option, const char *operand) {
   if (strcmp(operand, "other") == 0) return loss->other;
-  if (strcmp(operand, "prediction") != 0) return NOTHING;
-  return parameter_is(loss->info, job->option, "log_input", 0) ? VARIANCE : loss->prediction;
+  if (strcmp(operand, "target") == 0)
+    return first_parameter_is(loss, option, PARAMETER_LOG_TARGET, 1) ? loss->prediction : loss->target;
+  if (strcmp(operand, "prediction") == 0 && !first_parameter_is(loss, option, PARAMETER_LOG_PREDICTION, 1))
+    return loss->prediction;
+  return DOMAIN_REAL;
+}
+
+enum vloss_domain loss_operand_domain(const struct job *job, const char *operand) {
+  return loss_domain(job->function->loss, job->option, operand);
 }
 
 void loss_describe(struct job *job, struct random *r) {
   const struct option *option = job->option;
-  const struct loss *loss = job->function->loss;
-  const vloss_loss_info *info = loss->info;
+  const struct vloss_loss_row *loss = job->function->loss;
+  const vloss_loss_info *info = &loss->info;
   const bool lists = takes(info, VLOSS_TAKES_LABEL_LISTS), labels = lists || takes(info, VLOSS_TAKES_LABELS);
   float kinks[16] = {0, 1, 1e-7f, 0x1.fffffep-1f, 2, 100};
   struct draw d = {.family = job->family,
@@ -336,26 +292,25 @@ void loss_describe(struct job *job, struct random *r) {
     fill_scales(r, !option->weights, job_length(job, upstream), upstream->values);
     upstream->flat = true;
   }
-  /* Sums add the errors of the elements to their own; sums.c holds them against the elements. */
-  const double sum_gate = elementwise(info) ? 2 * loss->loss_gate + 2 : loss->loss_gate + 2;
-  job_add_output(job, "loss", per_loss, F32, reduction == VLOSS_NONE ? loss->loss_gate : sum_gate)->flat = true;
-  struct array *grad = job_add_output(job, "grad", MATRIX, F32, loss->grad_gate);
+  const int sum_gate = elementwise(info) ? SUM_GATE_ELEMENTS : SUM_GATE;
+  job_add_output(job, "loss", per_loss, F32, reduction == VLOSS_NONE ? GATE : sum_gate)->flat = true;
+  struct array *grad = job_add_output(job, "grad", MATRIX, F32, GATE);
   grad->over[0] = lists ? NULL : "prediction";
   grad->over[1] = target && target->shape == MATRIX ? "target" : NULL;
   if (takes(info, VLOSS_GRAD_TARGET)) {
-    struct array *grad_target = job_add_output(job, "grad_target", MATRIX, F32, loss->grad_gate);
+    struct array *grad_target = job_add_output(job, "grad_target", MATRIX, F32, GATE);
     memcpy(grad_target->over, job_array(job, "grad")->over, sizeof grad_target->over);
   }
   if (takes(info, VLOSS_GRAD_OTHER) && other->shape == MATRIX)
-    job_add_output(job, "grad_other", MATRIX, F32, loss->grad_gate)->over[0] = "other";
-  job->whole = parameter_is(info, option, "label_mode", 0);
+    job_add_output(job, "grad_other", MATRIX, F32, GATE)->over[0] = "other";
+  job->whole = first_parameter_is(loss, option, PARAMETER_LABEL_MODE, 0);
 }
 
 /* ---- Call ---- */
 
 vloss_loss_args loss_arguments(const struct job *job) {
   const struct option *option = job->option;
-  const vloss_loss_info *info = job->function->loss->info;
+  const vloss_loss_info *info = &job->function->loss->info;
   const bool target_rows = takes(info, VLOSS_TAKES_TARGET_PER_ROW);
   return (vloss_loss_args){
       .kind = info->kind,
@@ -556,12 +511,11 @@ static void expect_row(struct reference *f, size_t row, real *room, int64_t *lis
 
 /* hinge's AUTO: labels are 0 and 1 if all of the call are. */
 static void resolve_label_mode(struct reference *f) {
-  const size_t mode = parameter_index(f->info, "label_mode");
-  if (mode == f->info->parameter_count || f->parameters[mode] != 0) return;
-  f->parameters[mode] = 1;
+  if (f->job->function->loss->first_parameter != PARAMETER_LABEL_MODE || f->parameters[0] != 0) return;
+  f->parameters[0] = 1;
   const float *t = f->target->values;
   for (size_t i = 0; i < job_length(f->job, f->target); i++)
-    if (t[i] != 0 && t[i] != 1) f->parameters[mode] = 2;
+    if (t[i] != 0 && t[i] != 1) f->parameters[0] = 2;
 }
 
 static struct expectation *expected(const struct job *job, const char *name) {
@@ -587,7 +541,7 @@ static real divisor_of(const struct job *job, bool by_element) {
 }
 
 void loss_expect(struct job *job) {
-  const vloss_loss_info *info = job->function->loss->info;
+  const vloss_loss_info *info = &job->function->loss->info;
   const bool by_element = elementwise(info);
   const vloss_reduction reduction = job->option->reduction;
   const real divisor = divisor_of(job, by_element);

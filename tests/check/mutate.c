@@ -70,29 +70,30 @@ static float clamped(float x, float low, float high) { return x > low ? x < high
 
 /* The nearest number that the promise speaks of. Rows add and compare in double: what their margins are beside cannot
  * be of any size. */
-static float fitted(enum domain domain, bool by_rows, float x) {
+static float fitted(enum vloss_domain domain, bool by_rows, float x) {
   const float highest = by_rows ? 0x1p20f : 0x1p60f;
   if (isnan(x)) x = 1;
   switch (domain) {
-    case PROBABILITY:
-    case STRICT_PROBABILITY:
-    case UNIT:
-    case ROW_PROBABILITY:
+    case DOMAIN_PROBABILITY:
+    case DOMAIN_STRICT_PROBABILITY:
+    case DOMAIN_UNIT:
+    case DOMAIN_ROW_PROBABILITY:
       return clamped(fabsf(x), 0, 1);
-    case WEIGHED:
+    case DOMAIN_WEIGHED:
       return fabsf(x) < 0x1p-60f ? 0 : clamped(fabsf(x), 0, 1);
-    case LOG_PROBABILITY:
+    case DOMAIN_LOG_PROBABILITY:
       return -clamped(fabsf(x), 0, 0x1p60f);
-    case POSITIVE: /* beside an eps, the reference has 64 bits */
+    case DOMAIN_POSITIVE: /* beside an eps, the reference has 64 bits */
       return fabsf(x) < 0x1p-30f ? 0 : clamped(fabsf(x), 0, 0x1p30f);
-    case VARIANCE:
+    case DOMAIN_VARIANCE:
+    case DOMAIN_RATE:
       return clamped(fabsf(x), 0, 0x1p60f);
-    case FACTOR:
+    case DOMAIN_FACTOR:
       return fabsf(x) < 0x1p-60f ? 0 : clamped(fabsf(x), 0, 0x1p64f);
-    case COUNT:
+    case DOMAIN_COUNT:
       return clamped(fabsf(x), 0, 0x1p24f);
-    case SIGN:
-    case HINGE_LABEL:
+    case DOMAIN_SIGN:
+    case DOMAIN_HINGE_LABEL:
       return x < 0 ? -1 : 1;
     default:
       return clamped(x, -highest, highest);
@@ -106,11 +107,11 @@ static float fitted_to_name(const struct job *job, const char *name, float x) {
   if (strcmp(name, "targets") == 0 || (backward && !of_log && strcmp(name, "input") == 0)) {
     /* Its product with the scale of gradients is a float, whose digits a large weight cannot bring back from denormals.
      */
-    const float p = fitted(PROBABILITY, true, x);
+    const float p = fitted(DOMAIN_PROBABILITY, true, x);
     return fabsf(p) < 0x1p-100f ? 0 : p;
   }
-  if (backward && of_log && strcmp(name, "input") == 0) return fitted(LOG_PROBABILITY, true, x);
-  return fitted(REAL, true, x);
+  if (backward && of_log && strcmp(name, "input") == 0) return fitted(DOMAIN_LOG_PROBABILITY, true, x);
+  return fitted(DOMAIN_REAL, true, x);
 }
 
 static float fitted_in(const struct job *job, const struct array *array, float x) {
@@ -193,7 +194,7 @@ void mutate_shared(struct job *job, struct option *option, struct random *r) {
   if (array) mutate_one(job, array, 0, r);
   if (job->function->loss && option->parameter_count && random_below(r, 2)) {
     const size_t i = random_below(r, option->parameter_count);
-    const vloss_parameter_info *p = &job->function->loss->info->parameters[i];
+    const vloss_parameter_info *p = &job->function->loss->info.parameters[i];
     if (!p->whole) option->parameters[i] = any_parameter(p, option->parameters[i], r);
   }
   if (!job->function->loss && option->smoothing > 0)
@@ -204,7 +205,7 @@ struct option any_option(const struct function *function, struct random *r) {
   static const vloss_reduction reductions[] = {VLOSS_NONE, VLOSS_NONE, VLOSS_NONE, VLOSS_SUM, VLOSS_MEAN};
   struct option option = function->options[random_below(r, function->option_count)];
   if (!function->loss) return option;
-  const vloss_loss_info *info = function->loss->info;
+  const vloss_loss_info *info = &function->loss->info;
   option.reduction = reductions[random_below(r, 5)];
   option.upstream = random_below(r, 2);
   option.weights = random_below(r, 2);

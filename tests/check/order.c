@@ -52,9 +52,9 @@ static vloss_status spoil(struct job *job, bool late) {
       ((int32_t *)labels->values)[i] = (int32_t)job->classes;
     return VLOSS_ERROR_LABEL;
   }
-  const struct loss *loss = job->function->loss;
-  const bool probability = loss && loss->prediction == STRICT_PROBABILITY;
-  if (!probability && !(loss && loss->other == VARIANCE)) return VLOSS_OK;
+  const struct vloss_loss_row *loss = job->function->loss;
+  const bool probability = loss && loss->prediction == DOMAIN_STRICT_PROBABILITY;
+  if (!probability && !(loss && loss->other == DOMAIN_VARIANCE)) return VLOSS_OK;
   const struct array *array = job_array(job, probability ? "prediction" : "other");
   const float bad[] = {probability ? NAN : -1, -0x1p-149f, probability ? 1 + 0x1p-23f : -INFINITY};
   ((float *)array->values)[late ? job_length(job, array) - 1 : 0] = bad[job->rows % 3];

@@ -68,7 +68,7 @@ static void describe(const struct job *job, size_t row, char *text, size_t size)
   size_t length = 0;
   for (size_t i = 0; i < job->option->parameter_count; i++)
     length += (size_t)snprintf(text + length, size - length, "%s%s %.17g", length ? "; " : "",
-                               job->function->loss->info->parameters[i].name, job->option->parameters[i]);
+                               job->function->loss->info.parameters[i].name, job->option->parameters[i]);
   if (job->option->smoothing > 0)
     length += (size_t)snprintf(text + length, size - length, "smoothing %.17g", job->option->smoothing);
   for (size_t k = 0; k < job->array_count; k++) {

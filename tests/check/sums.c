@@ -154,11 +154,12 @@ void check_sums(struct check *check, const struct function *function) {
   struct option plain = function->options[0], weighed = plain; /* number 0: VLOSS_NONE, no weights */
   weighed.name = "none, signed weights";
   weighed.weights = weighed.signed_weights = true;
-  const bool classes = function->loss->info->operands & VLOSS_WEIGHTS_A_CLASS;
+  const bool classes = function->loss->info.operands & VLOSS_WEIGHTS_A_CLASS;
   weighed.weights_spread = classes ? VLOSS_PER_COLUMN : VLOSS_PER_ROW;
   for (size_t i = 0; i < levels[check->level]; i++)
     for (size_t k = 0; k < (sizes[i][0] * sizes[i][1] > 50000 ? 2 : sizeof families / sizeof *families); k++)
       of_size(check, &line, function, k == 2 || k == 5 ? &weighed : &plain, families[k], sizes[i][0], sizes[i][1]);
-  if (function->flat_rows && function->loss->prediction == REAL) of_specials(check, &line, function);
+  if (function->flat_rows && loss_domain(function->loss, &plain, "prediction") == DOMAIN_REAL)
+    of_specials(check, &line, function);
   report_line(check->report, &line);
 }

@@ -63,7 +63,9 @@ void check_thresholds(struct check *check, const struct function *function) {
  * as one run; rows at the length up to which row losses have buffers, and one column more, of all outputs. */
 void check_past_cache_alignment(struct check *check, const struct function *function) {
   static const size_t some[] = {4, 1, 8, 0};
-  const bool most_outputs = function->loss && function->loss->kind == VLOSS_TRIPLET_MARGIN;
+  const uint32_t all_gradients = VLOSS_GRAD_TARGET | VLOSS_GRAD_OTHER;
+  const bool most_outputs =
+      function->loss && !function->flat_rows && (function->loss->info.operands & all_gradients) == all_gradients;
   struct line line = {.function = function->name, .what = "past the cache, aligned", .isas = check->isa_count};
   if (check->level == QUICK) return;
   if (check->level == NORMAL && function->loss && !most_outputs && !(function->first_of_family && function->flat_rows))

@@ -51,25 +51,26 @@ static float any_probability(struct random *r, enum ordinary kind) {
 }
 
 /* One element of an operand that holds what `domain` says. */
-static float any_element(struct random *r, enum domain domain, enum ordinary kind) {
+static float any_element(struct random *r, enum vloss_domain domain, enum ordinary kind) {
   switch (domain) {
-    case PROBABILITY:
-    case STRICT_PROBABILITY:
-    case UNIT:
-    case WEIGHED:
-    case ROW_PROBABILITY:
+    case DOMAIN_PROBABILITY:
+    case DOMAIN_STRICT_PROBABILITY:
+    case DOMAIN_UNIT:
+    case DOMAIN_WEIGHED:
+    case DOMAIN_ROW_PROBABILITY:
       return any_probability(r, kind);
-    case LOG_PROBABILITY:
+    case DOMAIN_LOG_PROBABILITY:
       return -fabsf(any_real(r, kind));
-    case POSITIVE:
-    case VARIANCE:
+    case DOMAIN_POSITIVE:
+    case DOMAIN_VARIANCE:
+    case DOMAIN_RATE:
       return fabsf(any_real(r, kind)) + (kind == ORDINARY ? 0x1p-6f : 0);
-    case FACTOR:
+    case DOMAIN_FACTOR:
       return kind == ENDS ? power(r, -20, 60) : power(r, -6, 6);
-    case COUNT:
+    case DOMAIN_COUNT:
       return kind == SMALL ? power(r, -100, -50) : kind == LARGE_NUMBERS ? power(r, 10, 20) : (float)random_below(r, 9);
-    case SIGN:
-    case HINGE_LABEL:
+    case DOMAIN_SIGN:
+    case DOMAIN_HINGE_LABEL:
       return coin(r) ? 1 : -1;
     default:
       return any_real(r, kind);
@@ -117,22 +118,22 @@ static const struct array *matrix(const struct job *job, const char *name) {
 
 static void fill_loss(struct job *job, enum ordinary kind, struct random *r) {
   static const char *const operands[] = {"target", "other", "prediction"};
-  const struct loss *loss = job->function->loss;
+  const struct vloss_loss_row *loss = job->function->loss;
   for (size_t k = 0; k < 3; k++) {
     const struct array *array = job_array(job, operands[k]);
-    const enum domain domain = loss_operand_domain(job, operands[k]);
+    const enum vloss_domain domain = loss_operand_domain(job, operands[k]);
     if (!array) continue;
     const size_t n = job_length(job, array);
     for (size_t i = 0; i < n; i++) ((float *)array->values)[i] = any_element(r, domain, kind);
-    for (size_t row = 0; domain == ROW_PROBABILITY && row < job->rows; row++)
+    for (size_t row = 0; domain == DOMAIN_ROW_PROBABILITY && row < job->rows; row++)
       any_probabilities(r, kind, job->classes, (float *)array->values + row * job->classes);
   }
   const struct array *prediction = job_array(job, "prediction"), *target = matrix(job, "target"),
                      *other = matrix(job, "other");
-  if (kind != SMALL_DIFFERENCE || loss->prediction == LOG_PROBABILITY) return;
-  if (target && loss->target != SIGN && loss->target != HINGE_LABEL)
+  if (kind != SMALL_DIFFERENCE || loss->prediction == DOMAIN_LOG_PROBABILITY) return;
+  if (target && loss->target != DOMAIN_SIGN && loss->target != DOMAIN_HINGE_LABEL)
     beside(r, prediction->values, target->values, job_length(job, prediction));
-  else if (other && loss->other == REAL)
+  else if (other && loss->other == DOMAIN_REAL)
     beside(r, prediction->values, other->values, job_length(job, prediction));
 }
 
@@ -163,9 +164,10 @@ static float harmless(const struct job *job, const struct array *array, struct r
   if (strcmp(array->name, "weights") == 0 || strcmp(array->name, "upstream") == 0) return uniform(r, 1, 2);
   if (!job->function->loss)
     return strcmp(array->name, "targets") == 0 ? uniform(r, 0.25f, 0.75f) : any_bell(r) * 0.125f;
-  const enum domain domain = loss_operand_domain(job, array->name);
-  if (domain == SIGN || domain == HINGE_LABEL) return 1;
-  return domain == LOG_PROBABILITY || domain == REAL ? -uniform(r, 0.25f, 0.75f) : uniform(r, 0.25f, 0.75f);
+  const enum vloss_domain domain = loss_operand_domain(job, array->name);
+  if (domain == DOMAIN_SIGN || domain == DOMAIN_HINGE_LABEL) return 1;
+  return domain == DOMAIN_LOG_PROBABILITY || domain == DOMAIN_REAL ? -uniform(r, 0.25f, 0.75f)
+                                                                   : uniform(r, 0.25f, 0.75f);
 }
 
 void fill_harmless(struct job *job, size_t row, size_t column, bool whole_row, struct random *r) {
