@@ -23,46 +23,36 @@ static vloss_status check_fields(const vloss_cross_entropy_args *a, int loss) {
   return VLOSS_OK;
 }
 
-static vloss_status run(const void *args, size_t size, int loss) {
-  const struct vloss_table *table;
-  vloss_cross_entropy_args copy;
-  const void *complete;
-  vloss_status status = vloss_check_args(&complete, &copy, sizeof copy, args, size);
-  const vloss_cross_entropy_args *a = complete;
-  if (!status) status = vloss_select(&table);
-  if (!status) status = check_fields(a, loss);
-  if (status) return status;
-
-  /* Arrays: pointers, strides, alignment, overlap. */
+/* Arrays: pointers, strides, alignment, overlap; and the job that the kernels get, but for what labels decide. */
+static vloss_status prepare(const vloss_cross_entropy_args *a, struct vloss_cross_entropy_job *job) {
   struct vloss_shape shape;
   struct vloss_array logits, targets, grad;
-  if ((status = vloss_check_shape(a->rows, a->classes, a->inner, &shape))) return status;
+  vloss_status status = vloss_check_shape(a->rows, a->classes, a->inner, &shape);
+  if (status) return status;
   const size_t rows = shape.outer * shape.inner, one_or_rows = a->reduction == VLOSS_NONE ? rows : 1;
   if (rows && (!a->logits || (!a->labels && !a->targets))) return VLOSS_ERROR_NULL;
-  if ((status = vloss_check_tensor(a->logits, &shape, a->logits_stride, &logits))) return status;
-  if ((status = vloss_check_tensor(a->targets, &shape, a->targets_stride, &targets))) return status;
-  if ((status = vloss_check_tensor(a->grad, &shape, a->grad_stride, &grad))) return status;
-  const size_t label = vloss_label_size(a->label_type == VLOSS_I32);
+  if ((status = vloss_check_tensor(a->logits, &shape, a->logits_stride, &logits)) ||
+      (status = vloss_check_tensor(a->targets, &shape, a->targets_stride, &targets)) ||
+      (status = vloss_check_tensor(a->grad, &shape, a->grad_stride, &grad)))
+    return status;
+  const int narrow = a->label_type == VLOSS_I32;
   struct vloss_memory memory;
   memory.input_count = memory.output_count = 0;
   vloss_add_input(&memory, logits);
-  vloss_add_input(&memory, vloss_array_flat(a->labels, rows, label));
+  vloss_add_input(&memory, vloss_array_flat(a->labels, rows, vloss_label_size(narrow)));
   vloss_add_input(&memory, targets);
   vloss_add_input(&memory, vloss_array_flat(a->weights, a->classes, sizeof(float)));
   vloss_add_input(&memory, vloss_array_flat(a->upstream, one_or_rows, sizeof(float)));
   vloss_add_output(&memory, vloss_array_flat(a->loss, one_or_rows, sizeof(float)), NULL);
   vloss_add_output(&memory, grad, a->logits);
   vloss_add_output(&memory, vloss_array_flat(a->lse, rows, sizeof(float)), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->predicted, rows, label), NULL);
-  if ((status = vloss_check_memory(&memory))) return status;
-
-  /* Labels, and with them the denominator of the mean. */
-  struct vloss_cross_entropy_job job = {
+  vloss_add_output(&memory, vloss_array_flat(a->predicted, rows, vloss_label_size(narrow)), NULL);
+  *job = (struct vloss_cross_entropy_job){
       .shape = shape,
       .x = a->logits,
       .x_stride = logits.stride,
       .labels = {.p = a->labels,
-                 .narrow = a->label_type == VLOSS_I32,
+                 .narrow = narrow,
                  .ignoring = a->ignore != VLOSS_IGNORE_NOTHING,
                  .ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index},
       .targets = a->targets,
@@ -77,27 +67,43 @@ static vloss_status run(const void *args, size_t size, int loss) {
       .grad_stride = grad.stride,
       .lse = a->lse,
       .predicted = a->predicted,
-      .predicted_narrow = a->label_type == VLOSS_I32,
+      .predicted_narrow = narrow,
   };
+  return vloss_check_memory(&memory);
+}
+
+static vloss_status run(const void *args, size_t size, int loss) {
+  const struct vloss_table *table;
+  vloss_cross_entropy_args copy;
+  const void *complete;
+  struct vloss_cross_entropy_job job;
+  vloss_status status = vloss_check_args(&complete, &copy, sizeof copy, args, size);
+  const vloss_cross_entropy_args *a = complete;
+  if (!status) status = vloss_select(&table);
+  if (!status) status = check_fields(a, loss);
+  if (!status) status = prepare(a, &job);
+  if (status) return status;
+
+  /* Labels, and with them the denominator of the mean. */
+  const size_t rows = job.shape.outer * job.shape.inner;
   struct vloss_label_count count = {rows, (double)rows};
   if (a->labels)
     status = vloss_check_labels(&job.labels, rows, a->classes, a->weights, (a->flags & VLOSS_UNCHECKED) != 0, &count,
                                 a->bad_row);
-  if (!status) {
-    const int empty = count.live == 0 && a->flags & VLOSS_EMPTY_MEAN_ZERO;
-    /* Where every live weight is 0 there is no mean: NaN, not what the smoothing's own terms would make of 1/0. */
-    const double denominator = count.weight == 0 ? (double)__builtin_nanf("") : count.weight;
-    if (a->reduction == VLOSS_MEAN && !empty) job.grad_scale = 1 / denominator;
-    if (loss == NLL)
-      vloss_nll_rows(&job);
-    else
-      table->cross_entropy(&job);
-    if (a->loss && a->reduction != VLOSS_NONE) {
-      double total = a->reduction == VLOSS_SUM || empty ? job.loss_sum : job.loss_sum / denominator;
-      *(float *)a->loss = total == total ? (float)total : __builtin_nanf("");
-    }
+  if (status) return status;
+  const int empty = count.live == 0 && a->flags & VLOSS_EMPTY_MEAN_ZERO;
+  /* Where every live weight is 0 there is no mean: NaN, not what the smoothing's own terms would make of 1/0. */
+  const double denominator = count.weight == 0 ? (double)__builtin_nanf("") : count.weight;
+  if (a->reduction == VLOSS_MEAN && !empty) job.grad_scale = 1 / denominator;
+  if (loss == NLL)
+    vloss_nll_rows(&job);
+  else
+    table->cross_entropy(&job);
+  if (a->loss && a->reduction != VLOSS_NONE) {
+    const double total = a->reduction == VLOSS_SUM || empty ? job.loss_sum : job.loss_sum / denominator;
+    *(float *)a->loss = total == total ? (float)total : __builtin_nanf("");
   }
-  return status;
+  return VLOSS_OK;
 }
 
 vloss_status vloss_cross_entropy_sized(const vloss_cross_entropy_args *args, size_t size) {

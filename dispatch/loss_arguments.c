@@ -1,0 +1,174 @@
+/* What vloss_loss checks before it looks into any array: fields, parameters, sizes, strides, memory; and the kernel's
+ * job made from them. */
+#include "check.h"
+#include "loss_call.h"
+#include "memory/labels.h"
+
+enum { KNOWN_FLAGS = VLOSS_UNCHECKED | VLOSS_EMPTY_MEAN_ZERO };
+
+static int takes(const vloss_loss_info *info, uint32_t what) { return (info->operands & what) != 0; }
+
+/* The fields that stand for themselves, before any array is looked at. */
+static vloss_status check_fields(const vloss_loss_args *a, const vloss_loss_info *info) {
+  if (a->type < VLOSS_F32 || a->type > VLOSS_BF16 || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 ||
+      a->reduction < VLOSS_MEAN || a->reduction > VLOSS_KERAS_SUM_OVER_BATCH_SIZE ||
+      a->other_spread < VLOSS_PER_ELEMENT || a->other_spread > VLOSS_PER_CALL ||
+      a->weights_spread < VLOSS_PER_ELEMENT || a->weights_spread > VLOSS_PER_CALL || a->flags & ~(uint32_t)KNOWN_FLAGS)
+    return VLOSS_ERROR_ENUM;
+  if (a->type != VLOSS_F32) return VLOSS_ERROR_TYPE;
+  const int labels = takes(info, VLOSS_TAKES_LABELS | VLOSS_TAKES_LABEL_LISTS);
+  if ((a->labels && !labels) || (a->target && !takes(info, VLOSS_TAKES_TARGET)) ||
+      (a->other && !takes(info, VLOSS_TAKES_OTHER)) || (a->grad_target && !takes(info, VLOSS_GRAD_TARGET)) ||
+      (a->grad_other && !takes(info, VLOSS_GRAD_OTHER)) || (info->family == VLOSS_ELEMENTWISE && a->inner > 1) ||
+      (a->other_spread != VLOSS_PER_ELEMENT && (!takes(info, VLOSS_OTHER_SPREADS) || a->grad_other)))
+    return VLOSS_ERROR_ARGUMENTS;
+  if (a->weights && info->family == VLOSS_ROWS) {
+    const int of_formula = takes(info, VLOSS_WEIGHTS_A_CLASS), by_column = a->weights_spread == VLOSS_PER_COLUMN,
+              by_element = a->weights_spread == VLOSS_PER_ELEMENT && takes(info, VLOSS_WEIGHTS_AN_ELEMENT);
+    if (of_formula ? !by_column && !by_element : by_column || a->weights_spread == VLOSS_PER_ELEMENT)
+      return VLOSS_ERROR_ARGUMENTS;
+  }
+  if (!a->loss && !a->grad && !a->grad_target && !a->grad_other) return VLOSS_ERROR_NO_OUTPUT;
+  return VLOSS_OK;
+}
+
+/* Fills in the parameters. */
+static vloss_status check_parameters(const vloss_loss_args *a, const vloss_loss_info *info, double *values) {
+  if (a->parameter_count > info->parameter_count || (a->parameters && !a->parameter_count))
+    return VLOSS_ERROR_PARAMETER_COUNT;
+  if (a->parameter_count && !a->parameters) return VLOSS_ERROR_NULL;
+  if ((uintptr_t)a->parameters % _Alignof(double)) return VLOSS_ERROR_ALIGNMENT;
+  for (size_t i = 0; i < info->parameter_count; i++) {
+    const vloss_parameter_info *p = &info->parameters[i];
+    const double v = i < a->parameter_count ? a->parameters[i] : p->default_value;
+    const int in_range = (p->above_minimum ? v > p->minimum : v >= p->minimum) && v <= p->maximum;
+    if (!in_range || (p->whole && v != (double)(int)v)) return p->error;
+    values[i] = v;
+  }
+  return VLOSS_OK;
+}
+
+/* Fills *shape. An elementwise loss has no classes: there may be no columns, or more than labels can name. */
+static vloss_status check_shape(const vloss_loss_args *a, const vloss_loss_info *info, struct vloss_shape *shape) {
+  const vloss_status status = vloss_check_shape(a->rows, info->family == VLOSS_ROWS ? a->columns : 1, a->inner, shape);
+  if (status) return status;
+  shape->classes = a->columns;
+  size_t elements, bytes;
+  if (!vloss_fits(shape->outer * shape->inner, a->columns, &elements) || !vloss_fits(elements, sizeof(int64_t), &bytes))
+    return VLOSS_ERROR_OVERFLOW;
+  const int other_needed = takes(info, VLOSS_TAKES_OTHER) && !takes(info, VLOSS_OTHER_OPTIONAL);
+  const int labels = takes(info, VLOSS_TAKES_LABELS | VLOSS_TAKES_LABEL_LISTS);
+  if (elements && (!a->prediction || (other_needed && !a->other) || (labels ? !a->labels : !a->target)))
+    return VLOSS_ERROR_NULL;
+  return VLOSS_OK;
+}
+
+/* The operand as the kernels see it and as the checks of memory do. */
+static vloss_status check_operand(const void *p, vloss_spread spread, size_t stride, const struct vloss_shape *shape,
+                                  struct vloss_operand *operand, struct vloss_array *array) {
+  const size_t rows = shape->outer * shape->inner;
+  *operand = (struct vloss_operand){p, 0, 0};
+  if (spread == VLOSS_PER_ELEMENT) {
+    vloss_status status = vloss_check_tensor(p, shape, stride, array);
+    *operand = (struct vloss_operand){p, array->stride, 1};
+    return status;
+  }
+  *array = (struct vloss_array){NULL, 0, 0, 0, sizeof(float)};
+  if (stride) return VLOSS_ERROR_ARGUMENTS;
+  if (spread == VLOSS_PER_COLUMN) operand->column_stride = 1;
+  if (spread == VLOSS_PER_ROW) operand->row_stride = 1;
+  *array = vloss_array_flat(p,
+                            spread == VLOSS_PER_COLUMN ? shape->classes
+                            : spread == VLOSS_PER_ROW  ? rows
+                                                       : 1,
+                            sizeof(float));
+  return VLOSS_OK;
+}
+
+static vloss_status check_result(void *p, size_t stride, const struct vloss_shape *shape, struct vloss_result *result,
+                                 struct vloss_array *array) {
+  const vloss_status status = vloss_check_tensor(p, shape, stride, array);
+  *result = (struct vloss_result){p, array->stride};
+  return status;
+}
+
+static void add_result(struct vloss_memory *memory, struct vloss_loss_job *job, struct vloss_array array,
+                       const void *in_place, const void *or_in_place) {
+  if (array.p && (array.p == in_place || array.p == or_in_place)) job->staged_results = 1;
+  vloss_add_output(memory, array, array.p == or_in_place ? or_in_place : in_place);
+}
+
+/* What the losses are written as, and what their gradients with respect to upstream are read by. */
+static vloss_spread spread_of_losses(const struct vloss_loss_call *call) {
+  if (call->reduced) return VLOSS_PER_CALL;
+  return call->loss->info.family == VLOSS_ROWS || call->args->reduction == VLOSS_KERAS_NONE ? VLOSS_PER_ROW
+                                                                                            : VLOSS_PER_ELEMENT;
+}
+
+/* The arrays: operands and results of the job, alignment and overlap. */
+static vloss_status check_arrays(struct vloss_loss_call *call, const struct vloss_shape *shape) {
+  const vloss_loss_args *a = call->args;
+  struct vloss_loss_job *job = &call->job;
+  const vloss_spread losses = spread_of_losses(call);
+  const int target_per_row = takes(&call->loss->info, VLOSS_TAKES_TARGET_PER_ROW);
+  const vloss_spread target_spread = target_per_row ? VLOSS_PER_ROW : VLOSS_PER_ELEMENT;
+  struct vloss_array prediction, target, other, weights, upstream, grad, grad_target, grad_other;
+  vloss_status status;
+  if ((status = check_operand(a->prediction, VLOSS_PER_ELEMENT, a->prediction_stride, shape, &job->prediction,
+                              &prediction)) ||
+      (status = check_operand(a->target, target_spread, a->target_stride, shape, &job->target, &target)) ||
+      (status = check_operand(a->other, a->other_spread, a->other_stride, shape, &job->other, &other)) ||
+      (status = check_operand(a->weights, a->weights_spread, a->weights_stride, shape, &job->weights, &weights)) ||
+      (status = check_operand(a->upstream, losses, 0, shape, &job->upstream, &upstream)) ||
+      (status = check_result(a->grad, a->grad_stride, shape, &job->grad, &grad)) ||
+      (status = check_result(a->grad_target, a->grad_target_stride, shape, &job->grad_target, &grad_target)) ||
+      (status = check_result(a->grad_other, a->grad_other_stride, shape, &job->grad_other, &grad_other)))
+    return status;
+  const size_t rows = call->rows, elements = rows * a->columns;
+  const size_t loss_count = losses == VLOSS_PER_CALL ? 1 : losses == VLOSS_PER_ROW ? rows : elements;
+  struct vloss_memory memory;
+  memory.input_count = memory.output_count = 0;
+  vloss_add_input(&memory, prediction);
+  vloss_add_input(&memory, target);
+  vloss_add_input(&memory, other);
+  vloss_add_input(&memory, weights);
+  vloss_add_input(&memory, upstream);
+  vloss_add_input(
+      &memory, vloss_array_flat(a->labels, job->labels.list ? elements : rows, vloss_label_size(job->labels.narrow)));
+  vloss_add_output(&memory, vloss_array_flat(a->loss, loss_count, sizeof(float)), NULL);
+  /* A list of labels needs the whole prediction for every element of the gradient. */
+  const void *p = job->labels.list ? NULL : a->prediction, *t = target_per_row ? NULL : a->target;
+  add_result(&memory, job, grad, p, t);
+  add_result(&memory, job, grad_target, p, t);
+  add_result(&memory, job, grad_other, a->other_spread == VLOSS_PER_ELEMENT ? a->other : NULL, NULL);
+  return vloss_check_memory(&memory);
+}
+
+vloss_status vloss_loss_prepare(struct vloss_loss_call *call) {
+  const vloss_loss_args *a = call->args;
+  struct vloss_loss_job *job = &call->job;
+  struct vloss_shape shape;
+  vloss_status status;
+  *job = (struct vloss_loss_job){0};
+  if (!vloss_loss_index(a->kind, &job->index)) return VLOSS_ERROR_ENUM;
+  call->loss = vloss_loss_row_at(job->index);
+  const vloss_loss_info *info = &call->loss->info;
+  if (info->family == VLOSS_LOGITS) return VLOSS_ERROR_ARGUMENTS;
+  if ((status = check_fields(a, info)) || (status = check_parameters(a, info, call->parameters)) ||
+      (status = check_shape(a, info, &shape)))
+    return status;
+  call->rows = shape.outer * shape.inner;
+  call->reduced = a->reduction != VLOSS_NONE && a->reduction != VLOSS_KERAS_NONE;
+  job->outer = shape.outer;
+  job->columns = a->columns;
+  job->inner = shape.inner;
+  job->parameters = call->parameters;
+  job->labels = (struct vloss_labels){
+      .p = a->labels, .narrow = a->label_type == VLOSS_I32, .list = takes(info, VLOSS_TAKES_LABEL_LISTS)};
+  if ((status = check_arrays(call, &shape))) return status;
+  if (info->family == VLOSS_ROWS && a->weights_spread == VLOSS_PER_COLUMN) {
+    job->class_weights = a->weights;
+    job->weights.p = NULL;
+  }
+  return VLOSS_OK;
+}
