@@ -1,4 +1,4 @@
-/* See witness.h. */
+/* See witness.h: ordinary inputs, whose results are normal floats or 0. */
 #include <math.h>
 #include <string.h>
 

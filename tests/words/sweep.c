@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../check/random.h"
+#include "../check/harness/random.h"
 #include "isas.h"
 #include "sweep.h"
 

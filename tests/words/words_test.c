@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "../check/buffers.h"
-#include "../check/random.h"
+#include "../check/harness/buffers.h"
+#include "../check/harness/random.h"
 #include "isas.h"
 #include "words.h"
 

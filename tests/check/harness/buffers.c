@@ -1,3 +1,4 @@
+/* See buffers.h. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "buffers.h"
 

@@ -67,40 +67,18 @@ static vloss_loss_args valid(void) {
   };
 }
 
-/* A pointer `bytes` beyond another. */
-static void *beyond(const void *p, size_t bytes) { return (char *)(uintptr_t)p + bytes; }
-
-/* The call with `change` made to the valid arguments a answers `status`. Accepted calls write, so `written` counts
- * only against refusals. Changes may touch the arena: the copy to compare with is taken after them. */
 #define ANSWERS(status, change) ANSWERS_TO(#change, status, change)
-#define ANSWERS_TO(text, status, change)                                          \
-  do {                                                                            \
-    vloss_loss_args a = valid();                                                  \
-    size_t size = sizeof a;                                                       \
-    change;                                                                       \
-    memcpy(&before, &arena, sizeof arena);                                        \
-    vloss_status got = library->loss_sized(&a, size);                             \
-    bool written = got != VLOSS_OK && memcmp(&before, &arena, sizeof arena) != 0; \
-    refusals_note(refusals, text, status, got, written);                          \
-  } while (0)
+#define ANSWERS_TO(text, status, change) \
+  REFUSALS_ANSWER(text, status, vloss_loss_args, valid(), library->loss_sized, change)
+#define BAD_INDEX(status, index, change) \
+  REFUSALS_TELL(bad_index, index, #change, status, vloss_loss_args, valid(), library->loss_sized, change)
 
-/* As ANSWERS, for contents: bad_index must be set to `index`, and nothing else; unchecked, the call is accepted. */
+/* Without a place for the index the answer is the same; unchecked, the call is accepted. */
 #define BAD_VALUE(status, index, change)                  \
   do {                                                    \
     BAD_INDEX(status, index, change);                     \
     ANSWERS(status, change; a.bad_index = NULL);          \
     ANSWERS(VLOSS_OK, change; a.flags = VLOSS_UNCHECKED); \
-  } while (0)
-#define BAD_INDEX(status, index, change)                                       \
-  do {                                                                         \
-    vloss_loss_args a = valid();                                               \
-    change;                                                                    \
-    memcpy(&before, &arena, sizeof arena);                                     \
-    vloss_status got = library->loss_sized(&a, sizeof a);                      \
-    bool right_index = arena.bad_index == (size_t)(index);                     \
-    arena.bad_index = before.bad_index;                                        \
-    bool written = !right_index || memcmp(&before, &arena, sizeof arena) != 0; \
-    refusals_note(refusals, #change, status, got, written);                    \
   } while (0)
 
 static void refuse_operands(struct refusals *refusals) {

@@ -1,3 +1,4 @@
+/* See check.h: running a job on an ISA, comparing its results, and what a failure says of where it was. */
 #include "check.h"
 
 #include <math.h>

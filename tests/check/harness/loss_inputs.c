@@ -1,3 +1,4 @@
+/* See loss_inputs.h: numbers of a domain, in each of the families. */
 #include "loss_inputs.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* See report.h: lines and failures as they come, and the file of JSON at the end. */
 #include "report.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* See inputs.h: the families, drawn one row after another. */
 #include "inputs.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* See losses.h: the options of a loss from its parameters and operands, its inputs, its call, and what the reference
+ * makes of it. */
 #include "losses.h"
 
 #include <math.h>

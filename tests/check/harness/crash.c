@@ -1,3 +1,4 @@
+/* See crash.h. */
 #define _DEFAULT_SOURCE /* sigaction, sigsetjmp */
 #include "crash.h"
 

@@ -1,3 +1,4 @@
+/* See refusals.h: the list of a function on every ISA, with what a crash or a left-behind flag would show. */
 #include "refusals.h"
 
 #include "crash.h"

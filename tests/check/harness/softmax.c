@@ -1,3 +1,4 @@
+/* See softmax.h: the jobs, calls and expected results of the five functions. */
 #include "softmax.h"
 
 typedef void fill(struct random *r, enum family family, size_t rows, size_t classes, float *x);

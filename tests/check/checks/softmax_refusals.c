@@ -30,18 +30,7 @@ static vloss_softmax_args valid(struct kind kind) {
                               .output = arena.output};
 }
 
-static void *beyond(const void *p, size_t bytes) { return (char *)(uintptr_t)p + bytes; }
-
-#define ANSWERS(status, change)                                                   \
-  do {                                                                            \
-    vloss_softmax_args a = valid(kind);                                           \
-    size_t size = sizeof a;                                                       \
-    change;                                                                       \
-    memcpy(&before, &arena, sizeof arena);                                        \
-    vloss_status got = kind.call(&a, size);                                       \
-    bool written = got != VLOSS_OK && memcmp(&before, &arena, sizeof arena) != 0; \
-    refusals_note(refusals, #change, status, got, written);                       \
-  } while (0)
+#define ANSWERS(status, change) REFUSALS_ANSWER(#change, status, vloss_softmax_args, valid(kind), kind.call, change)
 
 static void refuse_common(struct refusals *refusals, struct kind kind) {
   refusals_note(refusals, "null arguments", VLOSS_ERROR_NULL, kind.call(NULL, sizeof(vloss_softmax_args)), false);

@@ -1,3 +1,4 @@
+/* See ulp.h. */
 #include "ulp.h"
 
 #include <math.h>

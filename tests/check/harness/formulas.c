@@ -1,3 +1,4 @@
+/* See formulas.h: the table of the formulas, from kernels/losses.def. */
 #include <math.h>
 #include <tgmath.h>
 

@@ -1,3 +1,4 @@
+/* See environment.h: the registers of x86 and ARM, and nothing elsewhere. */
 #include "environment.h"
 
 #include <fenv.h>

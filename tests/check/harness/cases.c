@@ -1,3 +1,4 @@
+/* See cases.h: the sizes, and which options each is tried with. */
 #include "cases.h"
 
 /* 1 to 67: every tail of one to four vectors. Then multiples of 16 (a vector), 64 (a block), 256 (the end of

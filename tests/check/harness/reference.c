@@ -1,3 +1,4 @@
+/* See reference.h: cross-entropy, NLL and the softmax functions; the losses are in losses.c, by their formulas. */
 #include "reference.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* See known.h: runs the rows of the tables of known results against the reference and every ISA. */
 #include "known.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* See functions.h: the table, of functions of their own and then of the losses of the registry. */
 #include "functions.h"
 
 #include <stdio.h>

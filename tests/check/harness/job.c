@@ -1,3 +1,4 @@
+/* See job.h: the arrays of a job, in logical order and as laid out for a call. */
 #include "job.h"
 
 #include <stdio.h>

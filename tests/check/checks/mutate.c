@@ -1,4 +1,4 @@
-/* See search.h. */
+/* See search.h: how a job is changed for the next step of the climb, within what the promise speaks of. */
 #include <math.h>
 #include <string.h>
 

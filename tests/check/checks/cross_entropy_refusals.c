@@ -61,34 +61,9 @@ static void use_labels32(vloss_cross_entropy_args *a) {
   a->label_type = VLOSS_I32;
 }
 
-/* A pointer `bytes` beyond another. */
-static void *beyond(const void *p, size_t bytes) { return (char *)(uintptr_t)p + bytes; }
-
-/* The call with `change` made to the valid arguments a answers `status`. Accepted calls write, so `written` counts
- * only against refusals. Changes may touch the arena: the copy to compare with is taken after them. */
-#define ANSWERS(status, change)                                                   \
-  do {                                                                            \
-    vloss_cross_entropy_args a = valid();                                         \
-    size_t size = sizeof a;                                                       \
-    change;                                                                       \
-    memcpy(&before, &arena, sizeof arena);                                        \
-    vloss_status got = call(&a, size);                                            \
-    bool written = got != VLOSS_OK && memcmp(&before, &arena, sizeof arena) != 0; \
-    refusals_note(refusals, #change, status, got, written);                       \
-  } while (0)
-
-/* As ANSWERS, for labels: bad_row must be set to `row`, and nothing else. */
-#define BAD_LABEL(row, change)                                               \
-  do {                                                                       \
-    vloss_cross_entropy_args a = valid();                                    \
-    change;                                                                  \
-    memcpy(&before, &arena, sizeof arena);                                   \
-    vloss_status got = call(&a, sizeof a);                                   \
-    bool right_row = arena.bad_row == (row);                                 \
-    arena.bad_row = before.bad_row;                                          \
-    bool written = !right_row || memcmp(&before, &arena, sizeof arena) != 0; \
-    refusals_note(refusals, #change, VLOSS_ERROR_LABEL, got, written);       \
-  } while (0)
+#define ANSWERS(status, change) REFUSALS_ANSWER(#change, status, vloss_cross_entropy_args, valid(), call, change)
+#define BAD_LABEL(row, change) \
+  REFUSALS_TELL(bad_row, row, #change, VLOSS_ERROR_LABEL, vloss_cross_entropy_args, valid(), call, change)
 
 static void refuse_pointers(struct refusals *refusals, function *call) {
   refusals_note(refusals, "null arguments", VLOSS_ERROR_NULL, call(NULL, sizeof(vloss_cross_entropy_args)), false);
