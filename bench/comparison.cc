@@ -1,3 +1,4 @@
+// See comparison.h.
 #include "comparison.h"
 
 #include <algorithm>

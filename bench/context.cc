@@ -1,3 +1,4 @@
+// See context.h: the compiler, its flags, the CPU.
 #include "context.h"
 
 #include <sleef.h>

@@ -1,3 +1,4 @@
+// See data.h.
 #include "data.h"
 
 #include <sys/mman.h>

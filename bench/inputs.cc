@@ -1,3 +1,4 @@
+// See inputs.h: what each operand of a function holds, and how such numbers are drawn.
 #include "inputs.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// See machine.h: read from /sys and /proc.
 #include "machine.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// See progress.h.
 #include "progress.h"
 
 #include <unistd.h>

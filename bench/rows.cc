@@ -1,3 +1,4 @@
+// See rows.h: how a function, a limit of the machine and a word of vloss are timed, and the registration of all rows.
 #include "rows.h"
 
 #include <algorithm>

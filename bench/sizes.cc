@@ -1,3 +1,4 @@
+// See sizes.h: sizes from the caches up to memory, and the names that scripts filter for.
 #include "sizes.h"
 
 #include <algorithm>

@@ -14,7 +14,7 @@ enum { OSXSAVE = 27 };       /* bit of leaf 1, ECX: XGETBV works, XCR0 means som
 enum { XCR0_AVX = 0x06 };    /* SSE and AVX state */
 enum { XCR0_AVX512 = 0xe6 }; /* ... and opmask, upper halves of ZMM0-15, ZMM16-31 */
 
-static int bit(uint32_t word, int n) { return word >> n & 1; }
+static int bit(uint32_t word, int n) { return (int)(word >> n & 1); }
 
 struct vloss_cpu_facts vloss_cpu_read(void) {
   struct vloss_cpu_facts facts = {0};
@@ -61,8 +61,8 @@ void vloss_cpu_brand(char brand[VLOSS_CPU_BRAND_SIZE]) {
 #if defined(__x86_64__)
   uint32_t words[12];
   if ((uint32_t)__get_cpuid_max(0x80000000u, NULL) < 0x80000004u) return;
-  for (uint32_t i = 0; i < 3; i++)
-    __cpuid(0x80000002u + i, words[4 * i], words[4 * i + 1], words[4 * i + 2], words[4 * i + 3]);
+  for (size_t i = 0; i < 3; i++)
+    __cpuid(0x80000002u + (uint32_t)i, words[4 * i], words[4 * i + 1], words[4 * i + 2], words[4 * i + 3]);
   memcpy(brand, words, sizeof words);
 #endif
 }
@@ -84,7 +84,7 @@ const char *vloss_cpu_missing(uint32_t features, uint32_t needs) {
 
 /* The list is written anew for each thread, so that no thread reads what another writes. */
 const char *vloss_cpu_features(void) {
-  static _Thread_local char list[sizeof "" + 16 * VLOSS_CPU_FEATURE_COUNT];
+  static _Thread_local char list[sizeof "" + (size_t)16 * VLOSS_CPU_FEATURE_COUNT];
   const struct vloss_cpu_facts facts = vloss_cpu_read();
   const uint32_t features = vloss_cpu_decode(&facts);
   char *end = list;

@@ -20,7 +20,7 @@ static const struct {
   const struct vloss_table *table; /* null: not in this build */
 } isas[] = {
 #define ISA(isa, ISA, architecture, features) \
-  {.name = #isa, .needs = features, VLOSS_IF_BUILT(ISA, .table = &vloss_table_##isa)},
+  {.name = #isa, .needs = (features), VLOSS_IF_BUILT(ISA, .table = &vloss_table_##isa)},
 #include "isas.def"
 #undef ISA
 };
@@ -74,7 +74,10 @@ static _Atomic uint64_t asked[VLOSS_ISA_ASKED_SIZE / 8];
 static void remember_asked(const char *name) {
   char text[VLOSS_ISA_ASKED_SIZE] = {0};
   uint64_t words[VLOSS_ISA_ASKED_SIZE / 8];
-  for (size_t i = 0; i < sizeof text - 1 && name[i]; i++) text[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
+  for (size_t i = 0; i < sizeof text - 1 && name[i]; i++) {
+    text[i] = name[i];
+    if (name[i] < ' ' || name[i] > '~') text[i] = '?';
+  }
   memcpy(words, text, sizeof text);
   for (size_t i = 0; i < sizeof words / 8; i++) atomic_store_explicit(&asked[i], words[i], memory_order_relaxed);
 }

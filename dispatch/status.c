@@ -75,8 +75,9 @@ static const char *isa_sentence(vloss_status status) {
   char name[VLOSS_ISA_ASKED_SIZE];
   const char *reason = vloss_isa_failure(status, name);
   if (!reason) return sentence(status);
-  snprintf(message, sizeof message, "VLOSS_ISA or vloss_isa_force() asked for the ISA \"%s\": %s", name, reason);
-  return message;
+  const int length =
+      snprintf(message, sizeof message, "VLOSS_ISA or vloss_isa_force() asked for the ISA \"%s\": %s", name, reason);
+  return length < 0 ? sentence(status) : message;
 }
 
 const char *vloss_status_message(vloss_status status) {

@@ -1,25 +1,32 @@
 #!/bin/sh
-# sh tests/run.sh [--full | --preset NAME]: installs the Debian packages that are missing, builds with gcc and runs the
-# quick tests, then cross-builds for arm64 and runs them under qemu. --full adds clang, the sanitizers, the slow tests
-# (exhaustive sweeps, large sizes, parent projects), and the known bits on Windows and five more architectures, under wine
-# and qemu. --preset runs the quick tests of that one preset of CMakePresets.json. Builds go to build/. The exit status
-# is 0 if every test passed.
+# sh tests/run.sh [--full | --preset NAME | --only REGEX]: installs the Debian packages that are missing, builds with gcc
+# and runs the quick tests, then cross-builds for arm64 and runs them under qemu. --full adds clang, the sanitizers, the
+# slow tests (exhaustive sweeps, large sizes, parent projects), and the known bits on Windows and five more
+# architectures, under wine and qemu. --preset runs the quick tests of that one preset of CMakePresets.json. --only runs
+# the tests of the preset release, slow ones too, whose names match. Builds go to build/. The exit status is 0 if every
+# test passed.
 set -eu
 only=
+names=
 case $#:${1-} in
   0:) tests=quick ;;
   2:--preset)
     tests=quick
     only=$2
     ;;
+  2:--only)
+    tests=all
+    only=release
+    names=$2
+    ;;
   1:--full) tests=all ;;
   1:-h | 1:--help)
-    sed -n '2,6s/^# //p' "$0"
+    sed -n '2,7s/^# //p' "$0"
     exit 0
     ;;
   *)
     echo "run.sh: unknown arguments: $*" >&2
-    echo "usage: sh tests/run.sh [--full | --preset NAME]" >&2
+    echo "usage: sh tests/run.sh [--full | --preset NAME | --only REGEX]" >&2
     exit 2
     ;;
 esac
@@ -43,7 +50,9 @@ build_and_test() {
   echo "== $preset: $run tests"
   # The time limit is for what hangs: no test may fail because the machine is busy.
   set -- --parallel "$(nproc)" --timeout 7200 --output-on-failure --no-tests=error
-  if [ "$run" = quick ]; then
+  if [ -n "$names" ]; then
+    set -- "$@" -R "$names"
+  elif [ "$run" = quick ]; then
     set -- "$@" -LE '^slow$'
   fi
   ctest --test-dir "build/$preset" "$@"
@@ -73,8 +82,9 @@ need zlib1g-dev libsphinxbase-dev dataset-fashion-mnist bible-kjv bible-kjv-text
 need chromium python3 python3-jinja2 # for the report of the bench
 need python3 python3-scipy git make # for vloss-compare
 need python3 python3-yaml           # for the workflow's test
+need clang-format clang-tidy        # for the form of the source
 case $tests:$only in
-  all:* | *:release-clang | *:asan-ubsan | *:tsan) need clang libclang-rt-dev ;;
+  all: | *:release-clang | *:asan-ubsan | *:tsan) need clang libclang-rt-dev ;;
 esac
 for preset in $elsewhere; do
   if [ "$only" = "$preset" ]; then
@@ -85,7 +95,7 @@ done
 case $only in
   '' | arm64) ;;
   *)
-    build_and_test quick "$only"
+    build_and_test $tests "$only"
     exit
     ;;
 esac

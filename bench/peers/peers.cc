@@ -1,3 +1,4 @@
+// See peers.h: the list of those that are built in.
 #include "peers.h"
 
 #include <malloc.h>
