@@ -1,7 +1,7 @@
 #!/bin/sh
-# sh tests/run.sh [--full | --preset NAME | --only REGEX]: installs the Debian packages that are missing, builds with gcc
-# and runs the quick tests, then cross-builds for arm64 and runs them under qemu. --full adds clang, the sanitizers, the
-# slow tests (exhaustive sweeps, large sizes, parent projects), and the known bits on Windows and five more
+# sh tests/run.sh [--full | --preset NAME | --only REGEX]: installs the Debian packages that are missing, builds with
+# gcc and runs the quick tests, then cross-builds for arm64 and runs them under qemu. --full adds clang, the sanitizers,
+# the slow tests (exhaustive sweeps, large sizes, parent projects), and the known bits on Windows and five more
 # architectures, under wine and qemu. --preset runs the quick tests of that one preset of CMakePresets.json. --only runs
 # the tests of the preset release, slow ones too, whose names match. Builds go to build/. The exit status is 0 if every
 # test passed.

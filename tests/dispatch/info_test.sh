@@ -1,5 +1,6 @@
 #!/bin/sh
-# What vloss-info says and how it exits. Arguments: vloss.h, isas.def, and the command that runs it (an emulator may come first).
+# What vloss-info says and how it exits. Arguments: vloss.h, isas.def, and the command that runs it (an emulator may
+# come first).
 set -eu
 header=$1
 isas=$(sed -n 's/^ISA(\([a-z0-9]*\),.*/\1/p' "$2")

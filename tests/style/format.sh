@@ -1,6 +1,6 @@
 #!/bin/sh
-# format.sh SOURCE: clang-format would change no file of C or C++, tables (.def) included. Versions disagree about details:
-# the project has the form that version 14 gives, Debian 12's.
+# format.sh SOURCE: clang-format would change no file of C or C++, tables (.def) included. Versions disagree about
+# details: the project has the form that version 14 gives, Debian 12's.
 set -eu
 cd "$1"
 version=$(clang-format --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
