@@ -21,7 +21,7 @@ VFN struct derivatives hinge_embedding(struct element e, const struct constants 
   if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad, .negative = 1};
   /* Of finite p only margin - p is beyond the floats. */
   const vd p = dwiden(e.p), wide = dwiden(loss);
-  const dm overflow = dmand(dinfinite(wide), dgt(dset1((double)INF), dmagnitude(p)));
+  const dm overflow = dmand(dinfinite(wide), dgt(dset1((double)INF), dabs(p)));
   return (struct derivatives){.loss = {loss, dsel(overflow, dsub(dset1(k->exact[0]), p), wide)},
                               .grad = of_float(vpoisoned(grad, loss)),
                               .negative = 1};

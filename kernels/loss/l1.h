@@ -5,9 +5,8 @@ VFN void l1_constants(const double *parameters, struct constants *k) { (void)par
 VFN struct derivatives l1(struct element e, const struct constants *k) {
   (void)k;
   const vf d = vsub(e.p, e.t), sign = vsign(d);
-  return (struct derivatives){.loss = {vabs(d), dmagnitude(difference(e.p, e.t, d))},
-                              .grad = of_float(sign),
-                              .grad_target = of_float(vneg(sign))};
+  return (struct derivatives){
+      .loss = {vabs(d), dabs(difference(e.p, e.t, d))}, .grad = of_float(sign), .grad_target = of_float(vneg(sign))};
 }
 #endif
 

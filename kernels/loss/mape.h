@@ -14,7 +14,7 @@ VFN struct derivatives mape(struct element e, const struct constants *k) {
     factor = vsel(small, vmul_calm(a, vset1(0x1p24f)), a);
     other_factor = vsel(small, vmul(slope, vset1(0x1p-24f)), slope);
   }
-  return (struct derivatives){.loss.exact = dmul(dmagnitude(difference(e.p, e.t, d)), dwiden(slope)),
+  return (struct derivatives){.loss.exact = dmul(dabs(difference(e.p, e.t, d)), dwiden(slope)),
                               .grad = of_float(vsigned(vsel(vgt(a, zero), slope, a), d)),
                               .a = factor,
                               .b = other_factor,

@@ -45,12 +45,12 @@ VFN struct derivatives smooth_l1(struct element e, const struct constants *k) {
   const vd wide = difference(e.p, e.t, d);
   vd slope = dclamp(dmul(wide, dset1(k->exact[1])), 1);
   /* Nothing, whatever multiplies it; beta may be infinite. */
-  if (k->careful) slope = dsel(dgt(dset1(0x1p-700), dmagnitude(slope)), dmul(slope, dset1(0.0)), slope);
+  if (k->careful) slope = dsel(dgt(dset1(0x1p-700), dabs(slope)), dmul(slope, dset1(0.0)), slope);
   const vf q = k->careful ? one : vclamp(smooth_l1_slope(d, k, 0), one);
   const struct result grad = k->careful ? careful_double(e, slope) : kept(vpoisoned(q, d), slope);
   const vf a = k->careful ? narrowed(slope) : q, b = vnfma(a, vset1(k->k[0]), d);
   const vd in_doubles = dmul(slope, dnfma(slope, dset1(k->exact[0] / 2), wide));
-  const dm lost = dmor(dinfinite(dwiden(d)), dgt(dset1(0x1p-126), dmagnitude(slope)));
+  const dm lost = dmor(dinfinite(dwiden(d)), dgt(dset1(0x1p-126), dabs(slope)));
   const vd loss = k->careful ? in_doubles : dsel(lost, in_doubles, dmul(dwiden(a), dwiden(b)));
   return careful_product(e, (struct derivatives){.loss.exact = loss, .grad = grad, .grad_target = negated(grad)}, a, b,
                          k);

@@ -220,7 +220,7 @@ BLOCK_INLINE vd weighted_block(const struct block *b, vd sum, element_function *
     if (copy.grad_other) result_at(copy.grad_other, i, n, times_factor(d.grad_other.exact, factor));
     vd loss = factor_times(d.loss.exact, w);
     /* What no float holds is infinite, as where it is written. */
-    loss = dsel(dgt(dmagnitude(loss), dset1(0x1.fffffefffffffp127)), dmul(loss, dset1(0x1p1000)), loss);
+    loss = dsel(dgt(dabs(loss), dset1(0x1.fffffefffffffp127)), dmul(loss, dset1(0x1p1000)), loss);
     if (copy.loss) result_at(copy.loss, i, n, canonical(narrowed(loss)));
     const vd there = dwiden(first_lanes(vset1(1.0f), n));
     sum = dadd(sum, n < 16 ? dsel(deq(there, none), none, loss) : loss);

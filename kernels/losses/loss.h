@@ -7,7 +7,7 @@
 #include <float.h>
 
 #include "table.h"
-#include "words/vmath.h"
+#include "words/vmath_special.h"
 
 /* The fuzz factor of Keras, and 1 - eps as float arithmetic has it. */
 #define KERAS_EPS 1e-7f
@@ -31,7 +31,7 @@ struct element {
   int fast;  /* constant: a loss that comes out infinite or NaN is done again without it, the gradient with it */
   int exact; /* constant: only what results are before they are rounded is looked at; a float may be too small */
   int calm;  /* constant, with `fast` only: there may be denormals, which nothing multiplies or is divided by, see
-                vmath.h. The bits are the same */
+                vmath_special.h. The bits are the same */
 };
 #define CALM(e) (DENORMALS_ARE_SLOW && (e).calm)
 /* A result twice: rounded to float, which is what is written where nothing multiplies it; and before that rounding, for
@@ -65,14 +65,11 @@ VFN vf vsign(vf d) {
 VFN struct result of_float(vf v) { return (struct result){v, dwiden(v)}; }
 VFN struct result of_product(vf a, vf b) { return (struct result){vmul(a, b), dmul(dwiden(a), dwiden(b))}; }
 
-VFN vd dmagnitude(vd v) { return dmax(dsub(dset1(0.0), v), v); }
-VFN dm dinfinite(vd v) { return deq(dmagnitude(v), dset1((double)INF)); }
+VFN dm dinfinite(vd v) { return deq(dabs(v), dset1((double)INF)); }
 /* v clamped to [-limit, limit]; NaN passes. */
 VFN vd dclamp(vd v, double limit) { return dmax(dset1(-limit), dmin(dset1(limit), v)); }
 /* v rounded to float. What rounds to 0 is 0 before that: so a result that is 0 raises no underflow. */
-VFN vf narrowed(vd v) {
-  return dnarrow(dsel(dgt(dset1(0x1.0000000000001p-150), dmagnitude(v)), dmul(v, dset1(0.0)), v));
-}
+VFN vf narrowed(vd v) { return dnarrow(dsel(dgt(dset1(0x1.0000000000001p-150), dabs(v)), dmul(v, dset1(0.0)), v)); }
 VFN struct result of_double(struct element e, vd v) {
   struct result r = {.exact = v};
   if (!e.exact) r.rounded = dnarrow(v);
@@ -91,7 +88,7 @@ VFN vd difference(vf a, vf b, vf d) {
 /* What float arithmetic made of a result whose value is x: x before the rounding, as far as that agrees with it, and
  * where it is infinite or has lost digits to the end of the range. */
 VFN struct result kept(vf rounded, vd x) {
-  const vd wide = dwiden(rounded), size = dmagnitude(wide);
+  const vd wide = dwiden(rounded), size = dabs(wide);
   const dm infinite = deq(size, dset1((double)INF)), lost = dmor(infinite, dgt(dset1(0x1p-126), size));
   const vf narrow = narrowed(x);
   return (struct result){vsel(veq(vabs(rounded), vset1(INF)), narrow, rounded),

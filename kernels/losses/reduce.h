@@ -20,7 +20,6 @@ VFN vd dwithout(vd v, size_t m, size_t skip) {
 
 VFN vf clip(vf v, float low, float high) { return vmin(vset1(high), vmax(vset1(low), v)); }
 VFN vm clips(vf v, float low, float high) { return vmor(vgt(vset1(low), v), vgt(v, vset1(high))); }
-VFN vd dabs(vd v) { return dmax(dsub(dset1(0.0), v), v); }
 
 /* The greatest lane of numbers, and the sum of the counts in the lanes that reach it. */
 VFN double lane_max(vd v) {

@@ -1,7 +1,7 @@
 /* The maps of one ISA: compiled once per ISA. VLOSS_SLEEF is defined where SLEEF may be used. */
 #include "sweep.h"
 
-#include "words/vmath.h"
+#include "words/vmath_special.h"
 
 /* Half an ulp of x or less, half of which are below 0: +-2^-25 x. */
 VFN vf vrest(vf x) { return vmul(x, vfloat(vior(viset1(0x33000000), vishl(vbits(x), 31)))); }
