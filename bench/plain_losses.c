@@ -1,8 +1,7 @@
 /* The plain loops of the losses of the registry: the textbook formula of kernels/loss/NAME.h, in f32, inside a loop.
  * As in plain.c, what makes them fast is left to the compiler, with -O3 -march=native -ffast-math. What a loss takes,
  * and its choices, are constants here: a good C programmer has a loop for each. Numbers such as delta are not. */
-#include <tgmath.h>
-typedef float real;
+#define VLOSS_FORMULA float
 #include "losses/formula.h"
 #define LOSS_FILES
 #include "losses.def"

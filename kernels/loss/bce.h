@@ -3,7 +3,12 @@
  *
  * Of p and 1-p one is m <= 1/2, and as a float it is exact. So one log has a whole range, and the other, of 1-m, is a
  * polynomial in m. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_BCE_H
+#define VLOSS_KERNELS_LOSS_BCE_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void bce_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
 
 struct bce_exact {
@@ -51,9 +56,9 @@ VFN struct derivatives bce(struct element e, const struct constants *k) {
       .grad = {CALM(e) ? vdiv_calm(distance, least) : vdiv(distance, least), exact.grad},
       .grad_target = {vpoisoned(vsel(low, vneg(difference), difference), e.t), exact.grad_target}};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula bce_formula(real p, real t, real other, const double *parameters) {
   (void)other, (void)parameters;
   const real valid = ((p >= 0) & (p <= 1)) ? 0 : (real)__builtin_nan("");
@@ -63,4 +68,6 @@ FORMULA struct formula bce_formula(real p, real t, real other, const double *par
                           .grad = {valid + (p - t) / (pq < (real)1e-12 ? (real)1e-12 : pq), 0},
                           .grad_target = {t == t ? valid + b - a : t, fabs(a) + fabs(b)}};
 }
+#endif
+
 #endif

@@ -3,7 +3,12 @@
  *
  * With y = |x|, e = exp(-y), c the coefficient of sp(y) and c' that of sp(-y): c y + (c + c') log1p(e), and the
  * gradient is (c - c' e) / (1 + e) with the sign of x. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_BCE_WITH_LOGITS_H
+#define VLOSS_KERNELS_LOSS_BCE_WITH_LOGITS_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void bce_with_logits_constants(const double *parameters, struct constants *k) {
   k->exact[0] = 1 - parameters[0];
   k->exact[1] = parameters[0] / 2;
@@ -77,9 +82,9 @@ VFN struct derivatives bce_with_logits(struct element e, const struct constants 
   }
   return d;
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula bce_with_logits_formula(real x, real t, real weight, const double *parameters) {
   const real smoothing = (real)parameters[0], unsmoothed = 1 - smoothing, half = smoothing / 2;
   const real positive = weight * (t * unsmoothed + half), negative = (1 - t) * unsmoothed + half;
@@ -96,4 +101,6 @@ FORMULA struct formula bce_with_logits_formula(real x, real t, real weight, cons
       .grad = {negative * s - positive * s_minus, negatives * s + positives * s_minus},
       .grad_target = {t == t ? by_target : t, unsmoothed * (fabs(by_x) + fabs(by_l))}};
 }
+#endif
+
 #endif

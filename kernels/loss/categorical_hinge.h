@@ -1,7 +1,10 @@
 /* Categorical hinge: max(neg - pos + 1, 0), pos = sum_c t_c p_c, neg = max_c (1 - t_c) p_c. Gradient, at the kink, too:
  * -t_c, plus (1 - t_c) / k in the k columns that reach neg. Products are taken in double, where they are exact for
  * labels of 0 and 1 and ties are ties. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_CATEGORICAL_HINGE_H
+#define VLOSS_KERNELS_LOSS_CATEGORICAL_HINGE_H
+
+#ifndef VLOSS_FORMULA
 #include "../losses/beside.h"
 #include "../losses/reduce.h"
 
@@ -126,9 +129,9 @@ static void categorical_hinge_beside(const struct beside *b) {
     hinge_finite(&b->row[i], &b->state[i]);
   }
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 /* (1 - t) p and t p, 0 where the coefficient is 0. In double, where ties are what the contract takes for them. */
 FORMULA real categorical_hinge_double(real x) { return sizeof x > sizeof(double) ? (real)(double)x : x; }
 FORMULA real categorical_hinge_product(real coefficient, real p) {
@@ -160,4 +163,6 @@ FORMULA void categorical_hinge_formula(const struct formula_row *r, struct formu
     for (size_t c = 0; c < r->n; c++)
       r->grad_scale[c] = (excess < 0 ? 0 : fabs(1 - t[c]) / k + fabs(t[c])) + (excess != 0 ? anything : 0);
 }
+#endif
+
 #endif

@@ -1,7 +1,10 @@
 /* Cosine embedding of the vectors a = p and b = other: c = sum a b / sqrt(A B), A = sum a^2 + 1e-12, B = sum b^2 +
  * 1e-12. Target 1: 1 - c; -1: max(0, c - margin), at the kink with its gradient; other targets: 0. dc/da = (b / sqrt(B)
  * - c a / sqrt(A)) / sqrt(A), and the other way round. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_COSINE_EMBEDDING_H
+#define VLOSS_KERNELS_LOSS_COSINE_EMBEDDING_H
+
+#ifndef VLOSS_FORMULA
 #include "../losses/cosines_beside.h"
 
 /* Below this, 1 - c is found from the difference of the vectors: sums in float have lost its digits. */
@@ -104,9 +107,9 @@ static void cosine_embedding_beside(const struct beside *b) {
     cosine_embedding_summed(&b->row[i], &b->state[i], products_again(&b->row[i], &b->state[i]));
   if (cosines_in_float(b, COSINE_GRADIENT, 2)) cosine_gradients_beside(b, b->p, b->other);
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA void cosine_embedding_formula(const struct formula_row *r, struct formula_value *loss) {
   const real *a = r->p, *b = r->other, margin = (real)r->parameters[0];
   real aa = (real)1e-12, bb = (real)1e-12, ab = 0, scale = 0;
@@ -139,4 +142,6 @@ FORMULA void cosine_embedding_formula(const struct formula_row *r, struct formul
     for (size_t c = 0; c < r->n; c++)
       r->grad_other_scale[c] = fabs(sign) * (fabs(a[c]) / na + fabs(b[c]) * (size / nb)) / nb;
 }
+#endif
+
 #endif

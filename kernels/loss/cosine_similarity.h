@@ -1,6 +1,9 @@
 /* Keras' cosine similarity: -c, c = sum_c t_c p_c / sqrt(max(sum t^2, 1e-12) max(sum p^2, 1e-12)). Gradient
  * (c p / |p| - t / |t|) / |p| with these norms, without the first term where the norm of p is the floor's. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_COSINE_SIMILARITY_H
+#define VLOSS_KERNELS_LOSS_COSINE_SIMILARITY_H
+
+#ifndef VLOSS_FORMULA
 #include "../losses/cosines_beside.h"
 
 VFN void cosine_similarity_decide(const struct row *r, struct row_state *s) {
@@ -59,9 +62,9 @@ static void cosine_similarity_beside(const struct beside *b) {
     cosine_similarity_summed(&b->row[i], &b->state[i], products_again(&b->row[i], &b->state[i]));
   if (cosines_in_float(b, 2, 1)) cosine_gradients_beside(b, b->p, b->t);
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA void cosine_similarity_formula(const struct formula_row *r, struct formula_value *loss) {
   const real *p = r->p, *t = r->t;
   real pp = 0, tt = 0, pt = 0, scale = 0;
@@ -80,4 +83,6 @@ FORMULA void cosine_similarity_formula(const struct formula_row *r, struct formu
     for (size_t c = 0; c < r->n; c++)
       r->grad_scale[c] = ((pp < floor ? 0 : fabs(p[c] / np) * loss->scale) + fabs(t[c] / nt)) / np;
 }
+#endif
+
 #endif

@@ -1,7 +1,12 @@
 /* Negative log-likelihood of a Gaussian: (log k + d^2 / k) / 2, d = p - t, k = max(v, eps), v the variance; NaN at
  * v < 0. full adds log(2 pi) / 2. Gradient d / k, to the target -d / k, to the variance (1/k - d^2/k^2) / 2, also
  * where v < eps. In double, where no square and no quotient overflows. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_GAUSSIAN_NLL_H
+#define VLOSS_KERNELS_LOSS_GAUSSIAN_NLL_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 /* log of a double > 0, denormals excepted, as one number. */
 VFN double gaussian_nll_log(double x) {
   double lanes[16];
@@ -31,9 +36,9 @@ VFN struct derivatives gaussian_nll(struct element e, const struct constants *k)
                               .grad_other = of_double(e, dmul(half, dnfma(grad, grad, inverse))),
                               .negative = 1};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula gaussian_nll_formula(real p, real t, real v, const double *parameters) {
   const real eps = (real)parameters[1], constant = parameters[0] != 0 ? (real)1.83787706640934548356L : 0;
   const real k = v < 0 ? (real)__builtin_nan("") : v < eps ? eps : v, log_k = log(k), d = p - t, z = d / k;
@@ -42,4 +47,6 @@ FORMULA struct formula gaussian_nll_formula(real p, real t, real v, const double
                           .grad_target = {-z, 0},
                           .grad_other = {(1 / k - z * z) / 2, (1 / k + z * z) / 2}};
 }
+#endif
+
 #endif

@@ -1,6 +1,11 @@
 /* Hinge: max(0, z), z = 1 - t' p. Gradient -t' where z >= 0, else 0. t' is t, or 2t - 1 where labels are 0 and 1: the
  * caller has found out by now, so label_mode is 1 or 2. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_HINGE_H
+#define VLOSS_KERNELS_LOSS_HINGE_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void hinge_constants(const double *parameters, struct constants *k) {
   const int zero_one = parameters[0] == 1;
   k->k[0] = zero_one ? 2.0f : 1.0f;
@@ -36,9 +41,9 @@ VFN struct derivatives hinge(struct element e, const struct constants *k) {
   if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad};
   return (struct derivatives){.loss = kept(loss, hinge_beyond(label, e)), .grad = of_float(grad)};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula hinge_formula(real p, real t, real other, const double *parameters) {
   (void)other;
   const real label = parameters[0] == 1 ? 2 * t - 1 : t, product = formula_times(label, p), z = 1 - product;
@@ -48,4 +53,6 @@ FORMULA struct formula hinge_formula(real p, real t, real other, const double *p
                                             : z,
                                    0}};
 }
+#endif
+
 #endif

@@ -1,6 +1,11 @@
 /* Hinge embedding: p for t = 1, max(0, margin - p) for t = -1, and for any other t the sum of both, which is
  * max(margin, p). Gradient 1, -[margin - p >= 0], or the sum of both. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_HINGE_EMBEDDING_H
+#define VLOSS_KERNELS_LOSS_HINGE_EMBEDDING_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 /* The margin is k0 + k1, two floats, since margin - p may be much smaller than what one rounds away. No -0: the sign of
  * margin - p counts. */
 VFN void hinge_embedding_constants(const double *parameters, struct constants *k) {
@@ -26,9 +31,9 @@ VFN struct derivatives hinge_embedding(struct element e, const struct constants 
                               .grad = of_float(vpoisoned(grad, loss)),
                               .negative = 1};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula hinge_embedding_formula(real p, real t, real other, const double *parameters) {
   (void)other;
   const real margin = (real)parameters[0], slack = margin - p, hinge = slack < 0 ? 0 : slack,
@@ -37,4 +42,6 @@ FORMULA struct formula hinge_embedding_formula(real p, real t, real other, const
   const real grad = t == 1 ? 1 : t == -1 ? slope : 1 + slope;
   return (struct formula){.loss = {loss, 0}, .grad = {grad, 0}};
 }
+#endif
+
 #endif

@@ -1,6 +1,11 @@
 /* Huber: d^2 / 2 for |d| <= delta, else delta (|d| - delta/2), d = p - t. Gradient d, or delta sg(d). With c =
  * d clamped to [-delta, delta] both cases are c (d - c/2), and nothing overflows that need not. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_HUBER_H
+#define VLOSS_KERNELS_LOSS_HUBER_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 /* An infinite delta is as good as 2^1000: beyond what doubles make of d. */
 VFN void huber_constants(const double *parameters, struct constants *k) {
   const double delta = parameters[0];
@@ -23,9 +28,9 @@ VFN struct derivatives huber(struct element e, const struct constants *k) {
   return careful_product(e, (struct derivatives){.loss.exact = loss, .grad = grad, .grad_target = negated(grad)}, a, b,
                          k);
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula huber_formula(real p, real t, real other, const double *parameters) {
   (void)other;
   const real d = p - t, a = fabs(d), delta = (real)parameters[0];
@@ -33,4 +38,6 @@ FORMULA struct formula huber_formula(real p, real t, real other, const double *p
   const real grad = d > delta ? delta : d < -delta ? -delta : d;
   return (struct formula){.loss = {loss, 0}, .grad = {grad, 0}, .grad_target = {-grad, 0}};
 }
+#endif
+
 #endif

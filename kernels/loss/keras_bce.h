@@ -1,7 +1,12 @@
 /* Binary cross-entropy of Keras: -(t' log(v + eps) + (1-t') log(1 - v + eps)), v = p clipped to [eps, 1 - eps],
  * t' = t (1-a) + a/2 with a the label smoothing. Gradient -(t' / (v + eps) - (1-t') / (1 - v + eps)), 0 where p was
  * clipped. The sums with eps are float sums by definition: what they round is part of the loss. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_KERAS_BCE_H
+#define VLOSS_KERNELS_LOSS_KERAS_BCE_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void keras_bce_constants(const double *parameters, struct constants *k) {
   k->exact[0] = 1 - parameters[0];
   k->exact[1] = parameters[0] / 2;
@@ -35,15 +40,15 @@ VFN struct derivatives keras_bce(struct element e, const struct constants *k) {
   }
   return d;
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula keras_bce_formula(real p, real t, real other, const double *parameters) {
   (void)other;
   const real smoothing = (real)parameters[0];
   const real of_a = t * (1 - smoothing) + smoothing / 2, of_b = (1 - t) * (1 - smoothing) + smoothing / 2;
   const real v = p < FORMULA_EPS ? FORMULA_EPS : p > FORMULA_ONE_MINUS_EPS ? FORMULA_ONE_MINUS_EPS : p;
-  const float a = (float)v + 1e-7f, rest = 1 - (float)v, b = rest + 1e-7f;
+  const float a = (float)v + KERAS_EPS, rest = 1 - (float)v, b = rest + KERAS_EPS;
   const real loss_a = of_a * log((real)a), loss_b = of_b * log((real)b), grad_a = of_a / a, grad_b = of_b / b;
   const real grad = v == p || grad_b - grad_a != grad_b - grad_a ? grad_b - grad_a : 0;
   /* Of targets outside [0, 1]. */
@@ -51,4 +56,6 @@ FORMULA struct formula keras_bce_formula(real p, real t, real other, const doubl
   return (struct formula){.loss = {-(loss_a + loss_b), size_a * fabs(log((real)a)) + size_b * fabs(log((real)b))},
                           .grad = {grad, size_a / a + size_b / b}};
 }
+#endif
+
 #endif

@@ -4,7 +4,15 @@
  * q is 0 so is the second term.
  *
  * In double, but for the logs and the float sums with eps: a power multiplies the relative error of q. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_KERAS_BINARY_FOCAL_H
+#define VLOSS_KERNELS_LOSS_KERAS_BINARY_FOCAL_H
+
+#include "keras_bce.h"
+#include "sigmoid_focal.h"
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void keras_binary_focal_constants(const double *parameters, struct constants *k) {
   sigmoid_focal_constants(parameters, k);
   k->exact[4] = 1 - parameters[2];
@@ -38,9 +46,9 @@ VFN struct derivatives keras_binary_focal(struct element e, const struct constan
   return focal_derivatives(e, dsub(zero, dmul(factor, minus_bce)),
                            dfma(power_before, by_q, dmul(factor, dmul(passes, slope))), vany(vgt(vset1(k->k[0]), e.p)));
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula keras_binary_focal_formula(real p, real t_given, real other, const double *parameters) {
   const real alpha = (real)parameters[0], gamma = (real)parameters[1], smoothing = (real)parameters[2];
   const double smoothed[] = {parameters[2]};
@@ -59,4 +67,6 @@ FORMULA struct formula keras_binary_focal_formula(real p, real t_given, real oth
   return (struct formula){.loss = {loss, weights * powers * bce.loss.scale},
                           .grad = {weight * power * bce.grad.value + by_q, weights * powers * bce.grad.scale + by_qs}};
 }
+#endif
+
 #endif

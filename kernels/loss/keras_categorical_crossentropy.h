@@ -2,7 +2,10 @@
  * p, t' = t (1 - a) + a / C. Where p / S is not clipped, v S = p: so the gradient, which keeps the term of the
  * normalisation, is (sum of t' over the classes that are not clipped) / S, less t'_c / p_c unless c is clipped. Where S
  * is 0, or its terms cancel to 2^-40 of their sizes or less, there is no answer: NaN. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_KERAS_CATEGORICAL_CROSSENTROPY_H
+#define VLOSS_KERNELS_LOSS_KERAS_CATEGORICAL_CROSSENTROPY_H
+
+#ifndef VLOSS_FORMULA
 #include "../losses/reduce.h"
 
 /* A sum of negative and positive terms that is no more than this of their sizes is nothing but rounding: 0. */
@@ -88,9 +91,9 @@ VFN void keras_categorical_crossentropy(const struct row *r, struct row_state *s
   }
   wrote(r, s);
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA void keras_categorical_crossentropy_formula(const struct formula_row *r, struct formula_value *loss) {
   const real *p = r->p, *t = r->t, a = (real)r->parameters[0], keep = 1 - a, spread = a / (real)r->n;
   real s = 0, size = 0, l = 0, scale = 0, hu = 0, hu_scale = 0;
@@ -120,4 +123,6 @@ FORMULA void keras_categorical_crossentropy_formula(const struct formula_row *r,
       r->grad_scale[c] = (fabs(h) + hu_scale) / fabs(s);
     }
 }
+#endif
+
 #endif

@@ -2,7 +2,10 @@
  * Gradient -a / b, 0 where p was clipped. The log is of a / b to twice a float's digits: near 1 the last digits of the
  * quotient are the first of its log. Each gradient needs its own column only and is written on the way, but a NaN makes
  * NaN of all. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_KERAS_KL_DIVERGENCE_H
+#define VLOSS_KERNELS_LOSS_KERAS_KL_DIVERGENCE_H
+
+#ifndef VLOSS_FORMULA
 #include "../losses/reduce.h"
 
 VFN void keras_kl_divergence(const struct row *r, struct row_state *s) {
@@ -30,9 +33,9 @@ VFN void keras_kl_divergence(const struct row *r, struct row_state *s) {
   s->pass = ROW_DONE;
   if (s->loss != s->loss) nan_row(r, s);
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA void keras_kl_divergence_formula(const struct formula_row *r, struct formula_value *loss) {
   const real *p = r->p, *t = r->t, low = FORMULA_EPS;
   real l = 0, scale = 0;
@@ -52,4 +55,6 @@ FORMULA void keras_kl_divergence_formula(const struct formula_row *r, struct for
   if (r->grad_scale)
     for (size_t c = 0; c < r->n; c++) r->grad_scale[c] = 0;
 }
+#endif
+
 #endif

@@ -1,7 +1,10 @@
 /* Keras' sparse categorical cross-entropy of probabilities: log S - log v_y, v = p clipped to [eps, 1 - eps], S = sum
  * v, y the label. With R the sum of the other classes it is log(1 + R / v_y), which cancels nothing. Gradient 1 / S, at
  * the label 1 / S - 1 / v_y = -R / (S v_y), and 0 where p was clipped. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_KERAS_SPARSE_CATEGORICAL_CROSSENTROPY_H
+#define VLOSS_KERNELS_LOSS_KERAS_SPARSE_CATEGORICAL_CROSSENTROPY_H
+
+#ifndef VLOSS_FORMULA
 #include "../losses/beside.h"
 #include "../losses/reduce.h"
 
@@ -119,9 +122,9 @@ static void keras_sparse_categorical_crossentropy_beside(const struct beside *b)
   }
   if (open == b->rows) sparse_gradients_beside(b);
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA void keras_sparse_categorical_crossentropy_formula(const struct formula_row *r, struct formula_value *loss) {
   const real *p = r->p, low = FORMULA_EPS, high = FORMULA_ONE_MINUS_EPS;
   real s = 0;
@@ -136,4 +139,6 @@ FORMULA void keras_sparse_categorical_crossentropy_formula(const struct formula_
   if (r->grad_scale)
     for (size_t c = 0; c < r->n; c++) r->grad_scale[c] = 0;
 }
+#endif
+
 #endif

@@ -1,7 +1,12 @@
 /* KL divergence, p being a log-probability: t (log t - p), 0 at t = 0, NaN at t < 0. Gradient -t, to the target
  * log t + 1 - p, -inf at t = 0. With log_target e^t (t - p), -e^t and e^t (t - p + 1), all 0 at t = -inf: in double,
  * where e^t needs no care. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_KL_DIV_H
+#define VLOSS_KERNELS_LOSS_KL_DIV_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void kl_div_constants(const double *parameters, struct constants *k) { k->k[0] = (float)parameters[0]; }
 
 VFN struct derivatives kl_div_log_target(struct element e) {
@@ -42,9 +47,9 @@ VFN struct derivatives kl_div(struct element e, const struct constants *k) {
   if (k->k[0] != 0) r = kl_div_log_target(e);
   return r;
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula kl_div_log_target_formula(real p, real t) {
   const real exp_t = exp(t), absent = p == p ? 0 : p, difference = t - p;
   const real loss = t == -(real)INFINITY || difference == 0 ? absent
@@ -64,4 +69,6 @@ FORMULA struct formula kl_div_formula(real p, real t, real other, const double *
                                  .grad_target = {by_target, t > 0 ? fabs(log_t) + 1 + fabs(p) : 0}};
   return parameters[0] != 0 ? kl_div_log_target_formula(p, t) : result;
 }
+#endif
+
 #endif

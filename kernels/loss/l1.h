@@ -1,5 +1,10 @@
 /* L1: |d|, d = p - t. Gradient sg(d), 0 at d = 0. Half an ulp. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_L1_H
+#define VLOSS_KERNELS_LOSS_L1_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void l1_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
 
 VFN struct derivatives l1(struct element e, const struct constants *k) {
@@ -8,12 +13,14 @@ VFN struct derivatives l1(struct element e, const struct constants *k) {
   return (struct derivatives){
       .loss = {vabs(d), dabs(difference(e.p, e.t, d))}, .grad = of_float(sign), .grad_target = of_float(vneg(sign))};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula l1_formula(real p, real t, real other, const double *parameters) {
   (void)other, (void)parameters;
   const real d = p - t, sign = d > 0 ? 1 : d < 0 ? -1 : d;
   return (struct formula){.loss = {fabs(d), 0}, .grad = {sign, 0}, .grad_target = {-sign, 0}};
 }
+#endif
+
 #endif

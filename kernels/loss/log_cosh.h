@@ -1,6 +1,11 @@
 /* Log-cosh: log cosh d, d = p - t. Gradient tanh d. Near 0 polynomials, which do not cancel; from |d| = 3/4 on, with
  * e = e^-2|d|, |d| + log1p(e) - log 2 and (1 - e) / (1 + e). */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_LOG_COSH_H
+#define VLOSS_KERNELS_LOSS_LOG_COSH_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void log_cosh_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
 
 /* For z = d^2 <= 9/16: (log cosh d - z/2) / z^2 and (tanh |d| / |d| - 1) / z. Minimax fits for relative error of the
@@ -70,13 +75,15 @@ VFN struct derivatives log_cosh(struct element e, const struct constants *k) {
                               .a = first,
                               .b = second};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula log_cosh_formula(real p, real t, real other, const double *parameters) {
   (void)other, (void)parameters;
   const real d = p - t, a = fabs(d), sinh_half = sinh(a < 1 ? d / 2 : 0), log_2 = (real)0.693147180559945309417L;
   const real loss = a < 1 ? log1p(2 * sinh_half * sinh_half) : a + log1p(exp(-2 * a)) - log_2, grad = tanh(d);
   return (struct formula){.loss = {loss, 0}, .grad = {grad, 0}, .grad_target = {-grad, 0}};
 }
+#endif
+
 #endif

@@ -1,6 +1,11 @@
 /* Mean absolute percentage error: 100 |d| / max(|t|, eps), d = p - t. Gradient 100 sg(d) / max(|t|, eps), 0 at d = 0.
  */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_MAPE_H
+#define VLOSS_KERNELS_LOSS_MAPE_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void mape_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
 
 VFN struct derivatives mape(struct element e, const struct constants *k) {
@@ -20,13 +25,15 @@ VFN struct derivatives mape(struct element e, const struct constants *k) {
                               .b = other_factor,
                               .product = 1};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula mape_formula(real p, real t, real other, const double *parameters) {
   (void)other, (void)parameters;
   const real d = p - t, size = fabs(t), divisor = size < FORMULA_EPS ? FORMULA_EPS : size;
   const real sign = d > 0 ? 1 : d < 0 ? -1 : d;
   return (struct formula){.loss = {100 * fabs(d) / divisor, 0}, .grad = {100 * sign / divisor, 0}};
 }
+#endif
+
 #endif

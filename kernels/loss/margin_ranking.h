@@ -1,6 +1,13 @@
 /* Margin ranking: max(0, z), z = margin - t (p - q), q the second prediction. Gradient -t where z >= 0, else 0; to q
  * its negative. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_MARGIN_RANKING_H
+#define VLOSS_KERNELS_LOSS_MARGIN_RANKING_H
+
+#include "hinge.h"
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 /* The margin is k0 + k1, two floats, and no -0. */
 VFN void margin_ranking_constants(const double *parameters, struct constants *k) {
   k->k[0] = (float)parameters[0] + 0.0f;
@@ -39,13 +46,15 @@ VFN struct derivatives margin_ranking(struct element e, const struct constants *
   const struct result grad = of_float(hinge_slope(dnarrow(slack), e.t, 0));
   return (struct derivatives){.loss = loss, .grad = grad, .grad_other = negated(grad)};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula margin_ranking_formula(real p, real t, real other, const double *parameters) {
   const real margin = (real)parameters[0], product = formula_times(t, p - other), z = margin - product;
   const real grad = z < 0 ? 0 : z >= 0 ? -t : z;
   return (struct formula){
       .loss = {z < 0 ? 0 : z, z < 0 ? 0 : fabs(margin) + fabs(product)}, .grad = {grad, 0}, .grad_other = {-grad, 0}};
 }
+#endif
+
 #endif

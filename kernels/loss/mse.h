@@ -1,5 +1,10 @@
 /* Mean squared error: d^2, d = p - t. Gradient 2d. No factor 1/2, as in PyTorch and Keras. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_MSE_H
+#define VLOSS_KERNELS_LOSS_MSE_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void mse_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
 
 VFN struct derivatives mse(struct element e, const struct constants *k) {
@@ -14,12 +19,14 @@ VFN struct derivatives mse(struct element e, const struct constants *k) {
   return (struct derivatives){
       .loss.exact = dmul(wide, wide), .grad = grad, .grad_target = negated(grad), .a = d, .b = d, .product = 1};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula mse_formula(real p, real t, real other, const double *parameters) {
   (void)other, (void)parameters;
   const real d = p - t;
   return (struct formula){.loss = {d * d, 0}, .grad = {2 * d, 0}, .grad_target = {-2 * d, 0}};
 }
+#endif
+
 #endif

@@ -1,7 +1,12 @@
 /* Mean squared logarithmic error: (log(1 + p') - log(1 + t'))^2, p' = max(p, eps), t' = max(t, eps). Gradient
  * 2 (log(1 + p') - log(1 + t')) / (1 + p'), 0 for p < eps. The logs differ by
  * log1p(|p' - t'| / (1 + min(p', t'))): nothing cancels. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_MSLE_H
+#define VLOSS_KERNELS_LOSS_MSLE_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void msle_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
 
 /* log(1 + x) for x >= 0: what rounding 1 + x lost is added again. NaN passes. */
@@ -25,9 +30,9 @@ VFN struct derivatives msle(struct element e, const struct constants *k) {
       .grad = {vsel(vgt(eps, e.p), vmin(zero, dnarrow(log)), vsigned(dnarrow(slope), dnarrow(d))),
                dsel(dgt(dset1((double)KERAS_EPS), dwiden(e.p)), dmin(nothing, log), signed_slope)}};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula msle_formula(real p, real t, real other, const double *parameters) {
   (void)other, (void)parameters;
   const real p1 = p < FORMULA_EPS ? FORMULA_EPS : p, t1 = t < FORMULA_EPS ? FORMULA_EPS : t;
@@ -35,4 +40,6 @@ FORMULA struct formula msle_formula(real p, real t, real other, const double *pa
   const real grad = formula_times(2 / (1 + p1), difference);
   return (struct formula){.loss = {difference * difference, 0}, .grad = {p < FORMULA_EPS ? 0 : grad, 0}};
 }
+#endif
+
 #endif

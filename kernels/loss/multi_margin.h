@@ -1,7 +1,10 @@
 /* Multi-class margin: (1/C) sum_{c != y} w_y max(0, z_c)^norm, z_c = margin - p_y + p_c, y the label, norm 1 or 2.
  * Gradient (norm / C) w_y z_c^(norm - 1) where z_c > 0, and less their sum at the label. In double, z_c is exact or
  * nearly so, and kinks are where they should be. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_MULTI_MARGIN_H
+#define VLOSS_KERNELS_LOSS_MULTI_MARGIN_H
+
+#ifndef VLOSS_FORMULA
 #include "../losses/reduce.h"
 
 /* margin - p_y, and for any p_c what z_c is: where it is small, it is exact. */
@@ -77,9 +80,9 @@ VFN void multi_margin(const struct row *r, struct row_state *s) {
   else
     multi_margin_of(r, s, 0, 1);
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 /* Adds up classes from .. to - 1: of the loss and of its gradient, without the factors of the row. */
 FORMULA void multi_margin_classes(const real *p, size_t from, size_t to, real start, real lost, int squared, real *sum,
                                   real *slopes) {
@@ -114,4 +117,6 @@ FORMULA void multi_margin_formula(const struct formula_row *r, struct formula_va
   if (r->grad_scale)
     for (size_t c = 0; c < r->n; c++) r->grad_scale[c] = 0;
 }
+#endif
+
 #endif

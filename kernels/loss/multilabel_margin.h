@@ -2,7 +2,10 @@
  * -1, repeats included. Each pair of positive argument adds -1/C to the gradient at j and 1/C at i. In double, for the
  * sake of kinks. Every pair is looked at, a tile of i at a time. The gradient array holds the counts of pairs until the
  * end, so it cannot lie over the prediction. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_MULTILABEL_MARGIN_H
+#define VLOSS_KERNELS_LOSS_MULTILABEL_MARGIN_H
+
+#ifndef VLOSS_FORMULA
 #include "../losses/reduce.h"
 
 /* This loss takes whole rows: r->step. */
@@ -104,9 +107,9 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
   else
     for (size_t c = 0; c < r->n; c++) g[c * r->step] = with_factor(r, (double)g[c * r->step] * share);
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 /* By blocks of classes, of which those outside the list are gathered first. */
 #define MULTILABEL_BLOCK 256
 
@@ -149,4 +152,6 @@ FORMULA void multilabel_margin_formula(const struct formula_row *r, struct formu
   for (size_t c = 0; r->grad && c < r->n; c++) r->grad[c] += l == l ? 0 : l;
   for (size_t c = 0; r->grad_scale && c < r->n; c++) r->grad_scale[c] = 0;
 }
+#endif
+
 #endif

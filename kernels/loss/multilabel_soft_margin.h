@@ -1,7 +1,12 @@
 /* Multi-label soft margin: (1/C) sum_c w_c (t_c sp(-p_c) + (1 - t_c) sp(p_c)), sp(x) = log(1 + e^x): the mean over the
  * classes of weighted BCE with logits. Gradient w_c (s(p_c) - t_c) / C, s the sigmoid. Each gradient needs its own
  * column only and is written on the way, but a NaN makes NaN of all. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_MULTILABEL_SOFT_MARGIN_H
+#define VLOSS_KERNELS_LOSS_MULTILABEL_SOFT_MARGIN_H
+
+#include "bce_with_logits.h"
+
+#ifndef VLOSS_FORMULA
 #include "../losses/reduce.h"
 
 /* Weights, and factors outside [-1, 1], multiply before anything is rounded. */
@@ -43,9 +48,9 @@ VFN void multilabel_soft_margin(const struct row *r, struct row_state *s) {
   else
     soft_margins(r, s, 0);
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA void multilabel_soft_margin_formula(const struct formula_row *r, struct formula_value *loss) {
   const real *p = r->p, *t = r->t, *w = r->class_weights, share = 1 / (real)r->n;
   const double smoothing = 0;
@@ -65,4 +70,6 @@ FORMULA void multilabel_soft_margin_formula(const struct formula_row *r, struct 
     for (size_t c = 0; c < r->n; c++)
       r->grad_scale[c] = fabs(w ? w[c] : 1) * share * bce_with_logits_formula(p[c], t[c], 1, &smoothing).grad.scale;
 }
+#endif
+
 #endif

@@ -1,6 +1,11 @@
 /* Poisson loss of Keras: p - t log(p + eps). Gradient 1 - t / (p + eps), as (p + eps - t) / (p + eps); near t, where
  * that cancels, p - t comes first, which is exact there. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_POISSON_H
+#define VLOSS_KERNELS_LOSS_POISSON_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void poisson_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
 
 VFN struct derivatives poisson(struct element e, const struct constants *k) {
@@ -21,9 +26,9 @@ VFN struct derivatives poisson(struct element e, const struct constants *k) {
   return (struct derivatives){
       .loss = {kept(loss, exact).rounded, exact}, .grad = kept(grad, ddiv(dsub(wide_sum, t), wide_sum)), .negative = 1};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula poisson_formula(real p, real t, real other, const double *parameters) {
   (void)other, (void)parameters;
   const real sum = p + FORMULA_EPS, log_sum = log(sum);
@@ -31,4 +36,6 @@ FORMULA struct formula poisson_formula(real p, real t, real other, const double 
              quotient = t == 0 && sum == 0 ? 0 : t / sum;
   return (struct formula){.loss = {p - term, fabs(p) + fabs(term)}, .grad = {1 - quotient, 1 + fabs(quotient)}};
 }
+#endif
+
 #endif

@@ -1,7 +1,12 @@
 /* Negative log-likelihood of a Poisson distribution. log_input: e^p - t p, gradient e^p - t, to the target -p. Else
  * p - t log(p + eps), 1 - t / (p + eps) and -log(p + eps), all NaN where p < 0. full adds Stirling's
  * t log t - t + log(2 pi t) / 2 where t > 1, and log t + 1 / (2 t) to the gradient of the target. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_POISSON_NLL_H
+#define VLOSS_KERNELS_LOSS_POISSON_NLL_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void poisson_nll_constants(const double *parameters, struct constants *k) {
   k->k[0] = (float)parameters[0];
   k->k[1] = (float)parameters[1];
@@ -66,9 +71,9 @@ VFN struct derivatives poisson_nll(struct element e, const struct constants *k) 
   return (struct derivatives){
       .loss = of_double(e, loss), .grad = of_double(e, grad), .grad_target = grad_target, .negative = 1};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula poisson_nll_formula(real p, real t, real other, const double *parameters) {
   (void)other;
   const int log_input = parameters[0] != 0, full = parameters[1] != 0;
@@ -87,4 +92,6 @@ FORMULA struct formula poisson_nll_formula(real p, real t, real other, const dou
                           .grad = {grad, log_input ? exp_p + fabs(t) : 1 + fabs(quotient)},
                           .grad_target = {t == t ? by_target - log_p : t, fabs(log_p) + by_target}};
 }
+#endif
+
 #endif

@@ -3,7 +3,12 @@
  * gamma q^(gamma-1) (2t-1) s(x) s(-x) ce); where q is 0 so is its second term.
  *
  * In double: a power multiplies the relative error of q. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_SIGMOID_FOCAL_H
+#define VLOSS_KERNELS_LOSS_SIGMOID_FOCAL_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void sigmoid_focal_constants(const double *parameters, struct constants *k) {
   const double alpha = parameters[0], gamma = parameters[1];
   k->exact[0] = alpha < 0 ? 1 : alpha; /* A = alpha t + (1 - alpha) (1 - t) */
@@ -60,9 +65,9 @@ VFN struct derivatives sigmoid_focal(struct element e, const struct constants *k
   const vd grad = dmul(weight, dnfma(power_before, slope, dmul(power, direct)));
   return focal_derivatives(e, loss, grad, vany(vgt(vabs(e.p), vset1(k->k[0]))));
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula sigmoid_focal_formula(real x, real t, real other, const double *parameters) {
   (void)other;
   const real alpha = (real)parameters[0], gamma = (real)parameters[1], u = 1 - t;
@@ -79,4 +84,6 @@ FORMULA struct formula sigmoid_focal_formula(real x, real t, real other, const d
   return (struct formula){.loss = {loss, weights * powers * ces},
                           .grad = {weight * (power * (u * s - t * s_minus) - slope), weights * (powers * qs + slopes)}};
 }
+#endif
+
 #endif

@@ -1,7 +1,12 @@
 /* Smooth L1: d^2 / (2 beta) for |d| < beta, else |d| - beta/2, d = p - t. Gradient d / beta, or sg(d). With
  * q = d / beta clamped to [-1, 1] both cases are q (d - q beta/2), and the gradient is q: nothing overflows that need
  * not, an error of q hardly changes the loss, and L1 is the limit beta = 0. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_SMOOTH_L1_H
+#define VLOSS_KERNELS_LOSS_SMOOTH_L1_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 /* beta is a float, as in PyTorch: its rounding would be one of five. 1 / beta = k1 k2 (1 + k3), k1 a power of two that
  * keeps k2 normal; k3 is what k2 lost if it was rounded down. For beta = 0 k1 k2 takes the smallest float beyond 1. As
  * doubles: beta and 1 / beta; an infinite beta is as good as 2^850, and makes no denormal of doubles. */
@@ -55,9 +60,9 @@ VFN struct derivatives smooth_l1(struct element e, const struct constants *k) {
   return careful_product(e, (struct derivatives){.loss.exact = loss, .grad = grad, .grad_target = negated(grad)}, a, b,
                          k);
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula smooth_l1_formula(real p, real t, real other, const double *parameters) {
   (void)other;
   const real d = p - t, a = fabs(d), beta = (real)(float)parameters[0], infinity = (real)INFINITY;
@@ -65,4 +70,6 @@ FORMULA struct formula smooth_l1_formula(real p, real t, real other, const doubl
   const real slope = a == infinity ? d : d / beta, grad = d == 0 ? d : slope > 1 ? 1 : slope < -1 ? -1 : slope;
   return (struct formula){.loss = {loss, 0}, .grad = {grad, 0}, .grad_target = {-grad, 0}};
 }
+#endif
+
 #endif

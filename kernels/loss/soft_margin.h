@@ -1,6 +1,11 @@
 /* Soft margin: sp(x), x = -t p, sp(x) = log(1 + e^x). Gradient -t s(x), s the sigmoid. With e = e^-|x|, sp is
  * max(0, x) + log1p(e), and s is 1 / (1 + e) for x >= 0, else e / (1 + e). */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_SOFT_MARGIN_H
+#define VLOSS_KERNELS_LOSS_SOFT_MARGIN_H
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void soft_margin_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
 
 struct soft_margin_exact {
@@ -33,12 +38,14 @@ VFN struct derivatives soft_margin(struct element e, const struct constants *k) 
   return (struct derivatives){.loss = {dnarrow(dadd(dwiden(vpositive(x)), log)), exact.loss},
                               .grad = {vmul(s, vfactor(s, minus_t)), exact.grad}};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula soft_margin_formula(real p, real t, real other, const double *parameters) {
   (void)other, (void)parameters;
   const real x = -formula_times(t, p), e = exp(-fabs(x)), s = (x < 0 ? e : 1) / (1 + e);
   return (struct formula){.loss = {(x < 0 ? 0 : x) + log1p(e), 0}, .grad = {-formula_times(s, t), 0}};
 }
+#endif
+
 #endif

@@ -1,5 +1,12 @@
 /* Squared hinge: z^2, z = max(0, 1 - t' p), t' as in hinge.h. Gradient -2 t' z. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_SQUARED_HINGE_H
+#define VLOSS_KERNELS_LOSS_SQUARED_HINGE_H
+
+#include "hinge.h"
+
+#ifndef VLOSS_FORMULA
+#include "../losses/loss.h"
+
 VFN void squared_hinge_constants(const double *parameters, struct constants *k) { hinge_constants(parameters, k); }
 
 VFN struct derivatives squared_hinge(struct element e, const struct constants *k) {
@@ -13,9 +20,9 @@ VFN struct derivatives squared_hinge(struct element e, const struct constants *k
                               .b = z,
                               .product = 1};
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 FORMULA struct formula squared_hinge_formula(real p, real t, real other, const double *parameters) {
   (void)other;
   const real label = parameters[0] == 1 ? 2 * t - 1 : t, product = formula_times(label, p);
@@ -23,4 +30,6 @@ FORMULA struct formula squared_hinge_formula(real p, real t, real other, const d
   return (struct formula){.loss = {z < 0 ? 0 : z * z, z < 0 ? 0 : z * terms},
                           .grad = {z < 0 ? 0 : -2 * z * label, z <= 0 ? 0 : fabs(label) * terms}};
 }
+#endif
+
 #endif

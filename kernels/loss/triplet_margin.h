@@ -3,7 +3,10 @@
  * swap, D(a, n) is the smaller of that and D(p, n), and of equal ones each gets half of the gradient. dD/du_c = sg(d_c)
  * (|d_c| / D)^(norm - 1) with d = u - v + eps, 0 where D is 0; if norm is infinite sg(d_c) / k in the k columns that
  * reach D. In double throughout, which neither overflows nor loses differences near -eps. */
-#ifdef VLOSS_KERNELS_LOSS_H
+#ifndef VLOSS_KERNELS_LOSS_TRIPLET_MARGIN_H
+#define VLOSS_KERNELS_LOSS_TRIPLET_MARGIN_H
+
+#ifndef VLOSS_FORMULA
 #include "../losses/beside.h"
 #include "../losses/reduce.h"
 
@@ -177,9 +180,9 @@ static void triplet_margin_beside(const struct beside *b) {
       triplet_summed(&b->row[i], s, 1);
   }
 }
-#endif
+#else
+#include "../losses/formula.h"
 
-#ifdef VLOSS_KERNELS_FORMULA_H
 /* In double, as in the kernel: on which side of 0 it lies near -eps, and whether columns tie for the greatest, is a
  * matter of the last digit. */
 FORMULA real triplet_margin_d(real u, real v, real eps) {
@@ -257,4 +260,6 @@ FORMULA void triplet_margin_formula(const struct formula_row *r, struct formula_
     triplet_margin_slopes(to_q, rest, p, q, n, pq, norm, eps, absolute);
   }
 }
+#endif
+
 #endif

@@ -1,16 +1,21 @@
 /* The losses as plain C, one element or one row at a time: each kernels/loss/NAME.h holds its formula beside its
- * kernel. Compiled twice, from nothing but this header and math.h:
+ * kernel. Compiled twice, from nothing but this header:
  *   - as the reference of vloss-check, with `real` long double (double where that is no hardware type);
  *   - as the plain loop of vloss-bench, with `real` float and -O3 -march=native -ffast-math.
- * The file that includes this defines `real` (a typedef) and includes <tgmath.h>. */
+ * The file that includes a formula defines VLOSS_FORMULA as the type to compute in: without it, it gets the kernel. */
 #ifndef VLOSS_KERNELS_FORMULA_H
 #define VLOSS_KERNELS_FORMULA_H
 
 #include <float.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <tgmath.h>
 
-#define FORMULA static inline __attribute__((always_inline, unused))
+#include "keras_eps.h"
+
+typedef VLOSS_FORMULA real;
+
+#define FORMULA static inline __attribute__((always_inline))
 
 /* A value and the sum of the absolute terms that cancel in it; 0 where none do. An error counts in ulps of the larger.
  */
@@ -38,9 +43,8 @@ struct formula_row {
   real *apart; /* of two distances whose lesser counts, the difference; null in the plain loop */
 };
 
-/* The Keras fuzz factor and 1 - eps as float arithmetic has them. */
-#define FORMULA_EPS ((real)1e-7f)
-#define FORMULA_ONE_MINUS_EPS ((real)0x1.fffffcp-1f)
+#define FORMULA_EPS ((real)KERAS_EPS)
+#define FORMULA_ONE_MINUS_EPS ((real)KERAS_ONE_MINUS_EPS)
 
 /* coefficient * v, but 0 where the coefficient is 0, whatever v; NaN excepted. Under -ffast-math there is no infinity
  * for which that would matter. */

@@ -1,6 +1,5 @@
 /* The focal form of Keras' binary cross-entropy. See elementwise.h. */
 #include "elementwise.h"
-#include "loss/sigmoid_focal.h" /* which the next builds on */
 
 #include "loss/keras_binary_focal.h"
 

@@ -1,5 +1,6 @@
 /* Negative log-likelihoods: Poisson, Gauss. See elementwise.h. */
 #include "elementwise.h"
+
 #include "loss/gaussian_nll.h"
 #include "loss/poisson_nll.h"
 

@@ -6,12 +6,9 @@
 
 #include <float.h>
 
+#include "keras_eps.h"
 #include "table.h"
 #include "words/vmath_special.h"
-
-/* The fuzz factor of Keras, and 1 - eps as float arithmetic has it. */
-#define KERAS_EPS 1e-7f
-#define KERAS_ONE_MINUS_EPS 0x1.fffffcp-1f
 
 /* What a loss makes of its parameters before the loop: NAME_constants. */
 struct constants {

@@ -1,5 +1,6 @@
 /* The losses of a difference p - t. See elementwise.h. */
 #include "elementwise.h"
+
 #include "loss/huber.h"
 #include "loss/l1.h"
 #include "loss/log_cosh.h"

@@ -1,9 +1,9 @@
 /* The losses with a margin, elementwise. See elementwise.h. */
 #include "elementwise.h"
-#include "loss/hinge.h"
 
+#include "loss/hinge.h"
 #include "loss/hinge_embedding.h"
-#include "loss/margin_ranking.h" /* this and squared_hinge.h build on hinge.h */
+#include "loss/margin_ranking.h"
 #include "loss/soft_margin.h"
 #include "loss/squared_hinge.h"
 

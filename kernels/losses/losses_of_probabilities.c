@@ -1,5 +1,6 @@
 /* The binary cross-entropies of probabilities. See elementwise.h. */
 #include "elementwise.h"
+
 #include "loss/bce.h"
 #include "loss/keras_bce.h"
 

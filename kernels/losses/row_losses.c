@@ -7,10 +7,7 @@
 #include "loss/keras_sparse_categorical_crossentropy.h"
 #include "loss/multi_margin.h"
 #include "loss/multilabel_margin.h"
-
-#include "loss/bce_with_logits.h"
-
-#include "loss/multilabel_soft_margin.h" /* builds on the one before */
+#include "loss/multilabel_soft_margin.h"
 
 ROW_LOSS(keras_categorical_crossentropy)
 ROW_LOSS_BESIDE(keras_sparse_categorical_crossentropy, 256)

@@ -1,10 +1,6 @@
 /* See formulas.h: the table of the formulas, from kernels/losses.def. */
-#include <math.h>
-#include <tgmath.h>
-
-#include "reference.h" /* before the formulas: they compute in its `real` */
-
 #include "formulas.h"
+
 #define LOSS_FILES
 #include "losses.def"
 #undef LOSS_FILES

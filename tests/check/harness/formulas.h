@@ -2,8 +2,9 @@
 #ifndef VLOSS_TESTS_CHECK_FORMULAS_H
 #define VLOSS_TESTS_CHECK_FORMULAS_H
 
+#include "reference.h" /* before the formulas: they compute in its `real` */
+
 #include "losses/formula.h"
-#include "reference.h"
 
 typedef struct formula element_formula(real p, real t, real other, const double *parameters);
 typedef void row_formula(const struct formula_row *row, struct formula_value *loss);

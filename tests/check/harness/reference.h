@@ -12,10 +12,11 @@
 /* x87's 80 bits cost little more than double; a software quad (aarch64) would cost a lot and gain nothing at 24 bits.
  */
 #if LDBL_MANT_DIG == 64
-typedef long double real;
+#define VLOSS_FORMULA long double /* and the formulas of the losses compute in it */
 #else
-typedef double real;
+#define VLOSS_FORMULA double
 #endif
+typedef VLOSS_FORMULA real;
 
 /* What an output element should be. scale is the sum of the absolute terms behind the value: an error is counted in
  * ulps of the larger of the two, so that it equals |value| wherever nothing cancels. */
