@@ -14,13 +14,9 @@ void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job);
 void KERNEL(softmax_backward)(const struct vloss_softmax_job *job);
 void KERNEL(log_softmax_backward)(const struct vloss_softmax_job *job);
 
-/* The loops around the losses, and the losses: of each the entry of its family. */
-struct elementwise_loss;
-struct row_loss;
-void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_loss *loss);
-void KERNEL(rows)(struct vloss_loss_job *job, const struct row_loss *loss);
-#define DECLARE_ELEMENTWISE(name) extern const struct elementwise_loss KERNEL(name);
-#define DECLARE_ROWS(name) extern const struct row_loss KERNEL(name);
+/* The losses. Those of logits are the functions above. */
+#define DECLARE_ELEMENTWISE(name) void KERNEL(name)(struct vloss_loss_job * job);
+#define DECLARE_ROWS(name) void KERNEL(name)(struct vloss_loss_job * job);
 #define DECLARE_LOGITS(name)
 #define LOSS(kind, name, family, ...) DECLARE_##family(name)
 #include "losses.def"

@@ -3,29 +3,16 @@
 
 #include "losses/scan.h"
 
-static void elementwise(struct vloss_loss_job *job) {
-  static const struct elementwise_loss *const losses[] = {
-#define ENTRY_ELEMENTWISE(name) &KERNEL(name),
-#define ENTRY_ROWS(name) NULL,
+static void loss(struct vloss_loss_job *job) {
+  static void (*const losses[])(struct vloss_loss_job * job) = {
+#define ENTRY_ELEMENTWISE(name) KERNEL(name),
+#define ENTRY_ROWS(name) KERNEL(name),
 #define ENTRY_LOGITS(name) NULL, /* a function of its own */
 #define LOSS(kind, name, family, ...) ENTRY_##family(name)
 #include "losses.def"
 #undef LOSS
-#undef ENTRY_ELEMENTWISE
-#undef ENTRY_ROWS
   };
-  KERNEL(elementwise)(job, losses[job->index]);
-}
-
-static void rows(struct vloss_loss_job *job) {
-  static const struct row_loss *const losses[] = {
-#define ENTRY_ELEMENTWISE(name) NULL,
-#define ENTRY_ROWS(name) &KERNEL(name),
-#define LOSS(kind, name, family, ...) ENTRY_##family(name)
-#include "losses.def"
-#undef LOSS
-  };
-  KERNEL(rows)(job, losses[job->index]);
+  losses[job->index](job);
 }
 
 const struct vloss_table KERNEL(table) = {
@@ -36,8 +23,8 @@ const struct vloss_table KERNEL(table) = {
     .log_sum_exp = KERNEL(log_sum_exp),
     .softmax_backward = KERNEL(softmax_backward),
     .log_softmax_backward = KERNEL(log_softmax_backward),
-    .elementwise = elementwise,
-    .rows = rows,
+    .elementwise = loss,
+    .rows = loss,
     .first_outside = first_outside,
     .all_binary = all_binary,
 };

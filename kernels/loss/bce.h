@@ -9,8 +9,6 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void bce_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
-
 struct bce_exact {
   vd loss, grad, grad_target;
 };
@@ -36,24 +34,23 @@ VFN vf bce_calm_loss(vf of_m, vf difference, vf rest, vm denormal) {
   return vsel(alone, rest, vnfma(of_m, difference, instead));
 }
 
-VFN struct derivatives bce(struct element e, const struct constants *k) {
-  (void)k;
+VFN struct derivatives bce(struct element e) {
   const vf one = vset1(1.0f), q = vsub(one, e.p), m = vmin(q, e.p);
   const vm low = vgt(q, e.p); /* m is p */
-  const vf flushed = CALM(e) ? vflush(m) : m, log_m = vmax(vset1(-100.0f), vln(m));
+  const vf flushed = e.calm ? vflush(m) : m, log_m = vmax(vset1(-100.0f), vln(m));
   vf minus_log_rest = vlog1m_half(flushed);
-  if (CALM(e)) minus_log_rest = vadd(minus_log_rest, vsub(m, flushed));
+  if (e.calm) minus_log_rest = vadd(minus_log_rest, vsub(m, flushed));
   const vf of_m = vsel(low, e.t, vsub(one, e.t));
   /* An exponent below 0 goes under in the maximum; the NaN of m outside [0, 1/2] does not. */
   const vf floor = vmax(vset1(1e-12f), vsplit(m).exponent);
   const vf difference = vadd(log_m, minus_log_rest);
-  const vf loss = CALM(e) ? bce_calm_loss(of_m, difference, minus_log_rest, vgt(m, flushed))
-                          : vnfma(of_m, difference, minus_log_rest);
+  const vf loss = e.calm ? bce_calm_loss(of_m, difference, minus_log_rest, vgt(m, flushed))
+                         : vnfma(of_m, difference, minus_log_rest);
   const vf least = vmax(vnfma(flushed, flushed, flushed), floor), distance = vsub(e.p, e.t);
   const struct bce_exact exact = bce_exact(e);
   return (struct derivatives){
       .loss = {loss, exact.loss},
-      .grad = {CALM(e) ? vdiv_calm(distance, least) : vdiv(distance, least), exact.grad},
+      .grad = {e.calm ? vdiv_calm(distance, least) : vdiv(distance, least), exact.grad},
       .grad_target = {vpoisoned(vsel(low, vneg(difference), difference), e.t), exact.grad_target}};
 }
 #else

@@ -9,10 +9,15 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void bce_with_logits_constants(const double *parameters, struct constants *k) {
-  k->exact[0] = 1 - parameters[0];
-  k->exact[1] = parameters[0] / 2;
-  k->careful = k->weighed || parameters[0] != 0;
+/* t' = unsmoothed t + half_smoothing. */
+struct bce_with_logits_constants {
+  struct call call;
+  double unsmoothed, half_smoothing;
+};
+VFN void bce_with_logits_constants(const double *parameters, struct bce_with_logits_constants *k) {
+  k->unsmoothed = 1 - parameters[0];
+  k->half_smoothing = parameters[0] / 2;
+  k->call.careful = k->call.weighed || parameters[0] != 0;
 }
 
 /* Without pos_weight and smoothing, where the loss is (max(0, x) - t x) + log1p(e), c + c' = 1, and the gradient
@@ -22,13 +27,13 @@ struct bce_with_logits_plain {
 };
 VFN struct bce_with_logits_plain bce_with_logits_plain(struct element element) {
   const vf x = element.p, t = element.t, zero = vset1(0.0f), half = vset1(0.5f), y = vabs(x);
-  const struct vexp_halves e = vexp_minus_in_halves(CALM(element) ? vflush(y) : y);
+  const struct vexp_halves e = vexp_minus_in_halves(element.calm ? vflush(y) : y);
   const vf exp = vfma(e.mantissa, e.scale, vset1(VLOSS_GUARD));
   const vf square = vfma(e.mantissa, exp, vset1(VLOSS_GUARD));
   const vf log_mantissa = vfma(square, vlog1p_unit_quotient(exp), e.mantissa);
   /* A product of a small x and a small t goes under beside log1p(e), where it shall be no denormal. */
   const vf least = vsel(vgt(vset1(1.0f), y), vset1(VLOSS_GUARD), zero);
-  const vf factor = CALM(element) ? vflush_beside(x, t) : x;
+  const vf factor = element.calm ? vflush_beside(x, t) : x;
   vf linear = vnfma(t, factor, vmax(least, factor));
   if (!element.fast) { /* 0 times infinity is 0 here */
     const vf finite = vmax(vset1(-FLT_MAX), vmin(vset1(FLT_MAX), x));
@@ -51,8 +56,8 @@ VFN struct bce_with_logits_plain bce_with_logits_plain(struct element element) {
 struct bce_with_logits_exact {
   vd loss, grad, grad_target;
 };
-VFN struct bce_with_logits_exact bce_with_logits_exact(struct element e, const struct constants *k) {
-  const vd zero = dset1(0.0), one = dset1(1.0), unsmoothed = dset1(k->exact[0]), half = dset1(k->exact[1]);
+VFN struct bce_with_logits_exact bce_with_logits_exact(struct element e, const struct bce_with_logits_constants *k) {
+  const vd zero = dset1(0.0), one = dset1(1.0), unsmoothed = dset1(k->unsmoothed), half = dset1(k->half_smoothing);
   const vd t = dwiden(e.t), weight = dwiden(e.other), y = dwiden(vabs(e.p)), x = dwiden(e.p);
   const vd c_negative = dfma(dsub(one, t), unsmoothed, half), c_positive = dmul(dfma(t, unsmoothed, half), weight);
   const dm negative = dgt(zero, x);
@@ -66,11 +71,11 @@ VFN struct bce_with_logits_exact bce_with_logits_exact(struct element e, const s
                                         dsel(negative, dsub(zero, size), size), dsel(dnan(t), t, by_target)};
 }
 
-VFN struct derivatives bce_with_logits(struct element e, const struct constants *k) {
+VFN struct derivatives bce_with_logits(struct element e, const struct bce_with_logits_constants *k) {
   const struct bce_with_logits_exact exact = bce_with_logits_exact(e, k);
   struct derivatives d = {
       .loss = {.exact = exact.loss}, .grad = {.exact = exact.grad}, .grad_target = {.exact = exact.grad_target}};
-  if (!e.fast && k->careful) {
+  if (!e.fast && k->call.careful) {
     d.loss.rounded = narrowed(exact.loss);
     d.grad.rounded = narrowed(exact.grad);
     d.grad_target.rounded = narrowed(exact.grad_target);

@@ -14,27 +14,32 @@ VFN double gaussian_nll_log(double x) {
   return lanes[0];
 }
 
+struct gaussian_nll_constants {
+  struct call call;
+  float eps;
+  double exact_eps, log_2_pi; /* the latter 0 if it is not in the loss */
+};
 /* The log of an eps that is no float would show where it is near 0, and one beyond their range everywhere. */
-VFN void gaussian_nll_constants(const double *parameters, struct constants *k) {
+VFN void gaussian_nll_constants(const double *parameters, struct gaussian_nll_constants *k) {
   const double eps = parameters[1];
-  k->k[0] = (float)eps;
-  k->exact[0] = eps;
-  k->careful = (double)k->k[0] != eps && !(eps >= (double)FLT_MIN && eps < 0.25);
-  k->exact[1] = parameters[0] != 0 ? 1.8378770664093453 : 0.0; /* log(2 pi) */
+  k->eps = (float)eps;
+  k->exact_eps = eps;
+  k->call.careful = (double)k->eps != eps && !(eps >= (double)FLT_MIN && eps < 0.25);
+  k->log_2_pi = parameters[0] != 0 ? 1.8378770664093453 : 0.0;
 }
 
-VFN struct derivatives gaussian_nll(struct element e, const struct constants *k) {
+VFN struct derivatives gaussian_nll(struct element e, const struct gaussian_nll_constants *k) {
   const vf zero = vset1(0.0f), valid = vsel(vgt(zero, e.other), vset1(NOT_A_NUMBER), e.other);
   const vd d = dsub(dwiden(e.p), dwiden(e.t)), half = dset1(0.5);
-  const vd variance = dmax(dset1(k->exact[0]), dwiden(valid)), inverse = ddiv(dset1(1.0), variance);
-  vd log = dwiden(vln(vmax(vset1(k->k[0]), valid)));
-  if (!e.fast && k->careful) log = dsel(deq(variance, dset1(k->exact[0])), dset1(gaussian_nll_log(k->exact[0])), log);
-  const vd grad = dmul(d, inverse), logs = dadd(log, dset1(k->exact[1]));
+  const vd variance = dmax(dset1(k->exact_eps), dwiden(valid)), inverse = ddiv(dset1(1.0), variance);
+  vd log = dwiden(vln(vmax(vset1(k->eps), valid)));
+  if (!e.fast && k->call.careful)
+    log = dsel(deq(variance, dset1(k->exact_eps)), dset1(gaussian_nll_log(k->exact_eps)), log);
+  const vd grad = dmul(d, inverse), logs = dadd(log, dset1(k->log_2_pi));
   return (struct derivatives){.loss = of_double(e, dmul(half, dfma(d, grad, logs))),
                               .grad = of_double(e, grad),
                               .grad_target = negated(of_double(e, grad)),
-                              .grad_other = of_double(e, dmul(half, dnfma(grad, grad, inverse))),
-                              .negative = 1};
+                              .grad_other = of_double(e, dmul(half, dnfma(grad, grad, inverse)))};
 }
 #else
 #include "../losses/formula.h"

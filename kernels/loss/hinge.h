@@ -6,21 +6,26 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void hinge_constants(const double *parameters, struct constants *k) {
+/* t' = scale t + offset. */
+struct hinge_constants {
+  struct call call;
+  float scale, offset;
+};
+VFN void hinge_constants(const double *parameters, struct hinge_constants *k) {
   const int zero_one = parameters[0] == 1;
-  k->k[0] = zero_one ? 2.0f : 1.0f;
-  k->k[1] = zero_one ? -1.0f : 0.0f;
+  k->scale = zero_one ? 2.0f : 1.0f;
+  k->offset = zero_one ? -1.0f : 0.0f;
 }
 
 /* t' and z, for squared_hinge.h too. */
-VFN vf hinge_label(vf t, const struct constants *k) {
+VFN vf hinge_label(vf t, const struct hinge_constants *k) {
   vf label = t;
-  if (k->k[0] != 1) label = vfma(t, vset1(k->k[0]), vset1(k->k[1]));
+  if (k->scale != 1) label = vfma(t, vset1(k->scale), vset1(k->offset));
   return label;
 }
 VFN vf hinge_slack(vf label, struct element e) {
   vf p = e.fast ? e.p : vfactor(label, e.p);
-  if (CALM(e)) p = vflush_beside(p, label);
+  if (e.calm) p = vflush_beside(p, label);
   return vnfma(label, p, vset1(1.0f));
 }
 
@@ -35,7 +40,7 @@ VFN vd hinge_beyond(vf label, struct element e) {
   return dmax(dset1(0.0), dnfma(dwiden(label), dwiden(vfactor(label, e.p)), dset1(1.0)));
 }
 
-VFN struct derivatives hinge(struct element e, const struct constants *k) {
+VFN struct derivatives hinge(struct element e, const struct hinge_constants *k) {
   const vf label = hinge_label(e.t, k), z = hinge_slack(label, e), loss = vpositive(z);
   const vf grad = hinge_slope(z, label, e.fast);
   if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad};

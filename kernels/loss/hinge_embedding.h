@@ -6,30 +6,29 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-/* The margin is k0 + k1, two floats, since margin - p may be much smaller than what one rounds away. No -0: the sign of
- * margin - p counts. */
-VFN void hinge_embedding_constants(const double *parameters, struct constants *k) {
-  k->k[0] = (float)parameters[0] + 0.0f;
-  k->k[1] = (float)(parameters[0] - (double)k->k[0]);
-  k->exact[0] = parameters[0];
+struct hinge_embedding_constants {
+  struct call call;
+  struct margin margin;
+};
+VFN void hinge_embedding_constants(const double *parameters, struct hinge_embedding_constants *k) {
+  k->margin = margin_of(parameters[0]);
 }
 
-VFN struct derivatives hinge_embedding(struct element e, const struct constants *k) {
-  const vf one = vset1(1.0f), margin = vset1(k->k[0]);
+VFN struct derivatives hinge_embedding(struct element e, const struct hinge_embedding_constants *k) {
+  const vf one = vset1(1.0f), margin = vset1(k->margin.high);
   vf slack = vsub(margin, e.p);
-  if (k->k[1] != 0) slack = vadd(slack, vset1(k->k[1]));
+  if (k->margin.low != 0) slack = vadd(slack, vset1(k->margin.low));
   const vm similar = veq(e.t, one), dissimilar = veq(e.t, vset1(-1.0f));
   const vf both = e.fast ? vset1(NOT_A_NUMBER) : vpoisoned(vmax(margin, e.p), e.t);
   const vf loss = vsel(similar, e.p, vsel(dissimilar, vpositive(slack), both));
   const vf beyond = vfloat(viand(visra(vbits(slack), 31), vbits(one))); /* 1 where p > margin, else 0 */
   const vf grad = vsel(similar, one, vsub(beyond, vsel(dissimilar, one, vset1(0.0f))));
-  if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad, .negative = 1};
+  if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad};
   /* Of finite p only margin - p is beyond the floats. */
   const vd p = dwiden(e.p), wide = dwiden(loss);
   const dm overflow = dmand(dinfinite(wide), dgt(dset1((double)INF), dabs(p)));
-  return (struct derivatives){.loss = {loss, dsel(overflow, dsub(dset1(k->exact[0]), p), wide)},
-                              .grad = of_float(vpoisoned(grad, loss)),
-                              .negative = 1};
+  return (struct derivatives){.loss = {loss, dsel(overflow, dsub(dset1(k->margin.exact), p), wide)},
+                              .grad = of_float(vpoisoned(grad, loss))};
 }
 #else
 #include "../losses/formula.h"

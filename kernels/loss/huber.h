@@ -6,27 +6,31 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-/* An infinite delta is as good as 2^1000: beyond what doubles make of d. */
-VFN void huber_constants(const double *parameters, struct constants *k) {
+struct huber_constants {
+  struct call call;
+  float delta;
+  double exact_delta; /* an infinite one is as good as 2^1000: beyond what doubles make of d */
+};
+VFN void huber_constants(const double *parameters, struct huber_constants *k) {
   const double delta = parameters[0];
-  k->k[0] = (float)delta;
-  k->exact[0] = delta < 0x1p1000 ? delta : 0x1p1000;
-  k->careful = delta < (double)FLT_MIN;
+  k->delta = (float)delta;
+  k->exact_delta = delta < 0x1p1000 ? delta : 0x1p1000;
+  k->call.careful = delta < (double)FLT_MIN;
 }
 
-VFN struct derivatives huber(struct element e, const struct constants *k) {
-  const vf d = vsub(e.p, e.t), a = vclamp(d, vset1(k->k[0])), b = vnfma(vset1(0.5f), a, d);
-  if (CALM(e)) { /* the product is nothing beside what pairs start at */
-    const vf flushed = vflush_tiny(d), c = vclamp(flushed, vset1(k->k[0]));
-    return (struct derivatives){.grad.rounded = a, .a = c, .b = vnfma(vset1(0.5f), c, flushed), .product = 1};
+VFN struct derivatives huber(struct element e, const struct huber_constants *k) {
+  const vf d = vsub(e.p, e.t), a = vclamp(d, vset1(k->delta)), b = vnfma(vset1(0.5f), a, d);
+  if (e.calm) { /* the product is nothing beside what pairs start at */
+    const vf flushed = vflush_tiny(d), c = vclamp(flushed, vset1(k->delta));
+    return (struct derivatives){.grad.rounded = a, .a = c, .b = vnfma(vset1(0.5f), c, flushed)};
   }
-  if (e.fast) return (struct derivatives){.grad.rounded = a, .a = a, .b = b, .product = 1};
-  const vd wide = difference(e.p, e.t, d), clamped = dclamp(wide, k->exact[0]);
+  if (e.fast) return (struct derivatives){.grad.rounded = a, .a = a, .b = b};
+  const vd wide = difference(e.p, e.t, d), clamped = dclamp(wide, k->exact_delta);
   const vd in_floats = dmul(dwiden(a), dwiden(b)), in_doubles = dmul(clamped, dnfma(dset1(0.5), clamped, wide));
-  const vd loss = k->careful ? in_doubles : dsel(dinfinite(dwiden(d)), in_doubles, in_floats);
+  const vd loss = k->call.careful ? in_doubles : dsel(dinfinite(dwiden(d)), in_doubles, in_floats);
   const struct result grad = careful_double(e, clamped);
   return careful_product(e, (struct derivatives){.loss.exact = loss, .grad = grad, .grad_target = negated(grad)}, a, b,
-                         k);
+                         k->call.careful);
 }
 #else
 #include "../losses/formula.h"

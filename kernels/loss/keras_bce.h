@@ -7,13 +7,18 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void keras_bce_constants(const double *parameters, struct constants *k) {
-  k->exact[0] = 1 - parameters[0];
-  k->exact[1] = parameters[0] / 2;
-  k->careful = parameters[0] != 0;
+/* t' = unsmoothed t + half_smoothing. */
+struct keras_bce_constants {
+  struct call call;
+  double unsmoothed, half_smoothing;
+};
+VFN void keras_bce_constants(const double *parameters, struct keras_bce_constants *k) {
+  k->unsmoothed = 1 - parameters[0];
+  k->half_smoothing = parameters[0] / 2;
+  k->call.careful = parameters[0] != 0;
 }
 
-VFN struct derivatives keras_bce(struct element e, const struct constants *k) {
+VFN struct derivatives keras_bce(struct element e, const struct keras_bce_constants *k) {
   const vf zero = vset1(0.0f), one = vset1(1.0f), eps = vset1(KERAS_EPS);
   const vf v = vmin(vset1(KERAS_ONE_MINUS_EPS), vmax(eps, e.p));
   const vf a = vadd(v, eps), b = vadd(vsub(one, v), eps);
@@ -22,19 +27,19 @@ VFN struct derivatives keras_bce(struct element e, const struct constants *k) {
   const vf rest = vsub(one, e.t), rest_lost = vsub(vsub(one, rest), e.t);
   const vf of_a = vnfma(e.t, a, a), of_b = vmul(e.t, b);
   const vf by_a = vfma(rest, a, vfma(rest_lost, a, vneg(of_b))), by_b = vnfma(e.t, b, of_a);
-  const vf ab = vfma(a, b, vmul(vmul(a, b), vset1(-k->unscaled)));
+  const vf ab = vfma(a, b, vmul(vmul(a, b), vset1(-k->call.unscaled)));
   const vf quotient = vdiv(vsel(vgt(of_a, of_b), by_a, by_b), ab);
   const vf passes = vsel(veq(v, e.p), one, zero);
 
-  const vd t = dfma(dwiden(e.t), dset1(k->exact[0]), dset1(k->exact[1]));
-  const vd u = dfma(dsub(dset1(1.0), dwiden(e.t)), dset1(k->exact[0]), dset1(k->exact[1]));
+  const vd t = dfma(dwiden(e.t), dset1(k->unsmoothed), dset1(k->half_smoothing));
+  const vd u = dfma(dsub(dset1(1.0), dwiden(e.t)), dset1(k->unsmoothed), dset1(k->half_smoothing));
   const vd exact_loss = dnfma(t, dlog_of(a), dsub(dset1(0.0), dmul(u, dlog_of(b))));
   const vd exact = ddiv(dnfma(t, dwiden(b), dmul(u, dwiden(a))), dmul(dwiden(a), dwiden(b)));
   const vd exact_grad = dmul_or_zero(dwiden(passes), exact);
   struct derivatives d = {
       .loss = {loss, exact_loss},
       .grad = {vsel(e.fast ? veq(v, e.p) : vmor(veq(v, e.p), vnan(quotient)), quotient, zero), exact_grad}};
-  if (!e.fast && k->careful) {
+  if (!e.fast && k->call.careful) {
     d.loss.rounded = narrowed(exact_loss);
     d.grad.rounded = narrowed(exact_grad);
   }

@@ -13,18 +13,24 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void keras_binary_focal_constants(const double *parameters, struct constants *k) {
-  sigmoid_focal_constants(parameters, k);
-  k->exact[4] = 1 - parameters[2];
-  k->exact[5] = parameters[2] / 2;
-  /* Below which p a result may be below 2^-126: p^gamma is in it. */
-  k->k[0] = parameters[1] > 3 ? FLT_MAX : 0x1p-30f;
+/* t' = unsmoothed t + half_smoothing. */
+struct keras_binary_focal_constants {
+  struct call call;
+  struct focal focal;
+  double unsmoothed, half_smoothing;
+  float small_below; /* a result of such a p may be below 2^-126: p^gamma is in it */
+};
+VFN void keras_binary_focal_constants(const double *parameters, struct keras_binary_focal_constants *k) {
+  k->focal = focal_of(parameters[0], parameters[1]);
+  k->unsmoothed = 1 - parameters[2];
+  k->half_smoothing = parameters[2] / 2;
+  k->small_below = parameters[1] > 3 ? FLT_MAX : 0x1p-30f;
 }
 
-VFN struct derivatives keras_binary_focal(struct element e, const struct constants *k) {
+VFN struct derivatives keras_binary_focal(struct element e, const struct keras_binary_focal_constants *k) {
   const vd one = dset1(1.0), zero = dset1(0.0), p = dwiden(e.p), t_given = dwiden(e.t);
-  const vd kept = dset1(k->exact[4]), half = dset1(k->exact[5]);
-  const vd t = dfma(t_given, kept, half), u = dfma(dsub(one, t_given), kept, half);
+  const vd unsmoothed = dset1(k->unsmoothed), half = dset1(k->half_smoothing);
+  const vd t = dfma(t_given, unsmoothed, half), u = dfma(dsub(one, t_given), unsmoothed, half);
   const vf v = vmin(vset1(KERAS_ONE_MINUS_EPS), vmax(vset1(KERAS_EPS), e.p));
   const vf of_t = vadd(v, vset1(KERAS_EPS)), of_u = vadd(vsub(vset1(1.0f), v), vset1(KERAS_EPS));
   const vd a = dwiden(of_t), b = dwiden(of_u);
@@ -32,8 +38,9 @@ VFN struct derivatives keras_binary_focal(struct element e, const struct constan
   const vd slope = ddiv(dnfma(t, b, dmul(u, a)), dmul(a, b)),
            passes = dwiden(vsel(veq(v, e.p), vset1(1.0f), vset1(0.0f)));
 
-  const vd q = dfma(t, dsub(one, p), dmul(u, p)), weight = dfma(dset1(k->exact[0]), t, dmul(dset1(k->exact[1]), u));
-  const double gamma = k->exact[2], sign = k->exact[3];
+  const vd q = dfma(t, dsub(one, p), dmul(u, p)),
+           weight = dfma(dset1(k->focal.of_ones), t, dmul(dset1(k->focal.of_zeros), u));
+  const double gamma = k->focal.gamma, sign = k->focal.sign;
   vd power, power_before; /* q^gamma, q^(gamma - 1) */
   if (gamma == 2) {
     power = dmul(q, q), power_before = q;
@@ -44,7 +51,8 @@ VFN struct derivatives keras_binary_focal(struct element e, const struct constan
   /* The powers are finite and the last factors to come: 0 times them is 0. The logs drop NaN, the powers keep it. */
   const vd factor = dmul(weight, power), by_q = dmul(dmul(weight, dmul(dset1(gamma), dsub(t, u))), minus_bce);
   return focal_derivatives(e, dsub(zero, dmul(factor, minus_bce)),
-                           dfma(power_before, by_q, dmul(factor, dmul(passes, slope))), vany(vgt(vset1(k->k[0]), e.p)));
+                           dfma(power_before, by_q, dmul(factor, dmul(passes, slope))),
+                           vany(vgt(vset1(k->small_below), e.p)));
 }
 #else
 #include "../losses/formula.h"

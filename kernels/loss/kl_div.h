@@ -7,7 +7,11 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void kl_div_constants(const double *parameters, struct constants *k) { k->k[0] = (float)parameters[0]; }
+struct kl_div_constants {
+  struct call call;
+  int log_target;
+};
+VFN void kl_div_constants(const double *parameters, struct kl_div_constants *k) { k->log_target = parameters[0] != 0; }
 
 VFN struct derivatives kl_div_log_target(struct element e) {
   const vd zero = dset1(0.0), t = dwiden(e.t), p = dwiden(e.p), difference = dsub(t, p);
@@ -17,8 +21,7 @@ VFN struct derivatives kl_div_log_target(struct element e) {
   return (struct derivatives){
       .loss = careful_double(e, dsel(none, zero, dmul(exp, difference))),
       .grad = careful_double(e, dsel(dnan(p), p, dsub(zero, exp))),
-      .grad_target = careful_double(e, dsel(none, zero, dmul(exp, dadd(difference, dset1(1.0))))),
-      .negative = 1};
+      .grad_target = careful_double(e, dsel(none, zero, dmul(exp, dadd(difference, dset1(1.0)))))};
 }
 
 struct kl_div_exact {
@@ -31,7 +34,7 @@ VFN struct kl_div_exact kl_div_exact(vf p, vf t) {
                                dsel(absent, dsub(dset1(-(double)INF), finite), dadd(difference, dset1(1.0)))};
 }
 
-VFN struct derivatives kl_div(struct element e, const struct constants *k) {
+VFN struct derivatives kl_div(struct element e, const struct kl_div_constants *k) {
   /* At t = 0, where 0 times infinity is 0, any number does that is finite, or NaN if p is. */
   const vf zero = vset1(0.0f), finite = vmin(vset1(FLT_MAX), vabs(e.p));
   const vm absent = veq(e.t, zero);
@@ -40,11 +43,10 @@ VFN struct derivatives kl_div(struct element e, const struct constants *k) {
   const struct kl_div_exact exact = kl_div_exact(e.p, e.t);
   const vf factor = e.fast ? difference : vsel(absent, finite, difference);
   struct derivatives r = {
-      .loss = {CALM(e) ? vmul_calm(e.t, factor) : vmul(e.t, factor), exact.loss},
+      .loss = {e.calm ? vmul_calm(e.t, factor) : vmul(e.t, factor), exact.loss},
       .grad = of_float(e.fast ? vneg(e.t) : vnfma(zero, finite, vneg(e.t))),
-      .grad_target = {vsel(absent, vsub(vset1(-INF), finite), vadd(difference, vset1(1.0f))), exact.by_target},
-      .negative = 1};
-  if (k->k[0] != 0) r = kl_div_log_target(e);
+      .grad_target = {vsel(absent, vsub(vset1(-INF), finite), vadd(difference, vset1(1.0f))), exact.by_target}};
+  if (k->log_target) r = kl_div_log_target(e);
   return r;
 }
 #else

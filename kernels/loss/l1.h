@@ -5,10 +5,7 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void l1_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
-
-VFN struct derivatives l1(struct element e, const struct constants *k) {
-  (void)k;
+VFN struct derivatives l1(struct element e) {
   const vf d = vsub(e.p, e.t), sign = vsign(d);
   return (struct derivatives){
       .loss = {vabs(d), dabs(difference(e.p, e.t, d))}, .grad = of_float(sign), .grad_target = of_float(vneg(sign))};

@@ -6,8 +6,6 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void log_cosh_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
-
 /* For z = d^2 <= 9/16: (log cosh d - z/2) / z^2 and (tanh |d| / |d| - 1) / z. Minimax fits for relative error of the
  * loss and of tanh, coefficients rounded to f32 one after the other: 0.09 and 0.03 * 2^-24. */
 VFN vf log_cosh_quotient(vf z) {
@@ -47,14 +45,12 @@ VFN struct derivatives log_cosh_before_rounding(vf d) {
   const dm negative = dgt(dset1(0.0), dwiden(d));
   return (struct derivatives){.loss.exact = exact.loss,
                               .grad.exact = dsel(negative, minus_tanh, exact.tanh),
-                              .grad_target.exact = dsel(negative, exact.tanh, minus_tanh),
-                              .product = 1};
+                              .grad_target.exact = dsel(negative, exact.tanh, minus_tanh)};
 }
 
-VFN struct derivatives log_cosh(struct element e, const struct constants *k) {
-  (void)k;
+VFN struct derivatives log_cosh(struct element e) {
   const vf zero = vset1(0.0f), one = vset1(1.0f), d = vsub(e.p, e.t), size = vabs(d),
-           a = CALM(e) ? vflush_tiny(size) : size;
+           a = e.calm ? vflush_tiny(size) : size;
   if (e.exact) return log_cosh_before_rounding(d);
   /* Beside 1/2 and 1, the square of anything smaller is nothing. */
   const vf squared = vsel(vgt(vset1(0x1p-60f), a), zero, a), z = vmul(squared, squared);
@@ -64,14 +60,13 @@ VFN struct derivatives log_cosh(struct element e, const struct constants *k) {
   const vf half = vfma(squared, vmul(z, log_cosh_quotient(z)), vmul(vset1(0.5f), a));
   const vf large_loss = vadd(vsub(a, vset1(VLOSS_LN2_HI)), vsub(vlog1p_unit(exp), vset1(VLOSS_LN2_LO)));
   vf small_tanh = vfma(a, vfma(z, log_cosh_tanh_quotient(z), vset1(-VLOSS_GUARD)), a);
-  if (CALM(e)) small_tanh = vadd(small_tanh, vsub(size, a)); /* the tanh of what is tiny, or 0 */
+  if (e.calm) small_tanh = vadd(small_tanh, vsub(size, a)); /* the tanh of what is tiny, or 0 */
   const vf large_tanh = vdiv(vsub(one, exp), vadd(one, exp));
   const vf grad = vsigned(vsel(small, small_tanh, large_tanh), d);
   const vf first = vsel(small, a, large_loss), second = vsel(small, half, one);
   return (struct derivatives){.loss.exact = dmul(dwiden(first), dwiden(second)),
                               .grad = of_float(grad),
                               .grad_target = of_float(vneg(grad)),
-                              .product = 1,
                               .a = first,
                               .b = second};
 }

@@ -6,15 +6,12 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void mape_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
-
-VFN struct derivatives mape(struct element e, const struct constants *k) {
-  (void)k;
+VFN struct derivatives mape(struct element e) {
   const vf d = vsub(e.p, e.t), a = vabs(d), zero = vset1(0.0f);
   /* A normal number for every finite t. */
   const vf slope = vdiv(vset1(100.0f), vmax(vset1(KERAS_EPS), vabs(e.t)));
   vf factor = a, other_factor = slope;
-  if (CALM(e)) { /* a power of two moves */
+  if (e.calm) { /* a power of two moves */
     const vm small = vgt(vset1(0x1p-100f), a);
     factor = vsel(small, vmul_calm(a, vset1(0x1p24f)), a);
     other_factor = vsel(small, vmul(slope, vset1(0x1p-24f)), slope);
@@ -22,8 +19,7 @@ VFN struct derivatives mape(struct element e, const struct constants *k) {
   return (struct derivatives){.loss.exact = dmul(dabs(difference(e.p, e.t, d)), dwiden(slope)),
                               .grad = of_float(vsigned(vsel(vgt(a, zero), slope, a), d)),
                               .a = factor,
-                              .b = other_factor,
-                              .product = 1};
+                              .b = other_factor};
 }
 #else
 #include "../losses/formula.h"

@@ -8,31 +8,32 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-/* The margin is k0 + k1, two floats, and no -0. */
-VFN void margin_ranking_constants(const double *parameters, struct constants *k) {
-  k->k[0] = (float)parameters[0] + 0.0f;
-  k->k[1] = (float)(parameters[0] - (double)k->k[0]);
-  k->exact[0] = parameters[0];
+struct margin_ranking_constants {
+  struct call call;
+  struct margin margin;
+};
+VFN void margin_ranking_constants(const double *parameters, struct margin_ranking_constants *k) {
+  k->margin = margin_of(parameters[0]);
 }
 
 /* z of finite d: margin - t d, which alone may be denormal, and what t makes of what rounding d has lost, mostly 0. */
-VFN vf margin_ranking_calm_slack(vf t, vf d, vf lost, const struct constants *k) {
-  const vf zero = vset1(0.0f), margin = vset1(k->k[0]), size = vabs(margin);
+VFN vf margin_ranking_calm_slack(vf t, vf d, vf lost, const struct margin_ranking_constants *k) {
+  const vf zero = vset1(0.0f), margin = vset1(k->margin.high), size = vabs(margin);
   vf rounded = vsub(margin, vmul_calm(t, d));
-  if (k->k[0] != 0) rounded = vnfma(t, vsel(vgt(size, vset1(0x1p-40f)), vflush_beside(d, t), d), margin);
-  if (k->k[1] != 0) rounded = vadd(rounded, vset1(k->k[1]));
+  if (k->margin.high != 0) rounded = vnfma(t, vsel(vgt(size, vset1(0x1p-40f)), vflush_beside(d, t), d), margin);
+  if (k->margin.low != 0) rounded = vadd(rounded, vset1(k->margin.low));
   const vm nothing = veq(lost, zero);
   return vsel(nothing, rounded, vnfma(t, lost, vsel(nothing, zero, rounded)));
 }
 
-VFN struct derivatives margin_ranking(struct element e, const struct constants *k) {
+VFN struct derivatives margin_ranking(struct element e, const struct margin_ranking_constants *k) {
   /* d + lost is the exact difference (Knuth's two-sum): at the kink the sign of z decides. With infinite d it is NaN.
    */
   const vf d = vsub(e.p, e.other), from_other = vsub(d, e.p);
   const vf lost = vsub(vsub(e.p, vsub(d, from_other)), vadd(e.other, from_other));
-  const vf rounded = vnfma(e.t, e.fast ? d : vfactor(e.t, d), vset1(k->k[0]));
-  vf z = vnfma(e.t, lost, k->k[1] == 0 ? rounded : vadd(rounded, vset1(k->k[1])));
-  if (CALM(e)) z = margin_ranking_calm_slack(e.t, d, lost, k);
+  const vf rounded = vnfma(e.t, e.fast ? d : vfactor(e.t, d), vset1(k->margin.high));
+  vf z = vnfma(e.t, lost, k->margin.low == 0 ? rounded : vadd(rounded, vset1(k->margin.low)));
+  if (e.calm) z = margin_ranking_calm_slack(e.t, d, lost, k);
   if (e.fast) {
     const vf slope = hinge_slope(z, e.t, 1);
     return (struct derivatives){.loss.rounded = vpositive(z), .grad.rounded = slope};
@@ -40,7 +41,7 @@ VFN struct derivatives margin_ranking(struct element e, const struct constants *
   z = vsel(vnan(z), rounded, z);
   /* Where d, or its product with t, is beyond the floats. */
   const vd exact = dsub(dwiden(e.p), dwiden(e.other)), wide = dwiden(z);
-  const vd in_doubles = dsub(dset1(k->exact[0]), dmul_or_zero(dwiden(e.t), exact));
+  const vd in_doubles = dsub(dset1(k->margin.exact), dmul_or_zero(dwiden(e.t), exact));
   const vd slack = dsel(dmor(dinfinite(dwiden(d)), dinfinite(wide)), in_doubles, wide);
   const struct result loss = careful_double(e, dmax(dset1(0.0), slack));
   const struct result grad = of_float(hinge_slope(dnarrow(slack), e.t, 0));

@@ -5,19 +5,16 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void mse_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
-
-VFN struct derivatives mse(struct element e, const struct constants *k) {
-  (void)k;
+VFN struct derivatives mse(struct element e) {
   const vf d = vsub(e.p, e.t);
   if (e.fast) {
-    const vf factor = CALM(e) ? vflush_tiny(d) : d; /* the square is nothing beside what pairs start at */
-    return (struct derivatives){.grad.rounded = vadd(d, d), .a = factor, .b = factor, .product = 1};
+    const vf factor = e.calm ? vflush_tiny(d) : d; /* the square is nothing beside what pairs start at */
+    return (struct derivatives){.grad.rounded = vadd(d, d), .a = factor, .b = factor};
   }
   const vd wide = difference(e.p, e.t, d);
   const struct result grad = {vadd(d, d), dadd(wide, wide)};
   return (struct derivatives){
-      .loss.exact = dmul(wide, wide), .grad = grad, .grad_target = negated(grad), .a = d, .b = d, .product = 1};
+      .loss.exact = dmul(wide, wide), .grad = grad, .grad_target = negated(grad), .a = d, .b = d};
 }
 #else
 #include "../losses/formula.h"

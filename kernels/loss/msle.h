@@ -7,8 +7,6 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void msle_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
-
 /* log(1 + x) for x >= 0: what rounding 1 + x lost is added again. NaN passes. */
 VFN vd msle_log1p(vd x) {
   const vd one = dset1(1.0), inf = dset1((double)INF), u = dadd(one, x);
@@ -16,8 +14,7 @@ VFN vd msle_log1p(vd x) {
 }
 
 /* In double: the square doubles every relative error. */
-VFN struct derivatives msle(struct element e, const struct constants *k) {
-  (void)k;
+VFN struct derivatives msle(struct element e) {
   const vf eps = vset1(KERAS_EPS), zero = vset1(0.0f);
   const vd one = dset1(1.0), p = dwiden(vmax(eps, e.p)), t = dwiden(vmax(eps, e.t)), d = dsub(p, t);
   const vd distance = dmax(dsub(dset1(0.0), d), d), log = msle_log1p(ddiv(distance, dadd(one, dmin(p, t))));

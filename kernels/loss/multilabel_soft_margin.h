@@ -12,7 +12,7 @@
 /* Weights, and factors outside [-1, 1], multiply before anything is rounded. */
 VFN void soft_margins(const struct row *r, struct row_state *s, const int exactly) {
   const vd share = dset1(1 / (double)r->n);
-  struct constants k = {0};
+  struct bce_with_logits_constants k = {0};
   bce_with_logits_constants(&(double){0}, &k); /* no label smoothing, no pos_weight */
   vd sum = resumed(r, s, 0, 0);
   EACH_VECTOR(r, c, m) {

@@ -6,25 +6,22 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void poisson_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
-
-VFN struct derivatives poisson(struct element e, const struct constants *k) {
-  (void)k;
+VFN struct derivatives poisson(struct element e) {
   const vf eps = vset1(KERAS_EPS), sum = vadd(e.p, eps), zero = vset1(0.0f),
-           log = vln_sum(CALM(e) ? vflush(e.p) : e.p, eps);
+           log = vln_sum(e.calm ? vflush(e.p) : e.p, eps);
   /* At p = inf the gradient is 1, but NaN if t is infinite, too. */
   const vf d = vsub(e.p, e.t);
-  const vf over = vsel(vgt(vmul(CALM(e) ? vflush(e.p) : e.p, vset1(0.5f)), vabs(d)), vadd(d, eps), vsub(sum, e.t));
+  const vf over = vsel(vgt(vmul(e.calm ? vflush(e.p) : e.p, vset1(0.5f)), vabs(d)), vadd(d, eps), vsub(sum, e.t));
   const vm nothing = vmand(veq(e.t, zero), veq(sum, zero));
-  const vf factor = vfactor(e.t, log), product = CALM(e) ? vmul_calm(e.t, factor) : vmul(e.t, factor);
+  const vf factor = vfactor(e.t, log), product = e.calm ? vmul_calm(e.t, factor) : vmul(e.t, factor);
   const vf loss = vsub(e.p, product);
   const vf grad =
-      vsel(vmor(nothing, veq(sum, vset1(INF))), vfma(zero, CALM(e) ? vflush(e.t) : e.t, vset1(1.0f)), vdiv(over, sum));
-  if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad, .negative = 1};
+      vsel(vmor(nothing, veq(sum, vset1(INF))), vfma(zero, e.calm ? vflush(e.t) : e.t, vset1(1.0f)), vdiv(over, sum));
+  if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad};
   const vd p = dwiden(e.p), t = dwiden(e.t), wide_sum = dadd(p, dset1((double)KERAS_EPS));
   const vd exact = dnfma(t, dwiden(vfactor(e.t, log)), p);
-  return (struct derivatives){
-      .loss = {kept(loss, exact).rounded, exact}, .grad = kept(grad, ddiv(dsub(wide_sum, t), wide_sum)), .negative = 1};
+  return (struct derivatives){.loss = {kept(loss, exact).rounded, exact},
+                              .grad = kept(grad, ddiv(dsub(wide_sum, t), wide_sum))};
 }
 #else
 #include "../losses/formula.h"

@@ -7,15 +7,20 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void poisson_nll_constants(const double *parameters, struct constants *k) {
-  k->k[0] = (float)parameters[0];
-  k->k[1] = (float)parameters[1];
-  k->exact[0] = parameters[2];
+struct poisson_nll_constants {
+  struct call call;
+  int log_input, full;
+  double eps;
+};
+VFN void poisson_nll_constants(const double *parameters, struct poisson_nll_constants *k) {
+  k->log_input = parameters[0] != 0;
+  k->full = parameters[1] != 0;
+  k->eps = parameters[2];
   /* p + eps may come so near to 1 that a double rounds the log away; unless eps is at most 1/2 and as far from all
    * multiples of 2^-24, which p is then, as 1e-8 is, or one of them. */
   const double eps = parameters[2], steps = eps * 0x1p24, off = steps - (steps + 0x1.8p52 - 0x1.8p52);
   const int near = off != 0 && off < 0x1p-4 && off > -0x1p-4;
-  k->careful = parameters[0] == 0 && eps > 0 && eps < 2 && (eps > 0.5 || near);
+  k->call.careful = parameters[0] == 0 && eps > 0 && eps < 2 && (eps > 0.5 || near);
 }
 
 /* log of p + eps >= 0, the sum, to two ulp also where it is near 0: log of the rounded sum, and what the rounding lost
@@ -36,12 +41,12 @@ VFN vf poisson_nll_log(vd p, double eps, vd sum, int careful) {
 }
 
 /* In double but for the logs: there e^p and t times a log overflow only where p or t is infinite. */
-VFN struct derivatives poisson_nll(struct element e, const struct constants *k) {
+VFN struct derivatives poisson_nll(struct element e, const struct poisson_nll_constants *k) {
   const vf zero = vset1(0.0f);
   const vd t = dwiden(e.t), one = dset1(1.0), half = dset1(0.5);
   vd first, grad;
   vf log;
-  if (k->k[0] != 0) {
+  if (k->log_input) {
     const vd p = dwiden(e.p), exp = dexp(dmax(dset1(-700.0), dmin(dset1(700.0), p)));
     first = exp, log = e.p;
     /* A fast loss may be the float that e^700 and e^-700 are. What rounds to 0, or would whatever multiplies it, raises
@@ -53,14 +58,14 @@ VFN struct derivatives poisson_nll(struct element e, const struct constants *k) 
     grad = dsub(first, t);
   } else {
     first = dwiden(vsel(vgt(zero, e.p), vset1(NOT_A_NUMBER), e.p));
-    const vd sum = dadd(first, dset1(k->exact[0]));
+    const vd sum = dadd(first, dset1(k->eps));
     const dm nothing = dmand(deq(t, dset1(0.0)), deq(sum, dset1(0.0)));
-    log = poisson_nll_log(first, k->exact[0], sum, !e.fast && k->careful);
+    log = poisson_nll_log(first, k->eps, sum, !e.fast && k->call.careful);
     grad = dsub(one, dsel(nothing, t, ddiv(t, sum)));
   }
   vd loss = dnfma(t, dwiden(vfactor(e.t, log)), first);
   struct result grad_target = of_float(vpoisoned(vneg(log), e.t));
-  if (k->k[1] != 0) {
+  if (k->full) {
     const vf log_t = vln(e.t);
     const vd wide = dwiden(log_t), stirling = dadd(dfma(t, wide, dsub(dset1(0.0), t)),
                                                    dmul(half, dadd(wide, dset1(1.8378770664093453)))); /* log(2 pi) */
@@ -68,8 +73,7 @@ VFN struct derivatives poisson_nll(struct element e, const struct constants *k) 
     const vd more = dsel(dgt(t, one), dadd(wide, dwiden(vdiv(vset1(0.5f), e.t))), dset1(0.0));
     grad_target = of_double(e, dadd(grad_target.exact, more));
   }
-  return (struct derivatives){
-      .loss = of_double(e, loss), .grad = of_double(e, grad), .grad_target = grad_target, .negative = 1};
+  return (struct derivatives){.loss = of_double(e, loss), .grad = of_double(e, grad), .grad_target = grad_target};
 }
 #else
 #include "../losses/formula.h"

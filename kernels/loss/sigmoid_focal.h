@@ -9,18 +9,31 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void sigmoid_focal_constants(const double *parameters, struct constants *k) {
-  const double alpha = parameters[0], gamma = parameters[1];
-  k->exact[0] = alpha < 0 ? 1 : alpha; /* A = alpha t + (1 - alpha) (1 - t) */
-  k->exact[1] = alpha < 0 ? 1 : 1 - alpha;
-  k->exact[2] = gamma;
-  /* The sign of powers of negative q, which targets outside [0, 1] make: NaN unless gamma is whole. */
+/* A = of_ones t + of_zeros (1 - t). For keras_binary_focal.h, too. */
+struct focal {
+  double of_ones, of_zeros, gamma;
+  double sign; /* of powers of negative q, which targets outside [0, 1] make: NaN unless gamma is whole */
+};
+VFN struct focal focal_of(double alpha, double gamma) {
   const double half = gamma / 2;
   const int small = gamma < 0x1p53, whole = !small || gamma == (double)(int64_t)gamma;
   const int even = !small || half == (double)(int64_t)half;
-  k->exact[3] = !whole ? (double)NOT_A_NUMBER : even ? 1.0 : -1.0;
-  /* From what |x| on a result may be below 2^-126: e^-(gamma + 1) |x| is in it. */
-  k->k[0] = (float)(80 / (gamma + 1));
+  return (struct focal){.of_ones = alpha < 0 ? 1 : alpha,
+                        .of_zeros = alpha < 0 ? 1 : 1 - alpha,
+                        .gamma = gamma,
+                        .sign = !whole ? (double)NOT_A_NUMBER
+                                : even ? 1.0
+                                       : -1.0};
+}
+
+struct sigmoid_focal_constants {
+  struct call call;
+  struct focal focal;
+  float small_from; /* a result of such an |x| may be below 2^-126: e^-(gamma + 1) |x| is in it */
+};
+VFN void sigmoid_focal_constants(const double *parameters, struct sigmoid_focal_constants *k) {
+  k->focal = focal_of(parameters[0], parameters[1]);
+  k->small_from = (float)(80 / (parameters[1] + 1));
 }
 
 /* q^gamma; `sign` is that of the powers of negative q. */
@@ -40,7 +53,7 @@ VFN struct derivatives focal_derivatives(struct element e, vd loss, vd grad, int
   return d;
 }
 
-VFN struct derivatives sigmoid_focal(struct element e, const struct constants *k) {
+VFN struct derivatives sigmoid_focal(struct element e, const struct sigmoid_focal_constants *k) {
   const vd one = dset1(1.0), zero = dset1(0.0), t = dwiden(e.t), t_minus = dsub(one, t);
   const vd y = dwiden(vabs(e.p)), y_small = dmin(dset1(VLOSS_D_FAR), y); /* no float beyond */
   const vd exp = dexp(dsub(zero, y_small)), large = ddiv(one, dadd(one, exp)), small = dmul(exp, large);
@@ -50,8 +63,8 @@ VFN struct derivatives sigmoid_focal(struct element e, const struct constants *k
   /* 0 times infinity is 0 here; a fast loss that is NaN is done again. */
   const vd ce = dfma(c, e.fast ? y : dsel(deq(c, zero), zero, y), log), ce_small = dfma(c, y_small, log);
   const vd q = dfma(t, s_minus, dmul(t_minus, s));
-  const vd weight = dfma(dset1(k->exact[0]), t, dmul(dset1(k->exact[1]), t_minus));
-  const double gamma = k->exact[2], sign = k->exact[3];
+  const vd weight = dfma(dset1(k->focal.of_ones), t, dmul(dset1(k->focal.of_zeros), t_minus));
+  const double gamma = k->focal.gamma, sign = k->focal.sign;
   vd power, power_before; /* q^gamma, gamma q^(gamma - 1) */
   if (gamma == 2) {
     power = dmul(q, q), power_before = dadd(q, q);
@@ -63,7 +76,7 @@ VFN struct derivatives sigmoid_focal(struct element e, const struct constants *k
   const vd direct = dnfma(t, s_minus, dmul(t_minus, s)), factor = dmul(weight, power);
   const vd product = dmul(factor, ce), loss = e.fast ? product : dsel(deq(factor, zero), factor, product);
   const vd grad = dmul(weight, dnfma(power_before, slope, dmul(power, direct)));
-  return focal_derivatives(e, loss, grad, vany(vgt(vabs(e.p), vset1(k->k[0]))));
+  return focal_derivatives(e, loss, grad, vany(vgt(vabs(e.p), vset1(k->small_from))));
 }
 #else
 #include "../losses/formula.h"

@@ -7,58 +7,65 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-/* beta is a float, as in PyTorch: its rounding would be one of five. 1 / beta = k1 k2 (1 + k3), k1 a power of two that
- * keeps k2 normal; k3 is what k2 lost if it was rounded down. For beta = 0 k1 k2 takes the smallest float beyond 1. As
- * doubles: beta and 1 / beta; an infinite beta is as good as 2^850, and makes no denormal of doubles. */
-VFN void smooth_l1_constants(const double *parameters, struct constants *k) {
+/* beta is a float, as in PyTorch: its rounding would be one of five. 1 / beta = power inverse (1 + lost), power a power
+ * of two that keeps inverse normal; lost is what inverse lost if it was rounded down. For beta = 0 the two take the
+ * smallest float beyond 1. As doubles: beta and 1 / beta; an infinite beta is as good as 2^850, and makes no denormal
+ * of doubles.
+ */
+struct smooth_l1_constants {
+  struct call call;
+  float half_beta, power, inverse, lost;
+  double exact_beta, exact_inverse;
+};
+VFN void smooth_l1_constants(const double *parameters, struct smooth_l1_constants *k) {
   const double given = (double)(float)parameters[0], exact = given < 0x1p850 ? given : 0x1p850;
   const float beta = (float)given, power = beta > 0x1p100f ? 0x1p-30f : beta < 0x1p-100f ? 0x1p30f : 1.0f;
   const double scaled = (double)beta * (double)power, inverse = beta > 0 ? 1 / scaled : 0x1p127;
-  k->k[0] = beta / 2;
-  k->k[1] = power;
-  k->k[2] = (float)inverse;
-  const float more = (float)(inverse / (double)k->k[2] - 1);
-  k->k[3] = more > 0x1p-60f ? more : 0x1p-60f; /* never 0: t may be infinite */
-  k->careful = given > (double)FLT_MAX || (given > 0 && given < (double)FLT_MIN);
-  k->exact[0] = exact;
-  k->exact[1] = exact < 0x1p-1000 ? 0x1p1000 : 1 / exact;
+  k->half_beta = beta / 2;
+  k->power = power;
+  k->inverse = (float)inverse;
+  const float more = (float)(inverse / (double)k->inverse - 1);
+  k->lost = more > 0x1p-60f ? more : 0x1p-60f; /* never 0: t may be infinite */
+  k->call.careful = given > (double)FLT_MAX || (given > 0 && given < (double)FLT_MIN);
+  k->exact_beta = exact;
+  k->exact_inverse = exact < 0x1p-1000 ? 0x1p1000 : 1 / exact;
 }
 
-/* d / beta; 1 at beta, thanks to k3. */
-VFN vf smooth_l1_slope(vf d, const struct constants *k, int calm) {
-  if (k->k[1] == 1 && k->k[2] == 1) return d; /* beta = 1, which is usual */
+/* d / beta; 1 at beta, thanks to `lost`. */
+VFN vf smooth_l1_slope(vf d, const struct smooth_l1_constants *k, int calm) {
+  if (k->power == 1 && k->inverse == 1) return d; /* beta = 1, which is usual */
   if (!calm) {
-    const vf t = vmul(vmul(d, vset1(k->k[1])), vset1(k->k[2]));
-    return vfma(t, vset1(k->k[3]), t);
+    const vf t = vmul(vmul(d, vset1(k->power)), vset1(k->inverse));
+    return vfma(t, vset1(k->lost), t);
   }
-  const vf t = vmul_calm(d, vset1(k->k[2])), normal = vflush(t);
-  return vsel(veq(normal, vset1(0.0f)), t, vfma(normal, vset1(k->k[3]), normal));
+  const vf t = vmul_calm(d, vset1(k->inverse)), normal = vflush(t);
+  return vsel(veq(normal, vset1(0.0f)), t, vfma(normal, vset1(k->lost), normal));
 }
 
-VFN struct derivatives smooth_l1(struct element e, const struct constants *k) {
+VFN struct derivatives smooth_l1(struct element e, const struct smooth_l1_constants *k) {
   const vf d = vsub(e.p, e.t), one = vset1(1.0f);
-  if (CALM(e) && k->k[1] == 1 && k->k[0] > 0x1p-40f) {
+  if (e.calm && k->power == 1 && k->half_beta > 0x1p-40f) {
     /* A tiny d, or q: the product is below 2^-151, nothing beside what pairs start at. */
     const vf factor = vflush_tiny(d), q = vclamp(smooth_l1_slope(d, k, 1), one);
     const vf a = vsel(veq(factor, vset1(0.0f)), factor, vflush(q));
-    return (struct derivatives){.grad.rounded = q, .a = a, .b = vnfma(a, vset1(k->k[0]), factor), .product = 1};
+    return (struct derivatives){.grad.rounded = q, .a = a, .b = vnfma(a, vset1(k->half_beta), factor)};
   }
   if (e.fast) {
     const vf q = vclamp(smooth_l1_slope(d, k, 0), one);
-    return (struct derivatives){.grad.rounded = q, .a = q, .b = vnfma(q, vset1(k->k[0]), d), .product = 1};
+    return (struct derivatives){.grad.rounded = q, .a = q, .b = vnfma(q, vset1(k->half_beta), d)};
   }
   const vd wide = difference(e.p, e.t, d);
-  vd slope = dclamp(dmul(wide, dset1(k->exact[1])), 1);
+  vd slope = dclamp(dmul(wide, dset1(k->exact_inverse)), 1);
   /* Nothing, whatever multiplies it; beta may be infinite. */
-  if (k->careful) slope = dsel(dgt(dset1(0x1p-700), dabs(slope)), dmul(slope, dset1(0.0)), slope);
-  const vf q = k->careful ? one : vclamp(smooth_l1_slope(d, k, 0), one);
-  const struct result grad = k->careful ? careful_double(e, slope) : kept(vpoisoned(q, d), slope);
-  const vf a = k->careful ? narrowed(slope) : q, b = vnfma(a, vset1(k->k[0]), d);
-  const vd in_doubles = dmul(slope, dnfma(slope, dset1(k->exact[0] / 2), wide));
+  if (k->call.careful) slope = dsel(dgt(dset1(0x1p-700), dabs(slope)), dmul(slope, dset1(0.0)), slope);
+  const vf q = k->call.careful ? one : vclamp(smooth_l1_slope(d, k, 0), one);
+  const struct result grad = k->call.careful ? careful_double(e, slope) : kept(vpoisoned(q, d), slope);
+  const vf a = k->call.careful ? narrowed(slope) : q, b = vnfma(a, vset1(k->half_beta), d);
+  const vd in_doubles = dmul(slope, dnfma(slope, dset1(k->exact_beta / 2), wide));
   const dm lost = dmor(dinfinite(dwiden(d)), dgt(dset1(0x1p-126), dabs(slope)));
-  const vd loss = k->careful ? in_doubles : dsel(lost, in_doubles, dmul(dwiden(a), dwiden(b)));
+  const vd loss = k->call.careful ? in_doubles : dsel(lost, in_doubles, dmul(dwiden(a), dwiden(b)));
   return careful_product(e, (struct derivatives){.loss.exact = loss, .grad = grad, .grad_target = negated(grad)}, a, b,
-                         k);
+                         k->call.careful);
 }
 #else
 #include "../losses/formula.h"

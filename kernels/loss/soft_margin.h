@@ -6,8 +6,6 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void soft_margin_constants(const double *parameters, struct constants *k) { (void)parameters, (void)k; }
-
 struct soft_margin_exact {
   vd loss, grad;
 };
@@ -18,13 +16,12 @@ VFN struct soft_margin_exact soft_margin_exact(vf p, vf t) {
   return (struct soft_margin_exact){dadd(dmax(zero, x), dlog1p_unit(exp)), dmul_or_zero(minus_t, s)};
 }
 
-VFN struct derivatives soft_margin(struct element e, const struct constants *k) {
-  (void)k;
+VFN struct derivatives soft_margin(struct element e) {
   const struct soft_margin_exact exact = soft_margin_exact(e.p, e.t);
   if (e.exact) return (struct derivatives){.loss.exact = exact.loss, .grad.exact = exact.grad};
   const vf zero = vset1(0.0f), one = vset1(1.0f), minus_t = vneg(e.t);
   vf p = vfactor(e.t, e.p);
-  if (CALM(e)) p = vflush_beside(p, e.t);
+  if (e.calm) p = vflush_beside(p, e.t);
   const vf x = vmul(minus_t, p);
   /* What rounding x lost would be relative error of e. At most 2^-18 where e is not 0; no more may come of infinity. */
   const vf bound = vset1(0x1p-18f), lost = vmax(vset1(-0x1p-18f), vmin(vfma(minus_t, p, vneg(x)), bound));

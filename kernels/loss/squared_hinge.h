@@ -7,18 +7,15 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/loss.h"
 
-VFN void squared_hinge_constants(const double *parameters, struct constants *k) { hinge_constants(parameters, k); }
-
-VFN struct derivatives squared_hinge(struct element e, const struct constants *k) {
+VFN struct derivatives squared_hinge(struct element e, const struct hinge_constants *k) {
   const vf label = hinge_label(e.t, k), z = vpositive(hinge_slack(label, e));
   const vf factor = vmul(vset1(-2.0f), label);
-  if (e.fast) return (struct derivatives){.grad.rounded = vmul(z, vfactor(z, factor)), .a = z, .b = z, .product = 1};
+  if (e.fast) return (struct derivatives){.grad.rounded = vmul(z, vfactor(z, factor)), .a = z, .b = z};
   const vd wide = kept(z, hinge_beyond(label, e)).exact;
   return (struct derivatives){.loss.exact = dmul(wide, wide),
                               .grad = careful_double(e, dmul_or_zero(wide, dmul(dset1(-2.0), dwiden(label)))),
                               .a = z,
-                              .b = z,
-                              .product = 1};
+                              .b = z};
 }
 #else
 #include "../losses/formula.h"

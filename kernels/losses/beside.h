@@ -91,7 +91,7 @@ VFN vd beside_lanes(const struct beside *b, int k, size_t i) {
   return dload(lanes);
 }
 
-/* The lanes j of sums from dsplit_positive are of columns 0, 2 .. 14, 1, 3 .. 15. Sums here are by columns: this moves
+/* The lanes j of sums from dsplit_scaled are of columns 0, 2 .. 14, 1, 3 .. 15. Sums here are by columns: this moves
  * them. `spare` has room for as many. */
 VFN void beside_split(const struct beside *b, double *lanes, double *spare) {
   for (size_t j = 0; j < 16; j++) {

@@ -3,9 +3,10 @@
  * too, are scattered from buffers where they are strided, lie over an input, or go past the cache. So the arithmetic
  * (elementwise.h) sees flat arrays only, and the layout cannot change a bit.
  */
-#include "elementwise.h"
-
 #include <string.h>
+
+#include "block.h"
+#include "memory/past_cache.h"
 
 /* Where a block starts. */
 struct position {
@@ -125,13 +126,6 @@ static int all_contiguous(const struct vloss_loss_job *job, size_t total) {
   return !job->grad.p || contiguous(job->grad.row_stride, job->columns, start, total);
 }
 
-/* Whether a rounded gradient may be multiplied by this factor: a normal number, and none that makes large what rounding
- * to a denormal has cost digits. */
-static int may_round_before(double grad_scale) {
-  const double size = grad_scale < 0 ? -grad_scale : grad_scale;
-  return size >= 0x1p-100 && size <= 1;
-}
-
 static int is_finite(vd lanes) { return !vany(vnan(dnarrow(dsub(lanes, lanes)))); }
 
 /* The total of a call's losses: what is finite, and the blocks in which something is not, apart from it: so a NaN or an
@@ -170,7 +164,8 @@ static double total_of(const struct running_total *sum, int product) {
   return sum->any_special ? finite + dsum(sum->special) : finite;
 }
 
-void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_loss *loss) {
+void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_loss *loss,
+                         const struct call *constants) {
   struct buffers buffers;
   const size_t columns = job->columns, total = job->outer * columns;
   const int loss_wanted = job->total_wanted || job->loss, other_grads = job->grad_target.p || job->grad_other.p;
@@ -178,11 +173,9 @@ void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_lo
   const int past_cache = total * sizeof(float) > STREAM_BYTES, staged = job->staged_results || past_cache;
   const int factors = job->weights.p || job->upstream.p || (grads && !may_round_before(job->grad_scale));
   careful_function *const careful = factors ? loss->weighted : grads ? loss->everything : loss->losses;
-  struct block b = {.grad_scale = job->grad_scale, .k.weighed = job->other.p != NULL};
-  if (may_round_before(b.grad_scale)) b.k.unscaled = (float)(b.grad_scale / (double)(float)b.grad_scale - 1);
-  loss->constants(job->parameters, &b.k);
+  struct block b = {.grad_scale = job->grad_scale, .constants = constants};
   fast_function *fast = job->grad.p ? loss->sum_and_grad : loss->sum;
-  if (job->loss || other_grads || factors || b.k.careful) fast = NULL;
+  if (job->loss || other_grads || factors || constants->careful) fast = NULL;
   /* Whether a fast function can have all elements at once. */
   const int aligned = (uintptr_t)job->grad.p % 64 == 0;
   const int one_run = fast && !job->staged_results && (!past_cache || aligned) && all_contiguous(job, total);
@@ -227,5 +220,5 @@ void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_lo
     if (sum.any_special && !grads && !job->loss && dsum(sum.special) != dsum(sum.special)) break; /* NaN stays NaN */
   }
   if (past_cache) vstream_end();
-  job->total = total_of(&sum, loss->product && !factors);
+  job->total = total_of(&sum, (loss->traits & PRODUCT) && !factors);
 }

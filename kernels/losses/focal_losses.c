@@ -3,4 +3,4 @@
 
 #include "loss/sigmoid_focal.h"
 
-ELEMENTWISE_LOSS(sigmoid_focal)
+ELEMENTWISE_LOSS_WITH(sigmoid_focal, sigmoid_focal_constants, 0)

@@ -3,4 +3,4 @@
 
 #include "loss/keras_binary_focal.h"
 
-ELEMENTWISE_LOSS(keras_binary_focal)
+ELEMENTWISE_LOSS_WITH(keras_binary_focal, keras_binary_focal_constants, 0)

@@ -10,27 +10,41 @@
 #include "table.h"
 #include "words/vmath_special.h"
 
-/* What a loss makes of its parameters before the loop: NAME_constants. */
-struct constants {
-  float k[8];
-  double exact[8]; /* parameters as given, for what is not rounded */
-  int weighed;     /* elementwise losses: the call has an operand `other`; set before NAME_constants */
-  int careful;     /* some parameter is no normal float: the fast functions, which know floats only, stay away */
-  float unscaled;  /* what the float that gradients are multiplied by lacks of the factor, relative to it */
+/* ---- Elementwise -------------------------------------------------------------------------------------------------
+ *
+ * A loss is a function struct derivatives NAME(struct element e). What the loop does not need is not computed, as the
+ * function is inlined and the rest of its result unused.
+ *
+ * Where it has parameters, it takes a const struct NAME_constants *k, too: a struct of its own, which begins with a
+ * struct call, and which void NAME_constants(const double *parameters, struct NAME_constants *k) makes of the
+ * parameters before the loop, given k->call. */
+
+/* What a loss may have to know of the call. */
+struct call {
+  int weighed;    /* it has an operand `other` */
+  float unscaled; /* what the float that gradients are multiplied by lacks of the factor, relative to it */
+  int careful;    /* set by NAME_constants: some parameter is no normal float, so that the fast functions, which know
+                     floats only, stay away */
 };
 
-/* ---- Elementwise: struct derivatives NAME(struct element e, const struct constants *k). What the loop does not need
- * is not computed, as the function is inlined and the rest of its result unused.
- * -------------------------------------*/
+/* A margin in two floats, high + low, since margin - p may be much smaller than what one rounds away. high is no -0:
+ * the sign of margin - p counts. */
+struct margin {
+  float high, low;
+  double exact;
+};
+VFN struct margin margin_of(double margin) {
+  const float high = (float)margin + 0.0f;
+  return (struct margin){high, (float)(margin - (double)high), margin};
+}
 
 struct element {
   vf p, t, other;
   int fast;  /* constant: a loss that comes out infinite or NaN is done again without it, the gradient with it */
   int exact; /* constant: only what results are before they are rounded is looked at; a float may be too small */
-  int calm;  /* constant, with `fast` only: there may be denormals, which nothing multiplies or is divided by, see
-                vmath_special.h. The bits are the same */
+  int calm;  /* constant, with `fast` only, and only where denormals are slow: there may be some, which nothing
+                multiplies or is divided by, see vmath_special.h. The bits are the same */
 };
-#define CALM(e) (DENORMALS_ARE_SLOW && (e).calm)
 /* A result twice: rounded to float, which is what is written where nothing multiplies it; and before that rounding, for
  * factors to multiply first. Rounding `exact` gives `rounded` where both come from the same arithmetic. The losses with
  * an exponential or a logarithm compute `exact` in double: it is nearer to the truth, and a call with factors that are
@@ -42,9 +56,13 @@ struct result {
 };
 struct derivatives {
   struct result loss, grad, grad_target, grad_other;
-  vf a, b;      /* the loss of a product is a b >= 0: sums add it before it is rounded; loss.rounded is not given */
-  int product;  /* constant */
-  int negative; /* constant: the loss may be below 0. If not, a -0 costs time, nothing else */
+  vf a, b; /* of a PRODUCT */
+};
+/* What a loss is, whatever the element: said where it is compiled, ELEMENTWISE_LOSS(name, traits). */
+enum {
+  PRODUCT = 1,         /* the loss is a b >= 0: sums add it before it is rounded; loss.rounded is not given */
+  MAY_BE_NEGATIVE = 2, /* if it is not, a -0 costs time, nothing else */
+  KNOWS_CALM = 4       /* there is code for element.calm */
 };
 
 /* max(0, v): NaN passes. */
@@ -93,10 +111,9 @@ VFN struct result kept(vf rounded, vd x) {
 }
 /* What a careful evaluation of a product hands on to sums: its factors as floats, as the fast one has them; or the
  * loss, where parameters allow no fast one. */
-VFN struct derivatives careful_product(struct element e, struct derivatives d, vf a, vf b, const struct constants *k) {
-  d.product = 1;
-  d.a = k->careful && !e.exact ? narrowed(d.loss.exact) : a;
-  d.b = k->careful ? vset1(1.0f) : b;
+VFN struct derivatives careful_product(struct element e, struct derivatives d, vf a, vf b, int careful) {
+  d.a = careful && !e.exact ? narrowed(d.loss.exact) : a;
+  d.b = careful ? vset1(1.0f) : b;
   return d;
 }
 VFN struct result negated(struct result r) { return (struct result){vneg(r.rounded), dsub(dset1(0.0), r.exact)}; }

@@ -7,8 +7,8 @@
 #include "loss/mse.h"
 #include "loss/smooth_l1.h"
 
-ELEMENTWISE_LOSS(l1)
-CALM_PRODUCT_LOSS(mse)
-CALM_PRODUCT_LOSS(smooth_l1)
-CALM_PRODUCT_LOSS(huber)
-CALM_PRODUCT_LOSS(log_cosh)
+ELEMENTWISE_LOSS(l1, 0)
+ELEMENTWISE_LOSS(mse, PRODUCT | KNOWS_CALM)
+ELEMENTWISE_LOSS_WITH(smooth_l1, smooth_l1_constants, PRODUCT | KNOWS_CALM)
+ELEMENTWISE_LOSS_WITH(huber, huber_constants, PRODUCT | KNOWS_CALM)
+ELEMENTWISE_LOSS(log_cosh, PRODUCT | KNOWS_CALM)

@@ -4,5 +4,5 @@
 #include "loss/kl_div.h"
 #include "loss/poisson.h"
 
-CALM_LOSS(kl_div)
-CALM_LOSS(poisson)
+ELEMENTWISE_LOSS_WITH(kl_div, kl_div_constants, MAY_BE_NEGATIVE | KNOWS_CALM)
+ELEMENTWISE_LOSS(poisson, MAY_BE_NEGATIVE | KNOWS_CALM)

@@ -7,8 +7,8 @@
 #include "loss/soft_margin.h"
 #include "loss/squared_hinge.h"
 
-ELEMENTWISE_LOSS(hinge_embedding)
-CALM_LOSS(hinge)
-CALM_PRODUCT_LOSS(squared_hinge)
-CALM_LOSS(soft_margin)
-CALM_LOSS(margin_ranking)
+ELEMENTWISE_LOSS_WITH(hinge_embedding, hinge_embedding_constants, MAY_BE_NEGATIVE)
+ELEMENTWISE_LOSS_WITH(hinge, hinge_constants, KNOWS_CALM)
+ELEMENTWISE_LOSS_WITH(squared_hinge, hinge_constants, PRODUCT | KNOWS_CALM)
+ELEMENTWISE_LOSS(soft_margin, KNOWS_CALM)
+ELEMENTWISE_LOSS_WITH(margin_ranking, margin_ranking_constants, KNOWS_CALM)

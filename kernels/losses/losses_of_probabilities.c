@@ -4,5 +4,5 @@
 #include "loss/bce.h"
 #include "loss/keras_bce.h"
 
-CALM_LOSS(bce)
-ELEMENTWISE_LOSS(keras_bce)
+ELEMENTWISE_LOSS(bce, KNOWS_CALM)
+ELEMENTWISE_LOSS_WITH(keras_bce, keras_bce_constants, 0)

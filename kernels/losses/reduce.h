@@ -103,8 +103,8 @@ VFN int products_in_float(const struct row *r, struct row_state *s, const float 
   size_t c = r->from;
   for (; c + 64 <= r->to; c += 64) {
     const struct product_pairs low = product_pairs(r, a, b, c), high = product_pairs(r, a, b, c + 32);
-    aa = dadd(aa, dsplit_positive(vadd(low.aa, high.aa)));
-    bb = dadd(bb, dsplit_positive(vadd(low.bb, high.bb)));
+    aa = dadd(aa, dsplit_scaled(vadd(low.aa, high.aa)));
+    bb = dadd(bb, dsplit_scaled(vadd(low.bb, high.bb)));
     ab = dadd(ab, dwiden(vadd(low.ab, high.ab)));
   }
   if (r->to < r->n) {
@@ -113,13 +113,13 @@ VFN int products_in_float(const struct row *r, struct row_state *s, const float 
   }
   if (c + 32 <= r->n) {
     const struct product_pairs p = product_pairs(r, a, b, c);
-    aa = dadd(aa, dsplit_positive(p.aa));
-    bb = dadd(bb, dsplit_positive(p.bb));
+    aa = dadd(aa, dsplit_scaled(p.aa));
+    bb = dadd(bb, dsplit_scaled(p.bb));
     ab = dadd(ab, dwiden(p.ab));
     c += 32;
   }
-  aa = dmul(aa, dset1(0x1p896)); /* dsplit_positive */
-  bb = dmul(bb, dset1(0x1p896));
+  aa = dmul(aa, dset1(1 / SPLIT_SCALE));
+  bb = dmul(bb, dset1(1 / SPLIT_SCALE));
   for (size_t m; (m = columns_from(r, c)) > 0; c += 16) {
     const vd x = dwiden(get(a, c, m, 0.0f)), y = dwiden(get(b, c, m, 0.0f));
     aa = dfma(x, x, aa);

@@ -4,5 +4,5 @@
 #include "loss/mape.h"
 #include "loss/msle.h"
 
-CALM_PRODUCT_LOSS(mape)
-ELEMENTWISE_LOSS(msle)
+ELEMENTWISE_LOSS(mape, PRODUCT | KNOWS_CALM)
+ELEMENTWISE_LOSS(msle, 0)

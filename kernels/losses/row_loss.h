@@ -1,4 +1,4 @@
-/* What a file of row losses exports of each: what row_loop.c calls. */
+/* What a file of row losses defines of each: what row_loop.c calls. */
 #ifndef VLOSS_KERNELS_ROW_LOSS_H
 #define VLOSS_KERNELS_ROW_LOSS_H
 
@@ -12,13 +12,20 @@ struct row_loss {
   int whole;                              /* takes whole rows only */
 };
 
-/* The loss gets a row of its own: what has no address outside of it lives in registers. */
-#define ROW_LOSS_(name, beside, columns, whole)                       \
-  static void name##_pass(const struct row *r, struct row_state *s) { \
-    const struct row row = *r;                                        \
-    name(&row, s);                                                    \
-  }                                                                   \
-  const struct row_loss KERNEL(name) = {name##_pass, beside, columns, whole};
+/* The loop of row_loop.c. */
+void KERNEL(rows)(struct vloss_loss_job *job, const struct row_loss *loss);
+
+/* ROW_LOSS(name) exports the loss of loss/NAME.h; _BESIDE one with a `beside` from so many columns on. It gets a row of
+ * its own: what has no address outside of it lives in registers. */
+#define ROW_LOSS_(name, beside, columns, whole)                         \
+  static void name##_pass(const struct row *r, struct row_state *s) {   \
+    const struct row row = *r;                                          \
+    name(&row, s);                                                      \
+  }                                                                     \
+  void KERNEL(name)(struct vloss_loss_job * job) {                      \
+    const struct row_loss loss = {name##_pass, beside, columns, whole}; \
+    KERNEL(rows)(job, &loss);                                           \
+  }
 #define ROW_LOSS(name) ROW_LOSS_(name, NULL, 0, 0)
 #define ROW_LOSS_BESIDE(name, columns) ROW_LOSS_(name, name##_beside, columns, 0)
 #define WHOLE_ROW_LOSS(name) ROW_LOSS_(name, NULL, 0, 1)

@@ -233,7 +233,7 @@ VFN __m256d odd_positive_(__m256 a) {
   const __m256i moved = _mm256_srli_epi64(_mm256_castps_si256(a), 3);
   return _mm256_castsi256_pd(_mm256_and_si256(moved, _mm256_set1_epi64x(-(1 << 29))));
 }
-VFN vd dsplit_positive(vf x) {
+VFN vd dsplit_scaled(vf x) {
   return (vd){even_positive_(x.lo), even_positive_(x.hi), odd_positive_(x.lo), odd_positive_(x.hi)};
 }
 VFN vf dnarrow(vd x) {

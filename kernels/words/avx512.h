@@ -139,7 +139,7 @@ VFN vd dsplit(vf a) {
               _mm512_cvtps_pd(_mm256_castsi256_ps(_mm512_cvtepi64_epi32(_mm512_srli_epi64(pairs, 32))))};
 }
 /* A product with 2^29 shifts the even elements alone. */
-VFN vd dsplit_positive(vf a) {
+VFN vd dsplit_scaled(vf a) {
   const __m512i pairs = _mm512_castps_si512(a), even = _mm512_mul_epu32(pairs, _mm512_set1_epi64(1 << 29));
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi64(pairs, 3), _mm512_set1_epi64(-(1 << 29)));
   return (vd){_mm512_castsi512_pd(even), _mm512_castsi512_pd(odd)};

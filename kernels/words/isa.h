@@ -20,6 +20,9 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* What dsplit_scaled (scalar.h) multiplies by. */
+#define SPLIT_SCALE 0x1p-896
+
 /* Of functions outside the hot loops. The scalar words are loops over lanes, and a compiler that unrolls those of large
  * functions takes minutes: there, such functions are compiled for size. */
 #ifdef VLOSS_ISA_IS_SCALAR

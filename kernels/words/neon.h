@@ -207,7 +207,7 @@ VFN vd dsplit(vf a) {
         v.r[i] = vcvt_f64_f32(vget_low_f32(split)); v.r[i + 4] = vcvt_f64_f32(vget_low_f32(odd)));
   return v;
 }
-VFN vd dsplit_positive(vf a) {
+VFN vd dsplit_scaled(vf a) {
   vd v;
   EACH4(const uint64x2_t pairs = vreinterpretq_u64_f32(a.r[i]), low = vdupq_n_u64(0xffffffff);
         v.r[i] = vreinterpretq_f64_u64(vshlq_n_u64(vandq_u64(pairs, low), 29));

@@ -305,14 +305,21 @@ VFN vd dwiden(vf a) {
   EACH r.a[i_] = (double)a.a[i_];
   return r;
 }
-/* The even elements, then the odd ones; and the same times 2^-896 of elements that are at least +0, by moving their
- * bits to where doubles have them. What else there is, -0 and NaN included, comes out as 2^-768 at least. */
+/* dsplit: the even elements, then the odd ones, as doubles.
+ *
+ * dsplit_scaled: the same times SPLIT_SCALE, which is 2^-896, of elements that are at least +0; by a shift, where a
+ * conversion costs several instructions. Below its sign, a float is an exponent of 8 bits and a fraction of 23; a
+ * double has 11 and 52. Moved left by 52 - 23 bits, the float's fraction is the double's, and its exponent is in the
+ * lower 8 bits of the double's. There the same number means another power of two: a float counts exponents from 127 on,
+ * a double from 1023, so that the value is 2^(127 - 1023) times the float's, exactly, and a denormal's, too. What else
+ * there is, infinities, NaN, and a sign, which becomes a bit of the exponent, comes out as 2^-768 at least: over
+ * SPLIT_SCALE, that is more than any float. */
 VFN vd dsplit(vf a) {
   vd r;
   EACH r.a[i_] = (double)a.a[i_ < 8 ? 2 * i_ : 2 * i_ - 15];
   return r;
 }
-VFN vd dsplit_positive(vf a) {
+VFN vd dsplit_scaled(vf a) {
   vd r;
   EACH {
     uint32_t bits;

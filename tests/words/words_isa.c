@@ -52,7 +52,7 @@ static float greatest(const float *a) { return vhmax(vload(a)); }
 static double sum(const double *a) { return dsum(dload(a)); }
 static void split(const float *a, double *any, double *positive) {
   dstore(any, dsplit(vload(a)));
-  dstore(positive, dsplit_positive(vload(a)));
+  dstore(positive, dsplit_scaled(vload(a)));
 }
 static void transpose(float *rows) {
   vf r[16];

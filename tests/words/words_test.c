@@ -305,7 +305,7 @@ static void test_across(const struct words *isa) {
       const float element = f[i < 8 ? 2 * i : 2 * i - 15];
       expect(isa, split[i] == (double)element || (isnan(split[i]) && isnan(element)), "dsplit", round);
       const bool possible = float_as_int(element) >= 0 && element < (float)INFINITY;
-      expect(isa, possible ? positive[i] * 0x1p896 == (double)element : positive[i] >= 0x1p-768, "dsplit_positive",
+      expect(isa, possible ? positive[i] * 0x1p896 == (double)element : positive[i] >= 0x1p-768, "dsplit_scaled",
              round);
     }
     if (round % 2) memcpy(g, f, sizeof g); /* then one lane, or none, is greater */

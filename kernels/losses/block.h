@@ -1,0 +1,53 @@
+/* What elementwise.c, which cuts a call into blocks, and the functions of a loss (elementwise.h) know of each other. */
+#ifndef VLOSS_KERNELS_BLOCK_H
+#define VLOSS_KERNELS_BLOCK_H
+
+#include "kernels.h"
+#include "loss.h"
+
+/* A buffer of this many elements for each of nine operands and results is on the stack of a call: 36 KiB. */
+#define BLOCK_ELEMENTS 1024
+/* What a fast function does between two looks at the sum, and the careful one again if it was not finite. */
+#define FAST_ELEMENTS 4096
+
+struct block {
+  size_t n;
+  const float *p, *t, *other, *weights, *upstream; /* the last three: null is 1 */
+  double grad_scale;                               /* multiplies every gradient */
+  float *loss, *grad, *grad_target, *grad_other;   /* null: not wanted; the fast functions look at grad only */
+  int past_cache;                                  /* fast functions: grad is on a 64-byte boundary */
+  const void *constants;                           /* struct call, or what begins with it: struct NAME_constants */
+};
+
+/* The sum of a block's losses is in 16 lanes, which add up, in double, the pairs e[32 i + j] + e[32 i + j + 16] rounded
+ * to float. One rounding a pair is at most half an ulp of what it adds to. Where a loss is a product, fused
+ * multiplications form the pair, each rounding once; it starts at PAIR_START, so that no product of small factors is a
+ * denormal, and PAIR_START times the number of pairs is subtracted in the end. Weighted losses are added in double,
+ * each by itself. */
+#define PAIR_START 0x1p-126f
+typedef size_t fast_function(const struct block *b, vd *sum);
+typedef vd careful_function(const struct block *b, vd sum);
+
+/* The functions of a loss:
+ *
+ *   sum, sum_and_grad  the fast ones: no weights, nothing special; they add up the losses, and where that sum is not
+ *                      finite the careful ones do it again. Where there was no need, the careful ones give the same.
+ *   losses, everything the careful ones: they take every input
+ *   weighted           the same with factors an element: these multiply a result before it is rounded
+ */
+struct elementwise_loss {
+  fast_function *sum, *sum_and_grad;
+  careful_function *losses, *everything, *weighted;
+  int traits;
+};
+/* The loop of elementwise.c, with the constants that the loss made of its parameters. */
+void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_loss *loss, const struct call *constants);
+
+/* Whether a rounded gradient may be multiplied by this factor: a normal number, and none that makes large what rounding
+ * to a denormal has cost digits. */
+VFN int may_round_before(double grad_scale) {
+  const double size = grad_scale < 0 ? -grad_scale : grad_scale;
+  return size >= 0x1p-100 && size <= 1;
+}
+
+#endif
