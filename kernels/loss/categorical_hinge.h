@@ -42,7 +42,7 @@ static const double hinge_first[HINGE_SUMS] = {0, -(double)INF, 0};
 VFN int hinge_sums(const struct row *r, struct row_state *s, const int infinities) {
   vd sums[HINGE_SUMS];
   UNROLL for (int k = 0; k < HINGE_SUMS; k++) sums[k] = resumed(r, s, k, hinge_first[k]);
-  EACH_VECTOR(r, c, m) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vd p = dwiden(get(r->p, c, m, infinities ? -INF : -FLT_MAX)), t = dwiden(get(r->t, c, m, 0.0f));
     hinge_add(sums, hinge_products(p, t, infinities), r->grad != NULL);
   }
@@ -55,7 +55,7 @@ VFN int hinge_sums(const struct row *r, struct row_state *s, const int infinitie
 }
 VFN void hinge_gradient(const struct row *r, struct row_state *s, const int infinities) {
   const vd neg = dset1(s->value[0]), share = dset1(s->value[1]), zero = dset1(0.0);
-  EACH_VECTOR(r, c, m) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vd p = dwiden(get(r->p, c, m, 0.0f)), t = dwiden(get(r->t, c, m, 0.0f));
     const dm tied = deq(hinge_products(p, t, infinities).other, neg);
     put_number(r, r->grad, c, m, dsub(dsel(tied, dmul(dsub(dset1(1.0), t), share), zero), t));

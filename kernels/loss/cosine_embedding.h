@@ -38,7 +38,7 @@ VFN void cosine_embedding_decide(const struct row *r, struct row_state *s, doubl
 static __attribute__((noinline)) int parted_sum(struct row r, struct row_state *s) {
   const double aa = s->value[0] + 1e-12, bb = s->value[1] + 1e-12, inverse_a = 1 / sqrt(aa), inverse_b = 1 / sqrt(bb);
   vd sum = resumed(&r, s, 0, 0);
-  EACH_VECTOR(&r, c, m) {
+  for (size_t c = r.from, m; (m = columns_from(&r, c)) > 0; c += 16) {
     const vd a = dmul(dwiden(get(r.p, c, m, 0.0f)), dset1(inverse_a));
     const vd b = dmul(dwiden(get(r.other, c, m, 0.0f)), dset1(inverse_b)), d = dsub(a, b);
     sum = dfma(d, d, sum);
@@ -58,7 +58,7 @@ VFN void cosine_embedding_write(const struct row *r, size_t c, size_t m, struct 
 }
 static __attribute__((noinline)) void cosine_embedding_write_in_double(struct row r, struct cosine_slope slope_a,
                                                                        struct cosine_slope slope_b, double sign) {
-  EACH_VECTOR(&r, c, m) {
+  for (size_t c = r.from, m; (m = columns_from(&r, c)) > 0; c += 16) {
     const vf a = get(r.p, c, m, 0.0f), b = get(r.other, c, m, 0.0f);
     if (r.grad) put(&r, r.grad, c, m, cosine_gradient_in_double(a, b, sign * slope_a.across, sign * slope_a.along));
     if (r.grad_other)

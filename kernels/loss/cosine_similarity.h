@@ -25,8 +25,10 @@ VFN void cosine_similarity_write(const struct row *r, size_t c, size_t m, struct
   put_scaled(r->grad, c, m, cosine_gradient(p, t, slope));
 }
 static __attribute__((noinline)) void cosine_similarity_write_in_double(struct row r, struct cosine_slope slope) {
-  EACH_VECTOR(&r, c, m)
-  put(&r, r.grad, c, m, cosine_gradient_in_double(get(r.p, c, m, 0), get(r.t, c, m, 0), -slope.across, -slope.along));
+  for (size_t c = r.from, m; (m = columns_from(&r, c)) > 0; c += 16) {
+    const vf p = get(r.p, c, m, 0.0f), t = get(r.t, c, m, 0.0f);
+    put(&r, r.grad, c, m, cosine_gradient_in_double(p, t, -slope.across, -slope.along));
+  }
 }
 
 /* The end of the sums in float. */

@@ -34,7 +34,7 @@ VFN void crossentropy_normalise(const struct row *r, struct row_state *s, double
 VFN int crossentropy_total(const struct row *r, struct row_state *s) {
   vd total = resumed(r, s, 0, 0);
   vf least = r->from ? dnarrow(s->lanes[1]) : vset1(0.0f);
-  EACH_VECTOR(r, c, m) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vf p = get(r->p, c, m, 0.0f);
     total = dadd(total, dwiden(p));
     least = vmin(p, least);
@@ -51,7 +51,9 @@ VFN int crossentropy_total(const struct row *r, struct row_state *s) {
 /* The sum of |p|, of rows with negative ones. */
 static __attribute__((noinline)) int crossentropy_size(struct row r, struct row_state *s) {
   vd size = resumed(&r, s, 0, 0);
-  EACH_VECTOR(&r, c, m) size = dadd(size, dwiden(vabs(get(r.p, c, m, 0.0f))));
+  for (size_t c = r.from, m; (m = columns_from(&r, c)) > 0; c += 16) {
+    size = dadd(size, dwiden(vabs(get(r.p, c, m, 0.0f))));
+  }
   s->lanes[0] = size;
   if (r.to < r.n) return 0;
   crossentropy_normalise(&r, s, dsum(size));
@@ -60,7 +62,7 @@ static __attribute__((noinline)) int crossentropy_size(struct row r, struct row_
 VFN int crossentropy_terms(const struct row *r, struct row_state *s) {
   const double inverse = s->value[0];
   vd loss = resumed(r, s, 0, 0), share = resumed(r, s, 1, 0);
-  EACH_VECTOR(r, c, m) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vd u = dmul(dwiden(get(r->p, c, m, 0.0f)), dset1(inverse));
     const vd v = dmin(dset1((double)KERAS_ONE_MINUS_EPS), dmax(dset1((double)KERAS_EPS), u));
     const struct smoothed_targets t = smoothed_targets(r, c, m, u);
@@ -85,7 +87,7 @@ VFN void keras_categorical_crossentropy(const struct row *r, struct row_state *s
   if (s->pass == CROSSENTROPY_TERMS && (!crossentropy_terms(r, s) || r->from)) return;
   if (s->pass != CROSSENTROPY_GRADIENT) return;
   const vd inverse = dset1(s->value[0]), shared = dset1(s->value[1]), zero = dset1(0.0);
-  EACH_VECTOR(r, c, m) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vd p = dwiden(get(r->p, c, m, 0.0f)), t = smoothed_targets(r, c, m, dmul(p, inverse)).unclipped;
     put_number(r, r->grad, c, m, dsub(shared, dsel(deq(t, zero), zero, ddiv(t, p))));
   }

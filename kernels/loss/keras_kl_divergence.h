@@ -13,7 +13,7 @@ VFN void keras_kl_divergence(const struct row *r, struct row_state *s) {
   const int in_float =
       factor >= 0x1p-100 && factor <= 0x1p100; /* then this rounds to 2 ulp; NaN makes NaN of all below */
   vd sum = resumed(r, s, 0, 0);
-  EACH_VECTOR(r, c, m) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vf p = get(r->p, c, m, 1.0f), a = clip(get(r->t, c, m, 1.0f), KERAS_EPS, 1.0f);
     const vf b = clip(p, KERAS_EPS, 1.0f), ratio = vdiv(a, b), low = vdiv(vnfma(ratio, b, a), b);
     sum = dfma(dwiden(a), dwiden(vlog_sum(ratio, low)), sum);

@@ -31,8 +31,9 @@ VFN int sparse_sum(const struct row *r, struct row_state *s) {
     UNROLL for (size_t j = 0; j < 4; j++) v[j] = other_classes(r, c + 16 * j, 16);
     sum = dadd(sum, dwiden(combine4(v)));
   }
-  for (size_t m; (m = columns_from(r, c)) > 0; c += 16)
+  for (size_t m; (m = columns_from(r, c)) > 0; c += 16) {
     sum = dadd(sum, dwithout(dwiden(other_classes(r, c, m)), m, SIZE_MAX));
+  }
   if (r->to < r->n) {
     s->lanes[0] = sum;
     return 0;
@@ -53,7 +54,7 @@ VFN void keras_sparse_categorical_crossentropy(const struct row *r, struct row_s
   if (s->pass != 1) return;
   const float at_label = sparse_at_label(r, s);
   const vf elsewhere = vset1(sparse_elsewhere(r, s)), clipped = vset1(with_factor(r, 0));
-  EACH_VECTOR(r, c, m) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vf v = r->label - c < 16 ? put_label(elsewhere, c, r->label, at_label) : elsewhere;
     put_scaled(r->grad, c, m, vsel(clips(get(r->p, c, m, 0.0f), KERAS_EPS, KERAS_ONE_MINUS_EPS), clipped, v));
   }

@@ -4,12 +4,15 @@
 #ifndef VLOSS_KERNELS_LOSS_MULTI_MARGIN_H
 #define VLOSS_KERNELS_LOSS_MULTI_MARGIN_H
 
+/* The parameters. */
+enum { MULTI_MARGIN_NORM, MULTI_MARGIN_MARGIN };
+
 #ifndef VLOSS_FORMULA
 #include "../losses/reduce.h"
 
 /* margin - p_y, and for any p_c what z_c is: where it is small, it is exact. */
 VFN struct difference multi_margin_start(const struct row *r) {
-  return exact_difference(r->parameters[1], (double)r->own);
+  return exact_difference(r->parameters[MULTI_MARGIN_MARGIN], (double)r->own);
 }
 VFN vd multi_margin_z(struct difference start, vf p, const int exact) {
   const vd z = dadd(dset1(start.high), dwiden(p));
@@ -22,7 +25,7 @@ VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int sq
   const struct difference start = multi_margin_start(r);
   const vd zero = dset1(0.0), one = dset1(1.0);
   vd sum = resumed(r, s, 0, 0), active = resumed(r, s, 1, 0);
-  EACH_VECTOR(r, c, m) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     vd z = dmax(zero, multi_margin_z(start, get(r->p, c, m, 0.0f), exact));
     if (m < 16 || r->label - c < 16) z = dwithout(z, m, r->label - c);
     sum = squared ? dfma(z, z, sum) : dadd(sum, z);
@@ -49,7 +52,7 @@ VFN void multi_margin_gradient(const struct row *r, struct row_state *s, const i
   const float at_label = with_factor(r, -slope * s->value[0]);
   const vf active = vset1(with_factor(r, slope)), inactive = vset1(with_factor(r, 0));
   const vd zero = dset1(0.0), one = dset1(1.0);
-  EACH_VECTOR(r, c, m) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vd z = multi_margin_z(start, get(r->p, c, m, 0.0f), exact);
     vf g;
     if (squared)
@@ -67,7 +70,7 @@ VFN void multi_margin_of(const struct row *r, struct row_state *s, const int squ
   if (s->pass == 1) multi_margin_gradient(r, s, squared, exact);
 }
 static __attribute__((noinline)) void multi_margin_inexact(struct row r, struct row_state *s) {
-  if (r.parameters[0] == 2)
+  if (r.parameters[MULTI_MARGIN_NORM] == 2)
     multi_margin_of(&r, s, 1, 0);
   else
     multi_margin_of(&r, s, 0, 0);
@@ -75,7 +78,7 @@ static __attribute__((noinline)) void multi_margin_inexact(struct row r, struct 
 VFN void multi_margin(const struct row *r, struct row_state *s) {
   if (multi_margin_start(r).low != 0)
     multi_margin_inexact(*r, s);
-  else if (r->parameters[0] == 2)
+  else if (r->parameters[MULTI_MARGIN_NORM] == 2)
     multi_margin_of(r, s, 1, 1);
   else
     multi_margin_of(r, s, 0, 1);
@@ -99,8 +102,8 @@ FORMULA void multi_margin_classes(const real *p, size_t from, size_t to, real st
 FORMULA void multi_margin_formula(const struct formula_row *r, struct formula_value *loss) {
   const real *p = r->p, w = r->class_weights ? r->class_weights[r->label] : 1;
   const size_t y = (size_t)r->label;
-  const int squared = r->parameters[0] == 2;
-  const real margin = (real)r->parameters[1], start = margin - p[y], factor = w / (real)r->n;
+  const int squared = r->parameters[MULTI_MARGIN_NORM] == 2;
+  const real margin = (real)r->parameters[MULTI_MARGIN_MARGIN], start = margin - p[y], factor = w / (real)r->n;
   const real lost = formula_lost(margin, p[y], start);
   real sum = 0, slopes = 0;
   multi_margin_classes(p, 0, y, start, lost, squared, &sum, &slopes);

@@ -8,8 +8,6 @@
 #ifndef VLOSS_FORMULA
 #include "../losses/reduce.h"
 
-/* This loss takes whole rows: r->step. */
-#define EACH_LABEL(r, j) for (size_t l_ = 0, j; (j = listed(r, l_)) != SIZE_MAX; l_++)
 /* Label number l of the list; SIZE_MAX at its end. */
 VFN size_t listed(const struct row *r, size_t l) {
   if (l == r->n) return SIZE_MAX;
@@ -55,7 +53,7 @@ VFN vd multilabel_pairs_of(struct difference from, const double *x, double *coun
 /* The same of all labels, and to the gradient at them. */
 VFN vd multilabel_pairs(const struct row *r, const double *x, double *counts, size_t padded, vd sum,
                         const int gradient) {
-  EACH_LABEL(r, j) {
+  for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++) {
     const struct difference from = exact_difference(1, (double)r->p[j * r->step]);
     vd count;
     if (from.low == 0)
@@ -75,7 +73,7 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
   int nan = 0;
   float *const g = r->grad;
   for (size_t c = 0; g && c < r->n; c++) g[c * r->step] = 0;
-  EACH_LABEL(r, j) {
+  for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++) {
     const float p = r->p[j * r->step];
     top = p > top ? p : top;
     bottom = -p > bottom ? -p : bottom;
@@ -84,7 +82,8 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
     const size_t n = r->n - start < SCRATCH_COLUMNS ? r->n - start : SCRATCH_COLUMNS, padded = (n + 15) / 16 * 16;
     nan |= multilabel_load(r, start, n, x);
     /* NaN is never active, and dmax drops it: so it stands where there is no i. */
-    EACH_LABEL(r, j) if (j - start < n) x[j - start] = (double)NOT_A_NUMBER;
+    for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++)
+      if (j - start < n) x[j - start] = (double)NOT_A_NUMBER;
     for (size_t i = 0; i < padded; i += 16) {
       const vd v = dload(x + i);
       highest = dmax(v, highest);
@@ -103,7 +102,9 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
   const double share = 1 / (double)r->n;
   if (!g || nan) return;
   if (r->step == 1)
-    EACH_VECTOR(r, c, m) put_number(r, g, c, m, dmul(dwiden(get(g, c, m, 0.0f)), dset1(share)));
+    for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
+      put_number(r, g, c, m, dmul(dwiden(get(g, c, m, 0.0f)), dset1(share)));
+    }
   else
     for (size_t c = 0; c < r->n; c++) g[c * r->step] = with_factor(r, (double)g[c * r->step] * share);
 }

@@ -15,7 +15,7 @@ VFN void soft_margins(const struct row *r, struct row_state *s, const int exactl
   struct bce_with_logits_constants k = {0};
   bce_with_logits_constants(&(double){0}, &k); /* no label smoothing, no pos_weight */
   vd sum = resumed(r, s, 0, 0);
-  EACH_VECTOR(r, c, m) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const struct element e = {.p = get(r->p, c, m, 0.0f), .t = get(r->t, c, m, 0.0f), .other = vset1(1.0f)};
     vd loss, grad;
     if (exactly) {

@@ -6,6 +6,9 @@
 #ifndef VLOSS_KERNELS_LOSS_TRIPLET_MARGIN_H
 #define VLOSS_KERNELS_LOSS_TRIPLET_MARGIN_H
 
+/* The parameters. */
+enum { TRIPLET_MARGIN, TRIPLET_NORM, TRIPLET_EPS, TRIPLET_SWAP };
+
 #ifndef VLOSS_FORMULA
 #include "../losses/beside.h"
 #include "../losses/reduce.h"
@@ -15,7 +18,7 @@ struct differences {
   vd d[3];
 };
 VFN struct differences differences_of(const struct row *r, vd a, vd p, vd n, size_t m) {
-  const vd eps = dset1(r->parameters[2]);
+  const vd eps = dset1(r->parameters[TRIPLET_EPS]);
   return (struct differences){{dwithout(dadd(dsub(a, p), eps), m, SIZE_MAX),
                                dwithout(dadd(dsub(a, n), eps), m, SIZE_MAX),
                                dwithout(dadd(dsub(p, n), eps), m, SIZE_MAX)}};
@@ -24,7 +27,7 @@ VFN struct differences differences(const struct row *r, size_t c, size_t m) {
   return differences_of(r, dwiden(get(r->p, c, m, 0.0f)), dwiden(get(r->t, c, m, 0.0f)),
                         dwiden(get(r->other, c, m, 0.0f)), m);
 }
-VFN int triplet_swaps(const struct row *r) { return r->parameters[3] == 1; }
+VFN int triplet_swaps(const struct row *r) { return r->parameters[TRIPLET_SWAP] == 1; }
 
 /* Of each pair the sum of |d| or d^2; for norms other than 1 and 2 also the greatest |d|, and how many lanes have it.
  */
@@ -32,7 +35,7 @@ VFN int triplet_sums(const struct row *r, struct row_state *s, const double norm
   const int pairs = triplet_swaps(r) ? 3 : 2;
   vd sum[3], most[3];
   UNROLL for (int i = 0; i < 3; i++) sum[i] = resumed(r, s, i, 0), most[i] = resumed(r, s, 3 + i, 0);
-  EACH_VECTOR(r, c, m) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const struct differences v = differences(r, c, m);
     UNROLL for (int i = 0; i < 3; i++) {
       if (i == pairs) break;
@@ -55,7 +58,7 @@ VFN double triplet_share(const struct row *r, const double *d) {
   return !triplet_swaps(r) || d[1] < d[2] ? 1 : d[1] == d[2] ? 0.5 : 0;
 }
 VFN void triplet_decide(const struct row *r, struct row_state *s) {
-  const double *d = s->value, excess = d[0] - (triplet_share(r, d) == 0 ? d[2] : d[1]) + r->parameters[0];
+  const double *d = s->value, excess = d[0] - (triplet_share(r, d) == 0 ? d[2] : d[1]) + r->parameters[TRIPLET_MARGIN];
   s->loss = excess;
   s->pass = r->grad || r->grad_target || r->grad_other ? 2 : ROW_DONE;
   if (excess != excess) nan_row(r, s);
@@ -75,7 +78,7 @@ VFN vd slope(vd d, double distance, double share, const double norm) {
 }
 VFN void triplet_gradient(const struct row *r, struct row_state *s, const double norm) {
   const double *d = s->value, share = triplet_share(r, d);
-  EACH_VECTOR(r, c, m) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const struct differences v = differences(r, c, m);
     const vd ap = slope(v.d[0], d[0], d[3], norm);
     vd an = dset1(0.0), pn = an;
@@ -111,7 +114,7 @@ VFN int triplet_powers(const struct row *r, struct row_state *s, double norm) {
     const double greatest = s->value[3 + i];
     /* D is the sum */
     if (s->value[i] != s->value[i] || (norm < (double)INF && (greatest == 0 || greatest == (double)INF))) continue;
-    EACH_VECTOR(r, c, m) {
+    for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
       const vd size = dabs(differences(r, c, m).d[i]), zero = dset1(0.0), one = dset1(1.0);
       powers = dadd(powers, norm == (double)INF ? dsel(deq(size, dset1(greatest)), one, zero)
                                                 : dpow(ddiv(size, dset1(greatest)), norm));
@@ -126,7 +129,7 @@ VFN int triplet_powers(const struct row *r, struct row_state *s, double norm) {
   return r->to == r->n;
 }
 static __attribute__((noinline)) void triplet_margin_general(struct row r, struct row_state *s) {
-  const double norm = r.parameters[1];
+  const double norm = r.parameters[TRIPLET_NORM];
   if (s->pass == 0) {
     if (!triplet_sums(&r, s, norm, s->value)) return;
     for (int i = 0; i < 3; i++) s->value[3 + i] = lane_max(s->lanes[3 + i]);
@@ -142,9 +145,9 @@ static __attribute__((noinline)) void triplet_margin_general(struct row r, struc
 }
 
 VFN void triplet_margin(const struct row *r, struct row_state *s) {
-  if (r->parameters[1] == 2)
+  if (r->parameters[TRIPLET_NORM] == 2)
     triplet_margin_of(r, s, 2);
-  else if (r->parameters[1] == 1)
+  else if (r->parameters[TRIPLET_NORM] == 1)
     triplet_margin_of(r, s, 1);
   else
     triplet_margin_general(*r, s);
@@ -164,7 +167,7 @@ VFN void triplet_add_sizes(const struct beside *b, size_t at, size_t valid, vd *
   UNROLL for (int i = 0; i < 2; i++) sums[i] = dadd(sums[i], dabs(v.d[i]));
 }
 static void triplet_margin_beside(const struct beside *b) {
-  const double norm = b->row[0].parameters[1], zeros[2] = {0, 0};
+  const double norm = b->row[0].parameters[TRIPLET_NORM], zeros[2] = {0, 0};
   if (triplet_swaps(&b->row[0]) || (norm != 1 && norm != 2)) return;
   if (norm == 2)
     beside_sums(b, 2, zeros, triplet_add_squares);
@@ -235,9 +238,9 @@ FORMULA void triplet_margin_slopes(real *to, real factor, const real *u, const r
 }
 
 FORMULA void triplet_margin_formula(const struct formula_row *r, struct formula_value *loss) {
-  const real margin = (real)r->parameters[0], norm = (real)r->parameters[1];
-  const real *a = r->p, *p = r->t, *q = r->other, eps = (real)r->parameters[2];
-  const int swap = r->parameters[3] == 1;
+  const real margin = (real)r->parameters[TRIPLET_MARGIN], norm = (real)r->parameters[TRIPLET_NORM];
+  const real *a = r->p, *p = r->t, *q = r->other, eps = (real)r->parameters[TRIPLET_EPS];
+  const int swap = r->parameters[TRIPLET_SWAP] == 1;
   const size_t n = r->n;
   const real ap = triplet_margin_distance(a, p, n, norm, eps), aq = triplet_margin_distance(a, q, n, norm, eps);
   const real pq = swap ? triplet_margin_distance(p, q, n, norm, eps) : aq, least = aq < pq ? aq : pq;

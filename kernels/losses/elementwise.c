@@ -13,13 +13,20 @@ struct position {
   size_t row, column;
 };
 
-/* Calls STEP(row, column, done, length) for each run of a block's elements that lies in one row. */
-#define FOR_ROW_SEGMENTS(at, columns, n, STEP)                                            \
-  for (size_t row_ = (at).row, column_ = (at).column, done_ = 0; done_ < (n);) {          \
-    const size_t length_ = (n)-done_ < (columns)-column_ ? (n)-done_ : (columns)-column_; \
-    STEP(row_, column_, done_, length_);                                                  \
-    done_ += length_, row_++, column_ = 0;                                                \
-  }
+/* A run of a block's elements that lies in one row: those from number `done` on. No length is the end. */
+struct segment {
+  size_t row, column, done, length;
+};
+static struct segment segment_at(size_t row, size_t column, size_t done, size_t columns, size_t n) {
+  const size_t left = n - done, of_row = columns - column;
+  return (struct segment){.row = row, .column = column, .done = done, .length = left < of_row ? left : of_row};
+}
+static struct segment first_segment(struct position at, size_t columns, size_t n) {
+  return segment_at(at.row, at.column, 0, columns, n);
+}
+static struct segment next_segment(struct segment s, size_t columns, size_t n) {
+  return segment_at(s.row + 1, 0, s.done + s.length, columns, n);
+}
 
 static int contiguous(size_t row_stride, size_t columns, struct position at, size_t n) {
   return row_stride == columns || at.column + n <= columns;
@@ -31,16 +38,14 @@ static const float *gathered(const struct vloss_operand *o, size_t columns, stru
   if (!o->p) return NULL;
   const size_t column_stride = columns == 1 ? 1 : o->column_stride;
   if (column_stride == 1 && contiguous(o->row_stride, columns, at, n)) return o->p + at.row * o->row_stride + at.column;
-#define GATHER(row, column, done, length)                                    \
-  do {                                                                       \
-    const float *from = o->p + (row)*o->row_stride + (column)*column_stride; \
-    if (column_stride == 1)                                                  \
-      memcpy(buffer + (done), from, (length) * sizeof *buffer);              \
-    else                                                                     \
-      for (size_t i_ = 0; i_ < (length); i_++) buffer[(done) + i_] = *from;  \
-  } while (0)
-  FOR_ROW_SEGMENTS(at, columns, n, GATHER)
-#undef GATHER
+  for (struct segment s = first_segment(at, columns, n); s.length; s = next_segment(s, columns, n)) {
+    const float *const from = o->p + s.row * o->row_stride + s.column * column_stride;
+    float *const to = buffer + s.done;
+    if (column_stride == 1)
+      memcpy(to, from, s.length * sizeof *to);
+    else
+      for (size_t i = 0; i < s.length; i++) to[i] = *from;
+  }
   return buffer;
 }
 
@@ -63,10 +68,8 @@ static void put_back(const struct vloss_result *r, size_t columns, struct positi
     copy_result(r->p + at.row * r->row_stride + at.column, buffer, n, past_cache);
     return;
   }
-#define SCATTER(row, column, done, length) \
-  memcpy(r->p + (row)*r->row_stride + (column), buffer + (done), (length) * sizeof(float))
-  FOR_ROW_SEGMENTS(at, columns, n, SCATTER)
-#undef SCATTER
+  for (struct segment s = first_segment(at, columns, n); s.length; s = next_segment(s, columns, n))
+    memcpy(r->p + s.row * r->row_stride + s.column, buffer + s.done, s.length * sizeof *buffer);
 }
 
 /* The lanes plus n floats, each widened before it is added. */
@@ -96,17 +99,14 @@ static void place_block(struct block *b, const struct vloss_loss_job *job, struc
 /* The mean of each row that ends in the block; row_sum is what earlier blocks left of the first. */
 static void row_means(const struct vloss_loss_job *job, struct position at, const float *losses, size_t n,
                       vd *row_sum) {
-#define ROW_MEANS(row, column, done, length)                      \
-  do {                                                            \
-    *row_sum = widened_sum(*row_sum, losses + (done), length);    \
-    if ((column) + (length) == job->columns) {                    \
-      const double mean = dsum(*row_sum) / (double)job->columns;  \
-      job->loss[row] = mean == mean ? (float)mean : NOT_A_NUMBER; \
-      *row_sum = dset1(0.0);                                      \
-    }                                                             \
-  } while (0)
-  FOR_ROW_SEGMENTS(at, job->columns, n, ROW_MEANS)
-#undef ROW_MEANS
+  const size_t columns = job->columns;
+  for (struct segment s = first_segment(at, columns, n); s.length; s = next_segment(s, columns, n)) {
+    *row_sum = widened_sum(*row_sum, losses + s.done, s.length);
+    if (s.column + s.length < columns) continue;
+    const double mean = dsum(*row_sum) / (double)columns;
+    job->loss[s.row] = mean == mean ? (float)mean : NOT_A_NUMBER;
+    *row_sum = dset1(0.0);
+  }
 }
 
 /* How much of a block to take so that no row is cut but where a whole block lies in it: a row's sum then is the same
@@ -134,6 +134,7 @@ struct running_total {
   vd finite, special;
   int any_special;
   size_t pairs; /* vectors of pairs in `finite` */
+  vd of_row;    /* for means of rows: what earlier blocks left of a row that is not at its end */
 };
 static void add_block(struct running_total *sum, vd lanes, const float *losses, size_t n) {
   if (is_finite(lanes)) {
@@ -164,61 +165,86 @@ static double total_of(const struct running_total *sum, int product) {
   return sum->any_special ? finite + dsum(sum->special) : finite;
 }
 
+/* What is the same in all blocks of a call. */
+struct plan {
+  size_t total;              /* elements */
+  fast_function *fast;       /* null where more is wanted than it gives */
+  careful_function *careful; /* what takes over from it, or does everything */
+  int factors;               /* `careful` is the one with factors */
+  int grads, losses;         /* any gradient, any loss is wanted */
+  int past_cache;            /* results go past the cache */
+  int staged;                /* by way of buffers, or because results lie over inputs */
+  int one_run;               /* a fast function can have all elements at once */
+};
+static struct plan plan_of(const struct vloss_loss_job *job, const struct elementwise_loss *loss, int careful) {
+  const int other_grads = job->grad_target.p || job->grad_other.p;
+  struct plan plan = {.total = job->outer * job->columns,
+                      .grads = job->grad.p || other_grads,
+                      .losses = job->total_wanted || job->loss};
+  plan.past_cache = plan.total * sizeof(float) > STREAM_BYTES;
+  plan.staged = job->staged_results || plan.past_cache;
+  plan.factors = job->weights.p || job->upstream.p || (plan.grads && !may_round_before(job->grad_scale));
+  plan.careful = plan.factors ? loss->weighted : plan.grads ? loss->everything : loss->losses;
+  if (!job->loss && !other_grads && !plan.factors && !careful) plan.fast = job->grad.p ? loss->sum_and_grad : loss->sum;
+  const int aligned = (uintptr_t)job->grad.p % 64 == 0;
+  plan.one_run = plan.fast && !job->staged_results && (!plan.past_cache || aligned) && all_contiguous(job, plan.total);
+  return plan;
+}
+
+/* One block by the careful function: results, losses and the sum. */
+static void careful_elements(const struct vloss_loss_job *job, const struct plan *plan, struct block *b,
+                             struct position at, struct buffers *buffers, struct running_total *sum) {
+  const size_t n = b->n;
+  place_block(b, job, at, plan->staged, buffers);
+  b->loss = job->loss ? buffers->losses : NULL;
+  vd lanes = plan->careful(b, plan->factors ? dset1(0.0) : sum->finite);
+  if (plan->factors) {
+    add_weighted_block(sum, lanes);
+  } else if (plan->losses) {
+    if (!b->loss && !is_finite(lanes)) { /* once more, for the losses themselves */
+      b->loss = buffers->losses;
+      lanes = plan->careful(b, sum->finite);
+    }
+    add_block(sum, lanes, buffers->losses, n);
+  }
+  if (!job->loss) return;
+  if (job->form == VLOSS_FORM_ROW_MEANS) row_means(job, at, buffers->losses, n, &sum->of_row);
+  if (job->form == VLOSS_FORM_ELEMENTS)
+    copy_result(job->loss + at.row * job->columns + at.column, buffers->losses, n, plan->past_cache);
+}
+
 void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_loss *loss,
                          const struct call *constants) {
   struct buffers buffers;
-  const size_t columns = job->columns, total = job->outer * columns;
-  const int loss_wanted = job->total_wanted || job->loss, other_grads = job->grad_target.p || job->grad_other.p;
-  const int grads = job->grad.p || other_grads;
-  const int past_cache = total * sizeof(float) > STREAM_BYTES, staged = job->staged_results || past_cache;
-  const int factors = job->weights.p || job->upstream.p || (grads && !may_round_before(job->grad_scale));
-  careful_function *const careful = factors ? loss->weighted : grads ? loss->everything : loss->losses;
-  struct block b = {.grad_scale = job->grad_scale, .constants = constants};
-  fast_function *fast = job->grad.p ? loss->sum_and_grad : loss->sum;
-  if (job->loss || other_grads || factors || constants->careful) fast = NULL;
-  /* Whether a fast function can have all elements at once. */
-  const int aligned = (uintptr_t)job->grad.p % 64 == 0;
-  const int one_run = fast && !job->staged_results && (!past_cache || aligned) && all_contiguous(job, total);
-  b.past_cache = past_cache && one_run;
-
-  struct running_total sum = {dset1(0.0), dset1(0.0), 0, 0};
-  vd row_sum = dset1(0.0);
+  const struct plan plan = plan_of(job, loss, constants->careful);
+  const size_t columns = job->columns;
+  struct block b = {
+      .grad_scale = job->grad_scale, .constants = constants, .past_cache = plan.past_cache && plan.one_run};
+  struct running_total sum = {.finite = dset1(0.0), .special = dset1(0.0), .of_row = dset1(0.0)};
   size_t careful_until = 0;
-  for (size_t first = 0, done; first < total; first += done) {
+  for (size_t first = 0, done; first < plan.total; first += done) {
     const struct position at = {first / columns, first % columns};
-    size_t block = total - first < BLOCK_ELEMENTS ? total - first : BLOCK_ELEMENTS;
+    const size_t left = plan.total - first;
+    size_t block = left < BLOCK_ELEMENTS ? left : BLOCK_ELEMENTS;
     if (job->form == VLOSS_FORM_ROW_MEANS) block = rows_block(columns, at.column, block);
     done = 0;
-    if (fast && first >= careful_until) {
-      b.n = one_run ? total - first : block;
-      place_block(&b, job, at, staged && !one_run, &buffers);
-      done = fast(&b, &sum.finite);
+    if (plan.fast && first >= careful_until) {
+      b.n = plan.one_run ? left : block;
+      place_block(&b, job, at, plan.staged && !plan.one_run, &buffers);
+      done = plan.fast(&b, &sum.finite);
       sum.pairs += (done + 31) / 32;
       if (!done) careful_until = first + FAST_ELEMENTS;
     }
     if (!done) {
       done = b.n = block;
-      place_block(&b, job, at, staged, &buffers);
-      b.loss = job->loss ? buffers.losses : NULL;
-      vd lanes = careful(&b, factors ? dset1(0.0) : sum.finite);
-      if (factors) {
-        add_weighted_block(&sum, lanes);
-      } else if (loss_wanted) {
-        if (!b.loss && !is_finite(lanes)) { /* once more, for the losses themselves */
-          b.loss = buffers.losses;
-          lanes = careful(&b, sum.finite);
-        }
-        add_block(&sum, lanes, buffers.losses, block);
-      }
-      if (job->form == VLOSS_FORM_ROW_MEANS && job->loss) row_means(job, at, buffers.losses, block, &row_sum);
-      if (job->form == VLOSS_FORM_ELEMENTS && job->loss)
-        copy_result(job->loss + first, buffers.losses, block, past_cache);
+      careful_elements(job, &plan, &b, at, &buffers, &sum);
     }
-    put_back(&job->grad, columns, at, done, b.grad, buffers.grad, past_cache);
-    put_back(&job->grad_target, columns, at, done, b.grad_target, buffers.grad_target, past_cache);
-    put_back(&job->grad_other, columns, at, done, b.grad_other, buffers.grad_other, past_cache);
-    if (sum.any_special && !grads && !job->loss && dsum(sum.special) != dsum(sum.special)) break; /* NaN stays NaN */
+    put_back(&job->grad, columns, at, done, b.grad, buffers.grad, plan.past_cache);
+    put_back(&job->grad_target, columns, at, done, b.grad_target, buffers.grad_target, plan.past_cache);
+    put_back(&job->grad_other, columns, at, done, b.grad_other, buffers.grad_other, plan.past_cache);
+    /* NaN stays NaN. */
+    if (sum.any_special && !plan.grads && !job->loss && dsum(sum.special) != dsum(sum.special)) break;
   }
-  if (past_cache) vstream_end();
-  job->total = total_of(&sum, (loss->traits & PRODUCT) && !factors);
+  if (plan.past_cache) vstream_end();
+  job->total = total_of(&sum, (loss->traits & PRODUCT) && !plan.factors);
 }

@@ -53,7 +53,7 @@ VFN struct difference exact_difference(double a, double b) {
 static __attribute__((noinline, unused)) int products_in_double(struct row r, struct row_state *s, const float *a,
                                                                 const float *b) {
   vd aa = resumed(&r, s, 0, 0), bb = resumed(&r, s, 1, 0), ab = resumed(&r, s, 2, 0);
-  EACH_VECTOR(&r, c, m) {
+  for (size_t c = r.from, m; (m = columns_from(&r, c)) > 0; c += 16) {
     const vd x = dwiden(get(a, c, m, 0.0f)), y = dwiden(get(b, c, m, 0.0f));
     aa = dfma(x, x, aa);
     bb = dfma(y, y, bb);

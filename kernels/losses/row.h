@@ -46,8 +46,8 @@ struct row_state {
   double loss, fill;            /* without the row's weight and factor */
 };
 
-/* Runs the body for c = r->from, + 16 ..., with m the number of columns from c on: 16, or fewer in the last vector. */
-#define EACH_VECTOR(r, c, m) for (size_t c = (r)->from, m; (m = columns_from(r, c)) > 0; c += 16)
+/* The columns of the vector that begins at c: 16, fewer in the last one, 0 behind it. A pass is a loop
+ * for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16). */
 VFN size_t columns_from(const struct row *r, size_t c) { return c >= r->to ? 0 : r->to - c < 16 ? r->to - c : 16; }
 /* Where a pass stood: its first value at the row's first columns. */
 VFN vd resumed(const struct row *r, const struct row_state *s, int i, double first) {

@@ -12,8 +12,13 @@
 /* Operands larger than this are asked for ahead: two of them are the L2 cache of most cores. */
 #define MEMORY_BYTES ((size_t)512 << 10)
 
-/* Where row o * inner + i of an operand or result starts. */
-#define ROW_START(operand, o, i) ((operand).p ? (operand).p + (o) * (operand).row_stride + (i) : NULL)
+/* Where row o * inner + i of an operand or a result starts. */
+static const float *operand_row(const struct vloss_operand *operand, size_t o, size_t i) {
+  return operand->p ? operand->p + o * operand->row_stride + i : NULL;
+}
+static float *result_row(const struct vloss_result *result, size_t o, size_t i) {
+  return result->p ? result->p + o * result->row_stride + i : NULL;
+}
 
 /* Whether it has a value a column of its own in each row. */
 static int is_matrix(const struct vloss_operand *o) { return o->p && o->column_stride; }
@@ -58,7 +63,7 @@ VFN float begin_row(const struct vloss_loss_job *job, size_t o, size_t i, struct
   if (find_label(job, row, &r->label))
     nan_row(r, s);
   else if (!job->labels.list)
-    r->own = ROW_START(job->prediction, o, i)[r->label * job->inner];
+    r->own = operand_row(&job->prediction, o, i)[r->label * job->inner];
   return w;
 }
 static void end_row(struct vloss_loss_job *job, size_t row, float w, const struct row_state *s) {
@@ -70,7 +75,9 @@ static void end_row(struct vloss_loss_job *job, size_t row, float w, const struc
 static void fill(float *p, const struct row *r, float value) {
   if (!p) return;
   if (r->step == 1)
-    EACH_VECTOR(r, c, m) put_scaled(p, c, m, vset1(value));
+    for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
+      put_scaled(p, c, m, vset1(value));
+    }
   else
     for (size_t c = r->from; c < r->to; c++) p[c * r->step] = value;
 }
@@ -99,14 +106,14 @@ static __attribute__((noinline)) void whole_rows(struct vloss_loss_job *job, con
   for (size_t o = 0; o < job->outer; o++)
     for (size_t i = 0; i < job->inner; i++) {
       float *home[3];
-      for (int j = 0; j < 3; j++) home[j] = ROW_START(results[j], o, i);
+      for (int j = 0; j < 3; j++) home[j] = result_row(&results[j], o, i);
       r.grad = home[0] && past_cache ? buffers.columns[2] : home[0];
       r.grad_target = home[1] && past_cache ? buffers.columns[1] : home[1];
       r.grad_other = home[2] && past_cache ? buffers.columns[0] : home[2];
-      r.p = ROW_START(job->prediction, o, i);
-      r.t = ROW_START(job->target, o, i);
-      r.other = ROW_START(job->other, o, i);
-      if (is_matrix(&job->weights)) r.weights = ROW_START(job->weights, o, i);
+      r.p = operand_row(&job->prediction, o, i);
+      r.t = operand_row(&job->target, o, i);
+      r.other = operand_row(&job->other, o, i);
+      if (is_matrix(&job->weights)) r.weights = operand_row(&job->weights, o, i);
       const float w = begin_row(job, o, i, &r, &s);
       if (s.pass == 0) loss->pass(&r, &s);
       if (s.pass == ROW_FILL) fill_gradients(&r, &s);
