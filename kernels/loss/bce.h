@@ -41,7 +41,7 @@ VFN struct derivatives bce(struct element e) {
   vf minus_log_rest = vlog1m_half(flushed);
   if (e.calm) minus_log_rest = vadd(minus_log_rest, vsub(m, flushed));
   const vf of_m = vsel(low, e.t, vsub(one, e.t));
-  /* An exponent below 0 goes under in the maximum; the NaN of m outside [0, 1/2] does not. */
+  /* 1e-12, as the exponent of an m in [0, 1/2] is below 0; of any other m it is NaN, which passes. */
   const vf floor = vmax(vset1(1e-12f), vsplit(m).exponent);
   const vf difference = vadd(log_m, minus_log_rest);
   const vf loss = e.calm ? bce_calm_loss(of_m, difference, minus_log_rest, vgt(m, flushed))

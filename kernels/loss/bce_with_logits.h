@@ -31,7 +31,8 @@ VFN struct bce_with_logits_plain bce_with_logits_plain(struct element element) {
   const vf exp = vfma(e.mantissa, e.scale, vset1(VLOSS_GUARD));
   const vf square = vfma(e.mantissa, exp, vset1(VLOSS_GUARD));
   const vf log_mantissa = vfma(square, vlog1p_unit_quotient(exp), e.mantissa);
-  /* A product of a small x and a small t goes under beside log1p(e), where it shall be no denormal. */
+  /* Below |x| = 1 log1p(e) is large, and the product of a small x and a small t is rounded away beside it: there
+   * VLOSS_GUARD keeps it from being a denormal. */
   const vf least = vsel(vgt(vset1(1.0f), y), vset1(VLOSS_GUARD), zero);
   const vf factor = element.calm ? vflush_beside(x, t) : x;
   vf linear = vnfma(t, factor, vmax(least, factor));

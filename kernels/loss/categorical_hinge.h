@@ -1,6 +1,6 @@
 /* Categorical hinge: max(neg - pos + 1, 0), pos = sum_c t_c p_c, neg = max_c (1 - t_c) p_c. Gradient, at the kink, too:
- * -t_c, plus (1 - t_c) / k in the k columns that reach neg. Products are taken in double, where they are exact for
- * labels of 0 and 1 and ties are ties. */
+ * -t_c, plus, in the columns that reach neg, (1 - t_c) over their number. Products are taken in double, where they are
+ * exact for labels of 0 and 1 and ties are ties. */
 #ifndef VLOSS_KERNELS_LOSS_CATEGORICAL_HINGE_H
 #define VLOSS_KERNELS_LOSS_CATEGORICAL_HINGE_H
 
@@ -41,13 +41,13 @@ VFN void hinge_summed(const struct row *r, struct row_state *s, const vd *sums, 
 static const double hinge_first[HINGE_SUMS] = {0, -(double)INF, 0};
 VFN int hinge_sums(const struct row *r, struct row_state *s, const int infinities) {
   vd sums[HINGE_SUMS];
-  UNROLL for (int k = 0; k < HINGE_SUMS; k++) sums[k] = resumed(r, s, k, hinge_first[k]);
+  UNROLL for (int which = 0; which < HINGE_SUMS; which++) sums[which] = resumed(r, s, which, hinge_first[which]);
   for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vd p = dwiden(get(r->p, c, m, infinities ? -INF : -FLT_MAX)), t = dwiden(get(r->t, c, m, 0.0f));
     hinge_add(sums, hinge_products(p, t, infinities), r->grad != NULL);
   }
-  if (r->to < r->n) {
-    UNROLL for (int k = 0; k < HINGE_SUMS; k++) s->lanes[k] = sums[k];
+  if (r->to < r->columns) {
+    UNROLL for (int which = 0; which < HINGE_SUMS; which++) s->lanes[which] = sums[which];
     return 0;
   }
   hinge_summed(r, s, sums, infinities);
@@ -110,7 +110,7 @@ VFN void hinge_add_ties_beside(const struct beside *b, size_t at, size_t valid, 
 }
 /* Lanes without a last column, as a row of its own fills them: where no vector has done so. */
 VFN void hinge_fill_beside(const struct beside *b, size_t i, vd *sums) {
-  const size_t columns = b->n % 16, done = 16 * beside_vectors(b, columns);
+  const size_t columns = b->columns % 16, done = 16 * beside_vectors(b, columns);
   double fill[16];
   for (size_t j = 0; j < 16; j++)
     fill[j] = columns && j >= columns && j * b->width + i >= done ? -(double)FLT_MAX : -(double)INF;
@@ -123,7 +123,7 @@ static void categorical_hinge_beside(const struct beside *b) {
     beside_sums(b, HINGE_SUMS, hinge_first, hinge_add_beside);
   for (size_t i = 0; i < b->rows; i++) {
     vd sums[HINGE_SUMS];
-    for (int k = 0; k < HINGE_SUMS; k++) sums[k] = beside_lanes(b, k, i);
+    for (int which = 0; which < HINGE_SUMS; which++) sums[which] = beside_lanes(b, which, i);
     hinge_fill_beside(b, i, sums);
     hinge_summed(&b->row[i], &b->state[i], sums, 0);
     hinge_finite(&b->row[i], &b->state[i]);
@@ -141,7 +141,7 @@ FORMULA real categorical_hinge_product(real coefficient, real p) {
 
 FORMULA void categorical_hinge_formula(const struct formula_row *r, struct formula_value *loss) {
   const real *p = r->p, *t = r->t;
-  real pos = 0, pos_scale = 0, neg = categorical_hinge_product(1 - t[0], p[0]), k = 0;
+  real pos = 0, pos_scale = 0, neg = categorical_hinge_product(1 - t[0], p[0]), ties = 0;
   for (size_t c = 0; c < r->n; c++) {
     const real own = categorical_hinge_product(t[c], p[c]), other = categorical_hinge_product(1 - t[c], p[c]);
     pos += own;
@@ -151,8 +151,8 @@ FORMULA void categorical_hinge_formula(const struct formula_row *r, struct formu
   const real excess = neg - pos + 1, bad = excess == excess ? 0 : excess;
   *loss = (struct formula_value){excess < 0 ? 0 : excess, excess < 0 ? 0 : fabs(neg) + pos_scale + 1};
   if (!r->grad) return;
-  for (size_t c = 0; c < r->n; c++) k += categorical_hinge_product(1 - t[c], p[c]) == neg ? 1 : 0;
-  const real share = 1 / k;
+  for (size_t c = 0; c < r->n; c++) ties += categorical_hinge_product(1 - t[c], p[c]) == neg ? 1 : 0;
+  const real share = 1 / ties;
   for (size_t c = 0; c < r->n; c++) {
     const real wrong = 1 - t[c], tie = categorical_hinge_product(wrong, p[c]) == neg ? share : 0;
     r->grad[c] = (excess < 0 ? 0 : wrong * tie - t[c]) + bad;
@@ -161,7 +161,7 @@ FORMULA void categorical_hinge_formula(const struct formula_row *r, struct formu
   const real anything = fabs(excess) <= (fabs(neg) + pos_scale + 1) * (real)0x1p-45 ? (real)INFINITY : 0;
   if (r->grad_scale)
     for (size_t c = 0; c < r->n; c++)
-      r->grad_scale[c] = (excess < 0 ? 0 : fabs(1 - t[c]) / k + fabs(t[c])) + (excess != 0 ? anything : 0);
+      r->grad_scale[c] = (excess < 0 ? 0 : fabs(1 - t[c]) / ties + fabs(t[c])) + (excess != 0 ? anything : 0);
 }
 #endif
 

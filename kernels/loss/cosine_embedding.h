@@ -44,7 +44,7 @@ static __attribute__((noinline)) int parted_sum(struct row r, struct row_state *
     sum = dfma(d, d, sum);
   }
   s->lanes[0] = sum;
-  if (r.to < r.n) return 0;
+  if (r.to < r.columns) return 0;
   cosine_embedding_decide(&r, s, cosine_of(s), (dsum(sum) + 1e-12 / aa + 1e-12 / bb) / 2);
   return 1;
 }

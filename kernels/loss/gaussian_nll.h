@@ -1,5 +1,5 @@
-/* Negative log-likelihood of a Gaussian: (log k + d^2 / k) / 2, d = p - t, k = max(v, eps), v the variance; NaN at
- * v < 0. full adds log(2 pi) / 2. Gradient d / k, to the target -d / k, to the variance (1/k - d^2/k^2) / 2, also
+/* Negative log-likelihood of a Gaussian: (log u + d^2 / u) / 2, d = p - t, u = max(v, eps), v the variance; NaN at
+ * v < 0. full adds log(2 pi) / 2. Gradient d / u, to the target -d / u, to the variance (1/u - d^2/u^2) / 2, also
  * where v < eps. In double, where no square and no quotient overflows. */
 #ifndef VLOSS_KERNELS_LOSS_GAUSSIAN_NLL_H
 #define VLOSS_KERNELS_LOSS_GAUSSIAN_NLL_H
@@ -46,11 +46,11 @@ VFN struct derivatives gaussian_nll(struct element e, const struct gaussian_nll_
 
 FORMULA struct formula gaussian_nll_formula(real p, real t, real v, const double *parameters) {
   const real eps = (real)parameters[1], constant = parameters[0] != 0 ? (real)1.83787706640934548356L : 0;
-  const real k = v < 0 ? (real)__builtin_nan("") : v < eps ? eps : v, log_k = log(k), d = p - t, z = d / k;
-  return (struct formula){.loss = {(log_k + d * z + constant) / 2, (fabs(log_k) + d * z + constant) / 2},
+  const real u = v < 0 ? (real)__builtin_nan("") : v < eps ? eps : v, log_u = log(u), d = p - t, z = d / u;
+  return (struct formula){.loss = {(log_u + d * z + constant) / 2, (fabs(log_u) + d * z + constant) / 2},
                           .grad = {z, 0},
                           .grad_target = {-z, 0},
-                          .grad_other = {(1 / k - z * z) / 2, (1 / k + z * z) / 2}};
+                          .grad_other = {(1 / u - z * z) / 2, (1 / u + z * z) / 2}};
 }
 #endif
 

@@ -18,7 +18,7 @@ struct smoothed_targets {
 VFN struct smoothed_targets smoothed_targets(const struct row *r, size_t c, size_t m, vd u) {
   const double smoothing = r->parameters[0];
   const vd low = dset1((double)KERAS_EPS), high = dset1((double)KERAS_ONE_MINUS_EPS), zero = dset1(0.0);
-  const vd t = dfma(dwiden(get(r->t, c, m, 0.0f)), dset1(1 - smoothing), dset1(smoothing / (double)r->n));
+  const vd t = dfma(dwiden(get(r->t, c, m, 0.0f)), dset1(1 - smoothing), dset1(smoothing / (double)r->columns));
   const vd all = dwithout(t, m, SIZE_MAX);
   return (struct smoothed_targets){all, dsel(dgt(low, u), zero, dsel(dgt(u, high), zero, all))};
 }
@@ -39,7 +39,7 @@ VFN int crossentropy_total(const struct row *r, struct row_state *s) {
     total = dadd(total, dwiden(p));
     least = vmin(p, least);
   }
-  if (r->to < r->n) {
+  if (r->to < r->columns) {
     s->lanes[0] = total, s->lanes[1] = dwiden(least);
     return 0;
   }
@@ -55,7 +55,7 @@ static __attribute__((noinline)) int crossentropy_size(struct row r, struct row_
     size = dadd(size, dwiden(vabs(get(r.p, c, m, 0.0f))));
   }
   s->lanes[0] = size;
-  if (r.to < r.n) return 0;
+  if (r.to < r.columns) return 0;
   crossentropy_normalise(&r, s, dsum(size));
   return 1;
 }
@@ -70,7 +70,7 @@ VFN int crossentropy_terms(const struct row *r, struct row_state *s) {
     loss = dnfma(t.all, dwiden(vlog_sum(high, low_part(v, high))), loss);
     if (r->grad) share = dadd(share, t.unclipped);
   }
-  if (r->to < r->n) {
+  if (r->to < r->columns) {
     s->lanes[0] = loss, s->lanes[1] = share;
     return 0;
   }
@@ -97,12 +97,12 @@ VFN void keras_categorical_crossentropy(const struct row *r, struct row_state *s
 #include "../losses/formula.h"
 
 FORMULA void keras_categorical_crossentropy_formula(const struct formula_row *r, struct formula_value *loss) {
-  const real *p = r->p, *t = r->t, a = (real)r->parameters[0], keep = 1 - a, spread = a / (real)r->n;
+  const real *p = r->p, *t = r->t, a = (real)r->parameters[0], keep = 1 - a, share = a / (real)r->n;
   real s = 0, size = 0, l = 0, scale = 0, hu = 0, hu_scale = 0;
   for (size_t c = 0; c < r->n; c++) s += p[c], size += fabs(p[c]);
   s = fabs(s) <= size * (real)0x1p-40 ? (real)NAN : s;
   for (size_t c = 0; c < r->n; c++) {
-    const real u = p[c] / s, smooth = t[c] * keep + spread;
+    const real u = p[c] / s, smooth = t[c] * keep + share;
     const real v = u < FORMULA_EPS ? FORMULA_EPS : u > FORMULA_ONE_MINUS_EPS ? FORMULA_ONE_MINUS_EPS : u;
     const real term = smooth * log(v), h = u == v ? -smooth / v : 0;
     l -= term;
@@ -114,13 +114,13 @@ FORMULA void keras_categorical_crossentropy_formula(const struct formula_row *r,
   const real bad = l == l ? 0 : l;
   if (r->grad)
     for (size_t c = 0; c < r->n; c++) {
-      const real u = p[c] / s, smooth = t[c] * keep + spread;
+      const real u = p[c] / s, smooth = t[c] * keep + share;
       const real h = u < FORMULA_EPS || u > FORMULA_ONE_MINUS_EPS ? 0 : -smooth / u;
       r->grad[c] = (h - hu) / s + bad;
     }
   if (r->grad_scale)
     for (size_t c = 0; c < r->n; c++) {
-      const real u = p[c] / s, smooth = t[c] * keep + spread;
+      const real u = p[c] / s, smooth = t[c] * keep + share;
       const real h = u < FORMULA_EPS || u > FORMULA_ONE_MINUS_EPS ? 0 : -smooth / u;
       r->grad_scale[c] = (fabs(h) + hu_scale) / fabs(s);
     }

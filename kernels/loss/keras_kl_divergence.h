@@ -25,7 +25,7 @@ VFN void keras_kl_divergence(const struct row *r, struct row_state *s) {
       put(r, r->grad, c, m, dwiden(vsel(clipped, vset1(0.0f), vneg(ratio))));
   }
   s->writes = r->grad != NULL;
-  if (r->to < r->n) {
+  if (r->to < r->columns) {
     s->lanes[0] = sum;
     return;
   }

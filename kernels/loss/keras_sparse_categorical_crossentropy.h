@@ -34,7 +34,7 @@ VFN int sparse_sum(const struct row *r, struct row_state *s) {
   for (size_t m; (m = columns_from(r, c)) > 0; c += 16) {
     sum = dadd(sum, dwithout(dwiden(other_classes(r, c, m)), m, SIZE_MAX));
   }
-  if (r->to < r->n) {
+  if (r->to < r->columns) {
     s->lanes[0] = sum;
     return 0;
   }
@@ -69,51 +69,52 @@ VFN vf other_classes_beside(const struct beside *b, size_t at, const int32_t *la
   return vsel(vieq(viload(labels), viset1((int32_t)c)), vset1(0.0f), v);
 }
 static __attribute__((noinline)) void sparse_sums_beside(const struct beside *b) {
-  const size_t vectors = b->width, end = b->n * b->step;
+  const size_t vectors = b->width, end = b->columns * b->column_stride;
   int32_t labels[16 * 16]; /* of the row of each lane of 16 columns, less the column */
   double *const sums = b->scratch;
   for (size_t j = 0; j < 16; j++)
     for (size_t i = 0; i < b->width; i++)
       labels[j * b->width + i] = i < b->rows ? (int32_t)b->row[i].label - (int32_t)j : -1;
-  for (size_t k = 0; k < vectors; k++) {
+  for (size_t vector = 0; vector < vectors; vector++) {
     vd sum = dset1(0.0);
-    size_t c = 0, at = k * b->ahead;
-    for (; c + 64 <= b->n; c += 64, at += 64 * b->step) {
+    size_t c = 0, at = vector * b->vector_stride;
+    for (; c + 64 <= b->columns; c += 64, at += 64 * b->column_stride) {
       vf v[4];
       UNROLL for (size_t j = 0; j < 4; j++) v[j] =
-          other_classes_beside(b, at + 16 * j * b->step, labels + 16 * k, c + 16 * j);
+          other_classes_beside(b, at + 16 * j * b->column_stride, labels + 16 * vector, c + 16 * j);
       sum = dadd(sum, dwiden(combine4(v)));
     }
-    for (; c < b->n && at < end; c += 16, at += 16 * b->step) {
-      if (!b->dense && c + k >= b->n) break;
+    for (; c < b->columns && at < end; c += 16, at += 16 * b->column_stride) {
+      if (!b->dense && c + vector >= b->columns) break;
       const size_t valid = b->dense && end - at < 16 ? end - at : 16;
-      sum = dadd(sum, dwithout(dwiden(other_classes_beside(b, at, labels + 16 * k, c)), valid, SIZE_MAX));
+      sum = dadd(sum, dwithout(dwiden(other_classes_beside(b, at, labels + 16 * vector, c)), valid, SIZE_MAX));
     }
-    dstore(sums + 16 * k, sum);
+    dstore(sums + 16 * vector, sum);
   }
 }
 static __attribute__((noinline)) void sparse_gradients_beside(const struct beside *b) {
   float elsewhere[BESIDE_PATTERN], clipped[BESIDE_PATTERN];
-  const size_t turn = beside_turn(b), vectors = beside_vectors(b, b->n);
+  const size_t turn = beside_turn(b), vectors = beside_vectors(b, b->columns);
   for (size_t i = 0; i < b->rows; i++)
     elsewhere[i] = sparse_elsewhere(&b->row[i], &b->state[i]), clipped[i] = with_factor(&b->row[i], 0);
   beside_repeat(b, elsewhere);
   beside_repeat(b, clipped);
-  for (size_t k = 0, at = 0, phase = 0; k < vectors; k++, at += b->ahead, phase = beside_phase(b, phase, turn)) {
+  for (size_t vector = 0, at = 0, phase = 0; vector < vectors;
+       vector++, at += b->vector_stride, phase = beside_phase(b, phase, turn)) {
     const vm outside = clips(beside_get(b, b->p, at), KERAS_EPS, KERAS_ONE_MINUS_EPS);
     beside_put(b, b->grad, at, vsel(outside, vload(clipped + phase), vload(elsewhere + phase)));
   }
   for (size_t i = 0; i < b->rows; i++) {
     const struct row *r = &b->row[i];
     if (!vany(clips(vset1(r->own), KERAS_EPS, KERAS_ONE_MINUS_EPS)))
-      b->grad[r->label * b->step + i] = sparse_at_label(r, &b->state[i]);
+      b->grad[r->label * b->column_stride + i] = sparse_at_label(r, &b->state[i]);
     b->state[i].pass = ROW_DONE;
   }
 }
 /* The gradients only where all rows have one. Classes are counted in 32 bits. */
 static void keras_sparse_categorical_crossentropy_beside(const struct beside *b) {
   size_t open = 0;
-  if (b->n > INT32_MAX) return;
+  if (b->columns > INT32_MAX) return;
   for (size_t i = 0; i < b->rows; i++)
     if (b->state[i].pass) return;
   sparse_sums_beside(b);

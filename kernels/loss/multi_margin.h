@@ -31,12 +31,12 @@ VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int sq
     sum = squared ? dfma(z, z, sum) : dadd(sum, z);
     if (r->grad) active = dadd(active, squared ? z : dsel(dgt(z, zero), one, zero));
   }
-  if (r->to < r->n) {
+  if (r->to < r->columns) {
     s->lanes[0] = sum, s->lanes[1] = active;
     return 0;
   }
   const double total = r->own == r->own ? dsum(sum) : (double)NOT_A_NUMBER, w = multi_margin_weight(r);
-  s->loss = w == 0 && total == total ? 0 : total * (w / (double)r->n);
+  s->loss = w == 0 && total == total ? 0 : total * (w / (double)r->columns);
   s->value[0] = dsum(active);
   s->pass = r->grad ? 1 : ROW_DONE;
   if (s->loss != s->loss)
@@ -48,7 +48,7 @@ VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int sq
 
 VFN void multi_margin_gradient(const struct row *r, struct row_state *s, const int squared, const int exact) {
   const struct difference start = multi_margin_start(r);
-  const double slope = (squared ? 2 : 1) * multi_margin_weight(r) / (double)r->n;
+  const double slope = (squared ? 2 : 1) * multi_margin_weight(r) / (double)r->columns;
   const float at_label = with_factor(r, -slope * s->value[0]);
   const vf active = vset1(with_factor(r, slope)), inactive = vset1(with_factor(r, 0));
   const vd zero = dset1(0.0), one = dset1(1.0);

@@ -10,7 +10,7 @@
 
 /* Label number l of the list; SIZE_MAX at its end. */
 VFN size_t listed(const struct row *r, size_t l) {
-  if (l == r->n) return SIZE_MAX;
+  if (l == r->columns) return SIZE_MAX;
   const int64_t label = r->labels_narrow ? ((const int32_t *)r->labels)[l] : ((const int64_t *)r->labels)[l];
   return label < 0 ? SIZE_MAX : (size_t)label;
 }
@@ -18,7 +18,7 @@ VFN size_t listed(const struct row *r, size_t l) {
 /* n columns as doubles, and whether there is NaN among them; NaN in the lanes beyond. */
 VFN int multilabel_load(const struct row *r, size_t start, size_t n, double *x) {
   int nan = 0;
-  if (r->step == 1) {
+  if (r->column_stride == 1) {
     for (size_t i = 0; i < n; i += 16) {
       const vf p = get(r->p, start + i, n - i < 16 ? n - i : 16, 0.0f);
       nan |= vany(vnan(p));
@@ -26,7 +26,7 @@ VFN int multilabel_load(const struct row *r, size_t start, size_t n, double *x) 
     }
   } else {
     for (size_t i = 0; i < n; i++) {
-      x[i] = (double)r->p[(start + i) * r->step];
+      x[i] = (double)r->p[(start + i) * r->column_stride];
       nan |= x[i] != x[i];
     }
   }
@@ -54,32 +54,33 @@ VFN vd multilabel_pairs_of(struct difference from, const double *x, double *coun
 VFN vd multilabel_pairs(const struct row *r, const double *x, double *counts, size_t padded, vd sum,
                         const int gradient) {
   for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++) {
-    const struct difference from = exact_difference(1, (double)r->p[j * r->step]);
+    const struct difference from = exact_difference(1, (double)r->p[j * r->column_stride]);
     vd count;
     if (from.low == 0)
       sum = multilabel_pairs_of(from, x, counts, padded, sum, gradient ? &count : NULL, 1);
     else
       sum = multilabel_pairs_of(from, x, counts, padded, sum, gradient ? &count : NULL, 0);
-    if (gradient) r->grad[j * r->step] -= (float)dsum(count);
+    if (gradient) r->grad[j * r->column_stride] -= (float)dsum(count);
   }
   return sum;
 }
 
 VFN void multilabel_margin(const struct row *r, struct row_state *s) {
-  double *const x = r->scratch, *const counts = x + SCRATCH_COLUMNS;
+  double *const x = r->scratch, *const counts = x + MULTILABEL_TILE;
   const vd zero = dset1(0.0);
   vd sum = zero, highest = dset1(-(double)INF), lowest = highest; /* of p_i and of -p_i, i not in J */
   float top = -INF, bottom = -INF;                                /* of p_j and of -p_j */
   int nan = 0;
   float *const g = r->grad;
-  for (size_t c = 0; g && c < r->n; c++) g[c * r->step] = 0;
+  for (size_t c = 0; g && c < r->columns; c++) g[c * r->column_stride] = 0;
   for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++) {
-    const float p = r->p[j * r->step];
+    const float p = r->p[j * r->column_stride];
     top = p > top ? p : top;
     bottom = -p > bottom ? -p : bottom;
   }
-  for (size_t start = 0; start < r->n; start += SCRATCH_COLUMNS) {
-    const size_t n = r->n - start < SCRATCH_COLUMNS ? r->n - start : SCRATCH_COLUMNS, padded = (n + 15) / 16 * 16;
+  for (size_t start = 0; start < r->columns; start += MULTILABEL_TILE) {
+    const size_t n = r->columns - start < MULTILABEL_TILE ? r->columns - start : MULTILABEL_TILE,
+                 padded = (n + 15) / 16 * 16;
     nan |= multilabel_load(r, start, n, x);
     /* NaN is never active, and dmax drops it: so it stands where there is no i. */
     for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++)
@@ -92,21 +93,22 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
     }
     sum = g ? multilabel_pairs(r, x, counts, padded, sum, 1) : multilabel_pairs(r, x, counts, padded, sum, 0);
     for (size_t i = 0; g && i < n; i++)
-      if (x[i] == x[i]) g[(start + i) * r->step] = (float)counts[i];
+      if (x[i] == x[i]) g[(start + i) * r->column_stride] = (float)counts[i];
   }
-  s->loss = dsum(sum) / (double)r->n;
+  s->loss = dsum(sum) / (double)r->columns;
   s->pass = ROW_DONE;
   /* The difference of equal infinities. */
   nan |= (top == INF && vhmax(dnarrow(highest)) == INF) || (bottom == INF && vhmax(dnarrow(lowest)) == INF);
   if (nan) nan_row(r, s);
-  const double share = 1 / (double)r->n;
+  const double share = 1 / (double)r->columns;
   if (!g || nan) return;
-  if (r->step == 1)
+  if (r->column_stride == 1)
     for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
       put_number(r, g, c, m, dmul(dwiden(get(g, c, m, 0.0f)), dset1(share)));
     }
   else
-    for (size_t c = 0; c < r->n; c++) g[c * r->step] = with_factor(r, (double)g[c * r->step] * share);
+    for (size_t c = 0; c < r->columns; c++)
+      g[c * r->column_stride] = with_factor(r, (double)g[c * r->column_stride] * share);
 }
 #else
 #include "../losses/formula.h"

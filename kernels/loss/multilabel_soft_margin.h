@@ -11,7 +11,7 @@
 
 /* Weights, and factors outside [-1, 1], multiply before anything is rounded. */
 VFN void soft_margins(const struct row *r, struct row_state *s, const int exactly) {
-  const vd share = dset1(1 / (double)r->n);
+  const vd share = dset1(1 / (double)r->columns);
   struct bce_with_logits_constants k = {0};
   bce_with_logits_constants(&(double){0}, &k); /* no label smoothing, no pos_weight */
   vd sum = resumed(r, s, 0, 0);
@@ -30,11 +30,11 @@ VFN void soft_margins(const struct row *r, struct row_state *s, const int exactl
     if (r->grad) put(r, r->grad, c, m, dmul(grad, share));
   }
   s->writes = r->grad != NULL;
-  if (r->to < r->n) {
+  if (r->to < r->columns) {
     s->lanes[0] = sum;
     return;
   }
-  s->loss = dsum(sum) / (double)r->n;
+  s->loss = dsum(sum) / (double)r->columns;
   s->pass = ROW_DONE;
   if (s->loss != s->loss) nan_row(r, s);
 }

@@ -26,7 +26,7 @@ VFN struct derivatives soft_margin(struct element e) {
   /* What rounding x lost would be relative error of e. At most 2^-18 where e is not 0; no more may come of infinity. */
   const vf bound = vset1(0x1p-18f), lost = vmax(vset1(-0x1p-18f), vmin(vfma(minus_t, p, vneg(x)), bound));
   const vm negative = vgt(zero, x);
-  /* A small e goes under beside x > 0, where it shall be no denormal. */
+  /* Beside x > 0 a small e is rounded away: there VLOSS_GUARD keeps it from being a denormal. */
   const struct vexp_halves halves = vexp_minus_sum_in_halves(vabs(x), vsel(negative, vneg(lost), lost));
   const vf exp = vfma(halves.mantissa, halves.scale, vsel(negative, zero, vset1(VLOSS_GUARD)));
   /* Sums and quotients in double, as exp may be wrong by an ulp already. */

@@ -1,8 +1,8 @@
 /* Triplet margin: max(0, D(a, p) - D(a, n) + margin), a the anchor (the prediction), p the positive (the target), n the
  * negative (other); D(u, v) = (sum_c |u_c - v_c + eps|^norm)^(1/norm), the greatest of them if norm is infinite. With
  * swap, D(a, n) is the smaller of that and D(p, n), and of equal ones each gets half of the gradient. dD/du_c = sg(d_c)
- * (|d_c| / D)^(norm - 1) with d = u - v + eps, 0 where D is 0; if norm is infinite sg(d_c) / k in the k columns that
- * reach D. In double throughout, which neither overflows nor loses differences near -eps. */
+ * (|d_c| / D)^(norm - 1) with d = u - v + eps, 0 where D is 0; if norm is infinite, in the columns that reach D,
+ * sg(d_c) over their number. In double throughout, which neither overflows nor loses differences near -eps. */
 #ifndef VLOSS_KERNELS_LOSS_TRIPLET_MARGIN_H
 #define VLOSS_KERNELS_LOSS_TRIPLET_MARGIN_H
 
@@ -43,7 +43,7 @@ VFN int triplet_sums(const struct row *r, struct row_state *s, const double norm
       most[i] = norm == 2 || norm == 1 ? most[i] : dmax(dabs(v.d[i]), most[i]);
     }
   }
-  const int end = r->to == r->n, general = norm != 1 && norm != 2;
+  const int end = r->to == r->columns, general = norm != 1 && norm != 2;
   UNROLL for (int i = 0; i < 3; i++) {
     if (!end) s->lanes[i] = sum[i];
     if (general) s->lanes[3 + i] = most[i];
@@ -120,13 +120,13 @@ VFN int triplet_powers(const struct row *r, struct row_state *s, double norm) {
                                                 : dpow(ddiv(size, dset1(greatest)), norm));
     }
     s->lanes[i] = powers;
-    if (r->to < r->n) continue;
+    if (r->to < r->columns) continue;
     double lanes[16];
     dstore(lanes, dpow(dset1(1 / dsum(powers)), 1 / norm));
     s->value[i] = greatest / lanes[0];
     s->value[3 + i] = 1 / dsum(powers);
   }
-  return r->to == r->n;
+  return r->to == r->columns;
 }
 static __attribute__((noinline)) void triplet_margin_general(struct row r, struct row_state *s) {
   const double norm = r.parameters[TRIPLET_NORM];
@@ -175,7 +175,7 @@ static void triplet_margin_beside(const struct beside *b) {
     beside_sums(b, 2, zeros, triplet_add_sizes);
   for (size_t i = 0; i < b->rows; i++) {
     struct row_state *s = &b->state[i];
-    for (int k = 0; k < 2; k++) s->value[k] = dsum(beside_lanes(b, k, i));
+    for (int which = 0; which < 2; which++) s->value[which] = dsum(beside_lanes(b, which, i));
     s->value[2] = 0;
     if (norm == 2)
       triplet_summed(&b->row[i], s, 2);

@@ -9,12 +9,12 @@
 #include "row.h"
 
 struct beside {
-  size_t rows, n;  /* up to 16, each of n columns */
-  size_t step;     /* elements between one column and the next */
-  int dense;       /* nothing lies between one column and the next */
-  size_t width;    /* then `rows`; else 16: a column is a vector */
-  size_t ahead;    /* elements between one vector and the next: 16, or `step` */
-  size_t readable; /* elements that may be read, from the first on */
+  size_t rows, columns; /* up to 16 rows */
+  size_t column_stride; /* elements between one column and the next */
+  int dense;            /* nothing lies between one column and the next */
+  size_t width;         /* then `rows`; else 16: a column is a vector */
+  size_t vector_stride; /* elements between one vector and the next: 16, or column_stride */
+  size_t readable;      /* elements that may be read, from the first on */
   const float *p, *t, *other;
   float *grad, *grad_target, *grad_other;
   struct row *row;
@@ -23,21 +23,21 @@ struct beside {
 };
 enum { BESIDE_LANES = 16 * 16 + 16, BESIDE_SUMS = 6, BESIDE_SCRATCH = BESIDE_SUMS * BESIDE_LANES };
 
-VFN struct beside beside_of(size_t rows, size_t n, size_t step, size_t first) {
-  const int dense = rows == step;
+VFN struct beside beside_of(size_t rows, size_t columns, size_t column_stride, size_t first) {
+  const int dense = rows == column_stride;
   return (struct beside){.rows = rows,
-                         .n = n,
-                         .step = step,
+                         .columns = columns,
+                         .column_stride = column_stride,
                          .dense = dense,
                          .width = dense ? rows : 16,
-                         .ahead = dense ? 16 : step,
-                         .readable = n * step - first};
+                         .vector_stride = dense ? 16 : column_stride,
+                         .readable = columns * column_stride - first};
 }
 
 /* The vectors of so many columns. */
 VFN size_t beside_vectors(const struct beside *b, size_t columns) { return (columns * b->width + 15) / 16; }
 /* The columns from c on: 16, or fewer at the end. */
-VFN size_t beside_columns(const struct beside *b, size_t c) { return b->n - c < 16 ? b->n - c : 16; }
+VFN size_t beside_columns(const struct beside *b, size_t c) { return b->columns - c < 16 ? b->columns - c : 16; }
 
 /* The vector at an element. Lanes beyond what may be read are 0; beyond what belongs to the rows there is anything. */
 VFN vf beside_get_or(const struct beside *b, const float *p, size_t at, float fill) {
@@ -46,10 +46,10 @@ VFN vf beside_get_or(const struct beside *b, const float *p, size_t at, float fi
 VFN vf beside_get(const struct beside *b, const float *p, size_t at) { return beside_get_or(b, p, at, 0.0f); }
 /* Whether the 64 columns from c on can be read by whole vectors. */
 VFN int beside_whole(const struct beside *b, size_t c) {
-  return (c + 63) * b->step + (b->dense ? b->rows : 16) <= b->readable;
+  return (c + 63) * b->column_stride + (b->dense ? b->rows : 16) <= b->readable;
 }
 VFN void beside_put(const struct beside *b, float *p, size_t at, vf v) {
-  const size_t end = b->n * b->step, n = !b->dense ? b->rows : end - at < 16 ? end - at : 16;
+  const size_t end = b->columns * b->column_stride, n = !b->dense ? b->rows : end - at < 16 ? end - at : 16;
   put_scaled(p, at, n, v);
 }
 
@@ -67,27 +67,28 @@ VFN size_t beside_phase(const struct beside *b, size_t phase, size_t turn) {
 
 /* `count` sums of each row over all columns, from `first` on: vector by vector where a row's next one is near, else
  * column by column with the sums in memory. add() takes the vector at an element, of which so many lanes are columns';
- * the sums of a row, as its own pass has them, are lanes[k] afterwards. */
+ * the sums of a row, as its own pass has them, are number `which` of lanes afterwards. */
 typedef void beside_add(const struct beside *b, size_t at, size_t valid, vd *sums);
 VFN void beside_sums(const struct beside *b, const int count, const double *first, beside_add *const add) {
-  const size_t end = b->n * b->step;
+  const size_t end = b->columns * b->column_stride;
   vd sums[BESIDE_SUMS];
   for (size_t f = 0; f < 16 * b->width; f += 16) {
-    UNROLL for (int k = 0; k < count; k++) sums[k] = dset1(first[k]);
-    for (size_t at = f; b->dense && at < end; at += 16 * b->step) add(b, at, end - at < 16 ? end - at : 16, sums);
-    UNROLL for (int k = 0; k < count; k++) dstore(b->scratch + k * BESIDE_LANES + f, sums[k]);
+    UNROLL for (int which = 0; which < count; which++) sums[which] = dset1(first[which]);
+    for (size_t at = f; b->dense && at < end; at += 16 * b->column_stride)
+      add(b, at, end - at < 16 ? end - at : 16, sums);
+    UNROLL for (int which = 0; which < count; which++) dstore(b->scratch + which * BESIDE_LANES + f, sums[which]);
   }
-  for (size_t c = 0; !b->dense && c < b->n; c++) {
+  for (size_t c = 0; !b->dense && c < b->columns; c++) {
     double *const lanes = b->scratch + c % 16 * 16;
-    UNROLL for (int k = 0; k < count; k++) sums[k] = dload(lanes + k * BESIDE_LANES);
-    add(b, c * b->step, 16, sums);
-    UNROLL for (int k = 0; k < count; k++) dstore(lanes + k * BESIDE_LANES, sums[k]);
+    UNROLL for (int which = 0; which < count; which++) sums[which] = dload(lanes + which * BESIDE_LANES);
+    add(b, c * b->column_stride, 16, sums);
+    UNROLL for (int which = 0; which < count; which++) dstore(lanes + which * BESIDE_LANES, sums[which]);
   }
 }
-/* The 16 lanes of sum number k of row i. */
-VFN vd beside_lanes(const struct beside *b, int k, size_t i) {
+/* The 16 lanes of sum number which of row i. */
+VFN vd beside_lanes(const struct beside *b, int which, size_t i) {
   double lanes[16];
-  for (size_t j = 0; j < 16; j++) lanes[j] = b->scratch[(size_t)k * BESIDE_LANES + j * b->width + i];
+  for (size_t j = 0; j < 16; j++) lanes[j] = b->scratch[(size_t)which * BESIDE_LANES + j * b->width + i];
   return dload(lanes);
 }
 

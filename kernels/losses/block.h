@@ -4,11 +4,7 @@
 
 #include "kernels.h"
 #include "loss.h"
-
-/* A buffer of this many elements for each of nine operands and results is on the stack of a call: 36 KiB. */
-#define BLOCK_ELEMENTS 1024
-/* What a fast function does between two looks at the sum, and the careful one again if it was not finite. */
-#define FAST_ELEMENTS 4096
+#include "tuning.h"
 
 struct block {
   size_t n;

@@ -11,14 +11,14 @@ VFN void add_beside(double *lanes, vf v) { dstore(lanes, dadd(dload(lanes), dwid
 /* Of columns c..c+31 and c..c+63, one vector of 16 columns: which begins at `at`. */
 VFN struct product_pairs pairs_beside(const struct beside *b, const float *x, const float *y, size_t at,
                                       const int whole) {
-  const size_t next = at + 16 * b->step;
+  const size_t next = at + 16 * b->column_stride;
   if (whole) return pairs_of(vload(x + at), vload(x + next), vload(y + at), vload(y + next));
   return pairs_of(beside_get(b, x, at), beside_get(b, x, next), beside_get(b, y, at), beside_get(b, y, next));
 }
 VFN struct product_pairs fours_beside(const struct beside *b, const float *x, const float *y, size_t at,
                                       const int whole) {
   const struct product_pairs low = pairs_beside(b, x, y, at, whole),
-                             high = pairs_beside(b, x, y, at + 32 * b->step, whole);
+                             high = pairs_beside(b, x, y, at + 32 * b->column_stride, whole);
   return (struct product_pairs){vadd(low.aa, high.aa), vadd(low.bb, high.bb), vadd(low.ab, high.ab)};
 }
 
@@ -28,11 +28,11 @@ VFN void products_by_vector(const struct beside *b, const float *x, const float 
   for (size_t f = 0; f < 16 * b->width; f += 16) {
     vd aa = dset1(0.0), bb = aa, ab = aa;
     size_t c = 0, at = f;
-    for (; c + 64 <= b->n; c += 64, at += 64 * b->step) {
+    for (; c + 64 <= b->columns; c += 64, at += 64 * b->column_stride) {
       const struct product_pairs p = fours_beside(b, x, y, at, 1);
       aa = dadd(aa, dwiden(p.aa)), bb = dadd(bb, dwiden(p.bb)), ab = dadd(ab, dwiden(p.ab));
     }
-    if (c + 32 <= b->n) {
+    if (c + 32 <= b->columns) {
       const struct product_pairs p = pairs_beside(b, x, y, at, 1);
       aa = dadd(aa, dwiden(p.aa)), bb = dadd(bb, dwiden(p.bb)), ab = dadd(ab, dwiden(p.ab));
     }
@@ -41,10 +41,10 @@ VFN void products_by_vector(const struct beside *b, const float *x, const float 
 }
 VFN void products_by_columns(const struct beside *b, const float *x, const float *y, double *lanes) {
   memset(lanes, 0, 3 * BESIDE_LANES * sizeof *lanes);
-  for (size_t c = 0; c + 32 <= b->n; c += 64) {
-    const int fours = c + 64 <= b->n, whole = beside_whole(b, c);
-    size_t at = c * b->step;
-    for (size_t f = 0; f < 16 * b->width; f += 16, at += b->ahead) {
+  for (size_t c = 0; c + 32 <= b->columns; c += 64) {
+    const int fours = c + 64 <= b->columns, whole = beside_whole(b, c);
+    size_t at = c * b->column_stride;
+    for (size_t f = 0; f < 16 * b->width; f += 16, at += b->vector_stride) {
       const struct product_pairs p = !fours  ? pairs_beside(b, x, y, at, 0)
                                      : whole ? fours_beside(b, x, y, at, 1)
                                              : fours_beside(b, x, y, at, 0);
@@ -57,8 +57,9 @@ VFN void products_by_columns(const struct beside *b, const float *x, const float
 /* Up to 16 columns, in double. */
 VFN void products_of_16(const struct beside *b, const float *x, const float *y, size_t c, double *lanes) {
   double *const aa = lanes, *const bb = aa + BESIDE_LANES, *const ab = bb + BESIDE_LANES;
-  size_t at = c * b->step;
-  for (size_t k = 0, f = 0; k < beside_vectors(b, beside_columns(b, c)); k++, f += 16, at += b->ahead) {
+  size_t at = c * b->column_stride;
+  for (size_t vector = 0, f = 0; vector < beside_vectors(b, beside_columns(b, c));
+       vector++, f += 16, at += b->vector_stride) {
     const vd v = dwiden(beside_get(b, x, at)), w = dwiden(beside_get(b, y, at));
     dstore(aa + f, dfma(v, v, dload(aa + f)));
     dstore(bb + f, dfma(w, w, dload(bb + f)));
@@ -69,7 +70,7 @@ VFN void products_of_16(const struct beside *b, const float *x, const float *y, 
 /* What products_in_float leaves of each row in value[0 .. 2]. */
 static __attribute__((noinline)) void products_beside(const struct beside *b, const float *x, const float *y) {
   double *const lanes = b->scratch;
-  size_t c = b->n / 32 * 32;
+  size_t c = b->columns / 32 * 32;
   if (b->dense)
     products_by_vector(b, x, y, lanes);
   else
@@ -78,10 +79,10 @@ static __attribute__((noinline)) void products_beside(const struct beside *b, co
     beside_split(b, lanes, lanes + 3 * BESIDE_LANES);
     beside_split(b, lanes + BESIDE_LANES, lanes + 3 * BESIDE_LANES);
   }
-  for (; c < b->n; c += 16) products_of_16(b, x, y, c, lanes);
-  for (size_t k = 0; k < 3; k++) {
-    beside_sum(b, lanes + k * BESIDE_LANES);
-    for (size_t i = 0; i < b->rows; i++) b->state[i].value[k] = lanes[k * BESIDE_LANES + i];
+  for (; c < b->columns; c += 16) products_of_16(b, x, y, c, lanes);
+  for (size_t which = 0; which < 3; which++) {
+    beside_sum(b, lanes + which * BESIDE_LANES);
+    for (size_t i = 0; i < b->rows; i++) b->state[i].value[which] = lanes[which * BESIDE_LANES + i];
   }
 }
 
@@ -93,8 +94,8 @@ VFN int cosines_in_float(const struct beside *b, int gradient, int slopes) {
     open |= s->pass == gradient;
     if (s->pass == ROW_FILL) continue;
     if (s->pass != gradient) return 0;
-    for (int k = 0; k < slopes; k++)
-      if (!s->slope[k].in_float) return 0;
+    for (int which = 0; which < slopes; which++)
+      if (!s->slope[which].in_float) return 0;
   }
   return open;
 }
@@ -103,9 +104,9 @@ VFN int cosines_in_float(const struct beside *b, int gradient, int slopes) {
 struct slopes_beside {
   float across[BESIDE_PATTERN], along[BESIDE_PATTERN], last[BESIDE_PATTERN];
 };
-VFN void slopes_beside(const struct beside *b, struct slopes_beside *to, int k) {
+VFN void slopes_beside(const struct beside *b, struct slopes_beside *to, int which) {
   for (size_t i = 0; i < b->rows; i++) {
-    const struct cosine_slope *s = &b->state[i].slope[k];
+    const struct cosine_slope *s = &b->state[i].slope[which];
     const int filled = b->state[i].pass == ROW_FILL;
     to->across[i] = filled ? 0 : s->across_scaled;
     to->along[i] = filled ? 0 : s->along_scaled;
@@ -127,8 +128,8 @@ struct gradients_beside {
 };
 VFN void write_beside(const struct beside *b, const float *x, const float *y, const struct gradients_beside *g,
                       const int dense) {
-  const size_t turn = beside_turn(b), vectors = beside_vectors(b, b->n);
-  for (size_t k = 0, at = 0, phase = 0; k < vectors; k++, at += b->ahead) {
+  const size_t turn = beside_turn(b), vectors = beside_vectors(b, b->columns);
+  for (size_t vector = 0, at = 0, phase = 0; vector < vectors; vector++, at += b->vector_stride) {
     const vf u = beside_get(b, x, at), v = beside_get(b, y, at);
     const vf filled = vload(g->filled + phase), fill = vload(g->fill + phase);
     if (b->grad) beside_put(b, b->grad, at, gradient_beside(u, v, &g->of_x, phase, filled, fill));

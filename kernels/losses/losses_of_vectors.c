@@ -7,4 +7,4 @@
 
 ROW_LOSS_BESIDE(cosine_similarity, 0)
 ROW_LOSS_BESIDE(cosine_embedding, 0)
-ROW_LOSS_BESIDE(triplet_margin, 256)
+ROW_LOSS_BESIDE(triplet_margin, BESIDE_COLUMNS)

@@ -61,12 +61,12 @@ static __attribute__((noinline, unused)) int products_in_double(struct row r, st
   }
   s->lanes[0] = aa, s->lanes[1] = bb, s->lanes[2] = ab;
   s->value[0] = dsum(aa), s->value[1] = dsum(bb), s->value[2] = dsum(ab);
-  return r.to == r.n;
+  return r.to == r.columns;
 }
 
-/* Two arrays are read at once, so they are asked for 4 KiB ahead: behind the end of a row, too, where the next one is
+/* Two arrays are read at once, so they are asked for ahead: behind the end of a row, too, where the next one is
  * read. If gradients are written in between, one of the two is asked for then. */
-VFN void ask_ahead(const float *p) { __builtin_prefetch((const void *)((uintptr_t)p + 4096), 0, 3); }
+VFN void ask_ahead(const float *p) { __builtin_prefetch((const void *)((uintptr_t)p + ASK_AHEAD_BYTES), 0, 3); }
 
 /* Products of columns c .. c + 31, two by two. Each pair begins with a number that is nothing beside what sums must
  * have to be taken, and that keeps the products of small columns from being denormal. */
@@ -90,8 +90,8 @@ VFN struct product_pairs product_pairs(const struct row *r, const float *a, cons
 
 VFN int products_again(const struct row *r, const struct row_state *s) {
   const double aa = s->value[0], bb = s->value[1], size = s->value[2] < 0 ? -s->value[2] : s->value[2];
-  return r->n >= 32 && !(aa < 0x1p128 && bb < 0x1p128 && size < (double)INF && aa >= LEAST_SUM && bb >= LEAST_SUM &&
-                         size >= LEAST_SUM);
+  return r->columns >= 32 && !(aa < 0x1p128 && bb < 0x1p128 && size < (double)INF && aa >= LEAST_SUM &&
+                               bb >= LEAST_SUM && size >= LEAST_SUM);
 }
 
 /* As products_in_double, in runs of four vectors in float: at the speed of memory. By pairs, because adding equal sums
@@ -107,11 +107,11 @@ VFN int products_in_float(const struct row *r, struct row_state *s, const float 
     bb = dadd(bb, dsplit_scaled(vadd(low.bb, high.bb)));
     ab = dadd(ab, dwiden(vadd(low.ab, high.ab)));
   }
-  if (r->to < r->n) {
+  if (r->to < r->columns) {
     s->lanes[0] = aa, s->lanes[1] = bb, s->lanes[2] = ab;
     return 0;
   }
-  if (c + 32 <= r->n) {
+  if (c + 32 <= r->columns) {
     const struct product_pairs p = product_pairs(r, a, b, c);
     aa = dadd(aa, dsplit_scaled(p.aa));
     bb = dadd(bb, dsplit_scaled(p.bb));

@@ -4,6 +4,7 @@
 #define VLOSS_KERNELS_ROW_H
 
 #include "loss.h"
+#include "tuning.h"
 
 /* A loss: void NAME(const struct row *r, struct row_state *s) takes the columns that are at hand through the
  * row's pass number s->pass. Where all of them are, as in rows whose columns lie side by side, it makes one pass after
@@ -11,24 +12,23 @@
  * first ones for the next pass. A pass that writes gradients reads no column but the one that it writes. */
 
 struct row {
-  size_t n; /* columns */
-  size_t from,
-      to; /* those at hand: 0 and n, or multiples of 64 but for n. All pointers to columns are for these only */
+  size_t columns;
+  size_t from, to; /* those at hand: all, or from one multiple of 64 to another or to the end. All pointers to columns
+                      are for these only */
   int from_memory; /* rows lie side by side, and together do not fit a cache near the core */
   const float *p, *t, *other;
   const float *weights; /* of the columns; null: 1 */
   float target;         /* of the losses with one target a row */
   size_t label;         /* of the losses with one label a row, */
   float own;            /* and the prediction there */
-  const void *labels;   /* the row's list, n of them */
+  const void *labels;   /* the row's list, one a column */
   int labels_narrow;
   double factor;                          /* what every gradient is multiplied by */
   float *grad, *grad_target, *grad_other; /* null: not wanted */
   const double *parameters;
-  size_t step;     /* of a loss that takes whole rows: elements between one column and the next; else 1 */
-  double *scratch; /* of such a loss: 2 * SCRATCH_COLUMNS */
+  size_t column_stride; /* of a loss that takes whole rows: elements between one column and the next; else 1 */
+  double *scratch;      /* of such a loss: 2 * MULTILABEL_TILE */
 };
-#define SCRATCH_COLUMNS 1024
 
 enum { ROW_DONE = -1, ROW_FILL = -2 }; /* ROW_FILL: but for the gradients, each of which is `fill` */
 /* The gradient of a cosine: see reduce.h. */
@@ -89,7 +89,7 @@ VFN void put_number(const struct row *r, float *p, size_t c, size_t n, vd v) {
 /* The end of what a pass over gradients did. */
 VFN void wrote(const struct row *r, struct row_state *s) {
   s->writes = 1;
-  if (r->to == r->n) s->pass = ROW_DONE;
+  if (r->to == r->columns) s->pass = ROW_DONE;
 }
 /* One gradient of many: for rows with few different ones. */
 VFN float with_factor(const struct row *r, double v) {

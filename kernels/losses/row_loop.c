@@ -5,12 +5,7 @@
 #include "memory/columns.h"
 #include "memory/past_cache.h"
 #include "row_loss.h"
-
-/* Gradients of rows up to this length can go past the cache, by way of three buffers on the stack: 24 KiB. */
-#define PAST_CACHE_COLUMNS 2048
-
-/* Operands larger than this are asked for ahead: two of them are the L2 cache of most cores. */
-#define MEMORY_BYTES ((size_t)512 << 10)
+#include "tuning.h"
 
 /* Where row o * inner + i of an operand or a result starts. */
 static const float *operand_row(const struct vloss_operand *operand, size_t o, size_t i) {
@@ -40,13 +35,13 @@ static int find_label(const struct vloss_loss_job *job, size_t row, size_t *labe
 
 /* What is the same in every row. */
 static struct row row_of(const struct vloss_loss_job *job) {
-  return (struct row){.n = job->columns,
+  return (struct row){.columns = job->columns,
                       .to = job->columns,
                       .from_memory = job->inner == 1 && job->outer * job->columns * sizeof(float) > MEMORY_BYTES,
                       .weights = job->class_weights,
                       .labels_narrow = job->labels.narrow,
                       .parameters = job->parameters,
-                      .step = 1};
+                      .column_stride = 1};
 }
 
 /* Row o * inner + i: what belongs to it but for its columns. Returns its weight. A bad label, met in unchecked mode,
@@ -74,12 +69,12 @@ static void end_row(struct vloss_loss_job *job, size_t row, float w, const struc
 
 static void fill(float *p, const struct row *r, float value) {
   if (!p) return;
-  if (r->step == 1)
+  if (r->column_stride == 1)
     for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
       put_scaled(p, c, m, vset1(value));
     }
   else
-    for (size_t c = r->from; c < r->to; c++) p[c * r->step] = value;
+    for (size_t c = r->from; c < r->to; c++) p[c * r->column_stride] = value;
 }
 static void fill_gradients(const struct row *r, const struct row_state *s) {
   const float value = with_factor(r, s->fill);
@@ -93,7 +88,7 @@ static void fill_gradients(const struct row *r, const struct row_state *s) {
 static __attribute__((noinline)) void whole_rows(struct vloss_loss_job *job, const struct row_loss *loss) {
   union {
     _Alignas(64) float columns[3][PAST_CACHE_COLUMNS];
-    double scratch[2 * SCRATCH_COLUMNS]; /* of losses that have no gradient but `grad` */
+    double scratch[2 * MULTILABEL_TILE]; /* of losses that have no gradient but `grad` */
   } buffers;
   const struct vloss_result results[3] = {job->grad, job->grad_target, job->grad_other};
   const size_t columns = job->columns;
@@ -101,7 +96,7 @@ static __attribute__((noinline)) void whole_rows(struct vloss_loss_job *job, con
                          job->outer * columns * sizeof(float) > STREAM_BYTES;
   struct row r = row_of(job);
   struct row_state s;
-  r.step = job->inner;
+  r.column_stride = job->inner;
   r.scratch = buffers.scratch;
   for (size_t o = 0; o < job->outer; o++)
     for (size_t i = 0; i < job->inner; i++) {
@@ -126,19 +121,16 @@ static __attribute__((noinline)) void whole_rows(struct vloss_loss_job *job, con
 
 /* ---- 16 rows at once --------------------------------------------------------------------------------------------- */
 
-#define BUFFER_FLOATS 6144
-#define LONG_ROW 512
-
-/* A group of rows side by side, the columns of theirs that are at hand, and the copies of these: operand k of row i
- * begins at buffer[(k * rows + i) * width]. Gradients take the place of what they are the gradients of. */
+/* A group of rows side by side, the columns of theirs that are at hand, and the copies of these: operand `which` of row
+ * i begins at buffer[(which * rows + i) * width]. Gradients take the place of what they are the gradients of. */
 struct group {
   size_t o, first, rows, width;
   struct row row[16];
   struct row_state state[16];
   float weight[16];
-  _Alignas(64) float buffer[BUFFER_FLOATS]; /* or BESIDE_SCRATCH doubles */
+  _Alignas(64) float buffer[COPIED_FLOATS]; /* or BESIDE_SCRATCH doubles */
 };
-_Static_assert(BESIDE_SCRATCH * sizeof(double) <= BUFFER_FLOATS * sizeof(float), "room for sums");
+_Static_assert(BESIDE_SCRATCH * sizeof(double) <= COPIED_FLOATS * sizeof(float), "room for sums");
 enum { P, T, OTHER, WEIGHTS, OPERANDS };
 
 /* Where the columns at hand begin in the caller's array. */
@@ -149,19 +141,19 @@ static size_t at_hand(const struct vloss_loss_job *job, const struct group *g, s
 static void load_columns(const struct vloss_loss_job *job, struct group *g, size_t n) {
   const struct vloss_operand operands[OPERANDS] = {job->prediction, job->target, job->other, job->weights};
   float *to = g->buffer;
-  for (int k = 0; k < OPERANDS; k++) {
-    if (!is_matrix(&operands[k])) continue;
+  for (int which = 0; which < OPERANDS; which++) {
+    if (!is_matrix(&operands[which])) continue;
     const size_t readable = (job->columns - g->row[0].from) * job->inner - g->first;
-    split_columns(to, g->width, operands[k].p + at_hand(job, g, operands[k].row_stride), job->inner, g->rows, n,
+    split_columns(to, g->width, operands[which].p + at_hand(job, g, operands[which].row_stride), job->inner, g->rows, n,
                   readable);
     for (size_t i = 0; i < g->rows; i++) {
       struct row *r = &g->row[i];
       /* Columns have the row's numbers. */
       float *const columns = (float *)((uintptr_t)(to + i * g->width) - r->from * sizeof(float));
-      if (k == P) r->p = columns, r->grad = job->grad.p ? columns : NULL;
-      if (k == T) r->t = columns, r->grad_target = job->grad_target.p ? columns : NULL;
-      if (k == OTHER) r->other = columns, r->grad_other = job->grad_other.p ? columns : NULL;
-      if (k == WEIGHTS) r->weights = columns;
+      if (which == P) r->p = columns, r->grad = job->grad.p ? columns : NULL;
+      if (which == T) r->t = columns, r->grad_target = job->grad_target.p ? columns : NULL;
+      if (which == OTHER) r->other = columns, r->grad_other = job->grad_other.p ? columns : NULL;
+      if (which == WEIGHTS) r->weights = columns;
     }
     to += g->rows * g->width;
   }
@@ -172,11 +164,11 @@ static void store_columns(const struct vloss_loss_job *job, struct group *g, siz
   const struct vloss_result results[3] = {job->grad, job->grad_target, job->grad_other};
   size_t written = 0;
   for (size_t i = 0; i < g->rows; i++) written += g->state[i].writes != 0;
-  for (int k = 0; written && k < 3; k++) {
-    if (!results[k].p) continue;
-    float *const home = results[k].p + at_hand(job, g, results[k].row_stride);
+  for (int which = 0; written && which < 3; which++) {
+    if (!results[which].p) continue;
+    float *const home = results[which].p + at_hand(job, g, results[which].row_stride);
     const struct row *r = g->row;
-    const float *const columns = (k == P ? r->grad : k == T ? r->grad_target : r->grad_other) + r->from;
+    const float *const columns = (which == P ? r->grad : which == T ? r->grad_target : r->grad_other) + r->from;
     if (written == g->rows)
       join_columns(home, job->inner, columns, g->width, g->rows, n);
     else
@@ -235,7 +227,7 @@ static __attribute__((noinline)) void groups_of_rows(struct vloss_loss_job *job,
   for (g.o = 0; g.o < job->outer; g.o++)
     for (g.first = 0; g.first < job->inner; g.first += 16) {
       g.rows = job->inner - g.first < 16 ? job->inner - g.first : 16;
-      g.width = BUFFER_FLOATS / ((size_t)operands * g.rows) / 64 * 64;
+      g.width = COPIED_FLOATS / ((size_t)operands * g.rows) / 64 * 64;
       for (size_t i = 0; i < g.rows; i++) {
         g.row[i] = row_of(job);
         g.row[i].grad = job->grad.p, g.row[i].grad_target = job->grad_target.p, g.row[i].grad_other = job->grad_other.p;

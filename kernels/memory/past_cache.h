@@ -4,10 +4,8 @@
 
 #include <string.h>
 
+#include "tuning.h"
 #include "words/isa.h"
-
-/* Outputs larger than this do not fit the last-level cache: they are written past it. */
-#define STREAM_BYTES ((size_t)32 << 20)
 
 /* memcpy past the cache but for the lines that are not whole. */
 VFN void copy_past_cache(float *to, const float *from, size_t n) {

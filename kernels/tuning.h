@@ -1,0 +1,44 @@
+/* The numbers that were chosen by measuring, and the rows of vloss-bench (its --help says how they are named) that show
+ * what another one costs. None of them changes a bit of any result, but for those that say so. */
+#ifndef VLOSS_KERNELS_TUNING_H
+#define VLOSS_KERNELS_TUNING_H
+
+#include <stddef.h>
+
+/* ---- Memory ------------------------------------------------------------------------------------------------------ */
+
+/* Outputs larger than this do not fit the last-level cache: they are written past it.
+ * softmax/ISA/.., LOSS/forward_gradient/ISA/.. of DRAM size. */
+#define STREAM_BYTES ((size_t)32 << 20)
+
+/* ---- Losses ------------------------------------------------------------------------------------------------------ */
+
+/* Elements of a block of an elementwise loss. A buffer of as many for each of nine operands and results is on the stack
+ * of a call: 36 KiB. They are used where something is strided, lies over an input or goes past the cache:
+ * LOSS/forward_gradient/ISA/n:.. of DRAM size. Totals of calls with weights are added
+ * up by blocks: their bits. */
+#define BLOCK_ELEMENTS 1024
+/* What a fast function does between two looks at the sum, and the careful one again if it was not finite.
+ * LOSS/forward/ISA/n:.. of L1 size; inputs/confident/kl_div/.. for what has to be done again. */
+#define FAST_ELEMENTS 4096
+
+/* Gradients of rows up to this length can go past the cache, by way of three buffers on the stack: 24 KiB.
+ * cosine_similarity/forward_gradient/ISA/V:../N:.. of DRAM size, as the next two. */
+#define PAST_CACHE_COLUMNS 2048
+/* Operands of row losses larger than this are asked for ahead: two of them are the L2 cache of most cores. */
+#define MEMORY_BYTES ((size_t)512 << 10)
+/* And so far ahead. */
+#define ASK_AHEAD_BYTES 4096
+
+/* Rows that lie side by side: floats of the copies of columns of 16 of them, 24 KiB on the stack; and from how many
+ * columns on up to 4 of them are not worth a copy. inner/cosine_similarity/forward_gradient/ISA/.., as the next. */
+#define COPIED_FLOATS 6144
+#define LONG_ROW 512
+/* From so many columns on a loss with sums of few operations takes them as they lie. */
+#define BESIDE_COLUMNS 256
+
+/* Columns of multilabel_margin that all labels are paired with before the next ones: two arrays of doubles in L1.
+ * multilabel_margin/forward_gradient/ISA/V:../N:.. It is the order of a sum: its bits. */
+#define MULTILABEL_TILE 1024
+
+#endif
