@@ -76,9 +76,8 @@ VFN vf vsign(vf d) {
   return vsigned(vsel(vgt(size, vset1(0.0f)), vset1(1.0f), size), d);
 }
 
-/* A result that is a float, the product of two floats, a double; and the negative of a result. */
+/* A result that is a float. */
 VFN struct result of_float(vf v) { return (struct result){v, dwiden(v)}; }
-VFN struct result of_product(vf a, vf b) { return (struct result){vmul(a, b), dmul(dwiden(a), dwiden(b))}; }
 
 VFN dm dinfinite(vd v) { return deq(dabs(v), dset1((double)INF)); }
 /* v clamped to [-limit, limit]; NaN passes. */

@@ -9,7 +9,7 @@
 
 /* Independent chains of vector operations that the registers have room for. */
 #define INTERLEAVE 2
-#define VFN static inline __attribute__((always_inline, unused))
+#define VFN static inline __attribute__((always_inline))
 
 /* As avx512.h has it. */
 #define DENORMALS_ARE_SLOW 1

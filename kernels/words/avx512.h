@@ -8,7 +8,7 @@
 
 /* Independent chains of vector operations that the registers have room for. */
 #define INTERLEAVE 4
-#define VFN static inline __attribute__((always_inline, unused))
+#define VFN static inline __attribute__((always_inline))
 
 /* Whether products with denormals are slow, as on Intel's CPUs; and whether the flags of one, or of a result below
  * 2^-126, are up. */

@@ -10,7 +10,7 @@
 
 /* Independent chains of vector operations that the registers have room for. */
 #define INTERLEAVE 1
-#define VFN static inline __attribute__((always_inline, unused))
+#define VFN static inline __attribute__((always_inline))
 /* A statement for each register i. No loop, which GCC would take four times as long to unroll and to see through. */
 #define WITH_I(number, ...) \
   {                         \

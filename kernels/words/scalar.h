@@ -28,7 +28,7 @@
 
 /* Independent chains of vector operations that the registers have room for. */
 #define INTERLEAVE 1
-#define VFN static inline __attribute__((unused))
+#define VFN static inline
 #define EACH for (int i_ = 0; i_ < 16; i_++)
 
 /* 1 where products with denormals are slow and the CPU's flags tell that there were any (avx512.h); here, nobody
