@@ -15,11 +15,10 @@
 
 /* Elements of a block of an elementwise loss. A buffer of as many for each of nine operands and results is on the stack
  * of a call: 36 KiB. They are used where something is strided, lies over an input or goes past the cache:
- * LOSS/forward_gradient/ISA/n:.. of DRAM size. Totals of calls with weights are added
- * up by blocks: their bits. */
+ * LOSS/forward_gradient/ISA/n:.. of DRAM size. Totals of calls with weights are added up by blocks: their bits. */
 #define BLOCK_ELEMENTS 1024
 /* What a fast function does between two looks at the sum, and the careful one again if it was not finite.
- * LOSS/forward/ISA/n:.. of L1 size; inputs/confident/kl_div/.. for what has to be done again. */
+ * LOSS/forward/ISA/n:.. of L1 size. */
 #define FAST_ELEMENTS 4096
 
 /* Gradients of rows up to this length can go past the cache, by way of three buffers on the stack: 24 KiB.
