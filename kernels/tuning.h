@@ -11,6 +11,21 @@
  * softmax/ISA/.., LOSS/forward_gradient/ISA/.. of DRAM size. */
 #define STREAM_BYTES ((size_t)32 << 20)
 
+/* ---- Logits ------------------------------------------------------------------------------------------------------ */
+
+/* Up to this many classes, rows are summed 16 at a time, and in double: their bits. cross_entropy/forward/ISA/V:.. */
+#define SHORT_ROW 256
+/* Up to this many classes a row is too short to fill vectors along it: 16 rows are gathered side by side, unless
+ * there are too few to gain by it. softmax/ISA/V:10/N:.., call/cross_entropy/.. */
+#define GATHER_CLASSES 32
+#define GATHER_ROWS 4
+/* Up to this size 16 rows stay in the L2 cache between the pass that sums and the pass that writes.
+ * cross_entropy/forward_gradient/ISA/V:1000/N:.. */
+#define GROUP_BYTES (256 * 1024)
+/* How far ahead of a block rows are asked for: the hardware's own prefetchers alone reach two thirds of the memory's
+ * speed. cross_entropy/forward/ISA/V:.. of DRAM size. */
+#define ROW_AHEAD_BYTES 16384
+
 /* ---- Losses ------------------------------------------------------------------------------------------------------ */
 
 /* Elements of a block of an elementwise loss. A buffer of as many for each of nine operands and results is on the stack

@@ -11,11 +11,8 @@
 
 #include "kernels.h"
 #include "lse.h"
+#include "memory/labels.h"
 #include "row_sums.h"
-
-VFN int64_t label_at(const void *labels, int narrow, size_t row) {
-  return narrow ? ((const int32_t *)labels)[row] : ((const int64_t *)labels)[row];
-}
 
 static void read_weights(const struct vloss_cross_entropy_job *job, const struct group *g, struct group_labels *l) {
   if (!job->weights) return;
@@ -50,7 +47,7 @@ static void read_labels(const struct vloss_cross_entropy_job *job, const struct 
     }
   }
   for (size_t i = 0; i < g->n; i++) {
-    const int64_t t = label_at(job->labels.p, job->labels.narrow, g->first + i);
+    const int64_t t = vloss_label_at(&job->labels, g->first + i);
     if (__builtin_expect((uint64_t)t < classes && !(ignoring && t == ignore_index), 1))
       l->label[i] = (int32_t)t;
     else

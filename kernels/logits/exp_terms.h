@@ -14,11 +14,10 @@
 #ifndef VLOSS_KERNELS_EXP_TERMS_H
 #define VLOSS_KERNELS_EXP_TERMS_H
 
+#include "tuning.h"
 #include "words/vmath.h"
 
 #define BLOCK 64
-/* Up to this many classes, rows are summed 16 at a time. */
-#define SHORT_ROW 256
 #define NO_CLASS SIZE_MAX
 /* For arrays of 16 that are loaded as vectors: none then straddles two cache lines. */
 #define ALIGNED _Alignas(64)

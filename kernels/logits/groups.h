@@ -9,13 +9,6 @@
 #define group_tile VLOSS_ISA_SYMBOL(vloss_group_tile)
 #define group_scatter VLOSS_ISA_SYMBOL(vloss_group_scatter)
 
-/* Up to this many classes a row is too short to fill vectors along it: 16 rows are gathered side by side, unless
- * there are too few to gain by it. */
-#define GATHER_CLASSES 32
-#define GATHER_ROWS 4
-/* Up to this size 16 rows stay in the L2 cache between the pass that sums and the pass that writes. */
-#define GROUP_BYTES (256 * 1024)
-
 enum layout {
   ALONG,       /* inner == 1: each row's classes are contiguous, vectors run along the classes */
   ACROSS,      /* inner >= 16: 16 rows are contiguous, vectors run across them */

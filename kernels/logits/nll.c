@@ -2,6 +2,7 @@
  * class. There is nothing to compute fast, so this one plain function serves every ISA. */
 #include <string.h>
 
+#include "memory/labels.h"
 #include "table.h"
 #include "words/strict.h"
 
@@ -23,7 +24,7 @@ void vloss_nll_rows(struct vloss_cross_entropy_job *job) {
   /* Every loss before any gradient: the gradient may overwrite the log-probabilities. */
   double group = 0; /* 16 rows at a time, so that long sums keep their digits */
   for (size_t row = 0; row < rows; row++) {
-    int64_t t = job->labels.narrow ? ((const int32_t *)job->labels.p)[row] : ((const int64_t *)job->labels.p)[row];
+    int64_t t = vloss_label_at(&job->labels, row);
     double loss = 0;
     if (!job->labels.ignoring || t != job->labels.ignore_index) {
       if (t < 0 || (uint64_t)t >= s->classes) {
@@ -46,7 +47,7 @@ void vloss_nll_rows(struct vloss_cross_entropy_job *job) {
   for (size_t outer = 0; outer < s->outer; outer++)
     for (size_t c = 0; c < s->classes * s->inner; c++) job->grad[outer * job->grad_stride + c] = 0;
   for (size_t row = 0; row < rows; row++) {
-    int64_t t = job->labels.narrow ? ((const int32_t *)job->labels.p)[row] : ((const int64_t *)job->labels.p)[row];
+    int64_t t = vloss_label_at(&job->labels, row);
     if (job->labels.ignoring && t == job->labels.ignore_index) continue;
     double upstream = job->grad_scale;
     if (job->upstream) upstream *= (double)job->upstream[job->upstream_per_row ? row : 0];

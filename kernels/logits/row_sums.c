@@ -83,11 +83,10 @@ VFN void short_row_block(vf *v, const float *x, size_t c, size_t classes, int32_
   }
 }
 
-/* 16 KiB ahead of the block: the hardware's own prefetchers alone reach two thirds of the memory's speed. Behind the
- * last row this names an address that nothing is read from. */
+/* Behind the last row this names an address that nothing is read from. */
 VFN void row_fetch_ahead(const float *x) {
   for (uintptr_t line = 0; line < BLOCK * sizeof *x; line += 64)
-    __builtin_prefetch((const void *)((uintptr_t)x + 16384 + line), 0, 3);
+    __builtin_prefetch((const void *)((uintptr_t)x + ROW_AHEAD_BYTES + line), 0, 3);
 }
 
 VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out, size_t row,

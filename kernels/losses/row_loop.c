@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "memory/columns.h"
+#include "memory/labels.h"
 #include "memory/past_cache.h"
 #include "row_loss.h"
 #include "tuning.h"
@@ -47,7 +48,7 @@ static struct row row_of(const struct vloss_loss_job *job) {
 /* Row o * inner + i: what belongs to it but for its columns. Returns its weight. A bad label, met in unchecked mode,
  * makes NaN of the row. */
 VFN float begin_row(const struct vloss_loss_job *job, size_t o, size_t i, struct row *r, struct row_state *s) {
-  const size_t row = o * job->inner + i, label_bytes = job->labels.narrow ? sizeof(int32_t) : sizeof(int64_t);
+  const size_t row = o * job->inner + i, label_bytes = vloss_label_size(job->labels.narrow);
   const float w = job->weights.p && !job->weights.column_stride ? job->weights.p[row * job->weights.row_stride] : 1.0f;
   const float h = job->upstream.p ? job->upstream.p[row * job->upstream.row_stride] : 1.0f;
   s->pass = 0;
