@@ -42,7 +42,10 @@ static vloss_status check_parameters(const vloss_loss_args *a, const vloss_loss_
     const vloss_parameter_info *p = &info->parameters[i];
     const double v = i < a->parameter_count ? a->parameters[i] : p->default_value;
     const int in_range = (p->above_minimum ? v > p->minimum : v >= p->minimum) && v <= p->maximum;
-    if (!in_range || (p->whole && v != (double)(int)v)) return p->error;
+    if (!in_range || (p->whole && v != (double)(int)v)) {
+      if (a->bad_index) *a->bad_index = i;
+      return VLOSS_ERROR_PARAMETER;
+    }
     values[i] = v;
   }
   return VLOSS_OK;

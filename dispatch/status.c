@@ -32,18 +32,7 @@
   X(VLOSS_ERROR_ISA_UNKNOWN, "VLOSS_ISA or vloss_isa_force() named an ISA that vloss does not know.")                 \
   X(VLOSS_ERROR_ISA_UNSUPPORTED, "VLOSS_ISA or vloss_isa_force() named an ISA that cannot be used here.")             \
   X(VLOSS_ERROR_VERSION, "The argument struct sets fields that this version of vloss is too old to know.")            \
-  X(VLOSS_ERROR_BETA, "The parameter beta is out of its range.")                                                      \
-  X(VLOSS_ERROR_DELTA, "The parameter delta is out of its range.")                                                    \
-  X(VLOSS_ERROR_MARGIN, "The parameter margin is out of its range.")                                                  \
-  X(VLOSS_ERROR_EPS, "The parameter eps is out of its range.")                                                        \
-  X(VLOSS_ERROR_ALPHA, "The parameter alpha is out of its range.")                                                    \
-  X(VLOSS_ERROR_GAMMA, "The parameter gamma is out of its range.")                                                    \
-  X(VLOSS_ERROR_NORM, "The parameter norm (p) is out of its range.")                                                  \
-  X(VLOSS_ERROR_SWAP, "The parameter swap is neither 0 nor 1.")                                                       \
-  X(VLOSS_ERROR_LOG_TARGET, "The parameter log_target is neither 0 nor 1.")                                           \
-  X(VLOSS_ERROR_LOG_INPUT, "The parameter log_input is neither 0 nor 1.")                                             \
-  X(VLOSS_ERROR_FULL, "The parameter full is neither 0 nor 1.")                                                       \
-  X(VLOSS_ERROR_LABEL_MODE, "The parameter label_mode is none of 0, 1 and 2.")                                        \
+  X(VLOSS_ERROR_PARAMETER, "A parameter is out of its range; bad_index tells which of them.")                         \
   X(VLOSS_ERROR_PARAMETER_COUNT, "More parameters are given than the loss has, or parameters without their number.")  \
   X(VLOSS_ERROR_PROBABILITY, "A prediction is no number from 0 to 1; bad_index tells the first.")                     \
   X(VLOSS_ERROR_VARIANCE, "A variance is less than 0; bad_index tells the first.")                                    \

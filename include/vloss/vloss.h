@@ -52,7 +52,7 @@ extern "C" {
 
 /* ---- Status ---------------------------------------------------------------------------------------------------- */
 
-/* What a call answers. The numbers are stable; new ones are added at the end. */
+/* What a call answers. The numbers change only between versions 0.x; new ones are added at the end. */
 typedef enum vloss_status {
   VLOSS_OK = 0,
   VLOSS_ERROR_NULL,            /* a pointer that the call needs is null */
@@ -72,19 +72,8 @@ typedef enum vloss_status {
   VLOSS_ERROR_ISA_UNSUPPORTED, /* ... an ISA that this build or this CPU or operating system lacks */
   VLOSS_ERROR_VERSION,         /* the argument struct has fields set that this older library does not know */
 
-  /* Of vloss_loss: a parameter outside its range, or NaN. One status per name, so that it says which. */
-  VLOSS_ERROR_BETA,
-  VLOSS_ERROR_DELTA,
-  VLOSS_ERROR_MARGIN,
-  VLOSS_ERROR_EPS,
-  VLOSS_ERROR_ALPHA,
-  VLOSS_ERROR_GAMMA,
-  VLOSS_ERROR_NORM, /* p */
-  VLOSS_ERROR_SWAP, /* swap, log_target, log_input and full are 0 or 1 */
-  VLOSS_ERROR_LOG_TARGET,
-  VLOSS_ERROR_LOG_INPUT,
-  VLOSS_ERROR_FULL,
-  VLOSS_ERROR_LABEL_MODE,
+  /* Of vloss_loss. */
+  VLOSS_ERROR_PARAMETER,       /* a parameter outside its range, or NaN; see bad_index */
   VLOSS_ERROR_PARAMETER_COUNT, /* more parameters than the loss has, or parameters without a count */
   VLOSS_ERROR_PROBABILITY,     /* a prediction that is no number from 0 to 1; see bad_index */
   VLOSS_ERROR_VARIANCE,        /* a variance below 0; see bad_index */
@@ -133,9 +122,10 @@ VLOSS_API const char *vloss_cpu_features(void);
 
 /* ---- Types and options ----------------------------------------------------------------------------------------- */
 
-/* Element type of the logits, gradients and everything of size rows x classes. Only VLOSS_F32 is computed by this
- * version; the others answer VLOSS_ERROR_TYPE. Class weights, losses and other per-row floats are float for VLOSS_F32.
- */
+/* Element type of what has a value for every row and class: logits, predictions, targets, gradients. Everything else is
+ * float whatever the type says, and double for VLOSS_F64: losses, lse, upstream, weights and operands with one value a
+ * class, a row or a call. The fields below say "float" for short. Only VLOSS_F32 is computed by this version; the
+ * others answer VLOSS_ERROR_TYPE. */
 typedef enum vloss_type { VLOSS_F32 = 0, VLOSS_F64, VLOSS_F16, VLOSS_BF16 } vloss_type;
 
 /* Element type of class indices. */
@@ -198,7 +188,7 @@ enum {
 typedef struct vloss_cross_entropy_args {
   size_t rows;    /* axes before the class axis, multiplied; 0 is an empty batch */
   size_t classes; /* C; may be 0 only if there is no row */
-  size_t inner;   /* axes after the class axis, multiplied; 0 means 1 */
+  size_t inner;   /* axes after the class axis, multiplied; 0 means 1, so that a struct of zeros has no such axes */
 
   const void *logits;   /* y, of `type`. For vloss_nll: log-probabilities */
   size_t logits_stride; /* elements from one outer index to the next; 0: classes * inner */
@@ -214,19 +204,19 @@ typedef struct vloss_cross_entropy_args {
   const void *targets;         /* class probabilities, of `type` and of the shape of the logits; need not sum to 1 */
   size_t targets_stride;       /* as logits_stride */
 
-  const void *weights;    /* w: one float per class; null: all 1. Any value; negative ones work arithmetically */
+  const void *weights;    /* w: float, one a class; null: all 1. Any value; negative ones work arithmetically */
   double label_smoothing; /* e in [0, 1] */
 
   vloss_reduction reduction; /* of loss; it decides the scale of grad, too */
   uint32_t flags;            /* VLOSS_UNCHECKED, VLOSS_EMPTY_MEAN_ZERO */
-  const void *upstream;      /* gradient of what follows with respect to `loss`: one float for mean and sum, one a row
+  const void *upstream;      /* float: gradient of what follows with respect to `loss`, one for mean and sum, one a row
                                 for VLOSS_NONE; null: 1. Scales grad only. An infinite one makes its rows NaN, those
                                 that are ignored excepted */
 
   void *loss;         /* float: one for mean and sum, rows * inner for VLOSS_NONE */
   void *grad;         /* d loss / d logits, of `type` and shape of the logits; may be the logits themselves */
   size_t grad_stride; /* as logits_stride. Elements between the rows of a strided gradient are not touched */
-  void *lse;          /* float per row: log sum_c exp(y_c), natural logarithm; special rows as in log_sum_exp */
+  void *lse;          /* float, one a row: log sum_c exp(y_c), natural logarithm; special rows as in log_sum_exp */
   void *predicted;    /* label_type per row: the first index of the row's maximum; of the first NaN if there is one */
 
   size_t *bad_row; /* written only with VLOSS_ERROR_LABEL: the first row whose label is out of range */
@@ -278,7 +268,8 @@ typedef struct vloss_softmax_args {
   size_t upstream_stride; /* 0: classes * inner */
   vloss_type type;        /* of input, upstream and output */
 
-  void *output;         /* shape of the input, may be the input or upstream itself; log_sum_exp: float a row */
+  void *output; /* of `type` and the shape of the input, may be the input or upstream itself; log_sum_exp: float,
+                   one a row */
   size_t output_stride; /* 0: classes * inner; log_sum_exp: must be 0 */
 } vloss_softmax_args;
 
@@ -422,21 +413,22 @@ typedef struct vloss_loss_args {
 
   const void *prediction; /* p, of `type` */
   size_t prediction_stride;
-  const void *target; /* t, of `type` and the shape of the prediction; VLOSS_COSINE_EMBEDDING: one a row. Null for the
-                         losses that take labels */
+  const void *target; /* t, of `type` and the shape of the prediction; VLOSS_COSINE_EMBEDDING: float, one a row. Null
+                         for the losses that take labels */
   size_t target_stride;
-  const void *other; /* what the formula calls other, of `type`; null if it has none */
+  const void *other; /* what the formula calls other; of `type` if it is of full size (VLOSS_PER_ELEMENT), else float.
+                        Null if the formula has none */
   size_t other_stride;
   vloss_spread other_spread; /* of pos_weight and variance; else must be VLOSS_PER_ELEMENT */
-  vloss_type type;           /* of everything but labels */
+  vloss_type type;           /* of what has a value for every row and column */
 
   const void *labels;          /* class indices, one a row; VLOSS_MULTILABEL_MARGIN: a list of `columns`
                                   indices a row, row by row. Only for the losses that take them */
   vloss_label_type label_type; /* of labels */
 
-  const void *weights; /* w, of `type`: each multiplies the loss and the gradient of what it covers, see Factors below.
-                          Null: 1. It does not enter a mean's denominator. PyTorch's `weight`; Keras' sample_weight is
-                          VLOSS_PER_ROW */
+  const void *weights; /* w, of `type` if of full size, else float: each multiplies the loss and the gradient of what it
+                          covers, see Factors below. Null: 1. It does not enter a mean's denominator. PyTorch's
+                          `weight`; Keras' sample_weight is VLOSS_PER_ROW */
   size_t weights_stride;
   vloss_spread weights_spread; /* elementwise losses: any. Row losses: VLOSS_PER_ROW or VLOSS_PER_CALL; those whose
                                   formula has w (VLOSS_WEIGHTS_A_CLASS): VLOSS_PER_COLUMN, one a class, and
@@ -449,10 +441,10 @@ typedef struct vloss_loss_args {
   vloss_reduction reduction; /* of loss; it decides the scale of the gradients, too */
   uint32_t flags;            /* VLOSS_UNCHECKED: skip the pass that looks for bad labels, probabilities, variances and
                                 rates; VLOSS_EMPTY_MEAN_ZERO */
-  const void *upstream;      /* gradient of what follows with respect to `loss`, of its shape; null: 1 */
+  const void *upstream;      /* float: gradient of what follows with respect to `loss`, of its shape; null: 1 */
 
-  void *loss;         /* one number; rows * columns (dense) or rows * inner of them where the reduction says so */
-  void *grad;         /* d loss / d prediction, of its shape; may be the prediction or the target itself */
+  void *loss;         /* float: one; rows * columns (dense) or rows * inner of them where the reduction says so */
+  void *grad;         /* d loss / d prediction, of its type and shape; may be the prediction or the target itself */
   size_t grad_stride; /* 0: columns * inner */
   void *grad_target;  /* d loss / d target; only for the losses whose info has VLOSS_GRAD_TARGET; may be the prediction
                          or the target itself */
@@ -462,7 +454,7 @@ typedef struct vloss_loss_args {
   size_t grad_other_stride;
 
   size_t *bad_index; /* written only with VLOSS_ERROR_LABEL (the row), _PROBABILITY, _VARIANCE and _RATE (row * columns
-                        + column): the first bad one */
+                        + column), and _PARAMETER (its place in parameters): the first bad one */
 } vloss_loss_args;
 
 /* Computes what the non-null outputs ask for, in one pass over memory.
@@ -506,7 +498,6 @@ typedef struct vloss_parameter_info {
   double default_value, minimum, maximum; /* inclusive, except: */
   int above_minimum;                      /* the minimum itself is not allowed */
   int whole;                              /* only whole numbers are */
-  vloss_status error;                     /* what a value outside the range gives */
 } vloss_parameter_info;
 
 typedef struct vloss_loss_info {

@@ -1,7 +1,5 @@
 /* The registry: in the order of the enumerators, with usable ranges; names and kinds find their loss. That it is
  * complete is seen by info_test.sh. */
-#include <string.h>
-
 #include "expect.h"
 #include "vloss/vloss.h"
 
@@ -21,8 +19,6 @@ static void check_loss(size_t index, const vloss_loss_info *loss) {
   for (size_t i = 0; i < loss->parameter_count; i++) {
     const vloss_parameter_info *p = &loss->parameters[i];
     EXPECT(in_range(p, p->default_value), "%s: the default of %s is out of its range", loss->name, p->name);
-    EXPECT(strstr(vloss_status_message(p->error), p->name) != NULL, "%s: the error of %s does not name it: %s",
-           loss->name, p->name, vloss_status_message(p->error));
   }
 }
 

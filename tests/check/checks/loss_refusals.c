@@ -152,6 +152,9 @@ static double next_to(double x, bool above) {
   return x;
 }
 
+/* Parameter i, which bad_index tells. */
+#define OUT_OF_RANGE(change) \
+  REFUSALS_TELL(bad_index, i, p->name, VLOSS_ERROR_PARAMETER, vloss_loss_args, valid(), library->loss_sized, change)
 static void refuse_parameters(struct refusals *refusals) {
   const size_t count = info->parameter_count;
   ANSWERS(VLOSS_ERROR_PARAMETER_COUNT, a.parameters = arena.parameters; a.parameter_count = count + 1);
@@ -166,16 +169,25 @@ static void refuse_parameters(struct refusals *refusals) {
                  outside[] = {(double)NAN, infinity, -infinity, next_to(p->minimum, false), next_to(p->maximum, true)};
     for (size_t k = 0; k < sizeof outside / sizeof *outside; k++) {
       if (p->maximum == infinity && (k == 1 || k == 4)) continue; /* nothing is above infinity */
-      ANSWERS_TO(p->name, p->error, arena.parameters[i] = outside[k]);
-      ANSWERS_TO(p->name, p->error, arena.parameters[i] = outside[k]; a.parameter_count = i + 1);
-      ANSWERS_TO(p->name, p->error, arena.parameters[i] = outside[k]; a.rows = 0);
+      OUT_OF_RANGE(arena.parameters[i] = outside[k]);
+      OUT_OF_RANGE(arena.parameters[i] = outside[k]; a.parameter_count = i + 1);
+      OUT_OF_RANGE(arena.parameters[i] = outside[k]; a.rows = 0);
+      ANSWERS_TO(p->name, VLOSS_ERROR_PARAMETER, arena.parameters[i] = outside[k]; a.bad_index = NULL);
       if (i) ANSWERS_TO(p->name, VLOSS_OK, arena.parameters[i] = outside[k]; a.parameter_count = i); /* not given */
     }
-    ANSWERS_TO(p->name, p->above_minimum ? p->error : VLOSS_OK, arena.parameters[i] = p->minimum);
+    if (p->above_minimum)
+      OUT_OF_RANGE(arena.parameters[i] = p->minimum);
+    else
+      ANSWERS_TO(p->name, VLOSS_OK, arena.parameters[i] = p->minimum);
     ANSWERS_TO(p->name, VLOSS_OK, arena.parameters[i] = p->maximum);
-    if (p->whole) ANSWERS_TO(p->name, p->error, arena.parameters[i] = p->minimum + 0.5);
+    if (p->whole) OUT_OF_RANGE(arena.parameters[i] = p->minimum + 0.5);
   }
+  /* The first of two. */
+  if (count > 1)
+    BAD_INDEX(VLOSS_ERROR_PARAMETER, count - 2,
+              arena.parameters[count - 2] = arena.parameters[count - 1] = (double)NAN);
 }
+#undef OUT_OF_RANGE
 
 static void refuse_sizes(struct refusals *refusals) {
   ANSWERS(by_rows() ? VLOSS_ERROR_NO_CLASSES : VLOSS_OK, a.columns = 0);
