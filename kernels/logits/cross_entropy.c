@@ -247,7 +247,7 @@ static void finish_group(struct vloss_cross_entropy_job *job, struct group_state
   if (job->loss) vstore_tail(job->loss + g->first, canonical(dnarrow_small(l.loss)), g->n);
   if (job->lse) {
     const vf left_out = vload(is_spread(job) ? s->left_out : s->target);
-    const struct lse_rows read = {&job->shape, g, job->x, job->x_stride, &s->sums, left_out};
+    const struct lse_rows read = {&job->shape, g, job->x, job->x_stride, &s->sums, left_out, s->l.ignored};
     vd lse = l.row.lse;
     group_lse(&lse, &read);
     lse = dsel(dgt(dload(s->l.ignored), dset1(0.0)), dset1(0.0), lse);

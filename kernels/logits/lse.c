@@ -61,7 +61,9 @@ static SMALL void lse_near_0(const struct lse_rows *rows, vd *lse) {
   struct row_sums s = *rows->sums;
   const vd zero = dset1(0.0), one = dset1(1.0), n = dwiden(vload(s.n)), shift = dwiden(vload(s.shift));
   const vf max = vmax(vload(s.max), rows->left_out);
-  const vm near = vgt(vset1(NEAR_0), vabs(dnarrow_small(*lse)));
+  const vm read =
+      vmand(vigt(viset1((int32_t)rows->g->n), lane_numbers()), vgt(vset1(0.5f), dnarrow(dload(rows->leave))));
+  const vm near = vmand(read, vgt(vset1(NEAR_0), vabs(dnarrow_small(*lse))));
   if (!vany(near)) return;
   const struct reference ref = reference_at(vload(s.n));
   const vd rest = dsub(dload(s.sum), dwiden(term(vsub(vload(s.max), vload(s.shift)), &ref)));
@@ -73,7 +75,8 @@ static SMALL void lse_near_0(const struct lse_rows *rows, vd *lse) {
   const vd vague = dsel(dgt(dmul(dload(s.sum), dset1(0x1p-20)), others), one, zero);
   ALIGNED double sums[16], is_vague[16], exact[16];
   ALIGNED float maxima[16], is_near[16];
-  dstore(sums, others);
+  /* 1 in the other rows: what finish_loss makes of that does not go under. */
+  dstore(sums, dsel(dgt(dwiden(vsel(near, vset1(1.0f), vset1(0.0f))), zero), others, one));
   dstore(is_vague, vague);
   vstore(maxima, max);
   vstore(is_near, vsel(near, vset1(1.0f), vset1(0.0f)));

@@ -8,7 +8,8 @@
 
 #define group_lse VLOSS_ISA_SYMBOL(vloss_group_lse)
 
-/* The logits of a group's rows, and what their sums left out (-inf: nothing). */
+/* The logits of a group's rows, what their sums left out (-inf: nothing), and a mark for rows that are not to be read.
+ */
 struct lse_rows {
   const struct vloss_shape *shape;
   const struct group *g;
@@ -16,6 +17,7 @@ struct lse_rows {
   size_t x_stride;
   const struct row_sums *sums;
   vf left_out;
+  const double *leave;
 };
 
 /* What finish() makes of the lse of a group: good to 2 ulp near 0, too, and never below the maximum. */

@@ -5,10 +5,11 @@
 #include "lse.h"
 #include "row_sums.h"
 
+static const double none[16]; /* of the rows is left */
+
 /* The sums of a group; with `keep`, rows along their classes leave their terms in the output. */
 static void group_sums(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile, int keep,
                        struct row_sums *sums) {
-  static const double none[16] = {0};
   static const int32_t no_class[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
   const size_t classes = job->shape.classes;
   if (g->layout == INTERLEAVED) {
@@ -221,7 +222,7 @@ void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job) {
     group_sums(job, &g, &tile, 0, &sums);
     struct finished row;
     finish(&row, &sums, &minus_infinity);
-    const struct lse_rows read = {&job->shape, &g, job->x, job->x_stride, &sums, vset1(-INF)};
+    const struct lse_rows read = {&job->shape, &g, job->x, job->x_stride, &sums, vset1(-INF), none};
     group_lse(&row.lse, &read);
     vstore_tail(job->out + first, canonical(dnarrow_small(row.lse)), g.n);
     first += g.n;

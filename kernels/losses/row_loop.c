@@ -23,11 +23,9 @@ static int is_matrix(const struct vloss_operand *o) { return o->p && o->column_s
 static int find_label(const struct vloss_loss_job *job, size_t row, size_t *label) {
   const size_t count = job->labels.list ? job->columns : 1;
   const uint64_t below = job->labels.list != 0, values = job->columns + below; /* labels from -below on */
-  const int32_t *const narrow = (const int32_t *)job->labels.p + row * count;
-  const int64_t *const wide = (const int64_t *)job->labels.p + row * count;
   int64_t c = 0;
   for (size_t i = 0; i < count; i++) {
-    c = job->labels.narrow ? narrow[i] : wide[i];
+    c = vloss_label_at(&job->labels, row * count + i);
     if ((uint64_t)c + below >= values) return 1;
   }
   *label = (size_t)c;
