@@ -1,5 +1,6 @@
 /* The vector words in plain C: a vector is an array of 16. This is the fallback ISA, and the definition of what every
- * word means: the other vec_*.h give the same bits for every input, NaN payloads aside.
+ * word means: the headers of the other ISAs give the same bits for every input, NaN payloads aside. Longer than others,
+ * as it is one list: each word stands here with its meaning, and nothing else does.
  *
  *   vf 16 floats    vi 16 int32    vd 16 doubles    vm, dm 16 truth values, for floats and for doubles
  */

@@ -18,10 +18,8 @@ case ${ATTEMPT:-}$case_ in
 esac
 source=$(cd "$(dirname "$0")/../.." && pwd)
 compare=$source/tools/vloss-compare
-if ! /usr/bin/python3 -c 'import scipy.stats' 2>/dev/null; then
-  echo 'SKIP: no scipy for /usr/bin/python3 (package python3-scipy)'
-  exit 77
-fi
+. "$source/tests/missing.sh"
+/usr/bin/python3 -c 'import scipy.stats' 2>/dev/null || missing 'no scipy for /usr/bin/python3 (package python3-scipy)'
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export VLOSS_REAL="$real"
@@ -162,10 +160,7 @@ case $case_ in
     names out SLOWER 'huber/forward log_softmax softmax'
     ;;
   revisions)
-    if ! command -v git >/dev/null; then
-      echo 'SKIP: no git'
-      exit 77
-    fi
+    command -v git >/dev/null || missing 'no git'
     # A repository of this source; then a last bit in one loss; then what does not build.
     tree=$work/tree
     mkdir "$tree"

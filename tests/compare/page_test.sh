@@ -4,14 +4,12 @@
 set -eu
 part=$1 source=$2 build=$3
 page=$source/docs/comparing.md
+. "$source/tests/missing.sh"
 for needed in git scipy; do
   case $needed in
     git) command -v git >/dev/null ;;
     scipy) /usr/bin/python3 -c 'import scipy.stats' 2>/dev/null ;;
-  esac || {
-    echo "SKIP: no $needed"
-    exit 77
-  }
+  esac || missing "no $needed"
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

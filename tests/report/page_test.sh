@@ -1,15 +1,13 @@
 #!/bin/sh
 # page_test.sh FOLDER VLOSS_BENCH VLOSS_CHECK: a short run of both, then page_test.py. 77 (skipped) without Chromium.
 set -eu
+. "$(dirname "$0")/../missing.sh"
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$1
 bench=$2
 check=$3
 for command in chromium /usr/bin/python3; do
-  if ! command -v "$command" >/dev/null; then
-    echo "SKIPPED: there is no $command (Debian packages chromium, python3-jinja2)"
-    exit 77
-  fi
+  command -v "$command" >/dev/null || missing "no $command (packages chromium, python3-jinja2)"
 done
 # Small sizes of all that is measured, for an instant each: the report is on trial, not the speeds.
 if ! "$bench" --benchmark_filter='^(limit|call|math|inner)/|/(V:1000/N:[0-9]{1,3}|n:[0-9]{4,5})$' --benchmark_min_time=0.0001 \

@@ -2,10 +2,12 @@
 # format.sh SOURCE: clang-format would change no file of C or C++, tables (.def) included. Versions disagree about
 # details: the project has the form that version 14 gives, Debian 12's.
 set -eu
+. "$(dirname "$0")/../missing.sh"
 cd "$1"
+command -v clang-format >/dev/null || missing 'no clang-format'
 version=$(clang-format --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
 if [ "$version" != 14 ]; then
-  echo "SKIP: this needs clang-format 14; there is ${version:-none}"
+  echo "SKIP: this needs clang-format 14; there is $version"
   exit 77
 fi
 find bench dispatch examples include kernels tests tools -name '*.c' -o -name '*.h' -o -name '*.cc' -o -name '*.def' |
