@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "memory/labels.h"
+#include "tuning.h"
 
 /* The bytes from the first element to the last. */
 static size_t extent(const struct vloss_array *a) {
@@ -46,24 +47,35 @@ vloss_status vloss_check_memory(const struct vloss_memory *m) {
   return VLOSS_OK;
 }
 
-vloss_status vloss_check_labels(const struct vloss_labels *labels, size_t rows, size_t classes, const float *weights,
-                                int unchecked, struct vloss_label_count *count, size_t *bad_row) {
+/* Of one step. Without weights every row counts 1. */
+static double check_step(const struct vloss_label_check *check, struct vloss_range range,
+                         struct vloss_partial *partial) {
+  const struct vloss_labels *labels = check->labels;
+  const float *weights = check->weights;
+  const int64_t ignore_index = labels->ignore_index;
   size_t live = 0;
   double weight = 0;
-  const int64_t ignore_index = labels->ignore_index;
-  for (size_t row = 0; row < rows; row++) {
+  for (size_t row = range.first; row < range.last; row++) {
     const int64_t t = vloss_label_at(labels, row);
     if (labels->ignoring && t == ignore_index) continue;
     live++;
-    if ((uint64_t)t < classes) {
+    if ((uint64_t)t < check->classes) {
       if (weights) weight += (double)weights[t];
-    } else if (unchecked) {
+    } else if (check->unchecked) {
       weight += 1;
     } else {
-      if (bad_row) *bad_row = row;
-      return VLOSS_ERROR_LABEL;
+      partial->first_bad = row;
+      break;
     }
   }
-  *count = (struct vloss_label_count){live, weights ? weight : (double)live};
-  return VLOSS_OK;
+  partial->live += live;
+  return weights ? weight : (double)live;
+}
+void vloss_check_labels(const void *label_check, struct vloss_range range, struct vloss_partial *partial) {
+  while (range.first < range.last && partial->first_bad == SIZE_MAX) {
+    struct vloss_range step = range;
+    if (step.last - step.first > TOTAL_ELEMENTS) step.last = step.first + TOTAL_ELEMENTS;
+    vloss_exact_add(&partial->sum, check_step(label_check, step, partial));
+    range.first = step.last;
+  }
 }

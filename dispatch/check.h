@@ -87,12 +87,15 @@ static inline struct vloss_array vloss_array_flat(const void *p, size_t count, s
 /* Alignment of every array, and that no output overlaps an input or another output. */
 vloss_status vloss_check_memory(const struct vloss_memory *m);
 
-/* The rows that count, and the sum of their class weights. Stops at the first label out of range unless unchecked. */
-struct vloss_label_count {
-  size_t live;
-  double weight;
+/* Labels to be looked at: which rows count, and the sum of their class weights. */
+struct vloss_label_check {
+  const struct vloss_labels *labels;
+  size_t classes;
+  const float *weights;
+  int unchecked; /* labels out of range count, with weight 1 */
 };
-vloss_status vloss_check_labels(const struct vloss_labels *labels, size_t rows, size_t classes, const float *weights,
-                                int unchecked, struct vloss_label_count *count, size_t *bad_row);
+/* Of a range of rows, for vloss_run_work with TOTAL_ELEMENTS rows a step: sets live, sum and first_bad, where it stops.
+ */
+void vloss_check_labels(const void *label_check, struct vloss_range range, struct vloss_partial *partial);
 
 #endif

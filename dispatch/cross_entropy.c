@@ -1,6 +1,7 @@
 /* vloss_cross_entropy and vloss_nll: check the arguments, choose the kernel, call it, divide the sum. */
 #include "check.h"
 #include "environment.h"
+#include "executor.h"
 #include "memory/labels.h"
 #include "select.h"
 
@@ -20,7 +21,7 @@ static vloss_status check_fields(const vloss_cross_entropy_args *a, int loss) {
   if (a->ignore_index != 0 && (a->targets || a->ignore == VLOSS_IGNORE_NOTHING)) return VLOSS_ERROR_IGNORE_INDEX;
   if (a->targets && a->ignore == VLOSS_IGNORE_INDEX) return VLOSS_ERROR_IGNORE_INDEX;
   if (!a->loss && !a->grad && !a->lse && !a->predicted) return VLOSS_ERROR_NO_OUTPUT;
-  return VLOSS_OK;
+  return vloss_check_executor(a->executor);
 }
 
 /* Arrays: pointers, strides, alignment, overlap; and the job that the kernels get, but for what labels decide. */
@@ -72,6 +73,37 @@ static vloss_status prepare(const vloss_cross_entropy_args *a, struct vloss_cros
   return vloss_check_memory(&memory);
 }
 
+/* The rows that count, and the sum of their class weights. */
+struct label_count {
+  size_t live;
+  double weight;
+};
+static vloss_status check_labels(const vloss_cross_entropy_args *a, const struct vloss_cross_entropy_job *job,
+                                 struct label_count *count) {
+  const size_t rows = job->shape.outer * job->shape.inner;
+  *count = (struct label_count){rows, (double)rows};
+  if (!a->labels) return VLOSS_OK;
+  const struct vloss_label_check check = {&job->labels, a->classes, a->weights, (a->flags & VLOSS_UNCHECKED) != 0};
+  const struct vloss_work work = {a->executor, rows, TOTAL_ELEMENTS, rows, vloss_check_labels, &check};
+  struct vloss_partial partial;
+  vloss_run_work(&work, &partial);
+  if (partial.first_bad != SIZE_MAX) {
+    if (a->bad_row) *a->bad_row = partial.first_bad;
+    return VLOSS_ERROR_LABEL;
+  }
+  *count = (struct label_count){partial.live, vloss_exact_value(&partial.sum)};
+  return VLOSS_OK;
+}
+
+struct kernel_call {
+  vloss_cross_entropy_kernel *kernel;
+  const struct vloss_cross_entropy_job *job;
+};
+static void run_kernel(const void *call, struct vloss_range range, struct vloss_partial *partial) {
+  const struct kernel_call *c = call;
+  c->kernel(c->job, range, partial);
+}
+
 static vloss_status run(const void *args, size_t size, int loss) {
   const struct vloss_table *table;
   vloss_cross_entropy_args copy;
@@ -85,22 +117,25 @@ static vloss_status run(const void *args, size_t size, int loss) {
   if (status) return status;
 
   /* Labels, and with them the denominator of the mean. */
-  const size_t rows = job.shape.outer * job.shape.inner;
-  struct vloss_label_count count = {rows, (double)rows};
-  if (a->labels)
-    status = vloss_check_labels(&job.labels, rows, a->classes, a->weights, (a->flags & VLOSS_UNCHECKED) != 0, &count,
-                                a->bad_row);
-  if (status) return status;
+  struct label_count count;
+  if ((status = check_labels(a, &job, &count))) return status;
   const int empty = count.live == 0 && a->flags & VLOSS_EMPTY_MEAN_ZERO;
   /* Where every live weight is 0 there is no mean: NaN, not what the smoothing's own terms would make of 1/0. */
   const double denominator = count.weight == 0 ? (double)__builtin_nanf("") : count.weight;
   if (a->reduction == VLOSS_MEAN && !empty) job.grad_scale = 1 / denominator;
-  if (loss == NLL)
-    vloss_nll_rows(&job);
-  else
-    table->cross_entropy(&job);
+  const struct kernel_call call = {loss == NLL ? vloss_nll_rows : table->cross_entropy, &job};
+  const size_t rows = job.shape.outer * job.shape.inner;
+  const struct vloss_work work = {.executor = a->executor,
+                                  .count = rows,
+                                  .step = vloss_row_step(a->classes, job.shape.inner, a->grad == a->logits),
+                                  .elements = rows * a->classes,
+                                  .task = run_kernel,
+                                  .call = &call};
+  struct vloss_partial partial;
+  vloss_run_work(&work, &partial);
   if (a->loss && a->reduction != VLOSS_NONE) {
-    const double total = a->reduction == VLOSS_SUM || empty ? job.loss_sum : job.loss_sum / denominator;
+    const double sum = vloss_exact_value(&partial.sum);
+    const double total = a->reduction == VLOSS_SUM || empty ? sum : sum / denominator;
     *(float *)a->loss = total == total ? (float)total : __builtin_nanf("");
   }
   return VLOSS_OK;

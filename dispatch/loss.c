@@ -1,6 +1,7 @@
 /* vloss_loss: check the arguments, choose the kernel, call it, divide the sum. */
 #include "check.h"
 #include "environment.h"
+#include "executor.h"
 #include "loss_call.h"
 #include "select.h"
 
@@ -41,16 +42,41 @@ static void set_form(struct vloss_loss_call *call, double divisor) {
 }
 
 /* What the kernel leaves to do: the reduced loss, and the means of rows of nothing. */
-static void write_loss(const struct vloss_loss_call *call, double divisor) {
+static void write_loss(const struct vloss_loss_call *call, double total, double divisor) {
   const vloss_loss_args *a = call->args;
   if (call->job.total_wanted) {
     const int of_keras = a->reduction == VLOSS_KERAS_SUM_OVER_BATCH_SIZE || a->reduction == VLOSS_KERAS_SUM;
     const int empty = of_keras ? call->rows == 0 : divisor == 0 && a->flags & VLOSS_EMPTY_MEAN_ZERO;
-    const double value = empty ? 0 : call->job.total / divisor;
+    const double value = empty ? 0 : total / divisor;
     *(float *)a->loss = value == value ? (float)value : __builtin_nanf("");
   }
   if (a->loss && call->job.form == VLOSS_FORM_ROW_MEANS && a->columns == 0)
     for (size_t row = 0; row < call->rows; row++) ((float *)a->loss)[row] = __builtin_nanf("");
+}
+
+static void run_range(const void *call, struct vloss_range range, struct vloss_partial *partial) {
+  const struct vloss_loss_call *c = call;
+  c->table->loss(&c->job, range, partial);
+}
+
+/* The kernel, and the total of the losses. */
+static double run_kernel(const struct vloss_loss_call *call) {
+  const struct vloss_loss_job *job = &call->job;
+  const size_t columns = job->columns, elements = call->rows * columns;
+  const int of_rows = call->loss->info.family == VLOSS_ROWS;
+  struct vloss_work work = {.executor = call->args->executor,
+                            .count = of_rows ? call->rows : elements,
+                            .step = TOTAL_ELEMENTS,
+                            .elements = elements,
+                            .task = run_range,
+                            .call = call};
+  if (of_rows)
+    work.step = vloss_row_step(columns, job->inner, job->staged_results);
+  else if (job->form == VLOSS_FORM_ROW_MEANS && columns)
+    work.step = columns < TOTAL_ELEMENTS ? TOTAL_ELEMENTS / columns * columns : columns;
+  struct vloss_partial partial;
+  vloss_run_work(&work, &partial);
+  return vloss_exact_value(&partial.sum);
 }
 
 static vloss_status run(const void *args, size_t size, int function) {
@@ -72,13 +98,9 @@ static vloss_status run(const void *args, size_t size, int function) {
       call.job.total_wanted && !a->grad && !a->grad_target && !a->grad_other && vloss_loss_has_domain(&call);
   if (checked && !total_tells && (status = vloss_loss_check_values(&call))) return status;
   vloss_loss_resolve_label_mode(&call);
-  if (call.loss->info.family == VLOSS_ROWS)
-    call.table->rows(&call.job);
-  else
-    call.table->elementwise(&call.job);
-  const double total = call.job.total;
+  const double total = run_kernel(&call);
   if (checked && total_tells && total != total && (status = vloss_loss_check_values(&call))) return status;
-  write_loss(&call, divisor);
+  write_loss(&call, total, divisor);
   return VLOSS_OK;
 }
 

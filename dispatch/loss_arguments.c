@@ -1,6 +1,7 @@
 /* What vloss_loss checks before it looks into any array: fields, parameters, sizes, strides, memory; and the kernel's
  * job made from them. */
 #include "check.h"
+#include "executor.h"
 #include "loss_call.h"
 #include "memory/labels.h"
 
@@ -29,7 +30,7 @@ static vloss_status check_fields(const vloss_loss_args *a, const vloss_loss_info
       return VLOSS_ERROR_ARGUMENTS;
   }
   if (!a->loss && !a->grad && !a->grad_target && !a->grad_other) return VLOSS_ERROR_NO_OUTPUT;
-  return VLOSS_OK;
+  return vloss_check_executor(a->executor);
 }
 
 /* Fills in the parameters. */

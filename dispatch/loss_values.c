@@ -1,18 +1,40 @@
 /* The values that a call of vloss_loss must not contain, and what the targets decide. */
+#include "executor.h"
 #include "loss_call.h"
 #include "memory/labels.h"
 
+/* Looks at a range of numbers, and sets first_bad where something in it is not as it should be. Returns whether all is
+ * well; else *bad is the first such number. */
+static int all_well(const struct vloss_loss_call *call, size_t count, vloss_range_task *look, const void *what,
+                    size_t *bad) {
+  const struct vloss_work work = {.executor = call->args->executor,
+                                  .count = count,
+                                  .step = TOTAL_ELEMENTS,
+                                  .elements = count,
+                                  .task = look,
+                                  .call = what};
+  struct vloss_partial partial;
+  vloss_run_work(&work, &partial);
+  *bad = partial.first_bad;
+  return partial.first_bad == SIZE_MAX;
+}
+
+static void look_at_labels(const void *what, struct vloss_range range, struct vloss_partial *partial) {
+  const struct vloss_loss_call *call = what;
+  const struct vloss_labels *labels = &call->job.labels;
+  const int64_t lowest = labels->list ? -1 : 0; /* -1 ends a list */
+  for (size_t i = range.first; i < range.last && partial->first_bad == SIZE_MAX; i++) {
+    const int64_t c = vloss_label_at(labels, i);
+    if (c < lowest || c >= (int64_t)call->job.columns) partial->first_bad = i;
+  }
+}
 static vloss_status check_labels(const struct vloss_loss_call *call) {
   const struct vloss_labels *labels = &call->job.labels;
   const size_t columns = call->job.columns, count = labels->list ? call->rows * columns : call->rows;
-  const int64_t lowest = labels->list ? -1 : 0; /* -1 ends a list */
-  for (size_t i = 0; labels->p && i < count; i++) {
-    const int64_t c = vloss_label_at(labels, i);
-    if (c >= lowest && c < (int64_t)columns) continue;
-    if (call->args->bad_index) *call->args->bad_index = labels->list ? i / columns : i;
-    return VLOSS_ERROR_LABEL;
-  }
-  return VLOSS_OK;
+  size_t bad;
+  if (!labels->p || all_well(call, count, look_at_labels, call, &bad)) return VLOSS_OK;
+  if (call->args->bad_index) *call->args->bad_index = labels->list ? bad / columns : bad;
+  return VLOSS_ERROR_LABEL;
 }
 
 /* An operand that must lie in [0, high]: NaN is the kernel's to pass on, if it is welcome. */
@@ -38,33 +60,69 @@ static struct bounds bounds_of(const struct vloss_loss_call *call) {
 
 int vloss_loss_has_domain(const struct vloss_loss_call *call) { return bounds_of(call).operand != NULL; }
 
+/* An operand as few runs as its strides allow, what is spread being there once: `lines` of `width` values, and calls
+ * of a function that looks at a run and tells where the first bad one is. */
+struct runs {
+  const struct vloss_loss_call *call;
+  const struct vloss_operand *operand;
+  size_t lines, width;
+  struct bounds bounds;
+};
+static struct runs runs_of(const struct vloss_loss_call *call, const struct vloss_operand *o, size_t rows) {
+  struct runs runs = {.call = call, .operand = o, .width = o->column_stride ? call->job.columns : 1};
+  runs.lines = o->row_stride ? rows : rows > 0;
+  if (o->row_stride == runs.width) runs.width *= runs.lines, runs.lines = runs.lines > 0;
+  return runs;
+}
+/* Calls find() of the runs in a range of the operand's values, until it finds something. */
+typedef size_t find_in_run(const struct runs *runs, const float *p, size_t n);
+static void look_at_runs(const struct runs *runs, struct vloss_range range, struct vloss_partial *partial,
+                         find_in_run *find) {
+  for (size_t at = range.first, n; at < range.last; at += n) {
+    const size_t line = at / runs->width, column = at % runs->width, of_line = runs->width - column;
+    n = range.last - at < of_line ? range.last - at : of_line;
+    const size_t found = find(runs, runs->operand->p + line * runs->operand->row_stride + column, n);
+    if (found == n) continue;
+    partial->first_bad = at + found;
+    return;
+  }
+}
+
+static size_t find_outside(const struct runs *runs, const float *p, size_t n) {
+  return runs->call->table->first_outside(p, n, runs->bounds.high, runs->bounds.nan_welcome);
+}
+static void look_at_bounds(const void *runs, struct vloss_range range, struct vloss_partial *partial) {
+  look_at_runs(runs, range, partial, find_outside);
+}
+
 vloss_status vloss_loss_check_values(const struct vloss_loss_call *call) {
   const struct bounds bounds = bounds_of(call);
-  const struct vloss_operand *o = bounds.operand;
-  const size_t rows = call->rows, columns = call->job.columns;
+  const size_t columns = call->job.columns;
   const vloss_status status = check_labels(call);
-  if (status || !o || columns == 0) return status; /* rows of nothing may be as many as numbers go */
-  /* As few runs as the strides allow; what is spread is looked at once. */
-  const size_t line_length = o->column_stride ? columns : 1;
-  size_t lines = o->row_stride ? rows : rows > 0, width = line_length;
-  if (o->row_stride == width) width *= lines, lines = lines > 0;
-  for (size_t line = 0; line < lines; line++) {
-    const size_t at = call->table->first_outside(o->p + line * o->row_stride, width, bounds.high, bounds.nan_welcome);
-    if (at == width) continue;
-    if (call->args->bad_index) *call->args->bad_index = (line + at / line_length) * columns + at % line_length;
-    return bounds.error;
-  }
-  return VLOSS_OK;
+  /* Rows of nothing may be as many as numbers go. */
+  if (status || !bounds.operand || columns == 0) return status;
+  struct runs runs = runs_of(call, bounds.operand, call->rows);
+  runs.bounds = bounds;
+  size_t bad;
+  if (all_well(call, runs.lines * runs.width, look_at_bounds, &runs, &bad)) return VLOSS_OK;
+  const size_t line_length = bounds.operand->column_stride ? columns : 1;
+  if (call->args->bad_index) *call->args->bad_index = bad / line_length * columns + bad % line_length;
+  return bounds.error;
+}
+
+static size_t find_other_than_binary(const struct runs *runs, const float *p, size_t n) {
+  return runs->call->table->all_binary(p, n) ? n : 0;
+}
+static void look_at_targets(const void *runs, struct vloss_range range, struct vloss_partial *partial) {
+  look_at_runs(runs, range, partial, find_other_than_binary);
 }
 
 void vloss_loss_resolve_label_mode(struct vloss_loss_call *call) {
-  const struct vloss_operand *t = &call->job.target;
   double *const label_mode = &call->parameters[0];
-  size_t lines = call->job.outer, width = call->job.columns;
   if (call->loss->first_parameter != PARAMETER_LABEL_MODE || *label_mode != 0) return;
   *label_mode = 1;
-  if (width == 0) return; /* rows of nothing may be as many as numbers go */
-  if (t->row_stride == width) width *= lines, lines = lines > 0;
-  for (size_t line = 0; line < lines && *label_mode == 1; line++)
-    if (!call->table->all_binary(t->p + line * t->row_stride, width)) *label_mode = 2;
+  if (call->job.columns == 0) return;
+  const struct runs runs = runs_of(call, &call->job.target, call->job.outer);
+  size_t bad;
+  if (!all_well(call, runs.lines * runs.width, look_at_targets, &runs, &bad)) *label_mode = 2;
 }

@@ -1,6 +1,7 @@
 /* The softmax functions: check the arguments, choose the kernel, call it. */
 #include "check.h"
 #include "environment.h"
+#include "executor.h"
 #include "select.h"
 
 enum { SOFTMAX, LOG_SOFTMAX, LOG_SUM_EXP, SOFTMAX_BACKWARD, LOG_SOFTMAX_BACKWARD };
@@ -17,6 +18,7 @@ static vloss_status prepare(const vloss_softmax_args *a, int function, struct vl
   if (!backward && a->upstream) return VLOSS_ERROR_ARGUMENTS;
   if (per_row && a->output_stride) return VLOSS_ERROR_ARGUMENTS;
   if (!a->output) return VLOSS_ERROR_NO_OUTPUT;
+  if ((status = vloss_check_executor(a->executor))) return status;
   if ((status = vloss_check_shape(a->rows, a->classes, a->inner, &shape))) return status;
   const size_t rows = shape.outer * shape.inner;
   if (rows && (!a->input || (backward && !a->upstream))) return VLOSS_ERROR_NULL;
@@ -40,32 +42,51 @@ static vloss_status prepare(const vloss_softmax_args *a, int function, struct vl
   return VLOSS_OK;
 }
 
+static vloss_softmax_kernel *kernel_of(const struct vloss_table *table, int function) {
+  switch (function) {
+    case SOFTMAX:
+      return table->softmax;
+    case LOG_SOFTMAX:
+      return table->log_softmax;
+    case LOG_SUM_EXP:
+      return table->log_sum_exp;
+    case SOFTMAX_BACKWARD:
+      return table->softmax_backward;
+  }
+  return table->log_softmax_backward;
+}
+
+struct kernel_call {
+  vloss_softmax_kernel *kernel;
+  const struct vloss_softmax_job *job;
+};
+static void run_kernel(const void *call, struct vloss_range range, struct vloss_partial *partial) {
+  const struct kernel_call *c = call;
+  (void)partial; /* each row has its own result */
+  c->kernel(c->job, range);
+}
+
 static vloss_status run(const void *args, size_t size, int function) {
   const struct vloss_table *table;
   vloss_softmax_args copy;
   const void *complete;
   struct vloss_softmax_job job;
   vloss_status status = vloss_check_args(&complete, &copy, sizeof copy, args, size);
+  const vloss_softmax_args *a = complete;
   if (!status) status = vloss_select(&table);
-  if (!status) status = prepare(complete, function, &job);
+  if (!status) status = prepare(a, function, &job);
   if (status) return status;
-  switch (function) {
-    case SOFTMAX:
-      table->softmax(&job);
-      break;
-    case LOG_SOFTMAX:
-      table->log_softmax(&job);
-      break;
-    case LOG_SUM_EXP:
-      table->log_sum_exp(&job);
-      break;
-    case SOFTMAX_BACKWARD:
-      table->softmax_backward(&job);
-      break;
-    case LOG_SOFTMAX_BACKWARD:
-      table->log_softmax_backward(&job);
-      break;
-  }
+  const struct kernel_call call = {kernel_of(table, function), &job};
+  const size_t rows = job.shape.outer * job.shape.inner;
+  const int in_place = a->output == a->input || a->output == a->upstream;
+  const struct vloss_work work = {.executor = a->executor,
+                                  .count = rows,
+                                  .step = vloss_row_step(a->classes, job.shape.inner, in_place),
+                                  .elements = rows * a->classes,
+                                  .task = run_kernel,
+                                  .call = &call};
+  struct vloss_partial partial;
+  vloss_run_work(&work, &partial);
   return VLOSS_OK;
 }
 

@@ -36,7 +36,8 @@
   X(VLOSS_ERROR_PARAMETER_COUNT, "More parameters are given than the loss has, or parameters without their number.")  \
   X(VLOSS_ERROR_PROBABILITY, "A prediction is no number from 0 to 1; bad_index tells the first.")                     \
   X(VLOSS_ERROR_VARIANCE, "A variance is less than 0; bad_index tells the first.")                                    \
-  X(VLOSS_ERROR_RATE, "A prediction, the rate of a Poisson distribution, is less than 0; bad_index tells the first.")
+  X(VLOSS_ERROR_RATE, "A prediction, the rate of a Poisson distribution, is less than 0; bad_index tells the first.") \
+  X(VLOSS_ERROR_EXECUTOR, "The executor has no function `run`, or 0 threads.")
 
 const char *vloss_status_name(vloss_status status) {
   switch (status) {

@@ -7,16 +7,17 @@
 
 #define KERNEL(name) VLOSS_ISA_SYMBOL(vloss_##name)
 
-void KERNEL(cross_entropy)(struct vloss_cross_entropy_job *job);
-void KERNEL(softmax)(const struct vloss_softmax_job *job);
-void KERNEL(log_softmax)(const struct vloss_softmax_job *job);
-void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job);
-void KERNEL(softmax_backward)(const struct vloss_softmax_job *job);
-void KERNEL(log_softmax_backward)(const struct vloss_softmax_job *job);
+vloss_cross_entropy_kernel KERNEL(cross_entropy);
+vloss_softmax_kernel KERNEL(softmax), KERNEL(log_softmax), KERNEL(log_sum_exp), KERNEL(softmax_backward),
+    KERNEL(log_softmax_backward);
+
+/* The head of a loss's kernel. */
+#define LOSS_KERNEL(name) \
+  void KERNEL(name)(const struct vloss_loss_job *job, struct vloss_range range, struct vloss_partial *partial)
 
 /* The losses. Those of logits are the functions above. */
-#define DECLARE_ELEMENTWISE(name) void KERNEL(name)(struct vloss_loss_job * job);
-#define DECLARE_ROWS(name) void KERNEL(name)(struct vloss_loss_job * job);
+#define DECLARE_ELEMENTWISE(name) vloss_loss_kernel KERNEL(name);
+#define DECLARE_ROWS(name) vloss_loss_kernel KERNEL(name);
 #define DECLARE_LOGITS(name)
 #define LOSS(kind, name, family, ...) DECLARE_##family(name)
 #include "losses.def"

@@ -6,18 +6,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memory/exact_sum.h"
+#include "memory/labels.h"
+
+/* The part of a call that a kernel is to do: rows, or elements of an elementwise loss, first .. last - 1. A range
+ * begins and ends at borders of blocks (memory/blocks.h), or where the call does. */
+struct vloss_range {
+  size_t first, last;
+};
+
+/* What a part of a call adds to the whole, in whatever order the parts come. */
+struct vloss_partial {
+  struct vloss_exact_sum sum; /* of losses, or of weights: block by block */
+  size_t live;                /* rows that are not ignored, where labels are looked at */
+  size_t first_bad;           /* the first number whose values are not accepted, where these are looked at */
+};
+
 /* Class c of row r = o * inner + i is at element o * stride + c * inner + i; there are outer * inner rows. */
 struct vloss_shape {
   size_t outer, classes, inner;
-};
-
-/* Class indices as the caller has them. */
-struct vloss_labels {
-  const void *p; /* int64_t, or int32_t if narrow; null: probability targets */
-  int narrow;
-  int list;     /* a list of them a row */
-  int ignoring; /* rows whose label is ignore_index are ignored */
-  int64_t ignore_index;
 };
 
 struct vloss_cross_entropy_job {
@@ -33,7 +40,6 @@ struct vloss_cross_entropy_job {
   int upstream_per_row;
   double grad_scale; /* what the reduction multiplies every gradient by: 1 or 1/denominator */
   float *loss;       /* a row each, or null */
-  double loss_sum;   /* out: sum of the losses of all rows */
   float *grad;
   size_t grad_stride;
   float *lse;
@@ -72,7 +78,6 @@ struct vloss_loss_job {
   double grad_scale; /* what the reduction multiplies every gradient by */
   float *loss;       /* elements or row means, as form says; null: not wanted */
   int total_wanted;
-  double total; /* out: the sum of the weighted losses of all elements, or rows */
   struct vloss_result {
     float *p; /* null: not wanted */
     size_t row_stride;
@@ -81,18 +86,19 @@ struct vloss_loss_job {
 };
 
 /* NLL moves numbers and computes nothing that an ISA could speed up: one plain function for all (nll.c). */
-void vloss_nll_rows(struct vloss_cross_entropy_job *job);
+typedef void vloss_cross_entropy_kernel(const struct vloss_cross_entropy_job *job, struct vloss_range range,
+                                        struct vloss_partial *partial);
+vloss_cross_entropy_kernel vloss_nll_rows;
+
+typedef void vloss_softmax_kernel(const struct vloss_softmax_job *job, struct vloss_range range);
+typedef void vloss_loss_kernel(const struct vloss_loss_job *job, struct vloss_range range,
+                               struct vloss_partial *partial);
 
 struct vloss_table {
   const char *name;
-  void (*cross_entropy)(struct vloss_cross_entropy_job *job);
-  void (*softmax)(const struct vloss_softmax_job *job);
-  void (*log_softmax)(const struct vloss_softmax_job *job);
-  void (*log_sum_exp)(const struct vloss_softmax_job *job);
-  void (*softmax_backward)(const struct vloss_softmax_job *job);
-  void (*log_softmax_backward)(const struct vloss_softmax_job *job);
-  void (*elementwise)(struct vloss_loss_job *job);
-  void (*rows)(struct vloss_loss_job *job);
+  vloss_cross_entropy_kernel *cross_entropy;
+  vloss_softmax_kernel *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward;
+  vloss_loss_kernel *loss;
   /* The first of n floats outside [0, high], or n; NaN is outside unless it is welcome. */
   size_t (*first_outside)(const float *p, size_t n, float high, int nan_welcome);
   /* Whether each of n floats is 0 or 1. */

@@ -3,8 +3,8 @@
 
 #include "losses/scan.h"
 
-static void loss(struct vloss_loss_job *job) {
-  static void (*const losses[])(struct vloss_loss_job * job) = {
+static void loss(const struct vloss_loss_job *job, struct vloss_range range, struct vloss_partial *partial) {
+  static vloss_loss_kernel *const losses[] = {
 #define ENTRY_ELEMENTWISE(name) KERNEL(name),
 #define ENTRY_ROWS(name) KERNEL(name),
 #define ENTRY_LOGITS(name) NULL, /* a function of its own */
@@ -12,7 +12,7 @@ static void loss(struct vloss_loss_job *job) {
 #include "losses.def"
 #undef LOSS
   };
-  losses[job->index](job);
+  losses[job->index](job, range, partial);
 }
 
 const struct vloss_table KERNEL(table) = {
@@ -23,8 +23,7 @@ const struct vloss_table KERNEL(table) = {
     .log_sum_exp = KERNEL(log_sum_exp),
     .softmax_backward = KERNEL(softmax_backward),
     .log_softmax_backward = KERNEL(log_softmax_backward),
-    .elementwise = loss,
-    .rows = loss,
+    .loss = loss,
     .first_outside = first_outside,
     .all_binary = all_binary,
 };

@@ -11,6 +11,22 @@
  * softmax/ISA/.., LOSS/forward_gradient/ISA/.. of DRAM size. */
 #define STREAM_BYTES ((size_t)32 << 20)
 
+/* ---- Totals ------------------------------------------------------------------------------------------------------ */
+
+/* Losses are added up in blocks of so many elements, or of as many whole rows (memory/blocks.h); the sums of blocks
+ * exactly. So threads may share a call at borders of blocks. It is the order of a sum: its bits.
+ * mse/forward/ISA/n:.. of L2 size, cross_entropy/forward/ISA/V:10/N:.. */
+#define TOTAL_ELEMENTS 32768
+/* Rows from this length on are blocks of their own, so that a few of them can be shared. Their bits, too. */
+#define BLOCK_ROW 4096
+
+/* ---- Threads ----------------------------------------------------------------------------------------------------- */
+
+/* The elements of a task: calls of fewer than two tasks are not shared. mse/forward/ISA/n:../threads:2 */
+#define TASK_ELEMENTS 32768
+/* Tasks for each thread that the caller lends, so that those that are late have less left to do. */
+#define TASKS_PER_THREAD 4
+
 /* ---- Logits ------------------------------------------------------------------------------------------------------ */
 
 /* Up to this many classes, rows are summed 16 at a time, and in double: their bits. cross_entropy/forward/ISA/V:.. */

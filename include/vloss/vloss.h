@@ -19,14 +19,15 @@
  *   Denormals   denormal inputs are read as they are. Results smaller than 2^-126 in magnitude are written as +0 by
  *               the gradients of cross-entropy, by softmax and by the backward forms; vloss_loss writes them as they
  *               are.
- *   Same bits   a call gives the same bits on every ISA, with every compiler, at every alignment; and a row gives
- *               the same bits wherever it stands: in any batch, position, stride or class axis.
- *   Errors      every function returns a status. Anything but VLOSS_OK means that no output was written, with the
+ *   Same bits   a call gives the same bits on every ISA, with every compiler, at every alignment, on any number of
+ *               threads; and a row gives the same bits wherever it stands: in any batch, position, stride or class
+ * axis. Errors      every function returns a status. Anything but VLOSS_OK means that no output was written, with the
  *               one exception of bad_row and bad_index.
  *   Environment the caller's rounding mode, flush-to-zero mode, trap masks and exception flags neither matter nor
  *               change.
  *   Memory      nothing is allocated. The stack use of a call is below 64 KiB in every build type.
- *   Threads     every function may be called from any thread at any time.
+ *   Threads     every function may be called from any thread at any time. A call runs on the calling thread, and on
+ *               those that its `executor` lends.
  */
 #ifndef VLOSS_VLOSS_H
 #define VLOSS_VLOSS_H
@@ -77,7 +78,9 @@ typedef enum vloss_status {
   VLOSS_ERROR_PARAMETER_COUNT, /* more parameters than the loss has, or parameters without a count */
   VLOSS_ERROR_PROBABILITY,     /* a prediction that is no number from 0 to 1; see bad_index */
   VLOSS_ERROR_VARIANCE,        /* a variance below 0; see bad_index */
-  VLOSS_ERROR_RATE             /* a rate (VLOSS_POISSON_NLL without log_input) below 0; see bad_index */
+  VLOSS_ERROR_RATE,            /* a rate (VLOSS_POISSON_NLL without log_input) below 0; see bad_index */
+
+  VLOSS_ERROR_EXECUTOR /* an executor without `run`, or of 0 threads */
 } vloss_status;
 
 /* A sentence in English for a status. For the two ISA statuses it names the ISA that was asked for. Never null; valid
@@ -152,6 +155,22 @@ typedef enum vloss_ignore {
   VLOSS_IGNORE_NOTHING      /* no row is ignored; ignore_index must be 0 */
 } vloss_ignore;
 
+/* The threads that a call may use: the caller's, as vloss has none. Every argument struct has a pointer to one; null
+ * means that the calling thread does all. Which threads do what changes no bit of any result and no status.
+ *
+ * run() calls task(argument, i) once for each i in 0 .. count - 1, in any order and on any threads, the calling one
+ * included, and returns when all of them have returned; what they have written is then visible to the calling thread.
+ * With two threads or more, a call is cut into tasks where it has work for two; small calls run where they are, and do
+ * not call run(). A call makes one to three runs: for its labels and values, and for the computation. It must work for
+ * any count; a task takes microseconds at least, uses as much stack as a call does, and does not call run(). Nothing
+ * keeps a pointer to the struct, and several threads may use it at the same time if run() allows that. */
+typedef void vloss_task(void *argument, size_t index);
+typedef struct vloss_executor {
+  void *context;  /* handed to run */
+  size_t threads; /* how many tasks can run at the same time: at least 1. The number of tasks follows from it */
+  void (*run)(void *context, size_t count, vloss_task *task, void *argument); /* not null */
+} vloss_executor;
+
 /* Flags, to be combined with |. */
 enum {
   VLOSS_UNCHECKED = 1,      /* do not check labels: a row with a label out of range gives NaN, see labels */
@@ -220,6 +239,8 @@ typedef struct vloss_cross_entropy_args {
   void *predicted;    /* label_type per row: the first index of the row's maximum; of the first NaN if there is one */
 
   size_t *bad_row; /* written only with VLOSS_ERROR_LABEL: the first row whose label is out of range */
+
+  const vloss_executor *executor; /* threads to use; null: the calling one. Calls are cut between rows */
 } vloss_cross_entropy_args;
 
 /* Computes what its non-null outputs ask for. size is sizeof(vloss_cross_entropy_args) as the caller knows it: the
@@ -271,6 +292,8 @@ typedef struct vloss_softmax_args {
   void *output; /* of `type` and the shape of the input, may be the input or upstream itself; log_sum_exp: float,
                    one a row */
   size_t output_stride; /* 0: classes * inner; log_sum_exp: must be 0 */
+
+  const vloss_executor *executor; /* threads to use; null: the calling one. Calls are cut between rows */
 } vloss_softmax_args;
 
 VLOSS_API vloss_status vloss_softmax_sized(const vloss_softmax_args *args, size_t size);
@@ -455,6 +478,8 @@ typedef struct vloss_loss_args {
 
   size_t *bad_index; /* written only with VLOSS_ERROR_LABEL (the row), _PROBABILITY, _VARIANCE and _RATE (row * columns
                         + column), and _PARAMETER (its place in parameters): the first bad one */
+
+  const vloss_executor *executor; /* threads to use; null: the calling one. Calls are cut between elements, or rows */
 } vloss_loss_args;
 
 /* Computes what the non-null outputs ask for, in one pass over memory.

@@ -13,6 +13,7 @@
 #include "lse.h"
 #include "memory/labels.h"
 #include "row_sums.h"
+#include "totals.h"
 
 static void read_weights(const struct vloss_cross_entropy_job *job, const struct group *g, struct group_labels *l) {
   if (!job->weights) return;
@@ -175,27 +176,6 @@ static void losses_of_group(const struct vloss_cross_entropy_job *job, const str
   l->loss = dsel(dgt(dload(s->l.ignored), zero), zero, loss);
 }
 
-/* Adds the losses of a group in the order of the rows, 16 at a time: the sum depends on no other grouping. */
-static void add_losses(struct vloss_cross_entropy_job *job, const struct group *g, vd loss, double *pending) {
-  const size_t rows = job->shape.outer * job->shape.inner;
-  ALIGNED double losses[16];
-  dstore(losses, loss);
-  if (rows == 1) {
-    job->loss_sum = losses[0];
-    return;
-  }
-  if (g->n == 16 && g->first % 16 == 0) {
-    job->loss_sum += dsum(loss);
-    return;
-  }
-  for (size_t i = 0, row = g->first; i < g->n; i++, row++) {
-    pending[row % 16] = losses[i];
-    if (row % 16 != 15 && row + 1 != rows) continue;
-    for (size_t k = row % 16 + 1; k < 16; k++) pending[k] = 0;
-    job->loss_sum += dsum(dload(pending));
-  }
-}
-
 static void write_predictions(const struct vloss_cross_entropy_job *job, const struct group_state *s) {
   const struct group *g = &s->g;
   for (size_t i = 0; i < g->n; i++) {
@@ -238,12 +218,12 @@ static void gradient_of_group(const struct vloss_cross_entropy_job *job, const s
   vstore(grad->minus_qu, spread ? dnarrow(dmul(minus, dset1(l->uniform))) : vset1(0.0f));
 }
 
-static void finish_group(struct vloss_cross_entropy_job *job, struct group_state *s, enum writing writing,
-                         double *pending) {
+static void finish_group(const struct vloss_cross_entropy_job *job, struct group_state *s, enum writing writing,
+                         struct totals *totals) {
   const struct group *g = &s->g;
   struct group_losses l;
   losses_of_group(job, s, &l);
-  add_losses(job, g, l.loss, pending);
+  add_losses(totals, g, l.loss);
   if (job->loss) vstore_tail(job->loss + g->first, canonical(dnarrow_small(l.loss)), g->n);
   if (job->lse) {
     const vf left_out = vload(is_spread(job) ? s->left_out : s->target);
@@ -269,22 +249,21 @@ static void finish_group(struct vloss_cross_entropy_job *job, struct group_state
     tile_gradient(job, s, &factors, &grad);
 }
 
-void KERNEL(cross_entropy)(struct vloss_cross_entropy_job *job) {
+void KERNEL(cross_entropy)(const struct vloss_cross_entropy_job *job, struct vloss_range range,
+                           struct vloss_partial *partial) {
   /* Two small groups at a time: the logarithms of one then wait beside those of the other. */
   struct group_state states[2];
-  ALIGNED double pending[16] = {0};
-  job->loss_sum = 0;
-  const size_t rows = job->shape.outer * job->shape.inner;
+  struct totals totals = totals_of(job->shape.classes, range, partial);
   const int rereads = job->grad || job->predicted, small = job->shape.classes <= SHORT_ROW;
   const enum writing writing = job->grad && !is_spread(job) ? writing_for(&job->shape, job->x == job->grad) : CACHED;
-  for (size_t row = 0; row < rows;) {
+  for (size_t row = range.first; row < range.last;) {
     size_t count = 0;
     do {
-      states[count].g = group_at(&job->shape, row, rereads);
+      states[count].g = group_at(&job->shape, row, range.last, rereads);
       sum_group(job, &states[count], writing);
       row += states[count].g.n;
-    } while (++count < 2 && row < rows && small);
-    for (size_t i = 0; i < count; i++) finish_group(job, &states[i], writing, pending);
+    } while (++count < 2 && row < range.last && small);
+    for (size_t i = 0; i < count; i++) finish_group(job, &states[i], writing, &totals);
   }
   if (writing == PAST) vstream_end();
 }

@@ -29,9 +29,10 @@ VFN size_t row_offset(const struct vloss_shape *shape, size_t stride, size_t row
   return plane * stride + (row - plane * shape->inner);
 }
 
-VFN struct group group_at(const struct vloss_shape *shape, size_t first, int rereads) {
+/* The group that begins with row `first`, of rows before `last`. */
+VFN struct group group_at(const struct vloss_shape *shape, size_t first, size_t last, int rereads) {
   const size_t plane = shape->inner == 1 ? first : quotient(first, shape->inner);
-  size_t rest = shape->outer * shape->inner - first, in_line = (plane + 1) * shape->inner - first;
+  size_t rest = last - first, in_line = (plane + 1) * shape->inner - first;
   struct group g = {first, rest < 16 ? rest : 16, GATHERED};
   if (shape->inner == 1 && (shape->classes > GATHER_CLASSES || g.n < GATHER_ROWS)) {
     g.layout = ALONG;

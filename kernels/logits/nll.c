@@ -2,6 +2,7 @@
  * class. There is nothing to compute fast, so this one plain function serves every ISA. */
 #include <string.h>
 
+#include "memory/blocks.h"
 #include "memory/labels.h"
 #include "table.h"
 #include "words/strict.h"
@@ -16,47 +17,68 @@ static size_t offset(const struct vloss_shape *s, size_t stride, size_t row, siz
   return row / s->inner * stride + t * s->inner + row % s->inner;
 }
 
-void vloss_nll_rows(struct vloss_cross_entropy_job *job) {
-  const struct vloss_shape *s = &job->shape;
-  const size_t rows = s->outer * s->inner;
-  job->loss_sum = 0;
-
-  /* Every loss before any gradient: the gradient may overwrite the log-probabilities. */
-  double group = 0; /* 16 rows at a time, so that long sums keep their digits */
-  for (size_t row = 0; row < rows; row++) {
-    int64_t t = vloss_label_at(&job->labels, row);
-    double loss = 0;
-    if (!job->labels.ignoring || t != job->labels.ignore_index) {
-      if (t < 0 || (uint64_t)t >= s->classes) {
-        loss = (double)__builtin_nanf("");
-      } else {
-        double w = job->weights ? (double)job->weights[t] : 1;
-        double x = (double)job->x[offset(s, job->x_stride, row, (size_t)t)];
-        loss = w == 0 && x == x ? 0 : -w * x;
+/* A row's loss. */
+static double loss_of(const struct vloss_cross_entropy_job *job, size_t row) {
+  const int64_t t = vloss_label_at(&job->labels, row);
+  if (job->labels.ignoring && t == job->labels.ignore_index) return 0;
+  if (t < 0 || (uint64_t)t >= job->shape.classes) return (double)__builtin_nanf("");
+  const double w = job->weights ? (double)job->weights[t] : 1;
+  const double x = (double)job->x[offset(&job->shape, job->x_stride, row, (size_t)t)];
+  return w == 0 && x == x ? 0 : -w * x;
+}
+static void add_losses(const struct vloss_cross_entropy_job *job, struct vloss_range range,
+                       struct vloss_partial *partial) {
+  const size_t block = vloss_block_rows(job->shape.classes);
+  for (size_t row = range.first; row < range.last;) {
+    const size_t block_end = range.last - row < block ? range.last : row + block;
+    double sum = 0;
+    while (row < block_end) {
+      double group = 0; /* 16 rows at a time, so that long sums keep their digits */
+      for (const size_t end = block_end - row < 16 ? block_end : row + 16; row < end; row++) {
+        const double loss = loss_of(job, row);
+        if (job->loss) job->loss[row] = (float)canonical(loss);
+        group += loss;
       }
+      sum += group;
     }
-    group += loss;
-    if (row % 16 == 15 || row + 1 == rows) {
-      job->loss_sum += group;
-      group = 0;
-    }
-    if (job->loss) job->loss[row] = (float)canonical(loss);
+    vloss_exact_add(&partial->sum, sum);
   }
-  if (!job->grad) return;
+}
 
-  for (size_t outer = 0; outer < s->outer; outer++)
-    for (size_t c = 0; c < s->classes * s->inner; c++) job->grad[outer * job->grad_stride + c] = 0;
-  for (size_t row = 0; row < rows; row++) {
-    int64_t t = vloss_label_at(&job->labels, row);
-    if (job->labels.ignoring && t == job->labels.ignore_index) continue;
-    double upstream = job->grad_scale;
-    if (job->upstream) upstream *= (double)job->upstream[job->upstream_per_row ? row : 0];
-    /* As in cross-entropy, 0 times an infinite or missing factor is no 0 in the classes that are not the target. */
-    const int valid = t >= 0 && (uint64_t)t < s->classes;
-    const double scale = upstream * (valid && job->weights ? (double)job->weights[t] : 1);
-    if (!valid || scale * 0 != 0)
-      for (size_t c = 0; c < s->classes; c++) job->grad[offset(s, job->grad_stride, row, c)] = __builtin_nanf("");
+/* 0 everywhere in the rows of a range, plane by plane. */
+static void clear(const struct vloss_cross_entropy_job *job, struct vloss_range range) {
+  const struct vloss_shape *s = &job->shape;
+  for (size_t row = range.first, n; row < range.last; row += n) {
+    const size_t plane = row / s->inner, first = row % s->inner, left = range.last - row;
+    n = s->inner - first < left ? s->inner - first : left;
+    float *const p = job->grad + plane * job->grad_stride + first;
+    if (n == s->inner)
+      memset(p, 0, s->classes * n * sizeof *p);
     else
-      job->grad[offset(s, job->grad_stride, row, (size_t)t)] = flushed(-scale);
+      for (size_t c = 0; c < s->classes; c++) memset(p + c * s->inner, 0, n * sizeof *p);
   }
+}
+
+/* The gradient of a row whose entries are all 0 so far. */
+static void put_gradient(const struct vloss_cross_entropy_job *job, size_t row) {
+  const struct vloss_shape *s = &job->shape;
+  const int64_t t = vloss_label_at(&job->labels, row);
+  if (job->labels.ignoring && t == job->labels.ignore_index) return;
+  double upstream = job->grad_scale;
+  if (job->upstream) upstream *= (double)job->upstream[job->upstream_per_row ? row : 0];
+  /* As in cross-entropy, 0 times an infinite or missing factor is no 0 in the classes that are not the target. */
+  const int valid = t >= 0 && (uint64_t)t < s->classes;
+  const double scale = upstream * (valid && job->weights ? (double)job->weights[t] : 1);
+  if (!valid || scale * 0 != 0)
+    for (size_t c = 0; c < s->classes; c++) job->grad[offset(s, job->grad_stride, row, c)] = __builtin_nanf("");
+  else
+    job->grad[offset(s, job->grad_stride, row, (size_t)t)] = flushed(-scale);
+}
+
+void vloss_nll_rows(const struct vloss_cross_entropy_job *job, struct vloss_range range,
+                    struct vloss_partial *partial) {
+  add_losses(job, range, partial); /* all before any gradient, which may overwrite the log-probabilities */
+  if (!job->grad) return;
+  clear(job, range);
+  for (size_t row = range.first; row < range.last; row++) put_gradient(job, row);
 }

@@ -178,12 +178,12 @@ VFN void write_log_softmax_tile(const struct tile *tile, const struct tile *out,
                vsel(undefined, vset1(NOT_A_NUMBER), log_softmax_term(tile_load(tile, c), max, log_sum, at_max)));
 }
 
-static void softmax_forward(const struct vloss_softmax_job *job, enum softmax_kind kind) {
+static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_range range, enum softmax_kind kind) {
   ALIGNED float copy[GATHER_CLASSES * 16];
-  const size_t classes = job->shape.classes, rows = job->shape.outer * job->shape.inner;
+  const size_t classes = job->shape.classes;
   const enum writing writing = writing_for(&job->shape, job->x == job->out);
-  for (size_t first = 0; first < rows;) {
-    const struct group g = group_at(&job->shape, first, 1);
+  for (size_t first = range.first; first < range.last;) {
+    const struct group g = group_at(&job->shape, first, range.last, 1);
     first += g.n;
     struct tile tile = {0};
     if (g.layout == ACROSS || g.layout == GATHERED) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
@@ -207,15 +207,18 @@ static void softmax_forward(const struct vloss_softmax_job *job, enum softmax_ki
   if (writing == PAST) vstream_end();
 }
 
-void KERNEL(softmax)(const struct vloss_softmax_job *job) { softmax_forward(job, SOFTMAX); }
-void KERNEL(log_softmax)(const struct vloss_softmax_job *job) { softmax_forward(job, LOG_SOFTMAX); }
+void KERNEL(softmax)(const struct vloss_softmax_job *job, struct vloss_range range) {
+  softmax_forward(job, range, SOFTMAX);
+}
+void KERNEL(log_softmax)(const struct vloss_softmax_job *job, struct vloss_range range) {
+  softmax_forward(job, range, LOG_SOFTMAX);
+}
 
-void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job) {
+void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job, struct vloss_range range) {
   ALIGNED float copy[GATHER_CLASSES * 16];
-  const size_t rows = job->shape.outer * job->shape.inner;
   const vd minus_infinity = dset1(-(double)INF);
-  for (size_t first = 0; first < rows;) {
-    const struct group g = group_at(&job->shape, first, 0);
+  for (size_t first = range.first; first < range.last;) {
+    const struct group g = group_at(&job->shape, first, range.last, 0);
     struct tile tile = {0};
     if (g.layout == ACROSS || g.layout == GATHERED) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
     struct row_sums sums;

@@ -173,11 +173,11 @@ VFN void backward_tile(const struct vloss_softmax_job *job, const struct group *
   group_scatter(&job->shape, g, job->out, job->out_stride, y_copy);
 }
 
-VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum softmax_kind kind) {
-  const size_t rows = job->shape.outer * job->shape.inner;
+VFN void softmax_backward_of(const struct vloss_softmax_job *job, struct vloss_range range,
+                             const enum softmax_kind kind) {
   const enum writing writing = writing_for(&job->shape, job->x == job->out || job->upstream == job->out);
-  for (size_t first = 0; first < rows;) {
-    const struct group g = group_at(&job->shape, first, 1);
+  for (size_t first = range.first; first < range.last;) {
+    const struct group g = group_at(&job->shape, first, range.last, 1);
     first += g.n;
     if (g.layout == INTERLEAVED) {
       const size_t w = slab_rows(&job->shape, &g);
@@ -193,5 +193,9 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, const enum sof
   if (writing == PAST) vstream_end();
 }
 
-void KERNEL(softmax_backward)(const struct vloss_softmax_job *job) { softmax_backward_of(job, SOFTMAX); }
-void KERNEL(log_softmax_backward)(const struct vloss_softmax_job *job) { softmax_backward_of(job, LOG_SOFTMAX); }
+void KERNEL(softmax_backward)(const struct vloss_softmax_job *job, struct vloss_range range) {
+  softmax_backward_of(job, range, SOFTMAX);
+}
+void KERNEL(log_softmax_backward)(const struct vloss_softmax_job *job, struct vloss_range range) {
+  softmax_backward_of(job, range, LOG_SOFTMAX);
+}

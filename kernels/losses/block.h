@@ -37,7 +37,8 @@ struct elementwise_loss {
   int traits;
 };
 /* The loop of elementwise.c, with the constants that the loss made of its parameters. */
-void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_loss *loss, const struct call *constants);
+void KERNEL(elementwise)(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
+                         const struct call *constants, struct vloss_range range, struct vloss_partial *partial);
 
 /* Whether a rounded gradient may be multiplied by this factor: a normal number, and none that makes large what rounding
  * to a denormal has cost digits. */

@@ -1,7 +1,8 @@
 /* The loop around the elementwise losses. A call is cut into blocks of BLOCK_ELEMENTS elements, numbered row by row. A
  * block's operands are contiguous: in place, or gathered into buffers where they are strided or spread; its results,
  * too, are scattered from buffers where they are strided, lie over an input, or go past the cache. So the arithmetic
- * (elementwise.h) sees flat arrays only, and the layout cannot change a bit.
+ * (elementwise.h) sees flat arrays only, and the layout cannot change a bit. The losses of TOTAL_ELEMENTS elements are
+ * added up in that order, and these sums exactly.
  */
 #include <string.h>
 
@@ -96,6 +97,15 @@ static void place_block(struct block *b, const struct vloss_loss_job *job, struc
   b->grad_other = result_place(&job->grad_other, columns, at, n, staged, buffers->grad_other);
 }
 
+/* The same for a run of elements that lies in one piece, operands and results, and that needs no buffers. */
+static void place_run(struct block *b, const struct vloss_loss_job *job, size_t first, size_t n) {
+  b->n = n;
+  b->p = job->prediction.p + first;
+  b->t = job->target.p + first;
+  if (job->other.p) b->other = job->other.p + first;
+  if (job->grad.p) b->grad = job->grad.p + first;
+}
+
 /* The mean of each row that ends in the block; row_sum is what earlier blocks left of the first. */
 static void row_means(const struct vloss_loss_job *job, struct position at, const float *losses, size_t n,
                       vd *row_sum) {
@@ -128,8 +138,8 @@ static int all_contiguous(const struct vloss_loss_job *job, size_t total) {
 
 static int is_finite(vd lanes) { return !vany(vnan(dnarrow(dsub(lanes, lanes)))); }
 
-/* The total of a call's losses: what is finite, and the blocks in which something is not, apart from it: so a NaN or an
- * infinity costs its own block the fast functions, and no other. */
+/* A total of losses: what is finite, and the blocks in which something is not, apart from it: so a NaN or an infinity
+ * costs its own block the fast functions, and no other. */
 struct running_total {
   vd finite, special;
   int any_special;
@@ -165,7 +175,7 @@ static double total_of(const struct running_total *sum, int product) {
   return sum->any_special ? finite + dsum(sum->special) : finite;
 }
 
-/* What is the same in all blocks of a call. */
+/* What is the same in all blocks of a call. A fast function has as many of them at once as the total allows. */
 struct plan {
   size_t total;              /* elements */
   fast_function *fast;       /* null where more is wanted than it gives */
@@ -174,7 +184,9 @@ struct plan {
   int grads, losses;         /* any gradient, any loss is wanted */
   int past_cache;            /* results go past the cache */
   int staged;                /* by way of buffers, or because results lie over inputs */
-  int one_run;               /* a fast function can have all elements at once */
+  int one_run;               /* a fast function can have any run of elements at once: rows do not matter */
+  int only_total;            /* nothing else is wanted: it may end at the first NaN */
+  int product;               /* sums of pairs begin with PAIR_START */
 };
 static struct plan plan_of(const struct vloss_loss_job *job, const struct elementwise_loss *loss, int careful) {
   const int other_grads = job->grad_target.p || job->grad_other.p;
@@ -188,6 +200,8 @@ static struct plan plan_of(const struct vloss_loss_job *job, const struct elemen
   if (!job->loss && !other_grads && !plan.factors && !careful) plan.fast = job->grad.p ? loss->sum_and_grad : loss->sum;
   const int aligned = (uintptr_t)job->grad.p % 64 == 0;
   plan.one_run = plan.fast && !job->staged_results && (!plan.past_cache || aligned) && all_contiguous(job, plan.total);
+  plan.only_total = !plan.grads && !job->loss;
+  plan.product = (loss->traits & PRODUCT) && !plan.factors;
   return plan;
 }
 
@@ -213,38 +227,54 @@ static void careful_elements(const struct vloss_loss_job *job, const struct plan
     copy_result(job->loss + at.row * job->columns + at.column, buffers->losses, n, plan->past_cache);
 }
 
-void KERNEL(elementwise)(struct vloss_loss_job *job, const struct elementwise_loss *loss,
-                         const struct call *constants) {
-  struct buffers buffers;
-  const struct plan plan = plan_of(job, loss, constants->careful);
+/* The results of the elements first .. last - 1, and the total of their losses. */
+static double total_of_elements(const struct vloss_loss_job *job, const struct plan *plan, struct block *b,
+                                size_t first, size_t last, struct buffers *buffers) {
   const size_t columns = job->columns;
-  struct block b = {
-      .grad_scale = job->grad_scale, .constants = constants, .past_cache = plan.past_cache && plan.one_run};
   struct running_total sum = {.finite = dset1(0.0), .special = dset1(0.0), .of_row = dset1(0.0)};
   size_t careful_until = 0;
-  for (size_t first = 0, done; first < plan.total; first += done) {
-    const struct position at = {first / columns, first % columns};
-    const size_t left = plan.total - first;
+  for (size_t done; first < last; first += done) {
+    const struct position at =
+        plan->one_run ? (struct position){0, first} : (struct position){first / columns, first % columns};
+    const size_t left = last - first;
     size_t block = left < BLOCK_ELEMENTS ? left : BLOCK_ELEMENTS;
     if (job->form == VLOSS_FORM_ROW_MEANS) block = rows_block(columns, at.column, block);
     done = 0;
-    if (plan.fast && first >= careful_until) {
-      b.n = plan.one_run ? left : block;
-      place_block(&b, job, at, plan.staged && !plan.one_run, &buffers);
-      done = plan.fast(&b, &sum.finite);
+    if (plan->fast && first >= careful_until) {
+      if (plan->one_run)
+        place_run(b, job, first, left);
+      else
+        b->n = block, place_block(b, job, at, plan->staged, buffers);
+      done = plan->fast(b, &sum.finite);
       sum.pairs += (done + 31) / 32;
       if (!done) careful_until = first + FAST_ELEMENTS;
     }
     if (!done) {
-      done = b.n = block;
-      careful_elements(job, &plan, &b, at, &buffers, &sum);
+      done = b->n = block;
+      careful_elements(job, plan, b, at, buffers, &sum);
     }
-    put_back(&job->grad, columns, at, done, b.grad, buffers.grad, plan.past_cache);
-    put_back(&job->grad_target, columns, at, done, b.grad_target, buffers.grad_target, plan.past_cache);
-    put_back(&job->grad_other, columns, at, done, b.grad_other, buffers.grad_other, plan.past_cache);
+    put_back(&job->grad, columns, at, done, b->grad, buffers->grad, plan->past_cache);
+    put_back(&job->grad_target, columns, at, done, b->grad_target, buffers->grad_target, plan->past_cache);
+    put_back(&job->grad_other, columns, at, done, b->grad_other, buffers->grad_other, plan->past_cache);
     /* NaN stays NaN. */
-    if (sum.any_special && !plan.grads && !job->loss && dsum(sum.special) != dsum(sum.special)) break;
+    if (sum.any_special && plan->only_total && dsum(sum.special) != dsum(sum.special)) break;
+  }
+  return total_of(&sum, plan->product);
+}
+
+void KERNEL(elementwise)(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
+                         const struct call *constants, struct vloss_range range, struct vloss_partial *partial) {
+  struct buffers buffers;
+  const struct plan plan = plan_of(job, loss, constants->careful);
+  struct block b = {
+      .grad_scale = job->grad_scale, .constants = constants, .past_cache = plan.past_cache && plan.one_run};
+  /* Means of rows have no total, and a row may be longer than a block. */
+  const size_t length = job->form == VLOSS_FORM_TOTAL ? TOTAL_ELEMENTS : plan.total;
+  for (size_t first = range.first, n; first < range.last; first += n) {
+    n = range.last - first < length ? range.last - first : length;
+    const double total = total_of_elements(job, &plan, &b, first, first + n, &buffers);
+    vloss_exact_add(&partial->sum, total);
+    if (total != total && plan.only_total) break;
   }
   if (plan.past_cache) vstream_end();
-  job->total = total_of(&sum, (loss->traits & PRODUCT) && !plan.factors);
 }

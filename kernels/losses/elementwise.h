@@ -227,17 +227,17 @@ VFN struct call call_of(const struct vloss_loss_job *job) {
     return name(e);                                                                    \
   }                                                                                    \
   ELEMENTWISE_FUNCTIONS(name, struct call, traits)                                     \
-  void KERNEL(name)(struct vloss_loss_job * job) {                                     \
+  LOSS_KERNEL(name) {                                                                  \
     const struct call k = call_of(job);                                                \
-    KERNEL(elementwise)(job, &name##_functions, &k);                                   \
+    KERNEL(elementwise)(job, &name##_functions, &k, range, partial);                   \
   }
 #define ELEMENTWISE_LOSS_WITH(name, constants, traits)                                                   \
   BLOCK_INLINE struct derivatives name##_element(struct element e, const void *k) { return name(e, k); } \
   ELEMENTWISE_FUNCTIONS(name, struct constants, traits)                                                  \
-  void KERNEL(name)(struct vloss_loss_job * job) {                                                       \
+  LOSS_KERNEL(name) {                                                                                    \
     struct constants k = {.call = call_of(job)};                                                         \
     constants(job->parameters, &k);                                                                      \
-    KERNEL(elementwise)(job, &name##_functions, &k.call);                                                \
+    KERNEL(elementwise)(job, &name##_functions, &k.call, range, partial);                                \
   }
 
 /* The functions of a loss, each with a copy of the constants. */

@@ -2,6 +2,7 @@
  * at a time, by way of copies in which they do. */
 #include <string.h>
 
+#include "memory/blocks.h"
 #include "memory/columns.h"
 #include "memory/labels.h"
 #include "memory/past_cache.h"
@@ -32,6 +33,14 @@ static int find_label(const struct vloss_loss_job *job, size_t row, size_t *labe
   return 0;
 }
 
+/* Row o * inner + i. */
+struct row_place {
+  size_t o, i;
+};
+static struct row_place place_of(const struct vloss_loss_job *job, size_t row) {
+  return (struct row_place){row / job->inner, row % job->inner};
+}
+
 /* What is the same in every row. */
 static struct row row_of(const struct vloss_loss_job *job) {
   return (struct row){.columns = job->columns,
@@ -60,10 +69,29 @@ VFN float begin_row(const struct vloss_loss_job *job, size_t o, size_t i, struct
     r->own = operand_row(&job->prediction, o, i)[r->label * job->inner];
   return w;
 }
-static void end_row(struct vloss_loss_job *job, size_t row, float w, const struct row_state *s) {
+
+/* The losses of the rows of a range, added up block by block. */
+struct totals {
+  struct vloss_range range;
+  struct vloss_partial *partial;
+  double sum;       /* of the block so far */
+  size_t block_end; /* the row behind it */
+  size_t block;
+};
+static struct totals totals_of(const struct vloss_loss_job *job, struct vloss_range range,
+                               struct vloss_partial *partial) {
+  const size_t block = vloss_block_rows(job->columns);
+  return (struct totals){.range = range, .partial = partial, .block_end = range.first + block, .block = block};
+}
+static void end_row(const struct vloss_loss_job *job, struct totals *totals, size_t row, float w,
+                    const struct row_state *s) {
   const double value = w == 0 && s->loss == s->loss ? 0 : s->loss * (double)w;
-  job->total += value;
   if (job->loss) job->loss[row] = value == value ? (float)value : NOT_A_NUMBER;
+  totals->sum += value;
+  if (row + 1 != totals->block_end && row + 1 != totals->range.last) return;
+  vloss_exact_add(&totals->partial->sum, totals->sum);
+  totals->sum = 0;
+  totals->block_end += totals->block;
 }
 
 static void fill(float *p, const struct row *r, float value) {
@@ -84,7 +112,8 @@ static void fill_gradients(const struct row *r, const struct row_state *s) {
 
 /* ---- Rows as they lie -------------------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) void whole_rows(struct vloss_loss_job *job, const struct row_loss *loss) {
+static __attribute__((noinline)) void whole_rows(const struct vloss_loss_job *job, const struct row_loss *loss,
+                                                 struct totals *totals) {
   union {
     _Alignas(64) float columns[3][PAST_CACHE_COLUMNS];
     double scratch[2 * MULTILABEL_TILE]; /* of losses that have no gradient but `grad` */
@@ -97,24 +126,26 @@ static __attribute__((noinline)) void whole_rows(struct vloss_loss_job *job, con
   struct row_state s;
   r.column_stride = job->inner;
   r.scratch = buffers.scratch;
-  for (size_t o = 0; o < job->outer; o++)
-    for (size_t i = 0; i < job->inner; i++) {
-      float *home[3];
-      for (int j = 0; j < 3; j++) home[j] = result_row(&results[j], o, i);
-      r.grad = home[0] && past_cache ? buffers.columns[2] : home[0];
-      r.grad_target = home[1] && past_cache ? buffers.columns[1] : home[1];
-      r.grad_other = home[2] && past_cache ? buffers.columns[0] : home[2];
-      r.p = operand_row(&job->prediction, o, i);
-      r.t = operand_row(&job->target, o, i);
-      r.other = operand_row(&job->other, o, i);
-      if (is_matrix(&job->weights)) r.weights = operand_row(&job->weights, o, i);
-      const float w = begin_row(job, o, i, &r, &s);
-      if (s.pass == 0) loss->pass(&r, &s);
-      if (s.pass == ROW_FILL) fill_gradients(&r, &s);
-      end_row(job, o * job->inner + i, w, &s);
-      for (int j = 0; j < 3; j++)
-        if (home[j] && past_cache) copy_past_cache(home[j], buffers.columns[2 - j], columns);
-    }
+  struct row_place at = place_of(job, totals->range.first);
+  for (size_t row = totals->range.first; row < totals->range.last; row++) {
+    const size_t o = at.o, i = at.i;
+    float *home[3];
+    for (int j = 0; j < 3; j++) home[j] = result_row(&results[j], o, i);
+    r.grad = home[0] && past_cache ? buffers.columns[2] : home[0];
+    r.grad_target = home[1] && past_cache ? buffers.columns[1] : home[1];
+    r.grad_other = home[2] && past_cache ? buffers.columns[0] : home[2];
+    r.p = operand_row(&job->prediction, o, i);
+    r.t = operand_row(&job->target, o, i);
+    r.other = operand_row(&job->other, o, i);
+    if (is_matrix(&job->weights)) r.weights = operand_row(&job->weights, o, i);
+    const float w = begin_row(job, o, i, &r, &s);
+    if (s.pass == 0) loss->pass(&r, &s);
+    if (s.pass == ROW_FILL) fill_gradients(&r, &s);
+    end_row(job, totals, row, w, &s);
+    for (int j = 0; j < 3; j++)
+      if (home[j] && past_cache) copy_past_cache(home[j], buffers.columns[2 - j], columns);
+    if (++at.i == job->inner) at = (struct row_place){at.o + 1, 0};
+  }
   if (past_cache) vstream_end();
 }
 
@@ -220,28 +251,33 @@ static size_t rows_open(const struct group *g) {
   return open;
 }
 
-static __attribute__((noinline)) void groups_of_rows(struct vloss_loss_job *job, const struct row_loss *loss) {
+static __attribute__((noinline)) void groups_of_rows(const struct vloss_loss_job *job, const struct row_loss *loss,
+                                                     struct totals *totals) {
   struct group g;
   const int operands = 1 + is_matrix(&job->target) + is_matrix(&job->other) + is_matrix(&job->weights);
-  for (g.o = 0; g.o < job->outer; g.o++)
-    for (g.first = 0; g.first < job->inner; g.first += 16) {
-      g.rows = job->inner - g.first < 16 ? job->inner - g.first : 16;
-      g.width = COPIED_FLOATS / ((size_t)operands * g.rows) / 64 * 64;
-      for (size_t i = 0; i < g.rows; i++) {
-        g.row[i] = row_of(job);
-        g.row[i].grad = job->grad.p, g.row[i].grad_target = job->grad_target.p, g.row[i].grad_other = job->grad_other.p;
-        g.weight[i] = begin_row(job, g.o, g.first + i, &g.row[i], &g.state[i]);
-      }
-      if (worth_beside(job, loss, g.rows)) beside(job, loss, &g);
-      while (rows_open(&g)) pass_of_group(job, loss, &g);
-      for (size_t i = 0; i < g.rows; i++) end_row(job, g.o * job->inner + g.first + i, g.weight[i], &g.state[i]);
+  for (size_t row = totals->range.first; row < totals->range.last; row += g.rows) {
+    const struct row_place at = place_of(job, row);
+    const size_t of_plane = job->inner - at.i, left = totals->range.last - row;
+    g.o = at.o, g.first = at.i;
+    g.rows = of_plane < 16 ? of_plane : 16;
+    if (g.rows > left) g.rows = left;
+    g.width = COPIED_FLOATS / ((size_t)operands * g.rows) / 64 * 64;
+    for (size_t i = 0; i < g.rows; i++) {
+      g.row[i] = row_of(job);
+      g.row[i].grad = job->grad.p, g.row[i].grad_target = job->grad_target.p, g.row[i].grad_other = job->grad_other.p;
+      g.weight[i] = begin_row(job, g.o, g.first + i, &g.row[i], &g.state[i]);
     }
+    if (worth_beside(job, loss, g.rows)) beside(job, loss, &g);
+    while (rows_open(&g)) pass_of_group(job, loss, &g);
+    for (size_t i = 0; i < g.rows; i++) end_row(job, totals, row + i, g.weight[i], &g.state[i]);
+  }
 }
 
-void KERNEL(rows)(struct vloss_loss_job *job, const struct row_loss *loss) {
-  job->total = 0;
+void KERNEL(rows)(const struct vloss_loss_job *job, const struct row_loss *loss, struct vloss_range range,
+                  struct vloss_partial *partial) {
+  struct totals totals = totals_of(job, range, partial);
   if (job->inner == 1 || loss->whole)
-    whole_rows(job, loss);
+    whole_rows(job, loss, &totals);
   else
-    groups_of_rows(job, loss);
+    groups_of_rows(job, loss, &totals);
 }

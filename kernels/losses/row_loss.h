@@ -13,7 +13,8 @@ struct row_loss {
 };
 
 /* The loop of row_loop.c. */
-void KERNEL(rows)(struct vloss_loss_job *job, const struct row_loss *loss);
+void KERNEL(rows)(const struct vloss_loss_job *job, const struct row_loss *loss, struct vloss_range range,
+                  struct vloss_partial *partial);
 
 /* ROW_LOSS(name) exports the loss of loss/NAME.h; _BESIDE one with a `beside` from so many columns on. It gets a row of
  * its own: what has no address outside of it lives in registers. */
@@ -22,9 +23,9 @@ void KERNEL(rows)(struct vloss_loss_job *job, const struct row_loss *loss);
     const struct row row = *r;                                          \
     name(&row, s);                                                      \
   }                                                                     \
-  void KERNEL(name)(struct vloss_loss_job * job) {                      \
+  LOSS_KERNEL(name) {                                                   \
     const struct row_loss loss = {name##_pass, beside, columns, whole}; \
-    KERNEL(rows)(job, &loss);                                           \
+    KERNEL(rows)(job, &loss, range, partial);                           \
   }
 #define ROW_LOSS(name) ROW_LOSS_(name, NULL, 0, 0)
 #define ROW_LOSS_BESIDE(name, columns) ROW_LOSS_(name, name##_beside, columns, 0)

@@ -6,7 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "table.h"
+/* Class indices as the caller has them. */
+struct vloss_labels {
+  const void *p; /* int64_t, or int32_t if narrow; null: probability targets */
+  int narrow;
+  int list;     /* a list of them a row */
+  int ignoring; /* rows whose label is ignore_index are ignored */
+  int64_t ignore_index;
+};
 
 static inline int64_t vloss_label_at(const struct vloss_labels *labels, size_t i) {
   return labels->narrow ? ((const int32_t *)labels->p)[i] : ((const int64_t *)labels->p)[i];

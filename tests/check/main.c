@@ -223,6 +223,7 @@ static void check_function(struct check *check, const struct function *function,
   check_denormals(check, function);
   check_outputs(check, function);
   check_in_place(check, function);
+  check_threads(check, function);
   check_environment(check, function);
   check_stack(check, function);
   check_refusals(check, function);

@@ -31,22 +31,27 @@ static unsigned raised; /* by kernels, since it was cleared */
 static void clear_flags(void) { environment_set(environment_get() & ~(uint64_t)FLAGS); }
 static void note_flags(void) { raised |= (unsigned)environment_get() & (DENORMAL | WENT_UNDER); }
 
-#define WITNESSED_KERNEL(isa, kernel, type) \
-  static void isa##_##kernel(type job) {    \
-    clear_flags();                          \
-    vloss_table_##isa.kernel(job);          \
-    note_flags();                           \
+/* A kernel of an ISA, given its parameters and what it calls with them. */
+#define WITNESSED_KERNEL(isa, kernel, parameters, arguments) \
+  static void isa##_##kernel parameters {                    \
+    clear_flags();                                           \
+    vloss_table_##isa.kernel arguments;                      \
+    note_flags();                                            \
   }
+#define WITNESSED_ROWS(isa, kernel) \
+  WITNESSED_KERNEL(isa, kernel, (const struct vloss_softmax_job *job, struct vloss_range range), (job, range))
+#define WITNESSED_TOTAL(isa, kernel, type)                                                                  \
+  WITNESSED_KERNEL(isa, kernel, (const type *job, struct vloss_range range, struct vloss_partial *partial), \
+                   (job, range, partial))
 #define WITNESSED_TABLE(isa)                                                         \
   extern const struct vloss_table witness_table_##isa;                               \
-  WITNESSED_KERNEL(isa, cross_entropy, struct vloss_cross_entropy_job *)             \
-  WITNESSED_KERNEL(isa, softmax, const struct vloss_softmax_job *)                   \
-  WITNESSED_KERNEL(isa, log_softmax, const struct vloss_softmax_job *)               \
-  WITNESSED_KERNEL(isa, log_sum_exp, const struct vloss_softmax_job *)               \
-  WITNESSED_KERNEL(isa, softmax_backward, const struct vloss_softmax_job *)          \
-  WITNESSED_KERNEL(isa, log_softmax_backward, const struct vloss_softmax_job *)      \
-  WITNESSED_KERNEL(isa, elementwise, struct vloss_loss_job *)                        \
-  WITNESSED_KERNEL(isa, rows, struct vloss_loss_job *)                               \
+  WITNESSED_TOTAL(isa, cross_entropy, struct vloss_cross_entropy_job)                \
+  WITNESSED_ROWS(isa, softmax)                                                       \
+  WITNESSED_ROWS(isa, log_softmax)                                                   \
+  WITNESSED_ROWS(isa, log_sum_exp)                                                   \
+  WITNESSED_ROWS(isa, softmax_backward)                                              \
+  WITNESSED_ROWS(isa, log_softmax_backward)                                          \
+  WITNESSED_TOTAL(isa, loss, struct vloss_loss_job)                                  \
   static size_t isa##_first_outside(const float *p, size_t n, float high, int nan) { \
     clear_flags();                                                                   \
     const size_t first = vloss_table_##isa.first_outside(p, n, high, nan);           \
@@ -66,18 +71,18 @@ static void note_flags(void) { raised |= (unsigned)environment_get() & (DENORMAL
                                                   isa##_log_sum_exp,                 \
                                                   isa##_softmax_backward,            \
                                                   isa##_log_softmax_backward,        \
-                                                  isa##_elementwise,                 \
-                                                  isa##_rows,                        \
+                                                  isa##_loss,                        \
                                                   isa##_first_outside,               \
                                                   isa##_all_binary};
 #define ISA(isa, ISA, ...) VLOSS_IF_BUILT(ISA, WITNESSED_TABLE(isa))
 #include "isas.def"
 #undef ISA
 
-void witness_nll_rows(struct vloss_cross_entropy_job *job);
-void witness_nll_rows(struct vloss_cross_entropy_job *job) {
+vloss_cross_entropy_kernel witness_nll_rows;
+void witness_nll_rows(const struct vloss_cross_entropy_job *job, struct vloss_range range,
+                      struct vloss_partial *partial) {
   clear_flags();
-  vloss_nll_rows(job);
+  vloss_nll_rows(job, range, partial);
   note_flags();
 }
 

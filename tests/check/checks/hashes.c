@@ -31,25 +31,44 @@ static uint64_t hash_results(uint64_t h, const struct job *job, size_t *elements
   return h;
 }
 
-/* One group: jobs of many sizes under one option or, where o is ALL, under all of them in turn. False: a job failed. */
-static bool hash_group(struct check *check, struct line *line, const struct function *function, size_t o,
-                       const char *isa, uint64_t *hash, size_t *elements) {
+/* A group that is being hashed. */
+struct group {
+  struct check *check;
+  struct line *line;
+  const struct function *function;
+  const char *isa;
+  uint64_t hash;
+  size_t elements;
+};
+
+/* Adds a job to the group. False: it failed. */
+static bool hash_job(struct group *group, size_t option, struct case_rows rows, size_t classes, enum family family) {
+  struct job job;
+  job_create(&job, group->function, &group->function->options[option], rows.rows, classes, family, SEED);
+  const struct layout layout = {.count = rows.rows, .inner = rows.inner, .outputs = (uint32_t)ALL_OUTPUTS};
+  const bool ran =
+      check_run(group->check, group->line, &job, layout, job.seed, group->isa, check_default_environment());
+  if (ran) group->hash = hash_results(group->hash, &job, &group->elements);
+  job_destroy(&job);
+  return ran;
+}
+
+/* Jobs of many sizes under one option or, where o is ALL, under all of them in turn; and one, or one an option, whose
+ * total is of several blocks. False: a job failed. */
+static bool hash_group(struct group *group, size_t o) {
   static const size_t classes[] = {1, 2, 3, 7, 10, 16, 17, 31, 33, 64, 65, 100, 129, 257, 513, 1000, 2049, 4097};
+  const size_t options = group->function->option_count;
   struct random r = {SEED};
-  *hash = 0xcbf29ce484222325u;
-  *elements = 0;
+  group->hash = 0xcbf29ce484222325u;
+  group->elements = 0;
   for (size_t i = 0; i < JOBS_PER_SIZE * sizeof classes / sizeof *classes; i++) {
-    struct job job;
-    struct case_rows rows = case_rows(&r, classes[i / JOBS_PER_SIZE], 1500);
-    size_t option = o == ALL ? i % function->option_count : o;
-    enum family family = (enum family)((i + 2 * (uint64_t)o) % FAMILIES);
-    job_create(&job, function, &function->options[option], rows.rows, classes[i / JOBS_PER_SIZE], family, SEED);
-    struct layout layout = {.count = rows.rows, .inner = rows.inner, .outputs = (uint32_t)ALL_OUTPUTS};
-    bool ran = check_run(check, line, &job, layout, job.seed, isa, check_default_environment());
-    if (ran) *hash = hash_results(*hash, &job, elements);
-    job_destroy(&job);
-    if (!ran) return false;
+    const size_t count = classes[i / JOBS_PER_SIZE];
+    const struct case_rows rows = case_rows(&r, count, 1500);
+    const enum family family = (enum family)((i + 2 * (uint64_t)o) % FAMILIES);
+    if (!hash_job(group, o == ALL ? i % options : o, rows, count, family)) return false;
   }
+  for (size_t option = o == ALL ? 0 : o; option < options && (o == ALL || option == o); option++)
+    if (!hash_job(group, option, (struct case_rows){33001, 1}, 2, PLAIN)) return false;
   return true;
 }
 
@@ -70,15 +89,16 @@ static void hash_option(struct check *check, const struct function *function, si
   struct line line = {.function = function->name, .what = what, .isas = check->isa_count};
   char group[200];
   snprintf(group, sizeof group, "%s: %s", function->name, line.what);
-  uint64_t expected = 0, hash;
-  size_t elements;
+  uint64_t expected = 0;
   bool known = !write && find_hash(file, group, &expected);
   if (!write && !known) report_failure(check->report, &line, "any", group, "not in the file of hashes");
   for (size_t i = 0; i < check->isa_count; i++) {
     const char *isa = check->isas[i];
-    if (!hash_group(check, &line, function, o, isa, &hash, &elements)) continue;
+    struct group hashed = {.check = check, .line = &line, .function = function, .isa = isa};
+    if (!hash_group(&hashed, o)) continue;
+    const uint64_t hash = hashed.hash;
     if (write && i == 0) {
-      fprintf(file, "%016" PRIx64 " %zu %s\n", hash, elements, group);
+      fprintf(file, "%016" PRIx64 " %zu %s\n", hash, hashed.elements, group);
       expected = hash;
       known = true;
     }

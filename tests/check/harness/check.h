@@ -34,6 +34,9 @@ void check_in_place(struct check *check, const struct function *function);
 /* The same bits in every floating-point environment of the caller, which comes back as it was. */
 void check_environment(struct check *check, const struct function *function);
 
+/* The same bits on any number of threads. */
+void check_threads(struct check *check, const struct function *function);
+
 /* A call stays below the stack use that the header promises. */
 void check_stack(struct check *check, const struct function *function);
 

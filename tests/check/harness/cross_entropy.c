@@ -88,6 +88,7 @@ static vloss_cross_entropy_args arguments(const struct job *job) {
       .grad_stride = job_stride(job, "grad"),
       .lse = job_data(job, "lse"),
       .predicted = job_data(job, "predicted"),
+      .executor = job_executor,
   };
 }
 

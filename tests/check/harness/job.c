@@ -87,6 +87,8 @@ size_t job_stride(const struct job *job, const char *name) {
 
 /* ---- Layout ---- */
 
+const vloss_executor *job_executor;
+
 static const char *only_outputs; /* names between commas; null: all */
 
 void job_only_outputs(const char *names) { only_outputs = names; }

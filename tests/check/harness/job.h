@@ -75,6 +75,9 @@ size_t job_stride(const struct job *job, const char *name);
 /* From now on no job asks for other outputs than these, names between commas; null: every output. */
 void job_only_outputs(const char *names);
 
+/* What the calls of all jobs are given as their executor: null, but for check_threads. */
+extern const vloss_executor *job_executor;
+
 /* Places the arrays between guard pages, sides, offsets and gaps drawn from r, and fills the inputs in. */
 void job_place(struct job *job, struct layout layout, struct random *r);
 

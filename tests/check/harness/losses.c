@@ -343,6 +343,7 @@ vloss_loss_args loss_arguments(const struct job *job) {
       .grad_target_stride = job_stride(job, "grad_target"),
       .grad_other = job_data(job, "grad_other"),
       .grad_other_stride = job_stride(job, "grad_other"),
+      .executor = job_executor,
   };
 }
 

@@ -44,6 +44,7 @@ static vloss_softmax_args arguments(const struct job *job) {
       .upstream_stride = job_stride(job, "upstream"),
       .output = output->data,
       .output_stride = output->shape == MATRIX ? output->stride : 0,
+      .executor = job_executor,
   };
 }
 

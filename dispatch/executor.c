@@ -1,0 +1,92 @@
+/* See executor.h. */
+#include "executor.h"
+
+#include <stdatomic.h>
+
+#include "environment.h"
+#include "words/strict.h"
+
+vloss_status vloss_check_executor(const vloss_executor *executor) {
+  return executor && (!executor->run || !executor->threads) ? VLOSS_ERROR_EXECUTOR : VLOSS_OK;
+}
+
+static void clear(struct vloss_partial *p) {
+  vloss_exact_clear(&p->sum);
+  p->live = 0;
+  p->first_bad = SIZE_MAX;
+}
+static void merge(struct vloss_partial *p, const struct vloss_partial *other) {
+  vloss_exact_merge(&p->sum, &other->sum);
+  p->live += other->live;
+  if (other->first_bad < p->first_bad) p->first_bad = other->first_bad;
+}
+
+/* Work that is being shared. */
+struct shared {
+  const struct vloss_work *work;
+  size_t steps, tasks; /* each task has as many steps, but for one */
+  struct vloss_partial *total;
+  atomic_flag merging; /* held for a fraction of a microsecond at the end of a task */
+};
+
+static size_t first_of(const struct shared *s, size_t task) {
+  /* Without a product that might overflow: the first `steps % tasks` tasks have one step more. */
+  const size_t each = s->steps / s->tasks, more = s->steps % s->tasks;
+  const size_t step = task * each + (task < more ? task : more);
+  return step == s->steps ? s->work->count : step * s->work->step;
+}
+
+struct task {
+  struct shared *shared;
+  size_t index;
+};
+static vloss_status do_task(const void *argument, size_t size, int unused) {
+  const struct task *task = argument;
+  struct shared *s = task->shared;
+  struct vloss_partial partial;
+  (void)size, (void)unused;
+  clear(&partial);
+  s->work->task(s->work->call, (struct vloss_range){first_of(s, task->index), first_of(s, task->index + 1)}, &partial);
+  while (atomic_flag_test_and_set_explicit(&s->merging, memory_order_acquire)) {
+  }
+  merge(s->total, &partial);
+  atomic_flag_clear_explicit(&s->merging, memory_order_release);
+  return VLOSS_OK;
+}
+/* What executors call. Their threads have environments of their own. */
+static void run_task(void *argument, size_t index) {
+  struct task task = {argument, index};
+  vloss_in_default_environment(do_task, &task, sizeof task, 0);
+}
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+void vloss_run_work(const struct vloss_work *work, struct vloss_partial *partial) {
+  clear(partial);
+  if (work->executor && work->executor->threads > 1 && work->count) {
+    struct shared s = {.work = work, .total = partial, .merging = ATOMIC_FLAG_INIT};
+    s.steps = (work->count - 1) / work->step + 1;
+    const size_t threads = least(work->executor->threads, SIZE_MAX / TASKS_PER_THREAD);
+    s.tasks = least(least(s.steps, work->elements / TASK_ELEMENTS), threads * TASKS_PER_THREAD);
+    if (s.tasks > 1) {
+      work->executor->run(work->executor->context, s.tasks, run_task, &s);
+      return;
+    }
+  }
+  work->task(work->call, (struct vloss_range){0, work->count}, partial);
+}
+
+size_t vloss_row_step(size_t columns, size_t inner, int in_place) {
+  size_t block = vloss_block_rows(columns);
+  if (inner == 1) return block;
+  if (block < 16) block = 16; /* rows side by side are done 16 at a time */
+  if (!in_place) return block;
+  size_t a = block, b = inner; /* the greatest common divisor */
+  while (b) {
+    const size_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  size_t both;
+  return __builtin_mul_overflow(block / a, inner, &both) ? SIZE_MAX : both;
+}

@@ -1,0 +1,29 @@
+/* Sharing a call among the threads that its caller lends: cutting it into ranges, and putting together what they give.
+ * vloss has no threads of its own. */
+#ifndef VLOSS_DISPATCH_EXECUTOR_H
+#define VLOSS_DISPATCH_EXECUTOR_H
+
+#include "memory/blocks.h"
+#include "table.h"
+#include "vloss/vloss.h"
+
+vloss_status vloss_check_executor(const vloss_executor *executor);
+
+typedef void vloss_range_task(const void *call, struct vloss_range range, struct vloss_partial *partial);
+/* Something to be done for the numbers 0 .. count - 1, which may be cut at multiples of `step`. */
+struct vloss_work {
+  const vloss_executor *executor; /* null: this thread */
+  size_t count, step;
+  size_t elements; /* that it reads: what it costs, roughly */
+  vloss_range_task *task;
+  const void *call;
+};
+
+/* Does it all. *partial is set to what the ranges come to, whoever did them. */
+void vloss_run_work(const struct vloss_work *work, struct vloss_partial *partial);
+
+/* The step of work on rows, given whether results lie over inputs. Vectors reach into neighbouring rows where these lie
+ * side by side (inner > 1), which another thread must not be writing then: cuts are between outer indices. */
+size_t vloss_row_step(size_t columns, size_t inner, int in_place);
+
+#endif
