@@ -53,8 +53,8 @@ static bool hash_job(struct group *group, size_t option, struct case_rows rows, 
   return ran;
 }
 
-/* Jobs of many sizes under one option or, where o is ALL, under all of them in turn; and one, or one an option, whose
- * total is of several blocks. False: a job failed. */
+/* Jobs of many sizes under one option or, where o is ALL, under all of them in turn; and one or two whose total is of
+ * several blocks. False: a job failed. */
 static bool hash_group(struct group *group, size_t o) {
   static const size_t classes[] = {1, 2, 3, 7, 10, 16, 17, 31, 33, 64, 65, 100, 129, 257, 513, 1000, 2049, 4097};
   const size_t options = group->function->option_count;
@@ -67,8 +67,16 @@ static bool hash_group(struct group *group, size_t o) {
     const enum family family = (enum family)((i + 2 * (uint64_t)o) % FAMILIES);
     if (!hash_job(group, o == ALL ? i % options : o, rows, count, family)) return false;
   }
-  for (size_t option = o == ALL ? 0 : o; option < options && (o == ALL || option == o); option++)
+  size_t totals = 0;
+  for (size_t option = o == ALL ? 0 : o; option < options && totals < (o == ALL ? 2 : 1); option++) {
+    const vloss_reduction reduction = group->function->options[option].reduction;
+    if (reduction == VLOSS_NONE || reduction == VLOSS_KERAS_NONE) {
+      if (o != ALL) break;
+      continue;
+    }
+    totals++;
     if (!hash_job(group, option, (struct case_rows){33001, 1}, 2, PLAIN)) return false;
+  }
   return true;
 }
 
