@@ -1,0 +1,106 @@
+/* Words for 16-bit floats in memory: bf16, the upper half of a float, and IEEE's f16. Widening is exact, denormals
+ * included. Narrowing rounds to nearest, ties to even, and to infinity beyond the range; NaN becomes the one quiet NaN,
+ * 0x7fc0 or 0x7e00. First what each ISA has of its own; then the defaults, which are what the words mean. */
+#ifndef VLOSS_KERNELS_WORDS_HALF_H
+#define VLOSS_KERNELS_WORDS_HALF_H
+
+#include "vmath.h"
+
+/* viload_half: 16 unsigned numbers of 16 bits; vistore_half: the low halves. */
+#if defined(VLOSS_ISA_IS_AVX512)
+VFN vi viload_half(const uint16_t *p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)); }
+VFN void vistore_half(uint16_t *p, vi x) { _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(x)); }
+#define VLOSS_HAVE_F16
+VFN vf vload_f16(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+VFN void vstore_f16_number(uint16_t *p, vf x) {
+  _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+#elif defined(VLOSS_ISA_IS_AVX2)
+VFN vi viload_half(const uint16_t *p) {
+  const __m256i h = _mm256_loadu_si256((const __m256i *)p);
+  return (vi){_mm256_cvtepu16_epi32(_mm256_castsi256_si128(h)), _mm256_cvtepu16_epi32(_mm256_extracti128_si256(h, 1))};
+}
+VFN void vistore_half(uint16_t *p, vi x) {
+  const __m256i low = _mm256_set1_epi32(0xffff);
+  const __m256i packed = _mm256_packus_epi32(_mm256_and_si256(x.lo, low), _mm256_and_si256(x.hi, low));
+  _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(packed, 0xd8)); /* packs in 128-bit lanes */
+}
+#define VLOSS_HAVE_F16
+VFN vf vload_f16(const uint16_t *p) {
+  return (vf){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
+              _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 8)))};
+}
+VFN void vstore_f16_number(uint16_t *p, vf x) {
+  _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x.lo, _MM_FROUND_TO_NEAREST_INT));
+  _mm_storeu_si128((__m128i *)(p + 8), _mm256_cvtps_ph(x.hi, _MM_FROUND_TO_NEAREST_INT));
+}
+
+#elif defined(VLOSS_ISA_IS_NEON)
+VFN vi viload_half(const uint16_t *p) {
+  vi v;
+  EACH4(v.r[i] = vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p + 4 * i))));
+  return v;
+}
+VFN void vistore_half(uint16_t *p, vi x) { EACH4(vst1_u16(p + 4 * i, vmovn_u32(vreinterpretq_u32_s32(x.r[i])))); }
+#define VLOSS_HAVE_F16
+VFN vf vload_f16(const uint16_t *p) {
+  vf v;
+  EACH4(v.r[i] = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i))));
+  return v;
+}
+VFN void vstore_f16_number(uint16_t *p, vf x) {
+  EACH4(vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(x.r[i]))));
+}
+
+#else
+VFN vi viload_half(const uint16_t *p) {
+  vi v;
+  for (int i = 0; i < 16; i++) v.a[i] = p[i];
+  return v;
+}
+VFN void vistore_half(uint16_t *p, vi x) {
+  for (int i = 0; i < 16; i++) p[i] = (uint16_t)x.a[i];
+}
+#endif
+
+VFN vf vload_bf16(const uint16_t *p) { return vfloat(vishl(viload_half(p), 16)); }
+VFN void vstore_bf16(uint16_t *p, vf x) {
+  const vi bits = vbits(canonical(x)), odd = viand(visra(bits, 16), viset1(1));
+  vistore_half(p, visra(viadd(bits, viadd(odd, viset1(0x7fff))), 16));
+}
+
+#ifndef VLOSS_HAVE_F16
+VFN vf vload_f16(const uint16_t *p) {
+  const vi half = viload_half(p), size = viand(half, viset1(0x7fff)), sign = vishl(viand(half, viset1(0x8000)), 16);
+  const vi number = viadd(vishl(size, 13), viset1(112 << 23)); /* the exponents differ by 127 - 15 */
+  const vi special = viadd(number, viset1(112 << 23)), small = vbits(vmul(vitof(size), vset1(0x1p-24f)));
+  const vi of_size = visel(vigt(viset1(0x400), size), small, visel(vigt(size, viset1(0x7bff)), special, number));
+  return vfloat(vior(of_size, sign));
+}
+/* Of numbers: below 2^-14 the ulp is that of 1/2 as a float, so that adding 1/2 rounds. */
+VFN void vstore_f16_number(uint16_t *p, vf x) {
+  const vf size = vabs(x);
+  const vi bits = vbits(size), sign = viand(visra(vbits(x), 16), viset1(0x8000));
+  const vi odd = viand(visra(bits, 13), viset1(1));
+  const vi number = visra(viadd(bits, viadd(odd, viset1(0xfff - (112 << 23)))), 13);
+  const vi small = visub(vbits(vadd(vmax(vset1(0x1p-100f), size), vset1(0.5f))), vbits(vset1(0.5f)));
+  const vi of_size =
+      visel(vigt(viset1(0x38800000), bits), small, visel(vigt(bits, viset1(0x477fefff)), viset1(0x7c00), number));
+  vistore_half(p, vior(of_size, sign));
+}
+#endif
+VFN void vstore_f16(uint16_t *p, vf x) {
+  const vm nan = vnan(x);
+  if (__builtin_expect(!vany(nan), 1)) {
+    vstore_f16_number(p, x);
+    return;
+  }
+  vstore_f16_number(p, vsel(nan, vset1(1.0f), x));
+  float v[16];
+  vstore(v, x);
+  for (int i = 0; i < 16; i++)
+    if (v[i] != v[i]) p[i] = 0x7e00;
+}
+
+#endif

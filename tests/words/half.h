@@ -1,0 +1,17 @@
+/* The words for 16-bit floats of one ISA, as functions on memory. */
+#ifndef VLOSS_TESTS_WORDS_HALF_H
+#define VLOSS_TESTS_WORDS_HALF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Of 16 elements. */
+struct halves {
+  const char *isa;
+  struct half {
+    void (*widen)(const uint16_t *from, float *to);
+    void (*narrow)(const float *from, uint16_t *to);
+  } bf16, f16;
+};
+
+#endif
