@@ -1,5 +1,6 @@
 # What leaves the build: the symbols that the shared library exports, and the files that `cmake --install` puts down:
-# header, libraries, vloss-info, vloss.pc, and the CMake package with vloss::vloss and vloss::static.
+# header, libraries, vloss-info, vloss.pc, and the CMake package with vloss::vloss and vloss::static; and where it is built
+# vloss::openmp, with a header, a .pc file and a file of targets of its own.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -30,7 +31,7 @@ if(BUILD_SHARED_LIBS)
   set_target_properties(vloss_static PROPERTIES EXPORT_NAME static)
 endif()
 install(TARGETS ${libraries} EXPORT vloss INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY include/vloss DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES include/vloss/vloss.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vloss)
 cmake_language(DEFER CALL install TARGETS vloss-info) # at the end of the top folder: the program is yet to be declared
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vloss)
@@ -49,3 +50,18 @@ if(BUILD_SHARED_LIBS)
 endif()
 configure_file(cmake/vloss.pc.in vloss.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/vloss.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+if(VLOSS_OPENMP_TARGET)
+  install(TARGETS vloss_openmp EXPORT vloss_openmp INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(FILES include/vloss/openmp.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vloss)
+  install(EXPORT vloss_openmp FILE vloss-openmp-targets.cmake NAMESPACE vloss:: DESTINATION ${package_dir})
+  # gomp or omp, whichever it was compiled for
+  list(TRANSFORM OpenMP_C_LIB_NAMES PREPEND -l OUTPUT_VARIABLE VLOSS_PC_OPENMP)
+  list(JOIN VLOSS_PC_OPENMP " " VLOSS_PC_OPENMP)
+  set(VLOSS_PC_OPENMP_LIBS " ${VLOSS_PC_OPENMP}")
+  if(BUILD_SHARED_LIBS)
+    set(VLOSS_PC_OPENMP_LIBS)
+  endif()
+  configure_file(cmake/vloss-openmp.pc.in vloss-openmp.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/vloss-openmp.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()

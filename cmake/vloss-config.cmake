@@ -1,6 +1,27 @@
-# The package: vloss::vloss, and vloss::static, which is the same where vloss was built with BUILD_SHARED_LIBS=OFF.
+# The package: vloss::vloss, and vloss::static, which is the same where vloss was built with BUILD_SHARED_LIBS=OFF. With
+# the component openmp, vloss::openmp, too, if it was installed: only who asks for it needs OpenMP, and a static one alone.
 include(${CMAKE_CURRENT_LIST_DIR}/vloss-targets.cmake)
 if(NOT TARGET vloss::static)
   add_library(vloss::static INTERFACE IMPORTED)
   set_target_properties(vloss::static PROPERTIES INTERFACE_LINK_LIBRARIES vloss::vloss)
 endif()
+
+foreach(component IN LISTS vloss_FIND_COMPONENTS)
+  set(reason "vloss was installed without it")
+  if(component STREQUAL "openmp" AND EXISTS ${CMAKE_CURRENT_LIST_DIR}/vloss-openmp-targets.cmake)
+    get_target_property(kind vloss::vloss TYPE)
+    if(kind STREQUAL "STATIC_LIBRARY" AND NOT TARGET OpenMP::OpenMP_C)
+      find_package(OpenMP QUIET COMPONENTS C)
+    endif()
+    if(NOT kind STREQUAL "STATIC_LIBRARY" OR TARGET OpenMP::OpenMP_C)
+      include(${CMAKE_CURRENT_LIST_DIR}/vloss-openmp-targets.cmake)
+      set(vloss_openmp_FOUND TRUE)
+    else()
+      set(reason "it is static and needs OpenMP for C, which was not found; the project has to have the language C")
+    endif()
+  endif()
+  if(vloss_FIND_REQUIRED_${component} AND NOT vloss_${component}_FOUND)
+    set(vloss_FOUND FALSE)
+    set(vloss_NOT_FOUND_MESSAGE "vloss has no component ${component}: ${reason}")
+  endif()
+endforeach()

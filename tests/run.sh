@@ -82,10 +82,10 @@ need zlib1g-dev libsphinxbase-dev dataset-fashion-mnist bible-kjv bible-kjv-text
 need chromium python3 python3-jinja2 # for the report of the bench
 need python3 python3-scipy git make # for vloss-compare
 need python3 python3-yaml           # for the workflow's test
-need clang-format clang-tidy        # for the form of the source
+need clang-format clang-tidy libomp-dev # for the form of the source
 export VLOSS_TESTS_HAVE_ALL=1       # a test that misses one of them fails
 case $tests:$only in
-  all: | *:release-clang | *:asan-ubsan | *:tsan) need clang libclang-rt-dev ;;
+  all: | *:release-clang | *:asan-ubsan | *:tsan) need clang libclang-rt-dev libomp-dev ;;
 esac
 for preset in $elsewhere; do
   if [ "$only" = "$preset" ]; then

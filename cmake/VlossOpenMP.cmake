@@ -1,0 +1,32 @@
+# vloss::openmp: an executor on the threads of OpenMP (include/vloss/openmp.h), in a library of its own, so that vloss
+# does not need OpenMP. Of the kind that vloss::vloss is, for users of either kind: it calls nothing of vloss.
+#   VLOSS_OPENMP_TARGET  vloss_openmp; empty where it is not built
+set(VLOSS_OPENMP AUTO CACHE STRING "Build vloss::openmp: ON, OFF, or AUTO: not in a parent project, nor without OpenMP")
+set_property(CACHE VLOSS_OPENMP PROPERTY STRINGS AUTO ON OFF)
+set(VLOSS_OPENMP_TARGET)
+if(VLOSS_OPENMP STREQUAL "AUTO")
+  set(wanted ${PROJECT_IS_TOP_LEVEL})
+  set(required)
+else()
+  set(wanted ${VLOSS_OPENMP})
+  set(required REQUIRED)
+endif()
+if(wanted)
+  find_package(OpenMP ${required} COMPONENTS C)
+endif()
+if(NOT wanted OR NOT TARGET OpenMP::OpenMP_C)
+  return()
+endif()
+
+set(VLOSS_OPENMP_TARGET vloss_openmp)
+add_library(vloss_openmp dispatch/openmp.c)
+add_library(vloss::openmp ALIAS vloss_openmp)
+target_compile_options(vloss_openmp PRIVATE ${VLOSS_WARNINGS})
+target_include_directories(vloss_openmp PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>)
+target_link_libraries(vloss_openmp PRIVATE OpenMP::OpenMP_C)
+set_target_properties(vloss_openmp PROPERTIES EXPORT_NAME openmp POSITION_INDEPENDENT_CODE ON
+                                              C_VISIBILITY_PRESET hidden)
+if(BUILD_SHARED_LIBS)
+  set_target_properties(vloss_openmp PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
+  target_link_options(vloss_openmp PRIVATE ${VLOSS_LINK_FLAGS})
+endif()
