@@ -83,6 +83,7 @@ need chromium python3 python3-jinja2 # for the report of the bench
 need python3 python3-scipy git make # for vloss-compare
 need python3 python3-yaml           # for the workflow's test
 need clang-format clang-tidy libomp-dev # for the form of the source
+need libpthreadpool-dev libtbb-dev      # for the adapters of docs/threads.md
 export VLOSS_TESTS_HAVE_ALL=1       # a test that misses one of them fails
 case $tests:$only in
   all: | *:release-clang | *:asan-ubsan | *:tsan) need clang libclang-rt-dev libomp-dev ;;
