@@ -8,6 +8,7 @@
 #include <map>
 
 #include "data.h"
+#include "executors.h"
 #include "library.h"
 
 namespace {
@@ -66,9 +67,11 @@ class Comparison {
     return problem_;
   }
   // What went wrong; empty if nothing did.
-  std::string Vloss(const std::string &isa) {
+  std::string Vloss(const std::string &isa, bool alone = false) {
     vloss_status status = library_use(isa.c_str());
-    if (status == VLOSS_OK) status = function_.vloss(Poisoned());
+    problem p = Poisoned();
+    if (alone) p.executor = nullptr;
+    if (status == VLOSS_OK) status = function_.vloss(p);
     if (Declines(library, status)) return kDeclined;
     return status == VLOSS_OK ? "" : isa + ": " + vloss_status_message(status);
   }
@@ -123,6 +126,12 @@ Agreement Compare(const Function &function, const Size &size, const std::vector<
   Comparison comparison(function, size);
   Agreement agreement;
   std::string first;  // of its library
+  if (size.threads > 1 && !isas.empty()) {
+    first = isas.front();
+    agreement.error = comparison.Vloss(first, true);
+    if (!agreement.error.empty()) return agreement;
+    comparison.Keep();
+  }
   for (const std::string &isa : isas) {
     agreement.error = comparison.Vloss(isa);
     if (!agreement.error.empty()) return agreement;
@@ -136,7 +145,7 @@ Agreement Compare(const Function &function, const Size &size, const std::vector<
       comparison.Keep();
       first = isa;
     } else if (!comparison.SameBits()) {
-      agreement.error = isa + " and " + first + " give different bits";
+      agreement.error = isa + " and " + first + (size.threads > 1 ? " on one thread" : "") + " give different bits";
       return agreement;
     }
     agreement.isas++;
@@ -181,6 +190,7 @@ problem ProblemOf(const Function &function, const Size &size) {
   p.row_target = data.signs;
   p.parameters = function.parameters.data();
   if (size.inputs != Inputs::kOrdinary) PointToAwkward(p);
+  p.executor = ExecutorOf(size.threads);
   return p;
 }
 

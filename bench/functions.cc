@@ -15,6 +15,7 @@ vloss_cross_entropy_args RowsOf(const problem &p) {
   args.logits = p.input;
   args.labels = p.labels;
   args.loss = p.loss;
+  args.executor = p.executor;
   return args;
 }
 
@@ -53,6 +54,7 @@ vloss_softmax_args MatrixOf(const problem &p, void *output) {
   args.inner = p.inner;
   args.input = p.input;
   args.output = output;
+  args.executor = p.executor;
   return args;
 }
 

@@ -22,6 +22,7 @@ vloss_status RunLoss(const vloss_loss_info &info, const problem &p, float *grad)
   args.reduction = info.family == VLOSS_ROWS ? VLOSS_SUM : VLOSS_MEAN;
   args.loss = p.loss;
   args.grad = grad;
+  args.executor = p.executor;
   return library->loss_sized(&args, sizeof args);
 }
 

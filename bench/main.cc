@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -12,6 +13,7 @@
 
 #include "context.h"
 #include "data.h"
+#include "executors.h"
 #include "library.h"
 #include "machine.h"
 #include "progress.h"
@@ -21,7 +23,8 @@
 namespace {
 
 constexpr char kHelp[] =
-    "vloss-bench [--table | --table-short | --library NAME=PATH... [--pairs]] [--memory MIB] [--benchmark_...]\n"
+    "vloss-bench [--table | --table-short | --library NAME=PATH... [--pairs]] [--memory MIB] [--threads N[,M...]]\n"
+    "            [--benchmark_...]\n"
     "  Rows: FUNCTION/ISA/V:classes/N:rows, FUNCTION/plain|PEER/V:../N:.., limit/TRAFFIC/WAY/L2|DRAM,\n"
     "        LOSS/forward[_gradient]/ISA/n:elements, math/FUNCTION/ISA/inline|sleef,\n"
     "        call/FUNCTION/ISA/V:10/N:1, call/LOSS/forward[_gradient]/ISA/n:4096;\n"
@@ -36,6 +39,11 @@ constexpr char kHelp[] =
     "  --pairs              of two libraries: rows FUNCTION/ISA/..., each times both in turn, every few hundred us;\n"
     "                       two counters with the libraries' names are the ns of a call\n"
     "  --memory MIB         the working set of the rows in memory; else at least 256, and twice the last-level cache\n"
+    "  --threads N[,M...]   rows .../threads:N/real_time, too, of the sizes in L2 and in memory of every function, by "
+    "the\n"
+    "                       clock, with the executor of OpenMP, or else std::thread. In L2 each thread has the work of "
+    "the\n"
+    "                       row without threads:N, in memory all have it together. In the tables the best ISA alone\n"
     "  exit status 1: ISAs disagree with each other, the plain loop or a peer, or a call failed\n\n";
 
 struct RunOptions {
@@ -47,6 +55,17 @@ RunOptions OptionsOf(Plan plan) {
   return {5, "0.01"};
 }
 constexpr RunOptions kPairOptions{21, "1e-6"};  // a repetition is one iteration, however long
+
+// "2,4"; empty if it is not that.
+std::vector<std::size_t> ThreadsOf(const char *text) {
+  std::vector<std::size_t> threads;
+  for (char *end = nullptr;; text = end + 1) {
+    const unsigned long n = std::isdigit(static_cast<unsigned char>(*text)) ? std::strtoul(text, &end, 10) : 0;
+    if (n < 2 || (*end && *end != ',')) return {};
+    threads.push_back(n);
+    if (!*end) return threads;
+  }
+}
 
 bool Begins(const char *text, const char *with) { return !std::strncmp(text, with, std::strlen(with)); }
 
@@ -76,6 +95,7 @@ void RunPairs(const std::vector<char *> &options) try {
 int main(int argc, char **argv) {
   Plan plan = Plan::kEverything;
   bool pairs = false;
+  std::vector<std::size_t> threads;
   std::vector<char *> given;
   for (int i = 1; i < argc; i++) {
     if (!std::strcmp(argv[i], "--table"))
@@ -97,6 +117,12 @@ int main(int argc, char **argv) {
         return 2;
       }
       SetMemoryBytes(std::size_t{mib} << 20);
+    } else if (!std::strcmp(argv[i], "--threads")) {
+      threads = ThreadsOf(i + 1 < argc ? argv[++i] : "");
+      if (threads.empty()) {
+        std::fprintf(stderr, "vloss-bench: --threads needs numbers from 2, with commas between\n");
+        return 2;
+      }
     } else
       given.push_back(argv[i]);
     if (!std::strcmp(argv[i], "--help")) std::fputs(kHelp, stdout);
@@ -108,6 +134,15 @@ int main(int argc, char **argv) {
   }
   if (pairs && library_count != 2) {
     std::fprintf(stderr, "vloss-bench: --pairs needs two libraries\n");
+    return 2;
+  }
+  if (!threads.empty() && *std::max_element(threads.begin(), threads.end()) > MostThreads()) {
+    std::fprintf(stderr, "vloss-bench: of --threads %zu at most, as their rows in L2 have to fit into --memory\n",
+                 MostThreads());
+    return 2;
+  }
+  if (pairs && !threads.empty()) {
+    std::fprintf(stderr, "vloss-bench: --pairs is of one thread; leave out --threads\n");
     return 2;
   }
   library_list_variants();
@@ -129,17 +164,18 @@ int main(int argc, char **argv) {
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
 
   for (const auto &[key, value] : Context()) benchmark::AddCustomContext(key, value);
+  if (!threads.empty()) benchmark::AddCustomContext("executor", kExecutorName);
   if (pairs) {
     RunPairs(given);
   } else if (plan == Plan::kEverything) {
-    RegisterRows(plan, [](const std::string &, std::int64_t) {});
+    RegisterRows(plan, threads, [](const std::string &, std::int64_t) {});
     benchmark::RunSpecifiedBenchmarks();
     for (const std::string &warning : {MemoryWarning(), BusyWarning()})
       if (!warning.empty()) std::fprintf(stderr, "vloss-bench: %s\n", warning.c_str());
   } else {
-    Table table(plan);
-    const std::size_t rows =
-        RegisterRows(plan, [&](const std::string &row, std::int64_t iterations) { table.BeforeRun(row, iterations); });
+    Table table(plan, threads);
+    const std::size_t rows = RegisterRows(
+        plan, threads, [&](const std::string &row, std::int64_t iterations) { table.BeforeRun(row, iterations); });
     if (!ValueOf(given, "--benchmark_filter") && !ValueOf(given, "--benchmark_repetitions"))
       table.SetExpectedRuns(rows * options.repetitions);
     benchmark::RunSpecifiedBenchmarks(&table);

@@ -17,6 +17,7 @@ struct problem {
   const int64_t *labels; /* one a row, or a list of `classes` a row */
   float *matrix;         /* result of the shape of the input: gradient, softmax, ... */
   float *loss;           /* the reduced loss, or one result a row */
+  const vloss_executor *executor; /* of vloss alone; null: one thread */
 
   /* The losses of the registry only; of the operands those that the loss takes. */
   const float *target, *other; /* of the shape of the input */

@@ -151,8 +151,20 @@ std::vector<Size> AllSizesOf(const Function &function, Plan plan) {
   return sizes;
 }
 
-std::size_t RegisterRows(Plan plan, const BeforeRun &before_run) {
+std::size_t RegisterRows(Plan plan, const std::vector<std::size_t> &threads, const BeforeRun &before_run) {
   std::size_t count = 0;
+  // By the clock: what the calling thread computes is not all. And not watched: that is about one thread.
+  const auto add_threads = [&](const Function &function, const Size &size) {
+    const std::vector<std::string> isas = Having(function, ThreadIsasOf(size, plan));
+    for (const std::string &isa : isas) {
+      const std::string name = RowName(function, isa, size);
+      count++;
+      benchmark::RegisterBenchmark(name.c_str(), [=, &function](benchmark::State &state) {
+        before_run(name, state.max_iterations);
+        TimeFunction(state, function, isa, size, isas);
+      })->UseRealTime();
+    }
+  };
   const auto add = [&](const std::string &name, const std::function<void(benchmark::State &)> &body) {
     count++;
     benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State &state) {
@@ -183,6 +195,8 @@ std::size_t RegisterRows(Plan plan, const BeforeRun &before_run) {
             add(RowName(function, peer.name, size),
                 [&function, size, &peer](benchmark::State &state) { TimePeer(state, function, size, peer); });
       }
+      for (const std::size_t n : threads)
+        for (const Size &size : ThreadSizesOf(function, plan, n)) add_threads(function, size);
       for (const std::string &isa : Having(function, CallIsasOf(function, plan)))
         add(CallName(function, isa), [&function, isa](benchmark::State &state) {
           TimeFunction(state, function, isa, CallOf(function), Having(function, SupportedIsas()));

@@ -12,10 +12,11 @@
 
 #include "sizes.h"
 
-// Registers the rows of the plan with Google Benchmark and returns how many there are. before_run is called with a
+// Registers the rows of the plan with Google Benchmark, those of one thread and those of each of `threads` beside them,
+// and returns how many there are. before_run is called with a
 // row's name and iterations each time it starts.
 using BeforeRun = std::function<void(const std::string &, std::int64_t)>;
-std::size_t RegisterRows(Plan plan, const BeforeRun &before_run);
+std::size_t RegisterRows(Plan plan, const std::vector<std::size_t> &threads, const BeforeRun &before_run);
 
 // The same of the pairs of two libraries: each ISA of the second beside that of the first, FUNCTION/ISA/SIZE. A row
 // times both in turn and has the nanoseconds of a call as two counters, with the libraries' names. Returns how many

@@ -1,32 +1,45 @@
 #!/bin/sh
-# sh bench/run.sh [--short] [--peers]: installs the Debian packages that are missing, builds with gcc, scores a real text
-# with the perplexity example, checks bits and errors, then measures, prints the table and makes the report: 6
-# minutes. --short measures fewer rows for less long, to see that it all works. --peers installs PyTorch, oneDNN, XNNPACK
-# and, if there is npm, ONNX Runtime, and measures them, too: under 15 minutes. Everything is in build/bench: report.html,
-# its twin report.md, report.json, and what they are made from, bench.json and check.json.
+# sh bench/run.sh [--short] [--peers] [--threads N[,M...]]: installs the Debian packages that are missing, builds with
+# gcc, scores a real text with the perplexity example, checks bits and errors, then measures, prints the table and makes
+# the report: 6 minutes. --short measures fewer rows for less long, to see that it all works. --peers installs PyTorch,
+# oneDNN, XNNPACK and, if there is npm, ONNX Runtime, and measures them, too: under 15 minutes. --threads adds rows of N
+# threads beside those of one, on the best ISA. Everything is in build/bench: report.html, its twin report.md,
+# report.json, and what they are made from, bench.json and check.json.
 set -eu
 table=--table
 check=
 tokens=500
 peers=OFF
-for argument; do
-  case $argument in
+threads=
+while [ $# -gt 0 ]; do
+  case $1 in
     --short)
       table=--table-short
       check=--quick
       tokens=100
       ;;
     --peers) peers=ON ;;
+    --threads)
+      case ${2-} in
+        '' | *[!0-9,]*)
+          echo "run.sh: --threads needs numbers, with commas between" >&2
+          exit 2
+          ;;
+      esac
+      threads="--threads $2"
+      shift
+      ;;
     -h | --help)
-      sed -n '2,6s/^# //p' "$0"
+      sed -n '2,7s/^# //p' "$0"
       exit 0
       ;;
     *)
       echo "run.sh: unknown arguments: $*" >&2
-      echo "usage: sh bench/run.sh [--short] [--peers]" >&2
+      echo "usage: sh bench/run.sh [--short] [--peers] [--threads N[,M...]]" >&2
       exit 2
       ;;
   esac
+  shift
 done
 cd "$(dirname "$0")/.."
 . tools/packages.sh
@@ -76,7 +89,7 @@ echo "== vloss-bench, medians of interleaved repetitions"
 if [ "$table" = --table-short ]; then
   echo "a short run: fewer rows and repetitions, numbers not to be quoted"
 fi
-"$build/bench/vloss-bench" "$table" --benchmark_out="$build/bench.json" --benchmark_out_format=json || failed=1
+"$build/bench/vloss-bench" "$table" $threads --benchmark_out="$build/bench.json" --benchmark_out_format=json || failed=1
 
 /usr/bin/python3 bench/report/report.py "$build/bench.json" "$build/check.json" --out "$build"
 echo

@@ -120,6 +120,20 @@ std::vector<Size> AwkwardSizesOf(const Function &function, Plan plan, Inputs inp
   return sizes;
 }
 
+std::vector<Size> ThreadSizesOf(const Function &function, Plan plan, std::size_t threads) {
+  std::vector<Size> sizes = SizesOf(function, plan);
+  for (Size &size : sizes) {
+    size.threads = threads;
+    if (size.memory) continue;
+    (IsElementwise(function) ? size.classes : size.rows) *= threads;
+    size.bytes *= threads;
+  }
+  return sizes;
+}
+
+// Of the arrays of data.h the lists of labels have room for the fewest elements.
+std::size_t MostThreads() { return MostLabels() / (kCacheBytes / sizeof(float)); }
+
 std::vector<Size> InnerSizesOf(const Function &function) {
   std::vector<Size> sizes;
   if (std::none_of(std::begin(kWithInner), std::end(kWithInner), [&](const char *n) { return function.name == n; }))
@@ -155,13 +169,21 @@ std::vector<std::string> CallIsasOf(const Function &function, Plan plan) {
   return {};
 }
 
+std::vector<std::string> ThreadIsasOf(const Size &size, Plan plan) {
+  return plan == Plan::kEverything ? IsasOf(size, plan) : std::vector<std::string>{SupportedIsas().front()};
+}
+
 std::string RowName(const Function &function, const std::string &variant, const Size &size) {
   std::string name = size.inner ? "inner/" : "";
   if (size.inputs != Inputs::kOrdinary) name = std::string("inputs/") + NameOf(size.inputs) + "/";
   name += function.name + "/" + variant;
-  if (IsElementwise(function)) return name + "/n:" + std::to_string(size.classes);
-  name += "/V:" + std::to_string(size.classes) + "/N:" + std::to_string(size.rows);
-  return size.inner ? name + "/inner:" + std::to_string(size.inner) : name;
+  const std::size_t share = size.memory ? 1 : size.threads;  // the row of one thread has the same name
+  if (IsElementwise(function))
+    name += "/n:" + std::to_string(size.classes / share);
+  else
+    name += "/V:" + std::to_string(size.classes) + "/N:" + std::to_string(size.rows / share);
+  if (size.inner) name += "/inner:" + std::to_string(size.inner);
+  return size.threads > 1 ? name + "/threads:" + std::to_string(size.threads) : name;
 }
 
 std::string CallName(const Function &function, const std::string &isa) {

@@ -19,6 +19,7 @@ struct Size {
   std::size_t bytes;          // the working set
   std::size_t inner = 0;      // 0: classes are last; else a row of those that show what another class axis costs
   Inputs inputs = Inputs::kOrdinary;
+  std::size_t threads = 1;  // in L2 each has the rows, or the elements, that the row of one thread has
 };
 
 // What of the plan the table shows of a function with ordinary inputs; and what is timed: that, and what is missing
@@ -31,6 +32,11 @@ std::vector<Size> WithCurveOf(const Function &function, Plan plan);
 std::vector<Size> AwkwardSizesOf(const Function &function, Plan plan, Inputs inputs);
 std::vector<Size> InnerSizesOf(const Function &function);
 
+// What of the table's sizes is timed on so many threads: in L2 so many times as much.
+std::vector<Size> ThreadSizesOf(const Function &function, Plan plan, std::size_t threads);
+
+std::size_t MostThreads();
+
 // What a call row times: too little for the memory to matter.
 Size CallOf(const Function &function);
 
@@ -39,7 +45,8 @@ Size CallOf(const Function &function);
 // and take most of the time.
 std::vector<std::string> IsasOf(const Size &size, Plan plan);
 std::vector<std::string> CallIsasOf(const Function &function, Plan plan);
-const std::vector<std::string> &SupportedIsas();  // best first
+std::vector<std::string> ThreadIsasOf(const Size &size, Plan plan);  // the best one alone, in the tables
+const std::vector<std::string> &SupportedIsas();                     // best first
 
 // Where the data of a row lie. Between L2 and memory: beyond a common L2, well within a common last-level cache.
 struct Place {

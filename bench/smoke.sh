@@ -51,6 +51,24 @@ for isa in $isas; do
   [ "$(printf '%s\n' "$rows" | grep -c "^inner/.*/$isa/")" -eq 18 ] || fail "not 3 functions with 6 inner on $isa"
 done
 
+# Rows of several threads: only if asked for, each beside that of one thread; small ones run, and agree with one thread.
+printf '%s\n' "$rows" | grep /threads: && fail "rows of several threads, though nobody asked for them"
+threads=$("$bench" --memory 256 --threads 2,3 --benchmark_list_tests | grep /threads:)
+for row in cross_entropy/forward/scalar/V:50257/N:1335/threads:2 mse/forward_gradient/scalar/n:22368256/threads:3 \
+  huber/forward/scalar/n:65536/threads:2; do
+  printf '%s\n' "$threads" | grep -qxF "$row/real_time" || fail "no row named $row/real_time"
+done
+single=$(printf '%s\n' "$threads" | sed 's,/threads:.*,,' | grep -vxF "$rows") && fail "no row of one thread: $single"
+table=$("$bench" --memory 64 --threads 2 --table-short --benchmark_min_time=0.001 --benchmark_repetitions=1 \
+  --benchmark_filter='^(mse/forward/[a-z0-9]*/n:65536|softmax/[a-z0-9]*/V:128/N:512)(/threads:2/real_time)?$' 2>&1) ||
+  fail "the table of threads: $table"
+for line in 'mse/forward +' 'softmax +128'; do
+  printf '%s\n' "$table" | grep -Eq "^  $line \\| +[0-9.]+ +-\$" || fail "the table of threads lacks $line: $table"
+done
+for bad in 1 2, 2,x 99999; do
+  "$bench" --threads $bad --benchmark_list_tests >/dev/null 2>&1 && fail "--threads $bad is accepted"
+done
+
 # Only sizes in L2: every function, in three to four digits of rows.
 out=$("$bench" --benchmark_filter='/V:128/N:[0-9]{3,4}$|^call/|^math/|^limit/.*/L2$|^inner/' --benchmark_min_time=0.001) ||
   fail "the small rows: $out"

@@ -59,7 +59,8 @@ bool Table::ReportContext(const Context &) {
 
 void Table::ReportRuns(const std::vector<Run> &runs) {
   for (const Run &run : runs) {
-    const std::string row = run.run_name.str();
+    std::string row = run.run_name.str();
+    if (const std::size_t at = row.rfind("/real_time"); at != std::string::npos) row.erase(at);
     if (run.error_occurred) {
       errors_[row] = run.error_message;
       continue;
@@ -85,6 +86,7 @@ void Table::Finalize() {
   PrintLosses();
   if (Any("inputs/")) PrintInputs();
   if (Any("inner/")) PrintInner();
+  if (!threads_.empty()) PrintThreads();
   PrintPeers();
   if (Any("math/")) PrintMath();
   PrintCalls();

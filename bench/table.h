@@ -7,13 +7,16 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "progress.h"
 #include "rows.h"
 
 class Table : public benchmark::BenchmarkReporter {
  public:
-  explicit Table(Plan plan) : plan_(plan) {}
+  // threads: the numbers of threads that there are rows of, beside those of one.
+  Table(Plan plan, std::vector<std::size_t> threads) : plan_(plan), threads_(std::move(threads)) {}
 
   // Progress: a row starts. Google Benchmark calls a row with growing iterations until they take long enough, and from
   // then on once a repetition with the same.
@@ -41,11 +44,15 @@ class Table : public benchmark::BenchmarkReporter {
   void PrintTimes(const std::string &row, const std::string &ordinary, bool agree) const;
   void PrintInputs() const;
   void PrintInner() const;
+  void PrintThreads() const;
+  void PrintThreadsLine(const Function &function, const std::vector<Size> &sizes, std::size_t first,
+                        std::size_t end) const;
   void PrintPeers() const;
   void PrintMath() const;
   void PrintCalls() const;
 
   Plan plan_;
+  std::vector<std::size_t> threads_;
   std::map<std::string, Median> medians_;
   std::map<std::string, std::string> errors_;
 

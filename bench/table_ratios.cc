@@ -1,7 +1,9 @@
 // The parts of the table that hold rows against others of vloss: what other inputs cost, and another class axis.
+#include <algorithm>
 #include <cstdio>
 
 #include "comparison.h"
+#include "executors.h"
 #include "table.h"
 
 // How many times as long as the ordinary row a row takes for an item.
@@ -73,4 +75,56 @@ void Table::PrintInner() const {
         std::printf("\n");
       }
     }
+}
+
+// A line for each function and number of classes, two columns for each number of threads; only what has run.
+void Table::PrintThreads() const {
+  const std::string &isa = SupportedIsas().front();
+  std::printf(
+      "\nThreads, %s: how many times as fast as one, by the clock, on those of %s. In L2 each has as much to do\n",
+      isa.c_str(), kExecutorName);
+  std::printf("%-36s%8s", "", "classes");
+  for (const std::size_t n : threads_) std::printf(" |%3zu, L2  memory", n);
+  std::printf("\n");
+  for (const auto *some : {&functions, &losses})
+    for (const Function &function : *some) {
+      const std::vector<Size> sizes = SizesOf(function, plan_);
+      const bool has_classes = !IsElementwise(function);
+      for (std::size_t first = 0, end = 0; first < sizes.size(); first = end) {
+        while (end < sizes.size() && (!has_classes || sizes[end].classes == sizes[first].classes)) end++;
+        PrintThreadsLine(function, sizes, first, end);
+      }
+    }
+}
+
+// Of the sizes [first, end): one in L2, one in memory, or both.
+void Table::PrintThreadsLine(const Function &function, const std::vector<Size> &sizes, std::size_t first,
+                             std::size_t end) const {
+  struct Cell {
+    std::string row, alone;
+    bool agree;
+  };
+  std::vector<Cell> cells;
+  for (const std::size_t n : threads_) {
+    const std::vector<Size> shared = ThreadSizesOf(function, plan_, n);  // in the order of sizes
+    for (const bool memory : {false, true}) {
+      std::size_t i = first;
+      while (i < end && sizes[i].memory != memory) i++;
+      if (i == end) {
+        cells.push_back({"", "", true});
+        continue;
+      }
+      const std::string &isa = SupportedIsas().front();
+      cells.push_back({RowName(function, isa, shared[i]), RowName(function, isa, sizes[i]),
+                       AgreementOf(function, shared[i]).error.empty()});
+    }
+  }
+  if (std::none_of(cells.begin(), cells.end(), [&](const Cell &cell) { return Find(cell.row) || !cell.agree; })) return;
+  std::printf("  %-34s%8s", function.name.c_str(),
+              IsElementwise(function) ? "" : std::to_string(sizes[first].classes).c_str());
+  for (std::size_t i = 0; i < cells.size(); i++) {
+    if (i % 2 == 0) std::printf(" |");
+    PrintTimes(cells[i].alone, cells[i].row, cells[i].agree);
+  }
+  std::printf("\n");
 }

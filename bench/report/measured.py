@@ -1,7 +1,7 @@
 """Brings what vloss-bench and vloss-check wrote into the order of the report: report.json, which the page and its
 Markdown twin print. Works from the names of the rows alone: FUNCTION/VARIANT/SIZES, limit/TRAFFIC/WAY/..,
-math/FUNCTION/ISA/WHOSE, call/FUNCTION/ISA/SIZES, inputs/WHICH/FUNCTION/VARIANT/SIZES and inner/FUNCTION/ISA/SIZES. A
-variant is an ISA of the context, "plain", or else a peer.
+math/FUNCTION/ISA/WHOSE, call/FUNCTION/ISA/SIZES, inputs/WHICH/FUNCTION/VARIANT/SIZES and inner/FUNCTION/ISA/SIZES; on
+several threads FUNCTION/ISA/SIZES/threads:N/real_time. A variant is an ISA of the context, "plain", or else a peer.
 """
 
 import math
@@ -32,6 +32,8 @@ def report(bench: dict, check: dict | None) -> dict:
         rows, failed = _rows(benchmarks)
         isas = context["ISAs"].split()
         machine = _machine(context)
+        shared = [row for row in rows if row["threads"] > 1]
+        rows = [row for row in rows if row["threads"] == 1]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"this is not the JSON of vloss-bench: {error!r}") from error
     caches = _caches(context)
@@ -56,6 +58,7 @@ def report(bench: dict, check: dict | None) -> dict:
         "calls": _calls(rows),
         "inputs": _inputs(rows),
         "inner": _inner(rows),
+        "threads": _threads(shared, rows, caches),
         "failed": failed,
         "warnings": _warnings(context, benchmarks),
     }
@@ -78,16 +81,18 @@ def _rows(benchmarks: list[dict]) -> tuple[list[dict], list[dict]]:
 
 
 def _row(name: str, runs: list[dict]) -> dict:
-    parts = name.split("/")
+    parts = name.removesuffix("/real_time").split("/")
     sizes = {}
     while found := SIZE.match(parts[-1]):
         sizes[found[1]] = int(found[2])
         parts.pop()
+    threads = sizes.pop("threads", 1)
     speeds = [run.get("items_per_second", 0.0) for run in runs]
     median = statistics.median(speeds)
     return {
         "parts": parts,
         "sizes": dict(reversed(sizes.items())),
+        "threads": threads,
         "traffic": runs[0].get("label", ""),
         "working_set": int(runs[0].get("working_set", 0)),
         "per_second": median,
@@ -126,6 +131,8 @@ def _machine(context: dict) -> dict[str, str]:
     rest = {key: value for key, value in context.items() if key not in _NOT_THE_MACHINE and not key.startswith("peer")}
     machine = {"cpu": rest.pop("cpu", "unknown"), "date": rest.pop("date", "unknown")}
     machine["logical CPUs"] = f"{context['num_cpus']}, nominally {context['mhz_per_cpu']} MHz; one was used"
+    if "executor" in rest:
+        machine["logical CPUs"] += ", but by the rows of several threads"
     machine["load before the run"] = ", ".join(f"{load:.2f}" for load in context["load_avg"]) or "unknown"
     return machine | rest
 
@@ -133,7 +140,7 @@ def _machine(context: dict) -> dict[str, str]:
 def _warnings(context: dict, benchmarks: list[dict]) -> list[str]:
     """What the bench says of the machine; and whether it was busy, by the sum over all rows."""
     warnings = [context["warning"]] if "warning" in context else []
-    runs = [run for run in benchmarks if run["run_type"] == "iteration" and not run.get("error_occurred")]
+    runs = [run for run in benchmarks if run["run_type"] == "iteration" and "watched_seconds" in run]
     total = {
         name: sum(run.get(name, 0.0) * (run.get("iterations", 1) if name.endswith("time") else 1) for run in runs)
         for name in ("cpu_time", "real_time", "watched_seconds", "others_seconds")
@@ -381,6 +388,23 @@ def _inner(rows: list[dict]) -> list[dict]:
         }
         for (name, classes, isa), speeds in by.items()
         if 1 in speeds
+    ]
+
+
+def _threads(shared: list[dict], rows: list[dict], caches: list[dict]) -> list[dict]:
+    """How many times as fast as one thread several are: each row beside the one of the same name without threads."""
+    alone = {("/".join(row["parts"]), tuple(row["sizes"].items())): row for row in rows}
+    by: dict[tuple, dict] = defaultdict(dict)
+    for row in shared:
+        name, sizes = "/".join(row["parts"]), tuple(row["sizes"].items())
+        if one := alone.get((name, sizes)):
+            level = _level(one["working_set"], caches)
+            by["/".join(row["parts"][:-1]), sizes, level, row["parts"][-1]][row["threads"]] = (
+                row["per_second"] / one["per_second"]
+            )
+    return [
+        {"function": name, "sizes": dict(sizes), "level": level, "isa": isa, "times": {str(n): t for n, t in of.items()}}
+        for (name, sizes, level, isa), of in by.items()
     ]
 
 

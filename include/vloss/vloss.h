@@ -163,8 +163,8 @@ typedef enum vloss_ignore {
  * With two threads or more, a call is cut into tasks where it has work for two; small calls run where they are, and do
  * not call run(). A call makes one to three runs: for its labels and values, and for the computation. It must work for
  * any count; a task takes microseconds at least, uses as much stack as a call does, and does not call run(). Nothing
- * keeps a pointer to the struct, and several threads may use it at the same time if run() allows that. vloss/openmp.h has
- * a ready one; docs/threads.md those for other pools, in a few lines each. */
+ * keeps a pointer to the struct, and several threads may use it at the same time if run() allows that. vloss/openmp.h
+ * has a ready one; docs/threads.md those for other pools, in a few lines each. */
 typedef void vloss_task(void *argument, size_t index);
 typedef struct vloss_executor {
   void *context;  /* handed to run */

@@ -201,6 +201,8 @@ class Real(Page, unittest.TestCase):
     def test_everything_measured_is_there(self):
         measured = set()
         for run in self.bench["benchmarks"]:
+            if "/threads:" in run["run_name"]:
+                continue  # test_ratios
             parts = [part for part in run["run_name"].split("/") if not re.match(r"[A-Za-z]+:\d+$", part)]
             if parts[0] not in ("limit", "call", "math", "inputs", "inner"):
                 measured.add(("/".join(parts[:-1]), parts[-1]))
@@ -214,7 +216,7 @@ class Real(Page, unittest.TestCase):
             self.assertEqual(function["check"]["bits"], "equal" if len(self.report["isas"]) > 1 else "one ISA")
 
     def test_ratios(self):
-        """Each row with other inputs beside the ordinary one, and each inner beside inner 1."""
+        """Rows with other inputs beside the ordinary one, inner beside inner 1, and several threads beside one."""
         speed = {}
         for run in self.bench["benchmarks"]:
             if run["run_type"] == "iteration":
@@ -228,6 +230,10 @@ class Real(Page, unittest.TestCase):
         for row in self.report["inner"]:
             for n, times in row["times"].items():
                 found[f"inner/{row['function']}/{row['isa']}/V:{row['classes']}", n] = times
+        for row in self.report["threads"]:
+            sizes = "/".join(f"{key}:{n}" for key, n in row["sizes"].items())
+            for n, times in row["times"].items():
+                found[f"{row['function']}/{row['isa']}/{sizes}/threads:{n}/real_time"] = times
         expected = {
             name: median[name.split("/", 2)[2]] / speed for name, speed in median.items() if name.startswith("inputs/")
         }
@@ -236,9 +242,13 @@ class Real(Page, unittest.TestCase):
                 one = next(s for n, s in median.items() if n.startswith(inner[1] + "/") and n.endswith("/inner:1"))
                 if inner[2] != "1":
                     expected[inner[1], inner[2]] = one / speed
+            if several := re.fullmatch(r"(.*)/threads:\d+/real_time", name):
+                expected[name] = speed / median[several[1]]
         self.assertGreater(len(expected), 30)
         self.assertEqual(found, expected)
-        self.assertEqual(self.desktop["ratios"], len(self.report["inputs"]) + len(self.report["inner"]))
+        self.assertTrue(self.report["threads"])
+        tables = [self.report[name] for name in ("inputs", "inner", "threads")]
+        self.assertEqual(self.desktop["ratios"], sum(len(rows) for rows in tables))
 
     def test_machine(self):
         page = (self.folder / "report.html").read_text()
@@ -288,6 +298,10 @@ class MadeUp(Page, unittest.TestCase):
         inner = {"function": "made_up/of_rows", "classes": 10, "isa": "first", "times": {"3": 2}}
         self.assertEqual(self.report["inner"], [inner])
         self.assertIn("| made_up/of_rows, 10 classes | first | 2.00× |", (self.folder / "report.md").read_text())
+        threads = {"function": "made_up/forward", "sizes": sizes, "level": "L2", "isa": "first", "times": {"2": 1.5}}
+        self.assertEqual(self.report["threads"], [threads])
+        line = "| made_up/forward | 131,072 elements | L2 | first | 1.50× |"
+        self.assertIn(line, (self.folder / "report.md").read_text())
 
     def test_quiet(self):
         self.assertEqual(self.report["warnings"], [])
