@@ -49,18 +49,19 @@ struct vloss_array {
   size_t lines, width, stride, element;
 };
 
-/* The strided array of a tensor of that shape; stride 0 is dense. */
+/* The strided array of a tensor of that shape and type; stride 0 is dense. */
 static inline vloss_status vloss_check_tensor(const void *p, const struct vloss_shape *shape, size_t stride,
-                                              struct vloss_array *array) {
+                                              vloss_type type, struct vloss_array *array) {
+  const size_t element = vloss_type_size(type);
   size_t width, span;
-  *array = (struct vloss_array){NULL, 0, 0, 0, sizeof(float)};
+  *array = (struct vloss_array){NULL, 0, 0, 0, element};
   if (!p && stride == 0) return VLOSS_OK;
-  if (!vloss_fits(shape->classes, shape->inner, &width) || !vloss_fits(width, sizeof(float), &span))
+  if (!vloss_fits(shape->classes, shape->inner, &width) || !vloss_fits(width, element, &span))
     return VLOSS_ERROR_OVERFLOW;
   if (stride == 0) stride = width;
   if (stride < width) return VLOSS_ERROR_STRIDE;
-  if (!vloss_fits(stride, shape->outer, &span) || !vloss_fits(span, sizeof(float), &span)) return VLOSS_ERROR_OVERFLOW;
-  *array = (struct vloss_array){p, shape->outer, width, stride, sizeof(float)};
+  if (!vloss_fits(stride, shape->outer, &span) || !vloss_fits(span, element, &span)) return VLOSS_ERROR_OVERFLOW;
+  *array = (struct vloss_array){p, shape->outer, width, stride, element};
   return VLOSS_OK;
 }
 

@@ -32,9 +32,9 @@ static vloss_status prepare(const vloss_cross_entropy_args *a, struct vloss_cros
   if (status) return status;
   const size_t rows = shape.outer * shape.inner, one_or_rows = a->reduction == VLOSS_NONE ? rows : 1;
   if (rows && (!a->logits || (!a->labels && !a->targets))) return VLOSS_ERROR_NULL;
-  if ((status = vloss_check_tensor(a->logits, &shape, a->logits_stride, &logits)) ||
-      (status = vloss_check_tensor(a->targets, &shape, a->targets_stride, &targets)) ||
-      (status = vloss_check_tensor(a->grad, &shape, a->grad_stride, &grad)))
+  if ((status = vloss_check_tensor(a->logits, &shape, a->logits_stride, a->type, &logits)) ||
+      (status = vloss_check_tensor(a->targets, &shape, a->targets_stride, a->type, &targets)) ||
+      (status = vloss_check_tensor(a->grad, &shape, a->grad_stride, a->type, &grad)))
     return status;
   const int narrow = a->label_type == VLOSS_I32;
   struct vloss_memory memory;

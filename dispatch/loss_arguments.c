@@ -16,7 +16,8 @@ static vloss_status check_fields(const vloss_loss_args *a, const vloss_loss_info
       a->other_spread < VLOSS_PER_ELEMENT || a->other_spread > VLOSS_PER_CALL ||
       a->weights_spread < VLOSS_PER_ELEMENT || a->weights_spread > VLOSS_PER_CALL || a->flags & ~(uint32_t)KNOWN_FLAGS)
     return VLOSS_ERROR_ENUM;
-  if (a->type != VLOSS_F32) return VLOSS_ERROR_TYPE;
+  const int whole_rows_of_floats = takes(info, VLOSS_TAKES_LABEL_LISTS);
+  if (a->type == VLOSS_F64 || (a->type != VLOSS_F32 && whole_rows_of_floats)) return VLOSS_ERROR_TYPE;
   const int labels = takes(info, VLOSS_TAKES_LABELS | VLOSS_TAKES_LABEL_LISTS);
   if ((a->labels && !labels) || (a->target && !takes(info, VLOSS_TAKES_TARGET)) ||
       (a->other && !takes(info, VLOSS_TAKES_OTHER)) || (a->grad_target && !takes(info, VLOSS_GRAD_TARGET)) ||
@@ -68,31 +69,38 @@ static vloss_status check_shape(const vloss_loss_args *a, const vloss_loss_info 
 }
 
 /* The operand as the kernels see it and as the checks of memory do. */
-static vloss_status check_operand(const void *p, vloss_spread spread, size_t stride, const struct vloss_shape *shape,
-                                  struct vloss_operand *operand, struct vloss_array *array) {
+struct given {
+  const void *p;
+  vloss_spread spread;
+  size_t stride;
+  vloss_type type; /* of one that is of full size: others are float */
+};
+static vloss_status check_operand(struct given given, const struct vloss_shape *shape, struct vloss_operand *operand,
+                                  struct vloss_array *array) {
   const size_t rows = shape->outer * shape->inner;
-  *operand = (struct vloss_operand){p, 0, 0};
-  if (spread == VLOSS_PER_ELEMENT) {
-    vloss_status status = vloss_check_tensor(p, shape, stride, array);
-    *operand = (struct vloss_operand){p, array->stride, 1};
+  const void *p = given.p;
+  *operand = (struct vloss_operand){p, VLOSS_F32, 0, 0};
+  if (given.spread == VLOSS_PER_ELEMENT) {
+    vloss_status status = vloss_check_tensor(p, shape, given.stride, given.type, array);
+    *operand = (struct vloss_operand){p, given.type, array->stride, 1};
     return status;
   }
   *array = (struct vloss_array){NULL, 0, 0, 0, sizeof(float)};
-  if (stride) return VLOSS_ERROR_ARGUMENTS;
-  if (spread == VLOSS_PER_COLUMN) operand->column_stride = 1;
-  if (spread == VLOSS_PER_ROW) operand->row_stride = 1;
+  if (given.stride) return VLOSS_ERROR_ARGUMENTS;
+  if (given.spread == VLOSS_PER_COLUMN) operand->column_stride = 1;
+  if (given.spread == VLOSS_PER_ROW) operand->row_stride = 1;
   *array = vloss_array_flat(p,
-                            spread == VLOSS_PER_COLUMN ? shape->classes
-                            : spread == VLOSS_PER_ROW  ? rows
-                                                       : 1,
+                            given.spread == VLOSS_PER_COLUMN ? shape->classes
+                            : given.spread == VLOSS_PER_ROW  ? rows
+                                                             : 1,
                             sizeof(float));
   return VLOSS_OK;
 }
 
-static vloss_status check_result(void *p, size_t stride, const struct vloss_shape *shape, struct vloss_result *result,
-                                 struct vloss_array *array) {
-  const vloss_status status = vloss_check_tensor(p, shape, stride, array);
-  *result = (struct vloss_result){p, array->stride};
+static vloss_status check_result(void *p, size_t stride, vloss_type type, const struct vloss_shape *shape,
+                                 struct vloss_result *result, struct vloss_array *array) {
+  const vloss_status status = vloss_check_tensor(p, shape, stride, type, array);
+  *result = (struct vloss_result){p, type, array->stride};
   return status;
 }
 
@@ -118,15 +126,20 @@ static vloss_status check_arrays(struct vloss_loss_call *call, const struct vlos
   const vloss_spread target_spread = target_per_row ? VLOSS_PER_ROW : VLOSS_PER_ELEMENT;
   struct vloss_array prediction, target, other, weights, upstream, grad, grad_target, grad_other;
   vloss_status status;
-  if ((status = check_operand(a->prediction, VLOSS_PER_ELEMENT, a->prediction_stride, shape, &job->prediction,
-                              &prediction)) ||
-      (status = check_operand(a->target, target_spread, a->target_stride, shape, &job->target, &target)) ||
-      (status = check_operand(a->other, a->other_spread, a->other_stride, shape, &job->other, &other)) ||
-      (status = check_operand(a->weights, a->weights_spread, a->weights_stride, shape, &job->weights, &weights)) ||
-      (status = check_operand(a->upstream, losses, 0, shape, &job->upstream, &upstream)) ||
-      (status = check_result(a->grad, a->grad_stride, shape, &job->grad, &grad)) ||
-      (status = check_result(a->grad_target, a->grad_target_stride, shape, &job->grad_target, &grad_target)) ||
-      (status = check_result(a->grad_other, a->grad_other_stride, shape, &job->grad_other, &grad_other)))
+  const vloss_type type = a->type;
+  const struct given given_prediction = {a->prediction, VLOSS_PER_ELEMENT, a->prediction_stride, type},
+                     given_target = {a->target, target_spread, a->target_stride, type},
+                     given_other = {a->other, a->other_spread, a->other_stride, type},
+                     given_weights = {a->weights, a->weights_spread, a->weights_stride, type},
+                     given_upstream = {a->upstream, losses, 0, VLOSS_F32};
+  if ((status = check_operand(given_prediction, shape, &job->prediction, &prediction)) ||
+      (status = check_operand(given_target, shape, &job->target, &target)) ||
+      (status = check_operand(given_other, shape, &job->other, &other)) ||
+      (status = check_operand(given_weights, shape, &job->weights, &weights)) ||
+      (status = check_operand(given_upstream, shape, &job->upstream, &upstream)) ||
+      (status = check_result(a->grad, a->grad_stride, type, shape, &job->grad, &grad)) ||
+      (status = check_result(a->grad_target, a->grad_target_stride, type, shape, &job->grad_target, &grad_target)) ||
+      (status = check_result(a->grad_other, a->grad_other_stride, type, shape, &job->grad_other, &grad_other)))
     return status;
   const size_t rows = call->rows, elements = rows * a->columns;
   const size_t loss_count = losses == VLOSS_PER_CALL ? 1 : losses == VLOSS_PER_ROW ? rows : elements;

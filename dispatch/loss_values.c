@@ -75,21 +75,22 @@ static struct runs runs_of(const struct vloss_loss_call *call, const struct vlos
   return runs;
 }
 /* Calls find() of the runs in a range of the operand's values, until it finds something. */
-typedef size_t find_in_run(const struct runs *runs, const float *p, size_t n);
+typedef size_t find_in_run(const struct runs *runs, const void *p, size_t n);
 static void look_at_runs(const struct runs *runs, struct vloss_range range, struct vloss_partial *partial,
                          find_in_run *find) {
   for (size_t at = range.first, n; at < range.last; at += n) {
     const size_t line = at / runs->width, column = at % runs->width, of_line = runs->width - column;
     n = range.last - at < of_line ? range.last - at : of_line;
-    const size_t found = find(runs, runs->operand->p + line * runs->operand->row_stride + column, n);
+    const size_t first = line * runs->operand->row_stride + column;
+    const size_t found = find(runs, vloss_element(runs->operand->p, runs->operand->type, first), n);
     if (found == n) continue;
     partial->first_bad = at + found;
     return;
   }
 }
 
-static size_t find_outside(const struct runs *runs, const float *p, size_t n) {
-  return runs->call->table->first_outside(p, n, runs->bounds.high, runs->bounds.nan_welcome);
+static size_t find_outside(const struct runs *runs, const void *p, size_t n) {
+  return runs->call->table->first_outside(p, runs->operand->type, n, runs->bounds.high, runs->bounds.nan_welcome);
 }
 static void look_at_bounds(const void *runs, struct vloss_range range, struct vloss_partial *partial) {
   look_at_runs(runs, range, partial, find_outside);
@@ -110,8 +111,8 @@ vloss_status vloss_loss_check_values(const struct vloss_loss_call *call) {
   return bounds.error;
 }
 
-static size_t find_other_than_binary(const struct runs *runs, const float *p, size_t n) {
-  return runs->call->table->all_binary(p, n) ? n : 0;
+static size_t find_other_than_binary(const struct runs *runs, const void *p, size_t n) {
+  return runs->call->table->all_binary(p, runs->operand->type, n) ? n : 0;
 }
 static void look_at_targets(const void *runs, struct vloss_range range, struct vloss_partial *partial) {
   look_at_runs(runs, range, partial, find_other_than_binary);

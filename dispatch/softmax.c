@@ -22,9 +22,9 @@ static vloss_status prepare(const vloss_softmax_args *a, int function, struct vl
   if ((status = vloss_check_shape(a->rows, a->classes, a->inner, &shape))) return status;
   const size_t rows = shape.outer * shape.inner;
   if (rows && (!a->input || (backward && !a->upstream))) return VLOSS_ERROR_NULL;
-  if ((status = vloss_check_tensor(a->input, &shape, a->input_stride, &input))) return status;
-  if ((status = vloss_check_tensor(a->upstream, &shape, a->upstream_stride, &upstream))) return status;
-  if ((status = vloss_check_tensor(a->output, &shape, a->output_stride, &output))) return status;
+  if ((status = vloss_check_tensor(a->input, &shape, a->input_stride, a->type, &input))) return status;
+  if ((status = vloss_check_tensor(a->upstream, &shape, a->upstream_stride, a->type, &upstream))) return status;
+  if ((status = vloss_check_tensor(a->output, &shape, a->output_stride, a->type, &output))) return status;
   if (per_row) output = vloss_array_flat(a->output, rows, sizeof(float));
   struct vloss_memory memory;
   memory.input_count = memory.output_count = 0;

@@ -8,6 +8,7 @@
 
 #include "memory/exact_sum.h"
 #include "memory/labels.h"
+#include "memory/view.h"
 
 /* The part of a call that a kernel is to do: rows, or elements of an elementwise loss, first .. last - 1. A range
  * begins and ends at borders of blocks (memory/blocks.h), or where the call does. */
@@ -58,7 +59,8 @@ struct vloss_softmax_job {
 /* An operand of a loss: element (row, column) is at p[row * row_stride + column * column_stride]; a stride of 0 spreads
  * one value over all. */
 struct vloss_operand {
-  const float *p; /* null: not given */
+  const void *p; /* null: not given */
+  vloss_type type;
   size_t row_stride, column_stride;
 };
 
@@ -79,7 +81,8 @@ struct vloss_loss_job {
   float *loss;       /* elements or row means, as form says; null: not wanted */
   int total_wanted;
   struct vloss_result {
-    float *p; /* null: not wanted */
+    void *p; /* null: not wanted */
+    vloss_type type;
     size_t row_stride;
   } grad, grad_target, grad_other;
   int staged_results; /* some result lies over an input */
@@ -99,10 +102,10 @@ struct vloss_table {
   vloss_cross_entropy_kernel *cross_entropy;
   vloss_softmax_kernel *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward;
   vloss_loss_kernel *loss;
-  /* The first of n floats outside [0, high], or n; NaN is outside unless it is welcome. */
-  size_t (*first_outside)(const float *p, size_t n, float high, int nan_welcome);
-  /* Whether each of n floats is 0 or 1. */
-  int (*all_binary)(const float *p, size_t n);
+  /* The first of n elements outside [0, high], or n; NaN is outside unless it is welcome. */
+  size_t (*first_outside)(const void *p, vloss_type type, size_t n, float high, int nan_welcome);
+  /* Whether each of n elements is 0 or 1. */
+  int (*all_binary)(const void *p, vloss_type type, size_t n);
 };
 
 #define ISA(isa, ...) extern const struct vloss_table vloss_table_##isa;

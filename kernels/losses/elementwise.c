@@ -4,10 +4,7 @@
  * (elementwise.h) sees flat arrays only, and the layout cannot change a bit. The losses of TOTAL_ELEMENTS elements are
  * added up in that order, and these sums exactly.
  */
-#include <string.h>
-
 #include "block.h"
-#include "memory/past_cache.h"
 
 /* Where a block starts. */
 struct position {
@@ -38,14 +35,19 @@ static const float *gathered(const struct vloss_operand *o, size_t columns, stru
                              float *buffer) {
   if (!o->p) return NULL;
   const size_t column_stride = columns == 1 ? 1 : o->column_stride;
-  if (column_stride == 1 && contiguous(o->row_stride, columns, at, n)) return o->p + at.row * o->row_stride + at.column;
+  if (column_stride == 1 && contiguous(o->row_stride, columns, at, n)) {
+    const void *const from = vloss_element(o->p, o->type, at.row * o->row_stride + at.column);
+    if (o->type == VLOSS_F32) return from;
+    view_read(buffer, from, o->type, n);
+    return buffer;
+  }
   for (struct segment s = first_segment(at, columns, n); s.length; s = next_segment(s, columns, n)) {
-    const float *const from = o->p + s.row * o->row_stride + s.column * column_stride;
+    const void *const from = vloss_element(o->p, o->type, s.row * o->row_stride + s.column * column_stride);
     float *const to = buffer + s.done;
     if (column_stride == 1)
-      memcpy(to, from, s.length * sizeof *to);
+      view_read(to, from, o->type, s.length);
     else
-      for (size_t i = 0; i < s.length; i++) to[i] = *from;
+      for (size_t i = 0; i < s.length; i++) to[i] = *(const float *)from; /* what is spread has no other type */
   }
   return buffer;
 }
@@ -53,24 +55,20 @@ static const float *gathered(const struct vloss_operand *o, size_t columns, stru
 /* Where the block function writes a result: null if it is not wanted, in place if nothing speaks against it. */
 static float *result_place(const struct vloss_result *r, size_t columns, struct position at, size_t n, int staged,
                            float *buffer) {
-  if (!r->p || staged || !contiguous(r->row_stride, columns, at, n)) return r->p ? buffer : NULL;
-  return r->p + at.row * r->row_stride + at.column;
-}
-static void copy_result(float *to, const float *from, size_t n, int past_cache) {
-  if (past_cache)
-    copy_past_cache(to, from, n);
-  else
-    memcpy(to, from, n * sizeof *to);
+  if (!r->p || staged || r->type != VLOSS_F32 || !contiguous(r->row_stride, columns, at, n))
+    return r->p ? buffer : NULL;
+  return vloss_element_out(r->p, r->type, at.row * r->row_stride + at.column);
 }
 static void put_back(const struct vloss_result *r, size_t columns, struct position at, size_t n, const float *from,
                      const float *buffer, int past_cache) {
   if (from != buffer) return;
   if (contiguous(r->row_stride, columns, at, n)) {
-    copy_result(r->p + at.row * r->row_stride + at.column, buffer, n, past_cache);
+    view_write(vloss_element_out(r->p, r->type, at.row * r->row_stride + at.column), buffer, r->type, n, past_cache);
     return;
   }
   for (struct segment s = first_segment(at, columns, n); s.length; s = next_segment(s, columns, n))
-    memcpy(r->p + s.row * r->row_stride + s.column, buffer + s.done, s.length * sizeof *buffer);
+    view_write(vloss_element_out(r->p, r->type, s.row * r->row_stride + s.column), buffer + s.done, r->type, s.length,
+               0);
 }
 
 /* The lanes plus n floats, each widened before it is added. */
@@ -97,13 +95,13 @@ static void place_block(struct block *b, const struct vloss_loss_job *job, struc
   b->grad_other = result_place(&job->grad_other, columns, at, n, staged, buffers->grad_other);
 }
 
-/* The same for a run of elements that lies in one piece, operands and results, and that needs no buffers. */
+/* The same for a run of floats that lies in one piece, operands and results, and that needs no buffers. */
 static void place_run(struct block *b, const struct vloss_loss_job *job, size_t first, size_t n) {
   b->n = n;
-  b->p = job->prediction.p + first;
-  b->t = job->target.p + first;
-  if (job->other.p) b->other = job->other.p + first;
-  if (job->grad.p) b->grad = job->grad.p + first;
+  b->p = (const float *)job->prediction.p + first;
+  b->t = (const float *)job->target.p + first;
+  if (job->other.p) b->other = (const float *)job->other.p + first;
+  if (job->grad.p) b->grad = (float *)job->grad.p + first;
 }
 
 /* The mean of each row that ends in the block; row_sum is what earlier blocks left of the first. */
@@ -126,14 +124,15 @@ static size_t rows_block(size_t columns, size_t column, size_t block) {
   return columns - column < block ? columns - column : block;
 }
 
+/* Whether operands and the gradient are floats in one piece each. */
 static int all_contiguous(const struct vloss_loss_job *job, size_t total) {
   const struct vloss_operand *operands[] = {&job->prediction, &job->target, &job->other};
   const struct position start = {0, 0};
   for (int i = 0; i < 3; i++)
-    if (operands[i]->p &&
-        (operands[i]->column_stride != 1 || !contiguous(operands[i]->row_stride, job->columns, start, total)))
+    if (operands[i]->p && (operands[i]->type != VLOSS_F32 || operands[i]->column_stride != 1 ||
+                           !contiguous(operands[i]->row_stride, job->columns, start, total)))
       return 0;
-  return !job->grad.p || contiguous(job->grad.row_stride, job->columns, start, total);
+  return !job->grad.p || (job->grad.type == VLOSS_F32 && contiguous(job->grad.row_stride, job->columns, start, total));
 }
 
 static int is_finite(vd lanes) { return !vany(vnan(dnarrow(dsub(lanes, lanes)))); }
@@ -224,7 +223,7 @@ static void careful_elements(const struct vloss_loss_job *job, const struct plan
   if (!job->loss) return;
   if (job->form == VLOSS_FORM_ROW_MEANS) row_means(job, at, buffers->losses, n, &sum->of_row);
   if (job->form == VLOSS_FORM_ELEMENTS)
-    copy_result(job->loss + at.row * job->columns + at.column, buffers->losses, n, plan->past_cache);
+    view_write(job->loss + at.row * job->columns + at.column, buffers->losses, VLOSS_F32, n, plan->past_cache);
 }
 
 /* The results of the elements first .. last - 1, and the total of their losses. */

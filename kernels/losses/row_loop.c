@@ -1,5 +1,5 @@
-/* The loop around the row losses: one row at a time where its columns lie side by side, else 16 of them, some columns
- * at a time, by way of copies in which they do. */
+/* The loop around the row losses: one row at a time where its columns lie side by side and are floats, else up to 16 of
+ * them, some columns at a time, by way of copies in which they are. */
 #include <string.h>
 
 #include "memory/blocks.h"
@@ -10,11 +10,11 @@
 #include "tuning.h"
 
 /* Where row o * inner + i of an operand or a result starts. */
-static const float *operand_row(const struct vloss_operand *operand, size_t o, size_t i) {
-  return operand->p ? operand->p + o * operand->row_stride + i : NULL;
+static const void *operand_row(const struct vloss_operand *operand, size_t o, size_t i) {
+  return operand->p ? vloss_element(operand->p, operand->type, o * operand->row_stride + i) : NULL;
 }
-static float *result_row(const struct vloss_result *result, size_t o, size_t i) {
-  return result->p ? result->p + o * result->row_stride + i : NULL;
+static void *result_row(const struct vloss_result *result, size_t o, size_t i) {
+  return result->p ? vloss_element_out(result->p, result->type, o * result->row_stride + i) : NULL;
 }
 
 /* Whether it has a value a column of its own in each row. */
@@ -56,17 +56,18 @@ static struct row row_of(const struct vloss_loss_job *job) {
  * makes NaN of the row. */
 VFN float begin_row(const struct vloss_loss_job *job, size_t o, size_t i, struct row *r, struct row_state *s) {
   const size_t row = o * job->inner + i, label_bytes = vloss_label_size(job->labels.narrow);
-  const float w = job->weights.p && !job->weights.column_stride ? job->weights.p[row * job->weights.row_stride] : 1.0f;
-  const float h = job->upstream.p ? job->upstream.p[row * job->upstream.row_stride] : 1.0f;
+  const float *const weights = job->weights.p, *const upstream = job->upstream.p, *const target = job->target.p;
+  const float w = weights && !job->weights.column_stride ? weights[row * job->weights.row_stride] : 1.0f;
+  const float h = upstream ? upstream[row * job->upstream.row_stride] : 1.0f;
   s->pass = 0;
   r->factor = (double)w * (double)h * job->grad_scale;
-  if (job->target.p && !job->target.column_stride) r->target = job->target.p[row];
+  if (target && !job->target.column_stride) r->target = target[row];
   if (!job->labels.p) return w;
   if (job->labels.list) r->labels = (const char *)job->labels.p + row * job->columns * label_bytes;
   if (find_label(job, row, &r->label))
     nan_row(r, s);
   else if (!job->labels.list)
-    r->own = operand_row(&job->prediction, o, i)[r->label * job->inner];
+    r->own = view_element(operand_row(&job->prediction, o, i), job->prediction.type, r->label * job->inner);
   return w;
 }
 
@@ -174,8 +175,9 @@ static void load_columns(const struct vloss_loss_job *job, struct group *g, size
   for (int which = 0; which < OPERANDS; which++) {
     if (!is_matrix(&operands[which])) continue;
     const size_t readable = (job->columns - g->row[0].from) * job->inner - g->first;
-    split_columns(to, g->width, operands[which].p + at_hand(job, g, operands[which].row_stride), job->inner, g->rows, n,
-                  readable);
+    const struct vloss_operand *o = &operands[which];
+    read_columns(to, g->width, vloss_element(o->p, o->type, at_hand(job, g, o->row_stride)), o->type, job->inner,
+                 g->rows, n, readable);
     for (size_t i = 0; i < g->rows; i++) {
       struct row *r = &g->row[i];
       /* Columns have the row's numbers. */
@@ -195,15 +197,17 @@ static void store_columns(const struct vloss_loss_job *job, struct group *g, siz
   size_t written = 0;
   for (size_t i = 0; i < g->rows; i++) written += g->state[i].writes != 0;
   for (int which = 0; written && which < 3; which++) {
+    const vloss_type type = results[which].type;
     if (!results[which].p) continue;
-    float *const home = results[which].p + at_hand(job, g, results[which].row_stride);
+    void *const home = vloss_element_out(results[which].p, type, at_hand(job, g, results[which].row_stride));
     const struct row *r = g->row;
     const float *const columns = (which == P ? r->grad : which == T ? r->grad_target : r->grad_other) + r->from;
     if (written == g->rows)
-      join_columns(home, job->inner, columns, g->width, g->rows, n);
+      write_columns(home, type, job->inner, columns, g->width, g->rows, n);
     else
       for (size_t i = 0; i < g->rows; i++)
-        if (g->state[i].writes) join_columns(home + i, job->inner, columns + i * g->width, g->width, 1, n);
+        if (g->state[i].writes)
+          write_columns(vloss_element_out(home, type, i), type, job->inner, columns + i * g->width, g->width, 1, n);
   }
 }
 
@@ -228,21 +232,21 @@ static void pass_of_group(const struct vloss_loss_job *job, const struct row_los
   }
 }
 
-/* The passes that the loss makes of rows as they lie. */
+/* The passes that the loss makes of rows of floats as they lie. */
 static void beside(const struct vloss_loss_job *job, const struct row_loss *loss, struct group *g) {
   struct beside b = beside_of(g->rows, job->columns, job->inner, g->first);
   b.row = g->row, b.state = g->state, b.scratch = (double *)(void *)g->buffer;
-  b.p = job->prediction.p + at_hand(job, g, job->prediction.row_stride);
-  if (is_matrix(&job->target)) b.t = job->target.p + at_hand(job, g, job->target.row_stride);
-  if (is_matrix(&job->other)) b.other = job->other.p + at_hand(job, g, job->other.row_stride);
-  if (job->grad.p) b.grad = job->grad.p + at_hand(job, g, job->grad.row_stride);
-  if (job->grad_target.p) b.grad_target = job->grad_target.p + at_hand(job, g, job->grad_target.row_stride);
-  if (job->grad_other.p) b.grad_other = job->grad_other.p + at_hand(job, g, job->grad_other.row_stride);
+  b.p = (const float *)job->prediction.p + at_hand(job, g, job->prediction.row_stride);
+  if (is_matrix(&job->target)) b.t = (const float *)job->target.p + at_hand(job, g, job->target.row_stride);
+  if (is_matrix(&job->other)) b.other = (const float *)job->other.p + at_hand(job, g, job->other.row_stride);
+  if (job->grad.p) b.grad = (float *)job->grad.p + at_hand(job, g, job->grad.row_stride);
+  if (job->grad_target.p) b.grad_target = (float *)job->grad_target.p + at_hand(job, g, job->grad_target.row_stride);
+  if (job->grad_other.p) b.grad_other = (float *)job->grad_other.p + at_hand(job, g, job->grad_other.row_stride);
   loss->beside(&b);
 }
 /* Few rows are copied in less time, if they are not long. */
 static int worth_beside(const struct vloss_loss_job *job, const struct row_loss *loss, size_t rows) {
-  if (!loss->beside || job->columns < loss->beside_from) return 0;
+  if (!loss->beside || job->columns < loss->beside_from || job->prediction.type != VLOSS_F32) return 0;
   return rows == job->inner ? rows > 4 || job->columns >= LONG_ROW : rows > 2;
 }
 static size_t rows_open(const struct group *g) {
@@ -276,7 +280,7 @@ static __attribute__((noinline)) void groups_of_rows(const struct vloss_loss_job
 void KERNEL(rows)(const struct vloss_loss_job *job, const struct row_loss *loss, struct vloss_range range,
                   struct vloss_partial *partial) {
   struct totals totals = totals_of(job, range, partial);
-  if (job->inner == 1 || loss->whole)
+  if ((job->inner == 1 && job->prediction.type == VLOSS_F32) || loss->whole)
     whole_rows(job, loss, &totals);
   else
     groups_of_rows(job, loss, &totals);

@@ -3,6 +3,7 @@
 #ifndef VLOSS_KERNELS_COLUMNS_H
 #define VLOSS_KERNELS_COLUMNS_H
 
+#include "view.h"
 #include "words/isa.h"
 
 /* Few rows: loops of constant length, which compilers turn into shuffles where the step is constant, too; out of line,
@@ -126,6 +127,48 @@ static void join_columns(float *p, size_t step, const float *from, size_t pitch,
   else if (rows > 4)
     for (; c + 16 <= n; c += 16) join_16_of(p + c * step, step, from + c, pitch, rows);
   join_few(p, step, from, pitch, rows, c, n);
+}
+
+/* The same of elements of any type: 16 columns at a time by way of floats that lie as the elements do, or 16 rows
+ * apart.
+ */
+static void read_columns(float *to, size_t pitch, const void *p, vloss_type type, size_t step, size_t rows, size_t n,
+                         size_t readable) {
+  float floats[16 * 16];
+  if (type == VLOSS_F32) {
+    split_columns(to, pitch, p, step, rows, n, readable);
+    return;
+  }
+  if (step == 1) {
+    view_read(to, p, type, n);
+    return;
+  }
+  for (size_t c = 0, m; c < n; c += m) {
+    m = n - c < 16 ? n - c : 16;
+    if (rows == step)
+      view_read(floats, vloss_element(p, type, c * step), type, m * step);
+    else
+      for (size_t k = 0; k < m; k++) view_read(floats + 16 * k, vloss_element(p, type, (c + k) * step), type, rows);
+    split_columns(to + c, pitch, floats, rows == step ? step : 16, rows, m, 16 * 16);
+  }
+}
+static void write_columns(void *p, vloss_type type, size_t step, const float *from, size_t pitch, size_t rows,
+                          size_t n) {
+  float floats[16 * 16];
+  if (type == VLOSS_F32) {
+    join_columns(p, step, from, pitch, rows, n);
+    return;
+  }
+  if (step == 1) {
+    view_write(p, from, type, n, 0);
+    return;
+  }
+  for (size_t c = 0, m; c < n; c += m) {
+    m = n - c < 16 ? n - c : 16;
+    join_columns(floats, 16, from + c, pitch, rows, m);
+    for (size_t k = 0; k < m; k++)
+      view_write(vloss_element_out(p, type, (c + k) * step), floats + 16 * k, type, rows, 0);
+  }
 }
 
 #endif

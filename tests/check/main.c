@@ -28,6 +28,7 @@ static void usage(FILE *out) {
       "                        here); of one library: LIBRARY:ISA\n"
       "  --function NAME       only this function\n"
       "  --part K/N            only every Nth function, from the Kth on, so that N runs share the work\n"
+      "  --type NAME           f32 (default), bf16 or f16: of logits, predictions, targets and gradients\n"
       "  --seed N              of the inputs (default 1)\n"
       "  --quick               fewer sizes, for emulators\n"
       "  --large               every family at every size, and a million rows\n"
@@ -64,6 +65,14 @@ static uint64_t number(const char *text) {
   return n;
 }
 
+static vloss_type type_named(const char *name) {
+  if (strcmp(name, "f32") == 0) return VLOSS_F32;
+  if (strcmp(name, "bf16") == 0) return VLOSS_BF16;
+  if (strcmp(name, "f16") == 0) return VLOSS_F16;
+  mistake("no type", name);
+  return VLOSS_F32;
+}
+
 /* "2/4" */
 static void parse_part(struct command *command, const char *text) {
   char end;
@@ -71,8 +80,10 @@ static void parse_part(struct command *command, const char *text) {
       command->part > command->parts)
     mistake("not K/N with K from 1 to N", text);
 }
-/* Whether function number f is one of those that the command asks for. */
+/* Whether function number f is one of those that the command asks for, and computes the type. */
 static bool asked_for(const struct command *command, size_t f) {
+  const struct vloss_loss_row *loss = functions[f].loss;
+  if (job_type != VLOSS_F32 && (!loss || loss->info.operands & VLOSS_TAKES_LABEL_LISTS)) return false; 
   if (command->function && strcmp(command->function, functions[f].name) != 0) return false;
   return f % command->parts == command->part - 1;
 }
@@ -102,6 +113,8 @@ static struct command parse(int count, char **words) {
       command.outputs = value_of(count, words, &i);
     else if (strcmp(word, "--part") == 0)
       parse_part(&command, value_of(count, words, &i));
+    else if (strcmp(word, "--type") == 0)
+      job_type = type_named(value_of(count, words, &i));
     else if (strcmp(word, "--seed") == 0)
       command.seed = number(value_of(count, words, &i));
     else if (strcmp(word, "--quick") == 0)
@@ -195,6 +208,17 @@ static void say_left_out(const char *only_function) {
 
 static const double search_seconds[] = {[QUICK] = 0.01, [NORMAL] = 0.1, [LARGE] = 5};
 
+/* What there is to see of 16-bit elements: values, layouts, outputs over inputs. The rest is as with floats. */
+static void check_type(struct check *check, const struct function *function) {
+  check_accuracy(check, function);
+  check_layouts(check, function);
+  check_outputs(check, function);
+  check_in_place(check, function);
+  check_threads(check, function);
+  check_environment(check, function);
+  check_stack(check, function);
+}
+
 static void check_function(struct check *check, const struct function *function, const struct command *command) {
   if (command->accuracy) {
     check_accuracy(check, function);
@@ -206,6 +230,10 @@ static void check_function(struct check *check, const struct function *function,
   }
   if (command->environment) {
     check_environment(check, function);
+    return;
+  }
+  if (job_type != VLOSS_F32) {
+    check_type(check, function);
     return;
   }
   check_values(check, function);

@@ -93,7 +93,10 @@ static bool find_hash(FILE *file, const char *group, uint64_t *hash) {
 }
 
 static void hash_option(struct check *check, const struct function *function, size_t o, FILE *file, bool write) {
-  const char *what = o == ALL ? "every option" : function->options[o].name;
+  const char *what = o != ALL                 ? function->options[o].name
+                     : job_type == VLOSS_BF16 ? "every option, bf16"
+                     : job_type == VLOSS_F16  ? "every option, f16"
+                                              : "every option";
   struct line line = {.function = function->name, .what = what, .isas = check->isa_count};
   char group[200];
   snprintf(group, sizeof group, "%s: %s", function->name, line.what);
@@ -127,7 +130,13 @@ bool check_hashes(struct check *check, const char *path, bool write, const char 
         file);
   for (size_t f = 0; f < function_count; f++) {
     if (only_function && strcmp(only_function, functions[f].name) != 0) continue;
-    if (functions[f].loss) hash_option(check, &functions[f], ALL, file, write);
+    static const vloss_type types[] = {VLOSS_F32, VLOSS_BF16, VLOSS_F16};
+    for (size_t i = 0; functions[f].loss && i < sizeof types / sizeof *types; i++) {
+      if (types[i] != VLOSS_F32 && functions[f].loss->info.operands & VLOSS_TAKES_LABEL_LISTS) continue;
+      job_type = types[i];
+      hash_option(check, &functions[f], ALL, file, write);
+    }
+    job_type = VLOSS_F32;
     for (size_t o = 0; !functions[f].loss && o < functions[f].option_count; o++)
       hash_option(check, &functions[f], o, file, write);
   }

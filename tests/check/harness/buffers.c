@@ -13,8 +13,8 @@
 #include <unistd.h>
 #endif
 
-#define POISON 0x7fa5a5a5u /* a signalling NaN; as int32 and int64 far from any label */
-#define SURROUNDINGS 1024  /* bytes watched on either side of an array: 16 vectors */
+#define POISON 0x7fa5u    /* signalling NaN of bf16 and, twice, of float; as int32 and int64 far from any label */
+#define SURROUNDINGS 1024 /* bytes watched on either side of an array: 16 vectors */
 
 /* Memory between two pages that nothing may touch. */
 #ifdef _WIN32
@@ -54,7 +54,7 @@ static void reserve(struct buffer *buffer, size_t bytes) {
 }
 
 void buffer_poison(void *data, size_t bytes) {
-  uint32_t *word = data;
+  uint16_t *word = data;
   for (size_t i = 0; i < bytes / sizeof *word; i++) word[i] = POISON;
 }
 
@@ -73,7 +73,7 @@ char *buffer_place(struct buffer *buffer, size_t bytes, size_t offset, bool at_e
 }
 
 bool buffer_is_poison(const struct buffer *buffer) {
-  const uint32_t *word = (const void *)buffer->window;
+  const uint16_t *word = (const void *)buffer->window;
   for (size_t i = 0; i < buffer->window_bytes / sizeof *word; i++)
     if (word[i] != POISON) return false;
   return true;

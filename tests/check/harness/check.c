@@ -83,14 +83,22 @@ static const char *inputs_at(const struct job *job, const struct array *output, 
   return length ? text : "";
 }
 
+static double error_at(const struct array *array, size_t i) {
+  const float got = ((const float *)array->values)[i];
+  return array->type == VLOSS_F32
+             ? ulp_error(got, array->expected[i], array->gate, array->flushed)
+             : ulp_error_of_half(array->type, got, array->expected[i], array->gate, array->flushed);
+}
+
 static void check_array(struct check *check, struct line *line, struct job *job, const struct array *array,
                         const char *isa) {
+  const double gate = array->type == VLOSS_F32 ? array->gate : HALF_GATE;
   double worst = 0;
   size_t worst_at = 0, length = job_length(job, array);
   for (size_t i = 0; i < length; i++) {
     double error;
     if (array->element == F32)
-      error = ulp_error(((const float *)array->values)[i], array->expected[i], array->gate, array->flushed);
+      error = error_at(array, i);
     else
       error = (real)integer_at(array, i) == array->expected[i].value ? 0 : (double)INFINITY;
     if (error > worst) {
@@ -98,15 +106,15 @@ static void check_array(struct check *check, struct line *line, struct job *job,
       worst_at = i;
     }
   }
-  report_ulp(line, isa, array->name, worst, array->gate);
-  if (worst <= array->gate) return;
+  report_ulp(line, isa, array->name, worst, gate);
+  if (worst <= gate) return;
   struct expectation expected = array->expected[worst_at];
   if (array->element == F32) {
     float got = ((const float *)array->values)[worst_at];
     report_failure(check->report, line, isa, check_where(job),
                    "%s[%zu] is %.9g (0x%08x), expected %.17g (scale %.9g): %.4g ulp, allowed %.3g%s", array->name,
                    worst_at, (double)got, (unsigned)float_bits(got), (double)expected.value, (double)expected.scale,
-                   worst, array->gate, inputs_at(job, array, worst_at));
+                   worst, gate, inputs_at(job, array, worst_at));
   } else {
     report_failure(check->report, line, isa, check_where(job), "%s[%zu] is %lld, expected %.0f", array->name, worst_at,
                    (long long)integer_at(array, worst_at), (double)expected.value);

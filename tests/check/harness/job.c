@@ -1,6 +1,7 @@
 /* See job.h: the arrays of a job, in logical order and as laid out for a call. */
 #include "job.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +9,13 @@
 #include "crash.h"
 #include "environment.h"
 #include "functions.h"
+#include "half.h"
 #include "library.h"
 
 static const size_t element_size[] = {[F32] = 4, [I32] = 4, [I64] = 8};
+static size_t memory_size(const struct array *array) {
+  return array->type == VLOSS_BF16 || array->type == VLOSS_F16 ? 2 : element_size[array->element];
+}
 
 /* Guarded memory, kept from job to job. */
 static struct buffer buffers[MAX_ARRAYS];
@@ -24,6 +29,23 @@ static void *allocate(size_t count, size_t size) {
 
 /* ---- What a job is made of ---- */
 
+vloss_type job_type = VLOSS_F32;
+
+/* Matrices have the type of the job, but for losses and what multiplies their gradients. */
+static void set_type(const struct job *job, struct array *array) {
+  const bool of_losses =
+      strcmp(array->name, "loss") == 0 || (job->function->loss && strcmp(array->name, "upstream") == 0);
+  if (job_type == VLOSS_F32 || array->shape != MATRIX || array->element != F32 || of_losses) return;
+  array->type = job_type;
+  float *const values = array->values;
+  for (size_t i = 0; !array->output && i < job_length(job, array); i++) {
+    const float rounded = half_widened(job_type, half_narrowed(job_type, values[i]));
+    const float most = job_type == VLOSS_BF16 ? 0x1.fep127f : 65504;
+    /* What is finite stays so: infinite operands are for the checks that mean them. */
+    values[i] = isinf(rounded) && !isinf(values[i]) ? (rounded < 0 ? -most : most) : rounded;
+  }
+}
+
 void job_create(struct job *job, const struct function *function, const struct option *option, size_t rows,
                 size_t classes, enum family family, uint64_t seed) {
   *job = (struct job){.function = function, .option = option, .rows = rows, .classes = classes, .family = family};
@@ -32,6 +54,7 @@ void job_create(struct job *job, const struct function *function, const struct o
   job->seed = random_mix(seed, text);
   struct random r = {job->seed};
   function->describe(job, &r);
+  for (size_t i = 0; i < job->array_count; i++) set_type(job, &job->arrays[i]);
 }
 
 void job_destroy(struct job *job) {
@@ -106,51 +129,78 @@ struct run {
   char *data;   /* in memory, `step` bytes from one element to the next */
   char *values; /* in logical order, close together */
   size_t length, step;
+  size_t size, in_memory; /* bytes of a value, and of an element in memory */
+  vloss_type type;        /* where these differ */
 };
 
 static size_t runs(const struct job *job, const struct array *array) { return array->shape == MATRIX ? job->count : 1; }
 
 static struct run run_at(const struct job *job, const struct array *array, size_t i) {
-  size_t size = element_size[array->element];
-  struct run run = {array->data, array->values, job_length(job, array), size};
+  const size_t size = element_size[array->element], in_memory = memory_size(array);
+  struct run run = {array->data, array->values, job_length(job, array), in_memory, size, in_memory, array->type};
   if (array->shape == PER_ROW) {
     run.values += job->first * size;
     run.length = job->count;
   } else if (array->shape == MATRIX) {
     const size_t inner = array->flat ? 1 : job->inner, stride = array->flat ? job->classes : array->stride;
-    run.data += (i / inner * stride + i % inner) * size;
+    run.data += (i / inner * stride + i % inner) * in_memory;
     run.values += (job->first + i) * job->classes * size;
     run.length = job->classes;
-    run.step = inner * size;
+    run.step = inner * in_memory;
   }
   return run;
 }
 
-/* memory <- values, or values <- memory. */
-static void copy_run(struct run run, size_t size, bool to_memory) {
-  if (run.step == size) {
-    memcpy(to_memory ? run.data : run.values, to_memory ? run.values : run.data, run.length * size);
-    return;
-  }
-  for (size_t c = 0; c < run.length; c++) {
-    char *data = run.data + c * run.step, *values = run.values + c * size;
-    memcpy(to_memory ? data : values, to_memory ? values : data, size);
+/* A value as it lies in memory, and back. */
+static void put(struct run run, size_t c) {
+  char *const data = run.data + c * run.step, *const value = run.values + c * run.size;
+  if (run.size == run.in_memory) {
+    memcpy(data, value, run.size);
+  } else {
+    const uint16_t half = half_narrowed(run.type, *(const float *)(const void *)value);
+    memcpy(data, &half, sizeof half);
   }
 }
+static void take(struct run run, size_t c) {
+  char *const data = run.data + c * run.step, *const value = run.values + c * run.size;
+  if (run.size == run.in_memory) {
+    memcpy(value, data, run.size);
+  } else {
+    uint16_t half;
+    memcpy(&half, data, sizeof half);
+    *(float *)(void *)value = half_widened(run.type, half);
+  }
+}
+static bool is_plain(struct run run) { return run.step == run.size && run.in_memory == run.size; }
 
-static bool equal_run(struct run run, size_t size) {
-  if (run.step == size) return memcmp(run.data, run.values, run.length * size) == 0;
-  for (size_t c = 0; c < run.length; c++)
-    if (memcmp(run.data + c * run.step, run.values + c * size, size) != 0) return false;
+/* memory <- values, or values <- memory. */
+static void copy_run(struct run run, bool to_memory) {
+  if (is_plain(run))
+    memcpy(to_memory ? run.data : run.values, to_memory ? run.values : run.data, run.length * run.size);
+  else if (to_memory)
+    for (size_t c = 0; c < run.length; c++) put(run, c);
+  else
+    for (size_t c = 0; c < run.length; c++) take(run, c);
+}
+
+static bool equal_run(struct run run) {
+  if (is_plain(run)) return memcmp(run.data, run.values, run.length * run.size) == 0;
+  for (size_t c = 0; c < run.length; c++) {
+    char expected[sizeof(int64_t)];
+    struct run one = run;
+    one.data = expected, one.values += c * run.size;
+    put(one, 0);
+    if (memcmp(run.data + c * run.step, expected, run.in_memory) != 0) return false;
+  }
   return true;
 }
 
-static void poison_run(struct run run, size_t size) {
-  if (run.step == size) {
-    buffer_poison(run.data, run.length * size);
+static void poison_run(struct run run) {
+  if (run.step == run.in_memory) {
+    buffer_poison(run.data, run.length * run.in_memory);
     return;
   }
-  for (size_t c = 0; c < run.length; c++) buffer_poison(run.data + c * run.step, size);
+  for (size_t c = 0; c < run.length; c++) buffer_poison(run.data + c * run.step, run.in_memory);
 }
 
 /* The elements from the first to the last one of an array, gaps included. */
@@ -168,7 +218,7 @@ void job_place(struct job *job, struct layout layout, struct random *r) {
   uint32_t wanted = layout.outputs;
   for (size_t i = 0; i < job->array_count; i++) {
     struct array *array = &job->arrays[i];
-    size_t size = element_size[array->element];
+    const size_t size = memory_size(array);
     size_t gap = random_below(r, 2) ? 0 : random_below(r, 35), offset = random_below(r, 16);
     bool at_end = random_below(r, 2), against = random_below(r, 2),
          given = !array->output || ((wanted & 1) && is_asked_for(array->name));
@@ -188,7 +238,7 @@ void job_place(struct job *job, struct layout layout, struct random *r) {
     if (shifted) offset = layout.shift - 1;
     array->data =
         buffer_place(&buffers[i], extent(job, array) * size, offset * size, (at_end || layout.dense) && !shifted);
-    for (size_t k = 0; !array->output && k < runs(job, array); k++) copy_run(run_at(job, array, k), size, true);
+    for (size_t k = 0; !array->output && k < runs(job, array); k++) copy_run(run_at(job, array, k), true);
   }
 }
 
@@ -221,22 +271,20 @@ struct outcome job_run(struct job *job, const char *isa, uint64_t environment) {
 const char *job_collect(struct job *job) {
   for (size_t i = 0; i < job->array_count; i++) {
     struct array *array = &job->arrays[i];
-    size_t size = element_size[array->element];
     for (size_t k = 0; array->output && array->data && k < runs(job, array); k++)
-      copy_run(run_at(job, array, k), size, false);
+      copy_run(run_at(job, array, k), false);
   }
   /* What belongs to an array is now known: with it taken out, nothing but poison may be left. */
   for (size_t i = 0; i < job->array_count; i++) {
     struct array *array = &job->arrays[i];
-    size_t size = element_size[array->element];
     bool replaced = false; /* by an output that lies over it */
     for (size_t j = 0; j < job->array_count; j++)
       replaced |= job->arrays[j].output && job->arrays[j].data == array->data;
     if (!array->data || buffers[i].window_bytes == 0) continue;
     for (size_t k = 0; k < runs(job, array); k++) {
       struct run run = run_at(job, array, k);
-      if (!array->output && !replaced && !equal_run(run, size)) return array->name;
-      poison_run(run, size);
+      if (!array->output && !replaced && !equal_run(run)) return array->name;
+      poison_run(run);
     }
     if (!buffer_is_poison(&buffers[i])) return array->name;
   }

@@ -25,6 +25,7 @@ struct array {
   double gate;         /* output: how many ulp off it may be */
   bool flushed;        /* output: what is below 2^-126 must be +0 */
 
+  vloss_type type;              /* of an F32 matrix: how elements lie in memory; values are floats, those of the type */
   void *values;                 /* contents, in logical order: an input's, or what the last call wrote */
   struct expectation *expected; /* output: what the reference says */
 
@@ -74,6 +75,9 @@ size_t job_stride(const struct job *job, const char *name);
 
 /* From now on no job asks for other outputs than these, names between commas; null: every output. */
 void job_only_outputs(const char *names);
+
+/* The type of the jobs that are made from now on: of logits, predictions, targets and gradients. */
+extern vloss_type job_type;
 
 /* What the calls of all jobs are given as their executor: null, but for check_threads. */
 extern const vloss_executor *job_executor;

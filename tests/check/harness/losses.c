@@ -326,6 +326,7 @@ vloss_loss_args loss_arguments(const struct job *job) {
       .other = job_data(job, "other"),
       .other_stride = option->other_spread == VLOSS_PER_ELEMENT ? job_stride(job, "other") : 0,
       .other_spread = option->other_spread,
+      .type = job_type,
       .labels = job_data(job, "labels"),
       .label_type = option->label_type,
       .weights = job_data(job, "weights"),

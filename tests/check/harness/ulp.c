@@ -36,3 +36,23 @@ double ulp_error(float got, struct expectation expected, double gate, bool flush
   if (flushed && error <= (real)NEGLIGIBLE) return 0;
   return (double)(error / spacing(size));
 }
+
+double ulp_error_of_half(vloss_type type, float got, struct expectation expected, double gate, bool flushed) {
+  const int digits = type == VLOSS_BF16 ? 7 : 10, lowest = type == VLOSS_BF16 ? -126 : -14;
+  const real most = type == VLOSS_BF16 ? (real)0x1.fep127 : (real)65504;
+  const real value = expected.value, near = fabs(value);
+  real size = near > expected.scale ? near : expected.scale;
+  if (isnan(value)) return float_bits(got) == QUIET_NAN ? 0 : (double)INFINITY;
+  if (isnan(got)) return (double)INFINITY;
+  if (isinf(value)) return (real)got == value ? 0 : (double)INFINITY;
+  if (flushed && type == VLOSS_BF16 && got == 0 && signbit(got)) return (double)INFINITY;
+  if (isinf(size)) size = (real)LDBL_MAX;
+  const real allowed = (real)gate * spacing(size);
+  int exponent = near > 0 ? ilogb(near) : lowest;
+  if (exponent < lowest) exponent = lowest;
+  const real ulp = ldexp((real)1, exponent - digits);
+  if (isinf(got)) return (got > 0) == (value > 0) && near + allowed >= most + ulp / 2 ? 0 : (double)INFINITY;
+  if (flushed && got == 0 && near <= (real)SMALLEST + allowed) return 0;
+  const real error = fabs((real)got - value) - allowed;
+  return error <= 0 ? 0 : (double)(error / ulp);
+}

@@ -11,6 +11,12 @@
  * an error below 2^-140 does not count: factors that are denormal themselves have no more digits. */
 double ulp_error(float got, struct expectation expected, double gate, bool flushed);
 
+/* The same of a result of 16 bits in units of the last place of its type, given the gate of the float that it was
+ * rounded from, in units of a float's last place: what that allows does not count. */
+double ulp_error_of_half(vloss_type type, float got, struct expectation expected, double gate, bool flushed);
+/* What a result of 16 bits may be off beyond that: half a unit for its own rounding, and a little. */
+#define HALF_GATE 0.51
+
 /* The bits of a float. */
 uint32_t float_bits(float x);
 
