@@ -60,6 +60,7 @@ static vloss_status prepare(const vloss_cross_entropy_args *a, struct vloss_cros
       .targets_stride = targets.stride,
       .weights = a->weights,
       .smoothing = a->label_smoothing,
+      .total_classes = shape.classes,
       .upstream = a->upstream,
       .upstream_per_row = a->reduction == VLOSS_NONE,
       .grad_scale = 1,

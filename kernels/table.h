@@ -37,6 +37,7 @@ struct vloss_cross_entropy_job {
   size_t targets_stride;
   const float *weights;
   double smoothing;
+  size_t total_classes;  /* what smoothing is divided by: of the whole row */
   const float *upstream; /* null: 1 */
   int upstream_per_row;
   double grad_scale; /* what the reduction multiplies every gradient by: 1 or 1/denominator */

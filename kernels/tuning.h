@@ -38,6 +38,11 @@
 /* Up to this size 16 rows stay in the L2 cache between the pass that sums and the pass that writes.
  * cross_entropy/forward_gradient/ISA/V:1000/N:.. */
 #define GROUP_BYTES (256 * 1024)
+/* Classes of a block of a long row, of which sums are made apart: their bits. A vocabulary of 72,547 words must spread
+ * over eight machines. cross_entropy/forward/ISA/V:.. of more classes. */
+#define CLASS_BLOCK 4096
+/* Blocks whose terms are kept between the passes: 4 bytes of stack each. */
+#define STASHED_BLOCKS 1024
 /* How far ahead of a block rows are asked for: the hardware's own prefetchers alone reach two thirds of the memory's
  * speed. cross_entropy/forward/ISA/V:.. of DRAM size. */
 #define ROW_AHEAD_BYTES 16384

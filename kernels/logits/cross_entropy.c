@@ -57,30 +57,6 @@ static void read_labels(const struct vloss_cross_entropy_job *job, const struct 
   read_weights(job, g, l);
 }
 
-/* The sums of an interleaved group. */
-static void sum_slabs(const struct vloss_cross_entropy_job *job, struct group_state *s) {
-  const struct group *g = &s->g;
-  const size_t classes = job->shape.classes, w = slab_rows(&job->shape, g);
-  const int spread = is_spread(job);
-  no_sums(&s->sums);
-  if (spread) {
-    memset(&s->q, 0, sizeof s->q);
-    vstore(s->left_out, vset1(-INF));
-  }
-  for (size_t i = 0; i < g->n; i += w) {
-    const struct slab x = slab_at(&job->shape, g, job->x, job->x_stride, i);
-    for (size_t k = 0; k < w; k++)
-      if (s->l.label[i + k] >= 0) s->target[i + k] = x.p[(size_t)s->l.label[i + k] * x.step + k];
-    int32_t labels[16];
-    vistore(labels, irows_from(s->l.label, i));
-    if (spread)
-      slab_spread(job, s, &x, i);
-    else
-      slab_sum(&x, classes, labels, &s->sums, i);
-  }
-  if (!spread) group_refine(&job->shape, g, job->x, job->x_stride, s->l.label, s->l.ignored, &s->sums);
-}
-
 /* 16 rows of up to 16 classes: gathered and summed without a detour over memory; x_copy keeps their terms. False if a
  * row has huge logits, which want the general way. */
 static __attribute__((noinline)) int sum_16(const struct vloss_cross_entropy_job *job, struct group_state *s) {
@@ -91,53 +67,42 @@ static __attribute__((noinline)) int sum_16(const struct vloss_cross_entropy_job
   return !vany(is_huge(vload(s->sums.max)));
 }
 
+/* The logits of the labels. */
+static void read_targets(const struct vloss_cross_entropy_job *job, struct group_state *s) {
+  for (size_t i = 0; i < s->g.n; i++)
+    if (s->l.label[i] >= 0)
+      s->target[i] =
+          job->x[row_offset(&job->shape, job->x_stride, s->g.first + i) + (size_t)s->l.label[i] * job->shape.inner];
+}
+
+static struct sum_rows rows_of(const struct vloss_cross_entropy_job *job, const struct group_state *s) {
+  return (struct sum_rows){job->shape, s->g, job->x, job->x_stride, s->l.label, s->l.ignored};
+}
+
 /* The sums, without the target (plain) or without the class of the maximum (spread). */
-static void sum_group(const struct vloss_cross_entropy_job *job, struct group_state *s, enum writing writing) {
+static void sum_group(const struct vloss_cross_entropy_job *job, struct group_state *s) {
   const struct group *g = &s->g;
-  const size_t classes = job->shape.classes;
-  const int spread = is_spread(job);
+  const int short_tile = g->layout == GATHERED || (g->layout == ACROSS && job->shape.classes <= CLASS_BLOCK);
   s->kept = 0;
   s->x_tile = s->t_tile = (struct tile){0};
   read_labels(job, g, &s->l);
   vstore(s->target, vset1(-INF));
-  if (g->layout == ALONG) {
-    no_sums(&s->sums);
-    float *kept = writing == KEPT ? job->grad + g->first * job->grad_stride : NULL;
-    const int together = !spread && classes <= SHORT_ROW && g->n >= GATHER_ROWS;
-    if (together)
-      short_rows_sum(job->x + g->first * job->x_stride, job->x_stride, g->n, classes, s->l.label, s->l.ignored, kept,
-                     job->grad_stride, &s->sums);
-    if (spread) {
-      memset(&s->q, 0, sizeof s->q);
-      vstore(s->left_out, vset1(-INF));
-    }
-    for (size_t i = 0; i < g->n; i++) {
-      const float *x = job->x + (g->first + i) * job->x_stride;
-      if (s->l.ignored[i] != 0) continue;
-      if (s->l.label[i] >= 0) s->target[i] = x[s->l.label[i]];
-      if (spread)
-        row_spread(job, x, job->targets ? job->targets + (g->first + i) * job->targets_stride : NULL, s, i);
-      else if (!together)
-        row_sum(x, classes, (size_t)(ptrdiff_t)s->l.label[i], kept ? kept + i * job->grad_stride : NULL, &s->sums, i);
-    }
-    if (!spread) group_refine(&job->shape, g, job->x, job->x_stride, s->l.label, s->l.ignored, &s->sums);
-    if (g->n == 1) {
-      spread_sums_of(&s->sums, 0);
-      vstore(s->target, vset1(s->target[0]));
-    }
-  } else if (g->layout == INTERLEAVED) {
-    sum_slabs(job, s);
-  } else if (!spread && gathers_16(&job->shape, g) && sum_16(job, s)) {
+  if (is_spread(job)) {
+    read_targets(job, s);
+    group_spread(job, s);
+  } else if (gathers_16(&job->shape, g) && sum_16(job, s)) {
     s->kept = 1;
   } else {
-    s->x_tile = group_tile(&job->shape, g, job->x, job->x_stride, s->x_copy);
-    if (job->targets) s->t_tile = group_tile(&job->shape, g, job->targets, job->targets_stride, s->t_copy);
-    if (spread) {
-      tile_spread(job, s);
-    } else {
-      tile_sum(&s->x_tile, classes, s->l.label, &s->sums, s->target);
-      group_refine(&job->shape, g, job->x, job->x_stride, s->l.label, s->l.ignored, &s->sums);
-    }
+    const struct sum_rows rows = rows_of(job, s);
+    if (g->layout == ACROSS || g->layout == GATHERED)
+      s->x_tile = group_tile(&job->shape, g, job->x, job->x_stride, s->x_copy);
+    if (!short_tile) read_targets(job, s); /* a tile's are found on the way */
+    if (s->stash.writing == KEPT && g->layout == ALONG) s->stash.terms = job->grad + g->first * job->grad_stride;
+    group_sums(&rows, &s->x_tile, &s->stash, &s->sums, s->target);
+  }
+  if (g->n == 1 && g->layout == ALONG) {
+    spread_sums_of(&s->sums, 0);
+    vstore(s->target, vset1(s->target[0]));
   }
 }
 
@@ -153,7 +118,7 @@ static void losses_of_group(const struct vloss_cross_entropy_job *job, const str
   const int spread = is_spread(job);
   const double e = job->smoothing;
   const vd nan = dset1((double)NOT_A_NUMBER), zero = dset1(0.0), weight = dload(s->l.weight);
-  l->uniform = e / (double)job->shape.classes;
+  l->uniform = e / (double)job->total_classes;
   l->wide_target = dwiden(vload(s->target));
   l->wide_left_out = dwiden(vload(spread ? s->left_out : s->target));
   if (job->grad || job->lse)
@@ -218,18 +183,16 @@ static void gradient_of_group(const struct vloss_cross_entropy_job *job, const s
   vstore(grad->minus_qu, spread ? dnarrow(dmul(minus, dset1(l->uniform))) : vset1(0.0f));
 }
 
-static void finish_group(const struct vloss_cross_entropy_job *job, struct group_state *s, enum writing writing,
-                         struct totals *totals) {
+static void finish_group(const struct vloss_cross_entropy_job *job, struct group_state *s, struct totals *totals) {
   const struct group *g = &s->g;
   struct group_losses l;
   losses_of_group(job, s, &l);
   add_losses(totals, g, l.loss);
   if (job->loss) vstore_tail(job->loss + g->first, canonical(dnarrow_small(l.loss)), g->n);
   if (job->lse) {
-    const vf left_out = vload(is_spread(job) ? s->left_out : s->target);
-    const struct lse_rows read = {&job->shape, g, job->x, job->x_stride, &s->sums, left_out, s->l.ignored};
+    const struct sum_rows read = rows_of(job, s);
     vd lse = l.row.lse;
-    group_lse(&lse, &read);
+    group_lse(&lse, &read, &s->sums, is_spread(job) ? s->left_out : s->target);
     lse = dsel(dgt(dload(s->l.ignored), dset1(0.0)), dset1(0.0), lse);
     vstore_tail(job->lse + g->first, canonical(dnarrow_small(lse)), g->n);
   }
@@ -238,11 +201,12 @@ static void finish_group(const struct vloss_cross_entropy_job *job, struct group
 
   struct row_factors factors;
   struct gradient grad;
-  const vd scale = dmul(dload(s->l.upstream), l.total);
-  row_factors_of(&factors, &l.row, &scale, is_spread(job));
+  grad.row = &l.row;
+  grad.scale = dmul(dload(s->l.upstream), l.total);
+  row_factors_of(&factors, &l.row, &grad.scale, is_spread(job));
   gradient_of_group(job, s, &l, &grad);
   if (g->layout == ALONG)
-    rows_gradient(job, s, &factors, &grad, writing);
+    rows_gradient(job, s, &factors, &grad);
   else if (g->layout == INTERLEAVED)
     slabs_gradient(job, s, &factors, &grad);
   else
@@ -254,16 +218,18 @@ void KERNEL(cross_entropy)(const struct vloss_cross_entropy_job *job, struct vlo
   /* Two small groups at a time: the logarithms of one then wait beside those of the other. */
   struct group_state states[2];
   struct totals totals = totals_of(job->shape.classes, range, partial);
+  ALIGNED float block_n[STASHED_BLOCKS]; /* of one row: long ones are groups of their own where their terms are kept */
   const int rereads = job->grad || job->predicted, small = job->shape.classes <= SHORT_ROW;
   const enum writing writing = job->grad && !is_spread(job) ? writing_for(&job->shape, job->x == job->grad) : CACHED;
   for (size_t row = range.first; row < range.last;) {
     size_t count = 0;
     do {
       states[count].g = group_at(&job->shape, row, range.last, rereads);
-      sum_group(job, &states[count], writing);
+      states[count].stash = (struct stash){.stride = job->grad_stride, .n = block_n, .writing = writing};
+      sum_group(job, &states[count]);
       row += states[count].g.n;
     } while (++count < 2 && row < range.last && small);
-    for (size_t i = 0; i < count; i++) finish_group(job, &states[i], writing, &totals);
+    for (size_t i = 0; i < count; i++) finish_group(job, &states[i], &totals);
   }
   if (writing == PAST) vstream_end();
 }

@@ -2,14 +2,10 @@
 #ifndef VLOSS_KERNELS_CROSS_ENTROPY_H
 #define VLOSS_KERNELS_CROSS_ENTROPY_H
 
-#include "finish.h"
-#include "groups.h"
-#include "row_softmax.h"
-#include "slab_sums.h"
+#include "group_sums.h"
 
-#define row_spread VLOSS_ISA_SYMBOL(vloss_row_spread)
-#define tile_spread VLOSS_ISA_SYMBOL(vloss_tile_spread)
-#define slab_spread VLOSS_ISA_SYMBOL(vloss_slab_spread)
+#define block_spread VLOSS_ISA_SYMBOL(vloss_block_spread)
+#define group_spread VLOSS_ISA_SYMBOL(vloss_group_spread)
 #define slab_weights VLOSS_ISA_SYMBOL(vloss_slab_weights)
 #define rows_gradient VLOSS_ISA_SYMBOL(vloss_rows_gradient)
 #define tile_gradient VLOSS_ISA_SYMBOL(vloss_tile_gradient)
@@ -38,31 +34,32 @@ struct group_state {
   ALIGNED float target[16],
       left_out[16]; /* the logit of the label, and of the class that the sum leaves out; or -inf */
   struct tile x_tile, t_tile;
+  struct stash stash;
   int kept; /* x_copy holds exp(x_c) / 2^N rather than x_c */
   ALIGNED float x_copy[GATHER_CLASSES * 16], t_copy[GATHER_CLASSES * 16];
 };
 
 /* What the gradient loops need of 16 rows beside their factors. */
 struct gradient {
+  const struct finished *row; /* what kept long rows make the factors of their blocks from: this, and total upstream */
+  vd scale;
   ALIGNED float at_target[16];            /* the entry at the label */
   ALIGNED float flat[16], flat_value[16]; /* 1 for rows with one value everywhere, and that value */
   ALIGNED float minus_qt[16],
       minus_qu[16]; /* -upstream (1 - e) and -upstream e / C: what targets and weights are scaled by */
 };
 
-/* The sums of a group with spread q: the class of the maximum left out, and the sums weighted by q. Of row i; of the
- * rows of the tiles; of a slab, of which i is the first row. */
-void row_spread(const struct vloss_cross_entropy_job *job, const float *x, const float *t, struct group_state *s,
-                size_t i);
-void tile_spread(const struct vloss_cross_entropy_job *job, struct group_state *s);
-void slab_spread(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct slab *x, size_t i);
+/* The sums of a group with spread q: the class of the maximum left out, and the sums weighted by q. */
+void group_spread(const struct vloss_cross_entropy_job *job, struct group_state *s);
+/* The same of rows that are one block, or one block of theirs. */
+void block_spread(const struct vloss_cross_entropy_job *job, struct group_state *s);
 /* The weights of classes c..c+63 (null: 1) as the values of a slab's block, 0 behind the last class. What is there
  * already serves again where there is nothing to read. */
 void slab_weights(const float *weights, size_t c, size_t classes, size_t w, float *buffer);
 
 /* The gradients of a group, by its layout. */
 void rows_gradient(const struct vloss_cross_entropy_job *job, const struct group_state *s,
-                   const struct row_factors *factors, const struct gradient *grad, enum writing writing);
+                   const struct row_factors *factors, const struct gradient *grad);
 void tile_gradient(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct row_factors *factors,
                    const struct gradient *grad);
 void slabs_gradient(const struct vloss_cross_entropy_job *job, const struct group_state *s,

@@ -64,10 +64,9 @@ VFN void general_step(void *context, size_t c, size_t n) {
   const vf w = o->w ? load_n(o->w + c, n) : vset1(1.0f), t = o->t ? load_n(o->t + c, n) : vset1(0.0f);
   store_n(o->out + c, general_term(o->row, load_n(o->x + c, n), w, t), n, 0);
 }
-static void row_gradient(const struct vloss_cross_entropy_job *job, size_t row, const struct group_labels *l,
-                         const struct row_sums *sums, const struct row_factors *factors, const struct gradient *grad,
-                         size_t i, enum writing writing) {
-  const size_t classes = job->shape.classes;
+static void row_gradient(const struct vloss_cross_entropy_job *job, const struct group_state *s,
+                         const struct row_factors *factors, const struct gradient *grad, size_t i) {
+  const size_t classes = job->shape.classes, row = s->g.first + i;
   const float *x = job->x + row * job->x_stride;
   const float *t = job->targets ? job->targets + row * job->targets_stride : NULL;
   const float *w = is_spread(job) ? job->weights : NULL;
@@ -78,26 +77,29 @@ static void row_gradient(const struct vloss_cross_entropy_job *job, size_t row, 
     const struct row_output result = {.x = x,
                                       .out = out,
                                       .classes = classes,
-                                      .label = (size_t)(ptrdiff_t)l->label[i],
-                                      .n = sums->n[i],
-                                      .shift = sums->shift[i],
+                                      .label = (size_t)(ptrdiff_t)s->l.label[i],
+                                      .n = s->sums.n[i],
+                                      .shift = s->sums.shift[i],
                                       .value = grad->at_target[i]};
-    row_softmax(&result, factors, i, writing);
+    if (s->stash.writing == KEPT && classes > CLASS_BLOCK)
+      kept_row_softmax(&result, grad->row, &grad->scale, s->stash.n);
+    else
+      row_softmax(&result, factors, i, s->stash.writing);
   } else {
-    struct general_row r = general_row(vset1(sums->n[i]), vset1(factors->k[i]), vset1(factors->wide[i]));
+    struct general_row r = general_row(vset1(s->sums.n[i]), vset1(factors->k[i]), vset1(factors->wide[i]));
     r.factors = factors_of_row(factors, i);
-    r.shift = vset1(sums->shift[i]);
+    r.shift = vset1(s->sums.shift[i]);
     r.minus_qt = vset1(grad->minus_qt[i]);
     r.minus_qu = vset1(grad->minus_qu[i]);
     struct general_output o = {&r, x, w, t, out};
     for_classes(classes, out, 0, general_step, &o);
-    if (l->label[i] >= 0) out[l->label[i]] = grad->at_target[i];
+    if (s->l.label[i] >= 0) out[s->l.label[i]] = grad->at_target[i];
   }
 }
 
 void rows_gradient(const struct vloss_cross_entropy_job *job, const struct group_state *s,
-                   const struct row_factors *factors, const struct gradient *grad, enum writing writing) {
-  for (size_t i = 0; i < s->g.n; i++) row_gradient(job, s->g.first + i, &s->l, &s->sums, factors, grad, i, writing);
+                   const struct row_factors *factors, const struct gradient *grad) {
+  for (size_t i = 0; i < s->g.n; i++) row_gradient(job, s, factors, grad, i);
 }
 
 void tile_gradient(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct row_factors *factors,

@@ -5,7 +5,8 @@
  * (row_sums.c), or 16 rows side by side (tile_sums.c), or a few (slab_sums.c). For rows of more than SHORT_ROW classes
  * the combining is in float; where one class outweighs the others, that would cost two ulp of it, so its block is then
  * combined again in double (heavy_rows.c). Short rows, where that happens often, and sums below a known maximum are in
- * double throughout.
+ * double throughout. Rows of more than CLASS_BLOCK classes are the sums of blocks of so many, each with a scale of its
+ * own, added without an order (long_rows.h).
  *
  * The scale: a sum stands for sum * 2^N. N puts the largest term of the first 64 classes at 2^40, and is raised when a
  * block of 64 exceeds that by 2^40. Terms below 2^-125.4 2^N, which is 2^-165 of the largest, count as much: beside the

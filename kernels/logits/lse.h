@@ -3,24 +3,24 @@
 #ifndef VLOSS_KERNELS_LSE_H
 #define VLOSS_KERNELS_LSE_H
 
-#include "finish.h"
-#include "groups.h"
+#include "group_sums.h"
 
 #define group_lse VLOSS_ISA_SYMBOL(vloss_group_lse)
+#define lse_add VLOSS_ISA_SYMBOL(vloss_lse_add)
+#define lse_of VLOSS_ISA_SYMBOL(vloss_lse_of)
 
-/* The logits of a group's rows, what their sums left out (-inf: nothing), and a mark for rows that are not to be read.
- */
-struct lse_rows {
-  const struct vloss_shape *shape;
-  const struct group *g;
-  const float *x;
-  size_t x_stride;
-  const struct row_sums *sums;
-  vf left_out;
-  const double *leave;
-};
+/* What finish() makes of the lse of a group: good to 2 ulp near 0, too, and never below the maximum. left_out has what
+ * the sums leave out, -inf for nothing. */
+void group_lse(vd *lse, const struct sum_rows *rows, const struct row_sums *sums, const float *left_out);
 
-/* What finish() makes of the lse of a group: good to 2 ulp near 0, too, and never below the maximum. */
-void group_lse(vd *lse, const struct lse_rows *rows);
+/* Where an lse is near 0: below it, lse is computed as max + log1p(what the other classes add beside the maximum). */
+#define NEAR_0 2.0f
+
+/* A long row's classes that are not at its maximum, in double throughout and without an order. */
+VFN struct long_row lse_begin(void) { return long_row_begin(); }
+/* Adds a block whose lse is below NEAR_0, of whatever sign; class c is at x[c * step]. */
+void lse_add(struct long_row *row, const float *x, size_t step, size_t classes);
+/* The lse of the blocks: right where it is near 0. */
+double lse_of(const struct long_row *row);
 
 #endif

@@ -50,3 +50,29 @@ void row_softmax(const struct row_output *row, const struct row_factors *factors
   else
     row_softmax_as(row, &f, CACHED, 0);
 }
+
+void kept_row_softmax(const struct row_output *row, const struct finished *finished, const vd *upstream,
+                      const float *block_n) {
+  ALIGNED double inverse[16], scale[16];
+  dstore(inverse, finished->inverse);
+  dstore(scale, *upstream);
+  const vd every_inverse = dset1(inverse[0]), every_scale = dset1(scale[0]);
+  const size_t blocks = (row->classes + CLASS_BLOCK - 1) / CLASS_BLOCK;
+  for (size_t b = 0; b < blocks; b++) {
+    struct row_factors factors;
+    if (b % 16 == 0) { /* of 16 blocks at a time */
+      const vf n = load_n(block_n + b, blocks - b < 16 ? blocks - b : 16);
+      const vd change = dpower_of_two(dwiden(vsub(n, vset1(row->n))));
+      const struct finished part = {.inverse = dmul(every_inverse, change)};
+      row_factors_of(&factors, &part, &every_scale, 0);
+    }
+    const size_t c = b * CLASS_BLOCK, rest = row->classes - c;
+    const struct row_output block = {.x = row->x + c,
+                                     .out = row->out + c,
+                                     .classes = rest < CLASS_BLOCK ? rest : CLASS_BLOCK,
+                                     .label = row->label - c,
+                                     .n = block_n[b],
+                                     .value = row->value};
+    row_softmax(&block, &factors, b % 16, KEPT);
+  }
+}

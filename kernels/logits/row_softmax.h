@@ -7,6 +7,7 @@
 #include "slabs.h"
 
 #define row_softmax VLOSS_ISA_SYMBOL(vloss_row_softmax)
+#define kept_row_softmax VLOSS_ISA_SYMBOL(vloss_kept_row_softmax)
 
 /* How a group of rows is written. */
 enum writing {
@@ -74,5 +75,9 @@ struct row_output {
 };
 /* The factors of row i, which are finite. */
 void row_softmax(const struct row_output *row, const struct row_factors *factors, size_t i, enum writing writing);
+/* The same over a long row whose terms were kept, with N of each block: the row is lane 0 of *finished and *upstream,
+ * which are what its factors are made of. */
+void kept_row_softmax(const struct row_output *row, const struct finished *finished, const vd *upstream,
+                      const float *block_n);
 
 #endif

@@ -7,6 +7,7 @@
 
 #define row_sum VLOSS_ISA_SYMBOL(vloss_row_sum)
 #define row_sum_below VLOSS_ISA_SYMBOL(vloss_row_sum_below)
+#define row_blocks_sum VLOSS_ISA_SYMBOL(vloss_row_blocks_sum)
 #define short_rows_sum VLOSS_ISA_SYMBOL(vloss_short_rows_sum)
 #define row_max VLOSS_ISA_SYMBOL(vloss_row_max)
 #define row_find VLOSS_ISA_SYMBOL(vloss_row_find)
@@ -16,6 +17,9 @@
 void row_sum(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out, size_t row);
 /* The sum with a known maximum: N or the shift are fixed by it. */
 double row_sum_below(const float *x, size_t classes, size_t skip, float max, float *n, float *shift);
+/* The same as row_sum for the blocks of a long row, up to 16 of them, the last of more than SHORT_ROW classes: the
+ * blocks get lanes 0.. */
+void row_blocks_sum(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out);
 /* The same as row_sum for n rows of up to SHORT_ROW classes; rows with a mark in leave are not read. */
 void short_rows_sum(const float *x, size_t stride, size_t n, size_t classes, const int32_t *skip, const double *leave,
                     float *stash, size_t stash_stride, struct row_sums *out);

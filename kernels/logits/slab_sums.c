@@ -123,9 +123,8 @@ void slab_sum(const struct slab *slab, size_t classes, const int32_t *skip, stru
     }
 }
 
-/* As refine_sums. Blocks in which no row has a heavy term are passed over, all rows at once. */
-static SMALL void slab_refine(const struct slab *slab, size_t classes, vi skip, uint32_t rows, struct row_sums *sums,
-                              size_t at) {
+/* Blocks in which no row has a heavy term are passed over, all rows at once. */
+void slab_refine(const struct slab *slab, size_t classes, vi skip, uint32_t rows, struct row_sums *sums, size_t at) {
   ALIGNED float buffer[SLAB_BLOCK], heavy[SLAB_PATTERN], limits[16];
   int32_t skips[16];
   const size_t w = slab->w;
@@ -145,33 +144,6 @@ static SMALL void slab_refine(const struct slab *slab, size_t classes, vi skip, 
             heavy_block(slab->p + i, slab->step, c, classes, skipped, sums->max[at + i], sums->n[at + i]);
       }
   }
-}
-
-/* What refines the sums of a group's long rows. */
-static SMALL void group_refine_rows(const struct vloss_shape *shape, const struct group *g, const float *x,
-                                    size_t stride, const int32_t *skip, uint32_t rows, struct row_sums *sums) {
-  const size_t classes = shape->classes;
-  if (g->layout == INTERLEAVED) {
-    const size_t w = slab_rows(shape, g);
-    for (size_t i = 0; i < g->n; i += w) {
-      const struct slab slab = slab_at(shape, g, x, stride, i);
-      if (rows >> i & ((1u << w) - 1)) slab_refine(&slab, classes, irows_from(skip, i), rows >> i, sums, i);
-    }
-  } else if (g->layout == ACROSS) {
-    const struct tile tile = {x + row_offset(shape, stride, g->first), shape->inner, g->n};
-    tile_refine(&tile, classes, skip, rows, sums);
-  } else {
-    for (size_t i = 0; i < g->n; i++)
-      if (rows >> i & 1)
-        sums->sum[i] +=
-            heavy_blocks(x + (g->first + i) * stride, classes, (size_t)(ptrdiff_t)skip[i], sums->max[i], sums->n[i]);
-  }
-}
-void group_refine(const struct vloss_shape *shape, const struct group *g, const float *x, size_t stride,
-                  const int32_t *skip, const double *leave, struct row_sums *sums) {
-  if (shape->classes <= SHORT_ROW) return;
-  const uint32_t rows = rows_to_refine(sums, leave, g->n);
-  if (rows) group_refine_rows(shape, g, x, stride, skip, rows, sums);
 }
 
 void slab_max(const struct slab *slab, size_t classes, float *max) {

@@ -10,7 +10,7 @@
 #define slab_sum_below VLOSS_ISA_SYMBOL(vloss_slab_sum_below)
 #define slab_max VLOSS_ISA_SYMBOL(vloss_slab_max)
 #define slab_find VLOSS_ISA_SYMBOL(vloss_slab_find)
-#define group_refine VLOSS_ISA_SYMBOL(vloss_group_refine)
+#define slab_refine VLOSS_ISA_SYMBOL(vloss_slab_refine)
 
 void slab_sum(const struct slab *slab, size_t classes, const int32_t *skip, struct row_sums *out, size_t at);
 /* As tile_sum_below. */
@@ -19,8 +19,7 @@ void slab_max(const struct slab *slab, size_t classes, float *max);
 /* As row_find of each row, without NaN. */
 void slab_find(const struct slab *slab, size_t classes, const float *max, int32_t *found);
 
-/* Refines the long sums of a group of any layout (heavy_rows.h). */
-void group_refine(const struct vloss_shape *shape, const struct group *g, const float *x, size_t stride,
-                  const int32_t *skip, const double *leave, struct row_sums *sums);
+/* Refines the sums of those rows that have a bit (heavy_rows.h). */
+void slab_refine(const struct slab *slab, size_t classes, vi skip, uint32_t rows, struct row_sums *sums, size_t at);
 
 #endif

@@ -6,33 +6,10 @@
 #include "row_sums.h"
 
 static const double none[16]; /* of the rows is left */
+static const int32_t no_class[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
 
-/* The sums of a group; with `keep`, rows along their classes leave their terms in the output. */
-static void group_sums(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile, int keep,
-                       struct row_sums *sums) {
-  static const int32_t no_class[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-  const size_t classes = job->shape.classes;
-  if (g->layout == INTERLEAVED) {
-    const size_t w = slab_rows(&job->shape, g);
-    no_sums(sums);
-    for (size_t i = 0; i < g->n; i += w) {
-      const struct slab x = slab_at(&job->shape, g, job->x, job->x_stride, i);
-      slab_sum(&x, classes, no_class, sums, i);
-    }
-  } else if (g->layout != ALONG) {
-    ALIGNED float left_out[16];
-    tile_sum(tile, classes, no_class, sums, left_out);
-  } else {
-    no_sums(sums);
-    const float *x = job->x + g->first * job->x_stride;
-    float *kept = keep ? job->out + g->first * job->out_stride : NULL;
-    if (classes <= SHORT_ROW && g->n >= GATHER_ROWS)
-      short_rows_sum(x, job->x_stride, g->n, classes, no_class, none, kept, job->out_stride, sums);
-    else
-      for (size_t i = 0; i < g->n; i++)
-        row_sum(x + i * job->x_stride, classes, NO_CLASS, kept ? kept + i * job->out_stride : NULL, sums, i);
-  }
-  group_refine(&job->shape, g, job->x, job->x_stride, no_class, none, sums);
+VFN struct sum_rows rows_of(const struct vloss_softmax_job *job, const struct group *g) {
+  return (struct sum_rows){job->shape, *g, job->x, job->x_stride, no_class, none};
 }
 
 /* The sums of interleaved rows without the class of their maximum, for the rows whose left_out is not -inf. */
@@ -52,12 +29,41 @@ static void sum_slabs_below(const struct vloss_softmax_job *job, const struct gr
   }
 }
 
+/* The same of a group of any layout. */
+static void sums_without_maxima(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
+                                const float *left_out, struct row_sums *sums) {
+  const size_t classes = job->shape.classes;
+  int32_t found[16];
+  double leave[16];
+  if (classes <= CLASS_BLOCK && g->layout == INTERLEAVED) {
+    sum_slabs_below(job, g, left_out, sums);
+  } else if (classes > CLASS_BLOCK || g->layout == ALONG) {
+    for (size_t i = 0; i < 16; i++) {
+      found[i] = -1;
+      leave[i] = i >= g->n || left_out[i] == -INF;
+      if (leave[i] != 0) continue;
+      const float *x = job->x + row_offset(&job->shape, job->x_stride, g->first + i);
+      const size_t best = row_find(x, job->shape.inner, classes, sums->max[i], 0);
+      found[i] = (int32_t)best;
+      if (classes <= CLASS_BLOCK)
+        sums->sum[i] = row_sum_below(x, classes, best, sums->max[i], &sums->n[i], &sums->shift[i]);
+    }
+    if (classes <= CLASS_BLOCK) return;
+    const struct sum_rows rows = {job->shape, *g, job->x, job->x_stride, found, leave};
+    group_sums(&rows, NULL, NULL, sums, NULL);
+  } else {
+    tile_find(tile, classes, sums->max, found);
+    for (size_t i = 0; i < 16; i++)
+      if (left_out[i] == -INF) found[i] = -1;
+    tile_sum_below(tile, classes, found, sums);
+  }
+}
+
 /* m and log S of 16 rows, S relative to m = max. Where one class holds more than half of S, log S is small and the sum
  * has lost it: a second sum leaves that class out. 0.69 is just below log 2, so that no second class can be as large.
  */
 static vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
                         const struct row_sums *sums, const struct finished *row) {
-  const size_t classes = job->shape.classes;
   const vf max = vload(sums->max);
   const vd log_sum = dsub(row->lse_unshifted, dsub(dwiden(max), dwiden(vload(sums->shift))));
   const vm dominated = vgt(vset1(0.69f), dnarrow(log_sum));
@@ -66,21 +72,7 @@ static vd group_log_sum(const struct vloss_softmax_job *job, const struct group 
   struct row_sums others = *sums;
   ALIGNED float left_out[16];
   vstore(left_out, vsel(dominated, max, vset1(-INF)));
-  if (g->layout == INTERLEAVED) {
-    sum_slabs_below(job, g, left_out, &others);
-  } else if (g->layout == ALONG) {
-    for (size_t i = 0; i < g->n; i++) {
-      if (left_out[i] == -INF) continue;
-      const float *x = job->x + (g->first + i) * job->x_stride;
-      others.sum[i] = row_sum_below(x, classes, row_find(x, 1, classes, sums->max[i], 0), sums->max[i], &others.n[i],
-                                    &others.shift[i]);
-    }
-  } else {
-    int32_t found[16];
-    tile_find(tile, classes, sums->max, found);
-    vistore(found, visel(dominated, viload(found), viset1(-1)));
-    tile_sum_below(tile, classes, found, &others);
-  }
+  sums_without_maxima(job, g, tile, left_out, &others);
   const vd wide_left_out = dwiden(vload(left_out));
   vd small;
   finish_loss(&small, &others, &wide_left_out);
@@ -91,17 +83,16 @@ static vd group_log_sum(const struct vloss_softmax_job *job, const struct group 
 static void softmax_rows_of(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
                             const struct row_sums *sums, enum softmax_kind kind, struct softmax_rows *rows) {
   const vd minus_infinity = dset1(-(double)INF);
-  struct finished finished;
-  finish(&finished, sums, &minus_infinity);
+  finish(&rows->finished, sums, &minus_infinity);
   vstore(rows->n, vload(sums->n));
   vstore(rows->shift, vload(sums->shift));
-  vstore(rows->undefined, vsel(vnan(dnarrow(finished.inverse)), vset1(1.0f), vset1(0.0f)));
+  vstore(rows->undefined, vsel(vnan(dnarrow(rows->finished.inverse)), vset1(1.0f), vset1(0.0f)));
   if (kind == SOFTMAX) {
     const vd one = dset1(1.0);
-    row_factors_of(&rows->factors, &finished, &one, 0);
+    row_factors_of(&rows->factors, &rows->finished, &one, 0);
     return;
   }
-  const vf log_sum = dnarrow_small(group_log_sum(job, g, tile, sums, &finished));
+  const vf log_sum = dnarrow_small(group_log_sum(job, g, tile, sums, &rows->finished));
   /* A denormal log S is what the class at the maximum gets, and nothing to any other. */
   const vi logs = vbits(log_sum);
   const vm alone = vigt(viset1(0x00800000), logs); /* by its bits: comparing denormals is slow, too */
@@ -135,8 +126,9 @@ static void log_softmax_row(const float *x, float *out, size_t classes, const st
 }
 
 static void write_rows(const struct vloss_softmax_job *job, const struct group *g, const struct softmax_rows *rows,
-                       enum softmax_kind kind, enum writing writing) {
+                       enum softmax_kind kind, const struct stash *stash) {
   const size_t classes = job->shape.classes;
+  const vd one = dset1(1.0);
   for (size_t i = 0; i < g->n; i++) {
     const float *x = job->x + (g->first + i) * job->x_stride;
     float *out = job->out + (g->first + i) * job->out_stride;
@@ -145,9 +137,12 @@ static void write_rows(const struct vloss_softmax_job *job, const struct group *
     } else if (kind == SOFTMAX) {
       const struct row_output result = {
           .x = x, .out = out, .classes = classes, .label = NO_CLASS, .n = rows->n[i], .shift = rows->shift[i]};
-      row_softmax(&result, &rows->factors, i, writing);
+      if (stash->writing == KEPT && classes > CLASS_BLOCK)
+        kept_row_softmax(&result, &rows->finished, &one, stash->n);
+      else
+        row_softmax(&result, &rows->factors, i, stash->writing);
     } else {
-      log_softmax_row(x, out, classes, rows, i, writing == PAST);
+      log_softmax_row(x, out, classes, rows, i, stash->writing == PAST);
     }
   }
 }
@@ -179,7 +174,7 @@ VFN void write_log_softmax_tile(const struct tile *tile, const struct tile *out,
 }
 
 static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_range range, enum softmax_kind kind) {
-  ALIGNED float copy[GATHER_CLASSES * 16];
+  ALIGNED float copy[GATHER_CLASSES * 16], left_out[16], block_n[STASHED_BLOCKS];
   const size_t classes = job->shape.classes;
   const enum writing writing = writing_for(&job->shape, job->x == job->out);
   for (size_t first = range.first; first < range.last;) {
@@ -187,12 +182,15 @@ static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_ra
     first += g.n;
     struct tile tile = {0};
     if (g.layout == ACROSS || g.layout == GATHERED) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
+    struct stash stash = {.stride = job->out_stride, .n = block_n, .writing = writing};
+    if (kind == SOFTMAX && writing == KEPT && g.layout == ALONG) stash.terms = job->out + g.first * job->out_stride;
+    const struct sum_rows read = rows_of(job, &g);
     struct row_sums sums;
-    group_sums(job, &g, &tile, kind == SOFTMAX && writing == KEPT, &sums);
+    group_sums(&read, &tile, &stash, &sums, left_out);
     struct softmax_rows written;
     softmax_rows_of(job, &g, &tile, &sums, kind, &written);
     if (g.layout == ALONG) {
-      write_rows(job, &g, &written, kind, writing);
+      write_rows(job, &g, &written, kind, &stash);
     } else if (g.layout == INTERLEAVED) {
       write_slabs(job, &g, &written, kind);
     } else {
@@ -215,18 +213,19 @@ void KERNEL(log_softmax)(const struct vloss_softmax_job *job, struct vloss_range
 }
 
 void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job, struct vloss_range range) {
-  ALIGNED float copy[GATHER_CLASSES * 16];
+  ALIGNED float copy[GATHER_CLASSES * 16], left_out[16];
   const vd minus_infinity = dset1(-(double)INF);
   for (size_t first = range.first; first < range.last;) {
     const struct group g = group_at(&job->shape, first, range.last, 0);
     struct tile tile = {0};
     if (g.layout == ACROSS || g.layout == GATHERED) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
+    const struct sum_rows read = rows_of(job, &g);
     struct row_sums sums;
-    group_sums(job, &g, &tile, 0, &sums);
+    group_sums(&read, &tile, NULL, &sums, left_out);
     struct finished row;
     finish(&row, &sums, &minus_infinity);
-    const struct lse_rows read = {&job->shape, &g, job->x, job->x_stride, &sums, vset1(-INF), none};
-    group_lse(&row.lse, &read);
+    vstore(left_out, vset1(-INF));
+    group_lse(&row.lse, &read, &sums, left_out);
     vstore_tail(job->out + first, canonical(dnarrow_small(row.lse)), g.n);
     first += g.n;
   }

@@ -2,8 +2,8 @@
 #ifndef VLOSS_KERNELS_SOFTMAX_H
 #define VLOSS_KERNELS_SOFTMAX_H
 
+#include "group_sums.h"
 #include "row_softmax.h"
-#include "slab_sums.h"
 
 #define write_slabs VLOSS_ISA_SYMBOL(vloss_write_slabs)
 
@@ -13,6 +13,7 @@ enum softmax_kind { SOFTMAX, LOG_SOFTMAX };
 struct softmax_rows {
   ALIGNED float n[16], shift[16], undefined[16];
   struct row_factors factors;                     /* softmax */
+  struct finished finished;                       /* the same of kept long rows */
   ALIGNED float max[16], log_sum[16], at_max[16]; /* log-softmax; at_max: what the class at the maximum gets */
   int any_alone;                                  /* log_sum is 0 somewhere because nothing but at_max needs it */
 };

@@ -16,7 +16,7 @@ VFN void spread_add(struct spread_sums *s, vf x, vf t, vf w, vd max, const struc
   if (with_targets) {
     const double e = job->smoothing;
     vd k = dwiden(t);
-    if (e > 0) k = dfma(k, dset1(1 - e), dset1(e / (double)job->shape.classes));
+    if (e > 0) k = dfma(k, dset1(1 - e), dset1(e / (double)job->total_classes));
     k = dmul(wide, k);
     s->qt = dadd(s->qt, k);
     s->at = dadd(s->at, dsel(deq(k, zero), zero, dmul(k, distance)));
@@ -25,9 +25,14 @@ VFN void spread_add(struct spread_sums *s, vf x, vf t, vf w, vd max, const struc
     s->au = dadd(s->au, dsel(deq(wide, zero), zero, dmul(wide, distance)));
   }
 }
-void row_spread(const struct vloss_cross_entropy_job *job, const float *x, const float *t, struct group_state *s,
-                size_t i) {
+/* What distances are measured from: the maximum; where every class is masked (a block of a row) any number serves. */
+VFN vf spread_base(vf max) { return vsel(veq(max, vset1(-INF)), vset1(0.0f), max); }
+
+/* Row i. */
+static void row_spread(const struct vloss_cross_entropy_job *job, struct group_state *s, size_t i) {
   const size_t classes = job->shape.classes;
+  const float *x = job->x + (s->g.first + i) * job->x_stride;
+  const float *t = job->targets ? job->targets + (s->g.first + i) * job->targets_stride : NULL;
   const float max = row_max(x, classes, NO_CLASS);
   const size_t at_max = row_find(x, 1, classes, max, 0);
   s->sums.max[i] = max;
@@ -35,11 +40,12 @@ void row_spread(const struct vloss_cross_entropy_job *job, const float *x, const
   s->sums.sum[i] = row_sum_below(x, classes, at_max, max, &s->sums.n[i], &s->sums.shift[i]);
 
   const float ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-  const vd zero = dset1(0.0), wide_max = dset1((double)max);
+  const vf base = spread_base(vset1(max));
+  const vd zero = dset1(0.0), wide_max = dwiden(base);
   struct spread_sums q = {zero, zero, zero, zero};
   for (size_t c = 0; c < classes; c += 16) {
     const size_t n = classes - c < 16 ? classes - c : 16;
-    const vf v = n == 16 ? vload(x + c) : vtail(x + c, n, max);
+    const vf v = n == 16 ? vload(x + c) : vtail(x + c, n, vfirst(base));
     spread_add(&q, v, t ? load_n(t + c, n) : vset1(0.0f), load_n(job->weights ? job->weights + c : ones, n), wide_max,
                job, t != NULL);
   }
@@ -49,23 +55,20 @@ void row_spread(const struct vloss_cross_entropy_job *job, const float *x, const
   s->q.au[i] = dsum(q.au);
 }
 
-void tile_spread(const struct vloss_cross_entropy_job *job, struct group_state *s) {
+static void tile_spread(const struct vloss_cross_entropy_job *job, struct group_state *s) {
   const struct tile *x = &s->x_tile, *t = &s->t_tile;
   const size_t classes = job->shape.classes;
   int32_t at_max[16];
   vistore(at_max, viset1(-1));
   tile_max(x, classes, at_max, s->sums.max);
-  const vf max = vload(s->sums.max);
+  const vf base = spread_base(vload(s->sums.max));
   tile_find(x, classes, s->sums.max, at_max);
   vstore(s->left_out, vset1(-INF));
-  for (size_t i = 0; i < x->n; i++) {
-    s->left_out[i] = x->p[(size_t)at_max[i] * x->step + i];
-    if (s->l.label[i] >= 0) s->target[i] = x->p[(size_t)s->l.label[i] * x->step + i];
-  }
+  for (size_t i = 0; i < x->n; i++) s->left_out[i] = x->p[(size_t)at_max[i] * x->step + i];
   tile_sum_below(x, classes, at_max, &s->sums);
 
   struct spread_sums q[16];
-  const vd zero = dset1(0.0), wide_max = dwiden(max);
+  const vd zero = dset1(0.0), wide_max = dwiden(base);
   for (size_t j = 0; j < 16; j++) q[j] = (struct spread_sums){zero, zero, zero, zero};
   for (size_t c = 0; c < classes; c++)
     spread_add(&q[c % 16], tile_load(x, c), t->p ? tile_load(t, c) : vset1(0.0f),
@@ -93,9 +96,11 @@ void slab_weights(const float *weights, size_t c, size_t classes, size_t w, floa
   for (size_t i = n * w; i < BLOCK * w; i += 16) vstore(buffer + i, vset1(0.0f));
 }
 
-void slab_spread(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct slab *x, size_t i) {
+/* The slab that begins with row i. */
+static void slab_spread(const struct vloss_cross_entropy_job *job, struct group_state *s, size_t i) {
   ALIGNED float x_buffer[SLAB_BLOCK], t_buffer[SLAB_BLOCK], w_buffer[SLAB_BLOCK], max[SLAB_PATTERN];
   ALIGNED double sums[4][16 * SLAB_ROWS];
+  const struct slab slab = slab_at(&job->shape, &s->g, job->x, job->x_stride, i), *const x = &slab;
   const size_t classes = job->shape.classes, w = x->w;
   int32_t at_max[16];
   slab_max(x, classes, s->sums.max + i);
@@ -106,7 +111,7 @@ void slab_spread(const struct vloss_cross_entropy_job *job, struct group_state *
 
   struct slab t = {NULL, 0, 0};
   if (job->targets) t = slab_at(&job->shape, &s->g, job->targets, job->targets_stride, i);
-  to_pattern(max, vload(s->sums.max), i, w);
+  to_pattern(max, spread_base(vload(s->sums.max)), i, w);
   for (size_t k = 0; k < 4; k++) memset(sums[k], 0, 16 * w * sizeof *sums[k]);
   for (size_t c = 0; c < classes; c += BLOCK) {
     const float *logits = slab_block(x, c, classes, 0.0f, x_buffer);
@@ -129,5 +134,22 @@ void slab_spread(const struct vloss_cross_entropy_job *job, struct group_state *
   for (size_t k = 0; k < 4; k++) {
     pattern_sum(sums[k], w);
     memcpy(out[k] + i, sums[k], w * sizeof **out);
+  }
+}
+
+void block_spread(const struct vloss_cross_entropy_job *job, struct group_state *s) {
+  memset(&s->q, 0, sizeof s->q);
+  vstore(s->left_out, vset1(-INF));
+  no_sums(&s->sums);
+  if (s->g.layout == ALONG) {
+    for (size_t i = 0; i < s->g.n; i++)
+      if (s->l.ignored[i] == 0) row_spread(job, s, i);
+  } else if (s->g.layout == INTERLEAVED) {
+    const size_t w = slab_rows(&job->shape, &s->g);
+    for (size_t i = 0; i < s->g.n; i += w) slab_spread(job, s, i);
+  } else {
+    s->x_tile = group_tile(&job->shape, &s->g, job->x, job->x_stride, s->x_copy);
+    if (job->targets) s->t_tile = group_tile(&job->shape, &s->g, job->targets, job->targets_stride, s->t_copy);
+    tile_spread(job, s);
   }
 }

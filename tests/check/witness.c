@@ -260,7 +260,9 @@ static void witness_option(struct witness *w, const struct function *function, c
 static void witness_function(struct check *check, const struct function *function) {
   static const struct {
     size_t rows, classes, inner;
-  } sizes[] = {{17, 3, 1}, {4, 10, 1}, {32, 33, 1}, {3, 100, 1}, {1, 400, 1}, {48, 5, 16}, {6, 40, 3}, {2, 270, 2}};
+  } sizes[] = {{17, 3, 1},  {4, 10, 1}, {32, 33, 1}, {3, 100, 1},  {1, 400, 1},
+               {48, 5, 16}, {6, 40, 3}, {2, 270, 2}, {2, 9000, 1}, {16, 4400, 16}};
+  const size_t count = function->loss ? 8 : 10; /* the last ones are rows of several blocks of logits */
   struct witness w = {.check = check,
                       .line = {.function = function->name, .what = "no denormal", .isas = check->isa_count}};
   w.r.state = random_mix(check->seed, function->name);
@@ -268,8 +270,8 @@ static void witness_function(struct check *check, const struct function *functio
   for (size_t o = 0; o < function->option_count; o++)
     for (size_t kind = 0; kind < ORDINARIES; kind++)
       for (size_t times = 0; times < (function->option_count == 1 ? 8 : 2); times++, size++)
-        witness_option(&w, function, &function->options[o], (enum ordinary)kind, sizes[size % 8].rows,
-                       sizes[size % 8].classes, sizes[size % 8].inner, times % 2);
+        witness_option(&w, function, &function->options[o], (enum ordinary)kind, sizes[size % count].rows,
+                       sizes[size % count].classes, sizes[size % count].inner, times % 2);
   report_line(check->report, &w.line);
 }
 

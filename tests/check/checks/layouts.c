@@ -4,11 +4,12 @@
 #include "cases.h"
 #include "losses.h"
 
-enum { ROWS = 240 }; /* has the divisors 2, 3, 15, 16 */
+enum { ROWS = 240 };         /* has the divisors 2, 3, 15, 16 */
+enum { LONG_ROW_SIZES = 2 }; /* of several blocks: the last sizes, of functions of logits alone */
 
 static const size_t quick[] = {1, 3, 17, 64, 130};
-static const size_t normal[] = {1,  2,  3,  5,  7,   8,   10,  15,  16,  17,  24,  31,  32,  33,  48,  50,
-                                63, 64, 65, 80, 100, 127, 128, 129, 130, 192, 200, 256, 257, 300, 520, 1000};
+static const size_t normal[] = {1,  2,  3,  5,   7,   8,   10,  15,  16,  17,  24,  31,  32,  33,  48,   50,   63,
+                                64, 65, 80, 100, 127, 128, 129, 130, 192, 200, 256, 257, 300, 520, 1000, 4100, 8449};
 
 struct sweep {
   struct check *check;
@@ -36,6 +37,7 @@ static void sweep(struct check *check, const struct function *function, const ch
   struct line line = {.function = function->name, .what = property, .isas = check->isa_count};
   const size_t *classes = check->level == QUICK ? quick : normal;
   size_t count = check->level == QUICK ? sizeof quick / sizeof *quick : sizeof normal / sizeof *normal;
+  if (function->loss && check->level != QUICK) count -= LONG_ROW_SIZES;
   struct sweep sweep = {check, &line, {random_mix(check->seed, property)}, NULL};
   for (size_t o = 0; o < function->option_count; o++)
     for (size_t i = 0; i < count; i++) {

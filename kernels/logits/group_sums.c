@@ -1,0 +1,139 @@
+/* The sums of groups of rows. */
+#include "group_sums.h"
+
+#include "heavy_rows.h"
+#include "row_sums.h"
+
+/* Refines the sums of rows in which a few classes outweigh the others (heavy_rows.h). */
+static SMALL void refine_rows(const struct sum_rows *r, const struct tile *tile, uint32_t rows, struct row_sums *sums) {
+  const size_t classes = r->shape.classes;
+  if (r->g.layout == INTERLEAVED) {
+    const size_t w = slab_rows(&r->shape, &r->g);
+    for (size_t i = 0; i < r->g.n; i += w) {
+      const struct slab slab = slab_at(&r->shape, &r->g, r->x, r->stride, i);
+      if (rows >> i & ((1u << w) - 1)) slab_refine(&slab, classes, irows_from(r->skip, i), rows >> i, sums, i);
+    }
+  } else if (r->g.layout == ACROSS) {
+    tile_refine(tile, classes, r->skip, rows, sums);
+  } else {
+    for (size_t i = 0; i < r->g.n; i++)
+      if (rows >> i & 1)
+        sums->sum[i] += heavy_blocks(r->x + (r->g.first + i) * r->stride, classes, (size_t)(ptrdiff_t)r->skip[i],
+                                     sums->max[i], sums->n[i]);
+  }
+}
+
+static void rows_along(const struct sum_rows *r, const struct stash *stash, struct row_sums *out) {
+  const size_t classes = r->shape.classes;
+  const float *x = r->x + r->g.first * r->stride;
+  float *terms = stash ? stash->terms : NULL;
+  no_sums(out);
+  if (classes <= SHORT_ROW && r->g.n >= GATHER_ROWS) {
+    short_rows_sum(x, r->stride, r->g.n, classes, r->skip, r->leave, terms, terms ? stash->stride : 0, out);
+    return;
+  }
+  for (size_t i = 0; i < r->g.n; i++)
+    if (r->leave[i] == 0)
+      row_sum(x + i * r->stride, classes, (size_t)(ptrdiff_t)r->skip[i], terms ? terms + i * stash->stride : NULL, out,
+              i);
+}
+
+/* Rows of one block. */
+static void block_sums(const struct sum_rows *r, const struct tile *tile, const struct stash *stash,
+                       struct row_sums *out, float *left_out) {
+  const size_t classes = r->shape.classes;
+  if (r->g.layout == ALONG) {
+    rows_along(r, stash, out);
+  } else if (r->g.layout == INTERLEAVED) {
+    const size_t w = slab_rows(&r->shape, &r->g);
+    no_sums(out);
+    for (size_t i = 0; i < r->g.n; i += w) {
+      const struct slab x = slab_at(&r->shape, &r->g, r->x, r->stride, i);
+      int32_t skip[16];
+      vistore(skip, irows_from(r->skip, i));
+      slab_sum(&x, classes, skip, out, i);
+    }
+  } else {
+    tile_sum(tile, classes, r->skip, out, left_out);
+  }
+  if (classes <= SHORT_ROW) return;
+  const uint32_t rows = rows_to_refine(out, r->leave, r->g.n);
+  if (rows) refine_rows(r, tile, rows, out);
+}
+
+/* A long row along its classes, up to 16 blocks at a time. */
+static void row_blocks(const struct sum_rows *r, size_t row, struct stash *stash, struct long_row *sums) {
+  static const double none[16]; /* of the blocks is left */
+  const size_t classes = r->shape.classes, skip = (size_t)(ptrdiff_t)r->skip[row];
+  const float *x = r->x + (r->g.first + row) * r->stride;
+  for (size_t c = 0; c < classes;) {
+    const size_t rest = classes - c, end = rest % CLASS_BLOCK;
+    /* A short block at the end comes by itself. */
+    size_t width = end && end <= SHORT_ROW && rest > end ? rest - end : rest;
+    if (width > 16 * CLASS_BLOCK) width = 16 * CLASS_BLOCK;
+    const size_t n = class_blocks(width);
+    float *const terms = stash ? stash->terms + c : NULL;
+    struct row_sums part;
+    no_sums(&part);
+    if (width <= SHORT_ROW)
+      row_sum(x + c, width, skip - c, terms, &part, 0);
+    else
+      row_blocks_sum(x + c, width, skip - c, terms, &part);
+    const uint32_t heavy = width > SHORT_ROW ? rows_to_refine(&part, none, n) : 0;
+    for (size_t i = 0; i < n; i++) {
+      const size_t b = c + i * CLASS_BLOCK;
+      if (heavy >> i & 1)
+        part.sum[i] += heavy_blocks(x + b, classes - b < CLASS_BLOCK ? classes - b : CLASS_BLOCK, skip - b, part.max[i],
+                                    part.n[i]);
+      long_row_add(sums, &part, i);
+      if (!stash) continue;
+      stash->n[b / CLASS_BLOCK] = part.n[i];
+      if (part.shift[i] != 0) stash->writing = CACHED;
+    }
+    c += width;
+  }
+}
+
+static void long_sums(const struct sum_rows *r, struct stash *stash, struct row_sums *out) {
+  struct long_row sums[16];
+  for (size_t i = 0; i < r->g.n; i++) sums[i] = long_row_begin();
+  if (r->g.layout == ALONG) {
+    for (size_t i = 0; i < r->g.n; i++)
+      if (r->leave[i] == 0) row_blocks(r, i, stash, &sums[i]);
+  } else {
+    const vi skip = viload(r->skip);
+    struct sum_rows block = *r;
+    int32_t skips[16];
+    ALIGNED float left_out[16];
+    block.skip = skips;
+    for (size_t c = 0; c < r->shape.classes; c += CLASS_BLOCK) {
+      const size_t rest = r->shape.classes - c;
+      block.shape.classes = rest < CLASS_BLOCK ? rest : CLASS_BLOCK;
+      block.x = r->x + c * r->shape.inner;
+      const vm before = vigt(viset1((int32_t)c), skip); /* in other blocks a number that no class has */
+      vistore(skips, visel(before, viset1(-1), visub(skip, viset1((int32_t)c))));
+      const struct tile tile = {block.x + row_offset(&r->shape, r->stride, r->g.first), r->shape.inner, r->g.n};
+      struct row_sums part;
+      block_sums(&block, &tile, NULL, &part, left_out);
+      for (size_t i = 0; i < r->g.n; i++) long_row_add(&sums[i], &part, i);
+    }
+  }
+  no_sums(out);
+  /* Beside others a row is read whether it counts or not, and its gradient is computed before it is dropped. */
+  for (size_t i = 0; i < r->g.n; i++)
+    if (r->leave[i] == 0 || r->g.layout != ALONG) long_row_sums(&sums[i], out, i);
+}
+
+void group_sums(const struct sum_rows *rows, const struct tile *tile, struct stash *stash, struct row_sums *out,
+                float *left_out) {
+  if (stash && !stash->terms) stash = NULL;
+  if (rows->shape.classes > CLASS_BLOCK) {
+    if (stash && class_blocks(rows->shape.classes) > STASHED_BLOCKS) {
+      stash->writing = CACHED;
+      stash = NULL;
+    }
+    long_sums(rows, stash, out);
+  } else {
+    block_sums(rows, tile, stash, out, left_out);
+  }
+}
