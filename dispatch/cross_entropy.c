@@ -1,15 +1,17 @@
 /* vloss_cross_entropy and vloss_nll: check the arguments, choose the kernel, call it, divide the sum. */
+#include "cross_entropy.h"
+
 #include "check.h"
 #include "environment.h"
 #include "executor.h"
 #include "memory/labels.h"
 #include "select.h"
 
-enum { KNOWN_FLAGS = VLOSS_UNCHECKED | VLOSS_EMPTY_MEAN_ZERO };
 enum { CROSS_ENTROPY, NLL };
 
-/* The fields that stand for themselves, before any array is looked at. */
-static vloss_status check_fields(const vloss_cross_entropy_args *a, int loss) {
+enum { KNOWN_FLAGS = VLOSS_UNCHECKED | VLOSS_EMPTY_MEAN_ZERO };
+
+vloss_status vloss_check_cross_entropy_fields(const vloss_cross_entropy_args *a) {
   if (a->type < VLOSS_F32 || a->type > VLOSS_BF16 || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 ||
       a->reduction < VLOSS_MEAN || a->reduction > VLOSS_NONE || a->ignore < VLOSS_IGNORE_DEFAULT ||
       a->ignore > VLOSS_IGNORE_NOTHING || a->flags & ~(uint32_t)KNOWN_FLAGS)
@@ -17,11 +19,17 @@ static vloss_status check_fields(const vloss_cross_entropy_args *a, int loss) {
   if (a->type != VLOSS_F32) return VLOSS_ERROR_TYPE;
   if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1)) return VLOSS_ERROR_LABEL_SMOOTHING;
   if (a->labels && a->targets) return VLOSS_ERROR_ARGUMENTS;
-  if (loss == NLL && (a->targets || a->lse || a->predicted || a->label_smoothing != 0)) return VLOSS_ERROR_ARGUMENTS;
   if (a->ignore_index != 0 && (a->targets || a->ignore == VLOSS_IGNORE_NOTHING)) return VLOSS_ERROR_IGNORE_INDEX;
   if (a->targets && a->ignore == VLOSS_IGNORE_INDEX) return VLOSS_ERROR_IGNORE_INDEX;
-  if (!a->loss && !a->grad && !a->lse && !a->predicted) return VLOSS_ERROR_NO_OUTPUT;
   return vloss_check_executor(a->executor);
+}
+
+static vloss_status check_fields(const vloss_cross_entropy_args *a, int loss) {
+  const vloss_status status = vloss_check_cross_entropy_fields(a);
+  if (status) return status;
+  if (loss == NLL && (a->targets || a->lse || a->predicted || a->label_smoothing != 0)) return VLOSS_ERROR_ARGUMENTS;
+  if (a->class_offset || a->total_classes || a->states) return VLOSS_ERROR_ARGUMENTS;
+  return a->loss || a->grad || a->lse || a->predicted ? VLOSS_OK : VLOSS_ERROR_NO_OUTPUT;
 }
 
 /* Arrays: pointers, strides, alignment, overlap; and the job that the kernels get, but for what labels decide. */
@@ -84,7 +92,8 @@ static vloss_status check_labels(const vloss_cross_entropy_args *a, const struct
   const size_t rows = job->shape.outer * job->shape.inner;
   *count = (struct label_count){rows, (double)rows};
   if (!a->labels) return VLOSS_OK;
-  const struct vloss_label_check check = {&job->labels, a->classes, a->weights, (a->flags & VLOSS_UNCHECKED) != 0};
+  const struct vloss_label_check check = {&job->labels, job->total_classes, a->weights,
+                                          (a->flags & VLOSS_UNCHECKED) != 0};
   const struct vloss_work work = {a->executor, rows, TOTAL_ELEMENTS, rows, vloss_check_labels, &check};
   struct vloss_partial partial;
   vloss_run_work(&work, &partial);
@@ -105,6 +114,34 @@ static void run_kernel(const void *call, struct vloss_range range, struct vloss_
   c->kernel(c->job, range, partial);
 }
 
+vloss_status vloss_run_cross_entropy(const vloss_cross_entropy_args *a, struct vloss_cross_entropy_job *job,
+                                     vloss_cross_entropy_kernel *kernel) {
+  /* Labels, and with them the denominator of the mean. */
+  struct label_count count;
+  const vloss_status status = check_labels(a, job, &count);
+  if (status) return status;
+  const int empty = count.live == 0 && a->flags & VLOSS_EMPTY_MEAN_ZERO;
+  /* Where every live weight is 0 there is no mean: NaN, not what the smoothing's own terms would make of 1/0. */
+  const double denominator = count.weight == 0 ? (double)__builtin_nanf("") : count.weight;
+  if (a->reduction == VLOSS_MEAN && !empty) job->grad_scale = 1 / denominator;
+  const struct kernel_call call = {kernel, job};
+  const size_t rows = job->shape.outer * job->shape.inner;
+  const struct vloss_work work = {.executor = a->executor,
+                                  .count = rows,
+                                  .step = vloss_row_step(job->total_classes, job->shape.inner, a->grad == a->logits),
+                                  .elements = rows * job->shape.classes,
+                                  .task = run_kernel,
+                                  .call = &call};
+  struct vloss_partial partial;
+  vloss_run_work(&work, &partial);
+  if (a->loss && a->reduction != VLOSS_NONE) {
+    const double sum = vloss_exact_value(&partial.sum);
+    const double total = a->reduction == VLOSS_SUM || empty ? sum : sum / denominator;
+    *(float *)a->loss = total == total ? (float)total : __builtin_nanf("");
+  }
+  return VLOSS_OK;
+}
+
 static vloss_status run(const void *args, size_t size, int loss) {
   const struct vloss_table *table;
   vloss_cross_entropy_args copy;
@@ -116,30 +153,7 @@ static vloss_status run(const void *args, size_t size, int loss) {
   if (!status) status = check_fields(a, loss);
   if (!status) status = prepare(a, &job);
   if (status) return status;
-
-  /* Labels, and with them the denominator of the mean. */
-  struct label_count count;
-  if ((status = check_labels(a, &job, &count))) return status;
-  const int empty = count.live == 0 && a->flags & VLOSS_EMPTY_MEAN_ZERO;
-  /* Where every live weight is 0 there is no mean: NaN, not what the smoothing's own terms would make of 1/0. */
-  const double denominator = count.weight == 0 ? (double)__builtin_nanf("") : count.weight;
-  if (a->reduction == VLOSS_MEAN && !empty) job.grad_scale = 1 / denominator;
-  const struct kernel_call call = {loss == NLL ? vloss_nll_rows : table->cross_entropy, &job};
-  const size_t rows = job.shape.outer * job.shape.inner;
-  const struct vloss_work work = {.executor = a->executor,
-                                  .count = rows,
-                                  .step = vloss_row_step(a->classes, job.shape.inner, a->grad == a->logits),
-                                  .elements = rows * a->classes,
-                                  .task = run_kernel,
-                                  .call = &call};
-  struct vloss_partial partial;
-  vloss_run_work(&work, &partial);
-  if (a->loss && a->reduction != VLOSS_NONE) {
-    const double sum = vloss_exact_value(&partial.sum);
-    const double total = a->reduction == VLOSS_SUM || empty ? sum : sum / denominator;
-    *(float *)a->loss = total == total ? (float)total : __builtin_nanf("");
-  }
-  return VLOSS_OK;
+  return vloss_run_cross_entropy(a, &job, loss == NLL ? vloss_nll_rows : table->cross_entropy);
 }
 
 vloss_status vloss_cross_entropy_sized(const vloss_cross_entropy_args *args, size_t size) {

@@ -37,7 +37,9 @@
   X(VLOSS_ERROR_PROBABILITY, "A prediction is no number from 0 to 1; bad_index tells the first.")                     \
   X(VLOSS_ERROR_VARIANCE, "A variance is less than 0; bad_index tells the first.")                                    \
   X(VLOSS_ERROR_RATE, "A prediction, the rate of a Poisson distribution, is less than 0; bad_index tells the first.") \
-  X(VLOSS_ERROR_EXECUTOR, "The executor has no function `run`, or 0 threads.")
+  X(VLOSS_ERROR_EXECUTOR, "The executor has no function `run`, or 0 threads.")                                        \
+  X(VLOSS_ERROR_SHARD, "A shard must begin and end at multiples of VLOSS_CLASS_BLOCK classes, or at the last class.") \
+  X(VLOSS_ERROR_STATE, "States are of different calls, of the same classes twice, or not of all classes.")
 
 const char *vloss_status_name(vloss_status status) {
   switch (status) {

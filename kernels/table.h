@@ -28,6 +28,7 @@ struct vloss_shape {
   size_t outer, classes, inner;
 };
 
+struct vloss_state;
 struct vloss_cross_entropy_job {
   struct vloss_shape shape;
   const float *x;
@@ -37,8 +38,10 @@ struct vloss_cross_entropy_job {
   size_t targets_stride;
   const float *weights;
   double smoothing;
-  size_t total_classes;  /* what smoothing is divided by: of the whole row */
-  const float *upstream; /* null: 1 */
+  size_t total_classes;       /* of the whole row: what labels name and smoothing is divided by */
+  size_t class_offset;        /* of rows that several calls read: the first class here, */
+  struct vloss_state *states; /* and what is known of each row (logits/row_state.h) */
+  const float *upstream;      /* null: 1 */
   int upstream_per_row;
   double grad_scale; /* what the reduction multiplies every gradient by: 1 or 1/denominator */
   float *loss;       /* a row each, or null */
@@ -101,6 +104,9 @@ typedef void vloss_loss_kernel(const struct vloss_loss_job *job, struct vloss_ra
 struct vloss_table {
   const char *name;
   vloss_cross_entropy_kernel *cross_entropy;
+  /* Of rows that several calls read: states are written; states become losses; states become the gradient here. */
+  vloss_cross_entropy_kernel *cross_entropy_partial, *cross_entropy_finish, *cross_entropy_split_gradient;
+  void (*merge_states)(struct vloss_state *into, const struct vloss_state *from);
   vloss_softmax_kernel *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward;
   vloss_loss_kernel *loss;
   /* The first of n elements outside [0, high], or n; NaN is outside unless it is welcome. */

@@ -18,6 +18,10 @@ static void loss(const struct vloss_loss_job *job, struct vloss_range range, str
 const struct vloss_table KERNEL(table) = {
     .name = VLOSS_ISA_NAME,
     .cross_entropy = KERNEL(cross_entropy),
+    .cross_entropy_partial = KERNEL(cross_entropy_partial),
+    .cross_entropy_finish = KERNEL(cross_entropy_finish),
+    .cross_entropy_split_gradient = KERNEL(cross_entropy_split_gradient),
+    .merge_states = KERNEL(merge_states),
     .softmax = KERNEL(softmax),
     .log_softmax = KERNEL(log_softmax),
     .log_sum_exp = KERNEL(log_sum_exp),

@@ -20,8 +20,9 @@
  *               the gradients of cross-entropy, by softmax and by the backward forms; vloss_loss writes them as they
  *               are.
  *   Same bits   a call gives the same bits on every ISA, with every compiler, at every alignment, on any number of
- *               threads; and a row gives the same bits wherever it stands: in any batch, position, stride or class
- * axis. Errors      every function returns a status. Anything but VLOSS_OK means that no output was written, with the
+ *               threads; and a row gives the same bits wherever it stands (in any batch, position, stride or class
+ *               axis), whole or in parts.
+ *   Errors      every function returns a status. Anything but VLOSS_OK means that no output was written, with the
  *               one exception of bad_row and bad_index.
  *   Environment the caller's rounding mode, flush-to-zero mode, trap masks and exception flags neither matter nor
  *               change.
@@ -80,7 +81,10 @@ typedef enum vloss_status {
   VLOSS_ERROR_VARIANCE,        /* a variance below 0; see bad_index */
   VLOSS_ERROR_RATE,            /* a rate (VLOSS_POISSON_NLL without log_input) below 0; see bad_index */
 
-  VLOSS_ERROR_EXECUTOR /* an executor without `run`, or of 0 threads */
+  VLOSS_ERROR_EXECUTOR, /* an executor without `run`, or of 0 threads */
+
+  VLOSS_ERROR_SHARD, /* a shard past the end of its rows, or off the borders between blocks of classes */
+  VLOSS_ERROR_STATE  /* states of different calls, of the same classes twice, or not of all classes */
 } vloss_status;
 
 /* A sentence in English for a status. For the two ISA statuses it names the ISA that was asked for. Never null; valid
@@ -207,6 +211,8 @@ enum {
  *   two parts of a q_c cancel (a negative target), |q_c| stands for the sum of their absolute values. Sums and means:
  *   within 2 ulp of those of the exact losses.
  */
+typedef struct vloss_row_state vloss_row_state; /* see "Rows whose classes are spread" */
+
 typedef struct vloss_cross_entropy_args {
   size_t rows;    /* axes before the class axis, multiplied; 0 is an empty batch */
   size_t classes; /* C; may be 0 only if there is no row */
@@ -244,6 +250,11 @@ typedef struct vloss_cross_entropy_args {
   size_t *bad_row; /* written only with VLOSS_ERROR_LABEL: the first row whose label is out of range */
 
   const vloss_executor *executor; /* threads to use; null: the calling one. Calls are cut between rows */
+
+  /* Of rows whose classes are spread over several calls, see below; 0 and null in all others. */
+  size_t class_offset;     /* the first class of the shard that this call has: a multiple of VLOSS_CLASS_BLOCK */
+  size_t total_classes;    /* of the whole row; what labels name, weights hold and label_smoothing is divided by */
+  vloss_row_state *states; /* rows * inner of them */
 } vloss_cross_entropy_args;
 
 /* Computes what its non-null outputs ask for. size is sizeof(vloss_cross_entropy_args) as the caller knows it: the
@@ -253,7 +264,59 @@ static inline vloss_status vloss_cross_entropy(const vloss_cross_entropy_args *a
   return vloss_cross_entropy_sized(args, sizeof *args);
 }
 
-/* Negative log-likelihood of log-probabilities x: L = -w_t x_t, dL/dx_c = -w_t [c = t]. (NLLLoss of PyTorch,
+/* ---- Rows whose classes are spread -------------------------------------------------------------------------------
+ *
+ * Rows whose logits are never in one place, as they are spread over calls, threads, processes or machines (a vocabulary
+ * in shards), are computed in four steps. Loss, lse, prediction and gradient have the bits of one call on the whole
+ * rows, whatever the shards, and in whatever order and grouping their states are merged.
+ *
+ *   partial    reads the logits of a shard, classes [class_offset, class_offset + classes) of total_classes, and writes
+ *              what is known of each row to `states`
+ *   merge      puts together what is known of the same rows from different shards, in any order
+ *   finish     makes `loss`, `lse` and `predicted` (of all classes) of the states of complete rows
+ *   partial_gradient   reads the logits of a shard again, and complete states, and writes the shard's `grad`, which may
+ *              be the logits themselves
+ *
+ * All but merge take the struct above, alike but for logits, grad and their strides, classes and class_offset. Shards
+ * begin and end at multiples of VLOSS_CLASS_BLOCK classes, or at the end of the row; one may be empty (classes = 0):
+ * its states change nothing that they are merged with, nor does a struct of zeros. labels, ignore, weights,
+ * label_smoothing, flags, reduction and upstream are those of the whole rows everywhere: labels are numbers from 0 to
+ * total_classes - 1, weights has total_classes elements. There are index labels only: targets must be null. Outputs
+ * that a step does not write must be null (VLOSS_ERROR_ARGUMENTS); inputs that it does not read are ignored: logits by
+ * finish, upstream by all but the gradient, reduction by partial.
+ *
+ * Refused, with nothing written: VLOSS_ERROR_SHARD for a shard past the end or off the borders; VLOSS_ERROR_STATE where
+ * states are merged that have other options, labels or numbers of classes, or more classes together than there are, and
+ * where finish or the gradient meet states that are not of all classes or not of this call. That weights and logits are
+ * the same everywhere, nobody can tell.
+ */
+enum { VLOSS_CLASS_BLOCK = 4096 };
+
+/* What is known of a row: plain memory of 128 bytes, that may be copied, kept, or sent to a machine of the same byte
+ * order, whatever its ISA. The contents belong to vloss, and to one version of it. */
+struct vloss_row_state {
+  uint64_t opaque[16];
+};
+
+VLOSS_API vloss_status vloss_cross_entropy_partial_sized(const vloss_cross_entropy_args *args, size_t size);
+VLOSS_API vloss_status vloss_cross_entropy_finish_sized(const vloss_cross_entropy_args *args, size_t size);
+VLOSS_API vloss_status vloss_cross_entropy_partial_gradient_sized(const vloss_cross_entropy_args *args, size_t size);
+static inline vloss_status vloss_cross_entropy_partial(const vloss_cross_entropy_args *args) {
+  return vloss_cross_entropy_partial_sized(args, sizeof *args);
+}
+static inline vloss_status vloss_cross_entropy_finish(const vloss_cross_entropy_args *args) {
+  return vloss_cross_entropy_finish_sized(args, sizeof *args);
+}
+static inline vloss_status vloss_cross_entropy_partial_gradient(const vloss_cross_entropy_args *args) {
+  return vloss_cross_entropy_partial_gradient_sized(args, sizeof *args);
+}
+
+/* Adds `count` states to those of the same rows. Associative and commutative to the bit: it can be an MPI_Op. */
+VLOSS_API vloss_status vloss_cross_entropy_merge(vloss_row_state *into, const vloss_row_state *from, size_t count);
+
+/* ---- NLL over rows of log-probabilities --------------------------------------------------------------------------
+ *
+ * Negative log-likelihood of log-probabilities x: L = -w_t x_t, dL/dx_c = -w_t [c = t]. (NLLLoss of PyTorch,
  * NegativeLogLikelihoodLoss of ONNX.) The struct, labels, weights, reductions and ignored rows as above; x is not
  * checked to be normalised, and only x_t is read. targets, lse and predicted must be null and label_smoothing 0:
  * otherwise VLOSS_ERROR_ARGUMENTS. NaN: only x_t matters; the gradient does not depend on x. w_t = 0 gives loss 0 even

@@ -21,7 +21,7 @@ static void read_weights(const struct vloss_cross_entropy_job *job, const struct
     if (l->label[i] >= 0) l->weight[i] = (double)job->weights[l->label[i]];
 }
 
-static void read_labels(const struct vloss_cross_entropy_job *job, const struct group *g, struct group_labels *l) {
+void read_labels(const struct vloss_cross_entropy_job *job, const struct group *g, struct group_labels *l) {
   const vd zero = dset1(0.0);
   vistore(l->label, viset1(-1));
   dstore(l->ignored, zero);
@@ -31,7 +31,7 @@ static void read_labels(const struct vloss_cross_entropy_job *job, const struct 
   if (job->upstream && job->upstream_per_row)
     dstore(l->upstream, dmul(dload(l->upstream), dwiden(load_n(job->upstream + g->first, g->n))));
   if (!job->labels.p) return;
-  const uint64_t classes = job->shape.classes;
+  const uint64_t classes = job->total_classes;
   const int ignoring = job->labels.ignoring;
   const int64_t ignore_index = job->labels.ignore_index;
   if (g->n == 16) {
@@ -67,20 +67,8 @@ static __attribute__((noinline)) int sum_16(const struct vloss_cross_entropy_job
   return !vany(is_huge(vload(s->sums.max)));
 }
 
-/* The logits of the labels. */
-static void read_targets(const struct vloss_cross_entropy_job *job, struct group_state *s) {
-  for (size_t i = 0; i < s->g.n; i++)
-    if (s->l.label[i] >= 0)
-      s->target[i] =
-          job->x[row_offset(&job->shape, job->x_stride, s->g.first + i) + (size_t)s->l.label[i] * job->shape.inner];
-}
-
-static struct sum_rows rows_of(const struct vloss_cross_entropy_job *job, const struct group_state *s) {
-  return (struct sum_rows){job->shape, s->g, job->x, job->x_stride, s->l.label, s->l.ignored};
-}
-
 /* The sums, without the target (plain) or without the class of the maximum (spread). */
-static void sum_group(const struct vloss_cross_entropy_job *job, struct group_state *s) {
+void sum_group(const struct vloss_cross_entropy_job *job, struct group_state *s) {
   const struct group *g = &s->g;
   const int short_tile = g->layout == GATHERED || (g->layout == ACROSS && job->shape.classes <= CLASS_BLOCK);
   s->kept = 0;
@@ -106,22 +94,15 @@ static void sum_group(const struct vloss_cross_entropy_job *job, struct group_st
   }
 }
 
-/* A group's losses, and how much of q they are of: a is the label's own share, uniform that of every class. */
-struct group_losses {
-  struct finished row;
-  vd a, total, wide_target, wide_left_out, loss;
-  double uniform;
-};
-
-static void losses_of_group(const struct vloss_cross_entropy_job *job, const struct group_state *s,
-                            struct group_losses *l) {
+void losses_of_group(const struct vloss_cross_entropy_job *job, const struct group_state *s, int all,
+                     struct group_losses *l) {
   const int spread = is_spread(job);
   const double e = job->smoothing;
   const vd nan = dset1((double)NOT_A_NUMBER), zero = dset1(0.0), weight = dload(s->l.weight);
   l->uniform = e / (double)job->total_classes;
   l->wide_target = dwiden(vload(s->target));
   l->wide_left_out = dwiden(vload(spread ? s->left_out : s->target));
-  if (job->grad || job->lse)
+  if (all)
     finish(&l->row, &s->sums, &l->wide_left_out);
   else
     finish_loss(&l->row.loss, &s->sums, &l->wide_left_out);
@@ -141,19 +122,11 @@ static void losses_of_group(const struct vloss_cross_entropy_job *job, const str
   l->loss = dsel(dgt(dload(s->l.ignored), zero), zero, loss);
 }
 
-static void write_predictions(const struct vloss_cross_entropy_job *job, const struct group_state *s) {
-  const struct group *g = &s->g;
-  for (size_t i = 0; i < g->n; i++) {
-    const float *x = job->x + row_offset(&job->shape, job->x_stride, g->first + i);
-    const float y = is_spread(job) ? s->left_out[i] : s->target[i], max = s->sums.max[i] > y ? s->sums.max[i] : y;
-    const int nan_row = s->sums.sum[i] != s->sums.sum[i] || y != y;
-    const int64_t c =
-        s->l.ignored[i] != 0 ? -1 : (int64_t)row_find(x, job->shape.inner, job->shape.classes, max, nan_row);
-    if (job->predicted_narrow)
-      ((int32_t *)job->predicted)[g->first + i] = (int32_t)c;
-    else
-      ((int64_t *)job->predicted)[g->first + i] = c;
-  }
+size_t predicted_class(const struct vloss_cross_entropy_job *job, const struct group_state *s, size_t i) {
+  const float *x = job->x + row_offset(&job->shape, job->x_stride, s->g.first + i);
+  const float y = is_spread(job) ? s->left_out[i] : s->target[i], max = s->sums.max[i] > y ? s->sums.max[i] : y;
+  const int nan_row = s->sums.sum[i] != s->sums.sum[i] || y != y;
+  return row_find(x, job->shape.inner, job->shape.classes, max, nan_row);
 }
 
 /* What the gradients are made of. `flat` rows have one value everywhere: 0 if ignored, NaN if anything in the row is.
@@ -183,10 +156,25 @@ static void gradient_of_group(const struct vloss_cross_entropy_job *job, const s
   vstore(grad->minus_qu, spread ? dnarrow(dmul(minus, dset1(l->uniform))) : vset1(0.0f));
 }
 
+void group_gradient(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct group_losses *l) {
+  struct row_factors factors;
+  struct gradient grad;
+  grad.row = &l->row;
+  grad.scale = dmul(dload(s->l.upstream), l->total);
+  row_factors_of(&factors, &l->row, &grad.scale, is_spread(job));
+  gradient_of_group(job, s, l, &grad);
+  if (s->g.layout == ALONG)
+    rows_gradient(job, s, &factors, &grad);
+  else if (s->g.layout == INTERLEAVED)
+    slabs_gradient(job, s, &factors, &grad);
+  else
+    tile_gradient(job, s, &factors, &grad);
+}
+
 static void finish_group(const struct vloss_cross_entropy_job *job, struct group_state *s, struct totals *totals) {
   const struct group *g = &s->g;
   struct group_losses l;
-  losses_of_group(job, s, &l);
+  losses_of_group(job, s, job->grad || job->lse, &l);
   add_losses(totals, g, l.loss);
   if (job->loss) vstore_tail(job->loss + g->first, canonical(dnarrow_small(l.loss)), g->n);
   if (job->lse) {
@@ -196,21 +184,9 @@ static void finish_group(const struct vloss_cross_entropy_job *job, struct group
     lse = dsel(dgt(dload(s->l.ignored), dset1(0.0)), dset1(0.0), lse);
     vstore_tail(job->lse + g->first, canonical(dnarrow_small(lse)), g->n);
   }
-  if (job->predicted) write_predictions(job, s);
-  if (!job->grad) return;
-
-  struct row_factors factors;
-  struct gradient grad;
-  grad.row = &l.row;
-  grad.scale = dmul(dload(s->l.upstream), l.total);
-  row_factors_of(&factors, &l.row, &grad.scale, is_spread(job));
-  gradient_of_group(job, s, &l, &grad);
-  if (g->layout == ALONG)
-    rows_gradient(job, s, &factors, &grad);
-  else if (g->layout == INTERLEAVED)
-    slabs_gradient(job, s, &factors, &grad);
-  else
-    tile_gradient(job, s, &factors, &grad);
+  for (size_t i = 0; job->predicted && i < g->n; i++)
+    write_prediction(job, g->first + i, s->l.ignored[i] != 0 ? -1 : (int32_t)predicted_class(job, s, i));
+  if (job->grad) group_gradient(job, s, &l);
 }
 
 void KERNEL(cross_entropy)(const struct vloss_cross_entropy_job *job, struct vloss_range range,

@@ -6,6 +6,13 @@
 
 #define block_spread VLOSS_ISA_SYMBOL(vloss_block_spread)
 #define group_spread VLOSS_ISA_SYMBOL(vloss_group_spread)
+#define spread_blocks VLOSS_ISA_SYMBOL(vloss_spread_blocks)
+#define spread_sums_from VLOSS_ISA_SYMBOL(vloss_spread_sums_from)
+#define read_labels VLOSS_ISA_SYMBOL(vloss_read_labels)
+#define sum_group VLOSS_ISA_SYMBOL(vloss_sum_group)
+#define losses_of_group VLOSS_ISA_SYMBOL(vloss_losses_of_group)
+#define predicted_class VLOSS_ISA_SYMBOL(vloss_predicted_class)
+#define group_gradient VLOSS_ISA_SYMBOL(vloss_group_gradient)
 #define slab_weights VLOSS_ISA_SYMBOL(vloss_slab_weights)
 #define rows_gradient VLOSS_ISA_SYMBOL(vloss_rows_gradient)
 #define tile_gradient VLOSS_ISA_SYMBOL(vloss_tile_gradient)
@@ -39,6 +46,39 @@ struct group_state {
   ALIGNED float x_copy[GATHER_CLASSES * 16], t_copy[GATHER_CLASSES * 16];
 };
 
+/* A group's losses, and how much of q they are of: a is the label's own share, uniform that of every class. */
+struct group_losses {
+  struct finished row;
+  vd a, total, wide_target, wide_left_out, loss;
+  double uniform;
+};
+
+VFN struct sum_rows rows_of(const struct vloss_cross_entropy_job *job, const struct group_state *s) {
+  return (struct sum_rows){job->shape, s->g, job->x, job->x_stride, s->l.label, s->l.ignored};
+}
+/* The logits of the labels. */
+VFN void read_targets(const struct vloss_cross_entropy_job *job, struct group_state *s) {
+  for (size_t i = 0; i < s->g.n; i++)
+    if (s->l.label[i] >= 0)
+      s->target[i] =
+          job->x[row_offset(&job->shape, job->x_stride, s->g.first + i) + (size_t)s->l.label[i] * job->shape.inner];
+}
+VFN void write_prediction(const struct vloss_cross_entropy_job *job, size_t row, int32_t c) {
+  if (job->predicted_narrow)
+    ((int32_t *)job->predicted)[row] = c;
+  else
+    ((int64_t *)job->predicted)[row] = c;
+}
+
+/* The steps of a group, in their order: its labels; its sums, labels included; its losses, and with `all` what lse and
+ * gradients need; the class of the greatest logit of row i; its gradient. */
+void read_labels(const struct vloss_cross_entropy_job *job, const struct group *g, struct group_labels *l);
+void sum_group(const struct vloss_cross_entropy_job *job, struct group_state *s);
+void losses_of_group(const struct vloss_cross_entropy_job *job, const struct group_state *s, int all,
+                     struct group_losses *l);
+size_t predicted_class(const struct vloss_cross_entropy_job *job, const struct group_state *s, size_t i);
+void group_gradient(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct group_losses *l);
+
 /* What the gradient loops need of 16 rows beside their factors. */
 struct gradient {
   const struct finished *row; /* what kept long rows make the factors of their blocks from: this, and total upstream */
@@ -53,6 +93,14 @@ struct gradient {
 void group_spread(const struct vloss_cross_entropy_job *job, struct group_state *s);
 /* The same of rows that are one block, or one block of theirs. */
 void block_spread(const struct vloss_cross_entropy_job *job, struct group_state *s);
+/* Of a long row's blocks, without an order. A block's a is relative to its own maximum: a_b = sum k_c (m_b - x_c). */
+struct long_spread {
+  struct long_row row;
+  struct binned_sum q, x; /* sum k_c, and sum k_c x_c as q_b m_b - a_b: so a = q m - x, whatever m turns out to be */
+};
+/* Adds the blocks of rows, or of parts of them; and what row i comes to. */
+void spread_blocks(const struct vloss_cross_entropy_job *job, struct group_state *s, struct long_spread *rows);
+void spread_sums_from(const struct long_spread *row, int targets, struct group_state *s, size_t i);
 /* The weights of classes c..c+63 (null: 1) as the values of a slab's block, 0 behind the last class. What is there
  * already serves again where there is nothing to read. */
 void slab_weights(const float *weights, size_t c, size_t classes, size_t w, float *buffer);

@@ -94,9 +94,7 @@ static void row_blocks(const struct sum_rows *r, size_t row, struct stash *stash
   }
 }
 
-static void long_sums(const struct sum_rows *r, struct stash *stash, struct row_sums *out) {
-  struct long_row sums[16];
-  for (size_t i = 0; i < r->g.n; i++) sums[i] = long_row_begin();
+void long_blocks(const struct sum_rows *r, struct stash *stash, struct long_row *sums) {
   if (r->g.layout == ALONG) {
     for (size_t i = 0; i < r->g.n; i++)
       if (r->leave[i] == 0) row_blocks(r, i, stash, &sums[i]);
@@ -104,7 +102,7 @@ static void long_sums(const struct sum_rows *r, struct stash *stash, struct row_
     const vi skip = viload(r->skip);
     struct sum_rows block = *r;
     int32_t skips[16];
-    ALIGNED float left_out[16];
+    ALIGNED float left_out[16], copy[GATHER_CLASSES * 16]; /* of the few classes that a shard of rows may have */
     block.skip = skips;
     for (size_t c = 0; c < r->shape.classes; c += CLASS_BLOCK) {
       const size_t rest = r->shape.classes - c;
@@ -112,12 +110,19 @@ static void long_sums(const struct sum_rows *r, struct stash *stash, struct row_
       block.x = r->x + c * r->shape.inner;
       const vm before = vigt(viset1((int32_t)c), skip); /* in other blocks a number that no class has */
       vistore(skips, visel(before, viset1(-1), visub(skip, viset1((int32_t)c))));
-      const struct tile tile = {block.x + row_offset(&r->shape, r->stride, r->g.first), r->shape.inner, r->g.n};
+      const struct tile tile =
+          r->g.layout == INTERLEAVED ? (struct tile){0} : group_tile(&block.shape, &r->g, block.x, r->stride, copy);
       struct row_sums part;
       block_sums(&block, &tile, NULL, &part, left_out);
       for (size_t i = 0; i < r->g.n; i++) long_row_add(&sums[i], &part, i);
     }
   }
+}
+
+static void long_sums(const struct sum_rows *r, struct stash *stash, struct row_sums *out) {
+  struct long_row sums[16];
+  for (size_t i = 0; i < r->g.n; i++) sums[i] = long_row_begin();
+  long_blocks(r, stash, sums);
   no_sums(out);
   /* Beside others a row is read whether it counts or not, and its gradient is computed before it is dropped. */
   for (size_t i = 0; i < r->g.n; i++)

@@ -45,13 +45,14 @@ VFN int add_sum(struct long_row *row, const struct row_sums *block, size_t i) {
   return 1;
 }
 void long_row_add(struct long_row *row, const struct row_sums *block, size_t i) {
-  if (add_sum(row, block, i) && block->max[i] > row->max) row->max = block->max[i];
+  /* Of -0 and 0 the same, whichever comes first. */
+  if (add_sum(row, block, i) && block->max[i] > row->max) row->max = block->max[i] + 0.0f;
 }
 
 /* Of two maxima the greater is left out. */
 static void hold_out(struct long_row *row, float max) {
   const float lesser = max > row->max ? row->max : max;
-  if (max > row->max) row->max = max;
+  if (max > row->max) row->max = max + 0.0f;
   if (lesser == -INF) return;
   const struct power p = power_of(lesser);
   binned_add(&row->sum, p.mantissa, p.k);

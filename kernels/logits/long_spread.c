@@ -4,12 +4,6 @@
 #include "cross_entropy.h"
 #include "row_sums.h"
 
-/* Of a row's blocks, without an order. A block's a is relative to its own maximum: a_b = sum k_c (m_b - x_c). */
-struct long_spread {
-  struct long_row row;
-  struct binned_sum q, x; /* sum k_c, and sum k_c x_c as q_b m_b - a_b: so a = q m - x, whatever m turns out to be */
-};
-
 /* The coefficient of class c of row `row`, as the sums have it. */
 static double coefficient(const struct vloss_cross_entropy_job *job, size_t row, size_t c) {
   const double w = job->weights ? (double)job->weights[c] : 1, e = job->smoothing;
@@ -46,30 +40,32 @@ static void add_block(struct long_spread *row, const struct vloss_cross_entropy_
   }
 }
 
-static void finish_row(const struct vloss_cross_entropy_job *job, const struct long_spread *row, struct group_state *s,
-                       size_t i) {
+void spread_sums_from(const struct long_spread *row, int targets, struct group_state *s, size_t i) {
   long_row_sums(&row->row, &s->sums, i);
   const float max = s->sums.max[i];
   /* Rows without a finite maximum have no answer. */
   double a = (double)(max - max);
   if (a == 0) a = binned_product_minus(&row->q, (double)max, &row->x);
+  s->left_out[i] = max;
+  *(targets ? &s->q.qt[i] : &s->q.qu[i]) = binned_read(&row->q, 0);
+  *(targets ? &s->q.at[i] : &s->q.au[i]) = a;
+}
+static void finish_row(const struct vloss_cross_entropy_job *job, const struct long_spread *row, struct group_state *s,
+                       size_t i) {
+  spread_sums_from(row, job->targets != NULL, s, i);
+  const float max = s->sums.max[i];
   if (row->q.met && max - max == 0) {
     const float *x = job->x + row_offset(&job->shape, job->x_stride, s->g.first + i);
     const size_t best = row_find(x, job->shape.inner, job->shape.classes, max, 0);
     const double k = coefficient(job, s->g.first + i, best);
-    a += 0 * k; /* NaN where an infinite coefficient multiplies the distance of the maximum from itself */
+    /* NaN where an infinite coefficient multiplies the distance of the maximum from itself. */
+    *(job->targets ? &s->q.at[i] : &s->q.au[i]) += 0 * k;
   }
-  s->left_out[i] = max;
-  *(job->targets ? &s->q.qt[i] : &s->q.qu[i]) = binned_read(&row->q, 0);
-  *(job->targets ? &s->q.at[i] : &s->q.au[i]) = a;
 }
 
-static void long_spread(const struct vloss_cross_entropy_job *job, struct group_state *s) {
+void spread_blocks(const struct vloss_cross_entropy_job *job, struct group_state *s, struct long_spread *rows) {
   const size_t inner = job->shape.inner, classes = job->shape.classes;
   const int beside = s->g.layout != ALONG; /* rows are then read whether they count or not */
-  struct long_spread rows[16];
-  for (size_t i = 0; i < s->g.n; i++)
-    rows[i] = (struct long_spread){long_row_begin(), binned_nothing(), binned_nothing()};
   for (size_t c = 0; c < classes; c += CLASS_BLOCK) {
     struct vloss_cross_entropy_job part = *job;
     part.shape.classes = classes - c < CLASS_BLOCK ? classes - c : CLASS_BLOCK;
@@ -80,6 +76,14 @@ static void long_spread(const struct vloss_cross_entropy_job *job, struct group_
     for (size_t i = 0; i < s->g.n; i++)
       if (beside || s->l.ignored[i] == 0) add_block(&rows[i], &part, s, i);
   }
+}
+
+static void long_spread(const struct vloss_cross_entropy_job *job, struct group_state *s) {
+  const int beside = s->g.layout != ALONG;
+  struct long_spread rows[16];
+  for (size_t i = 0; i < s->g.n; i++)
+    rows[i] = (struct long_spread){long_row_begin(), binned_nothing(), binned_nothing()};
+  spread_blocks(job, s, rows);
   memset(&s->q, 0, sizeof s->q);
   vstore(s->left_out, vset1(-INF));
   no_sums(&s->sums);

@@ -62,7 +62,7 @@ static SMALL double exp_full(double x) {
 /* The lesser of two maxima is a term of the sum. */
 static void lse_hold_out(struct long_row *row, float max) {
   const float lesser = max > row->max ? row->max : max;
-  if (max > row->max) row->max = max;
+  if (max > row->max) row->max = max + 0.0f; /* of -0 and 0 the same, whichever comes first */
   if (lesser >= -600.0f) binned_add(&row->sum, exp_full((double)lesser), 0);
 }
 
@@ -75,7 +75,7 @@ SMALL void lse_add(struct long_row *row, const float *x, size_t step, size_t cla
     for (size_t c = 1; c < classes; c++)
       if (x[c * step] > x[best * step]) best = c;
   const float max = x[best * step];
-  if (max == -INF) return;
+  if (max == -INF || max >= LSE_LIMIT) return;
   const vd least = dset1(-600.0), zero = dset1(0.0);
   vd sum = zero, lost = zero;
   for (size_t c = 0; c < classes; c += 16) {
@@ -98,6 +98,11 @@ SMALL void lse_add(struct long_row *row, const float *x, size_t step, size_t cla
   binned_add(&row->sum, all, 0);
   binned_add(&row->sum, rest, 0);
   lse_hold_out(row, max);
+}
+
+void lse_merge(struct long_row *into, const struct long_row *from) {
+  binned_merge(&into->sum, &from->sum);
+  lse_hold_out(into, from->max);
 }
 
 SMALL double lse_of(const struct long_row *row) {

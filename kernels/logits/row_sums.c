@@ -164,10 +164,7 @@ static __attribute__((noinline)) void plain_steps(struct row_state *s, const flo
   block_steps(s, x, NULL, c, stop);
 }
 static void whole_steps(struct row_state *s, const struct block_rows *b, size_t c, size_t stop) {
-  if (b->stash)
-    kept_steps(s, b, c, stop);
-  else
-    plain_steps(s, b->x, c, stop);
+  b->stash ? kept_steps(s, b, c, stop) : plain_steps(s, b->x, c, stop);
 }
 /* The step with the class that is left out, or at the end of the row. */
 static SMALL void odd_step(struct row_state *s, const struct block_rows *b, size_t c) {

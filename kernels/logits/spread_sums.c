@@ -149,6 +149,7 @@ void block_spread(const struct vloss_cross_entropy_job *job, struct group_state 
     for (size_t i = 0; i < s->g.n; i += w) slab_spread(job, s, i);
   } else {
     s->x_tile = group_tile(&job->shape, &s->g, job->x, job->x_stride, s->x_copy);
+    s->t_tile = (struct tile){0};
     if (job->targets) s->t_tile = group_tile(&job->shape, &s->g, job->targets, job->targets_stride, s->t_copy);
     tile_spread(job, s);
   }

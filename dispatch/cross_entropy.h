@@ -1,0 +1,16 @@
+/* What the functions of cross-entropy share: those on whole rows, and those on parts of rows (split.c). */
+#ifndef VLOSS_DISPATCH_CROSS_ENTROPY_H
+#define VLOSS_DISPATCH_CROSS_ENTROPY_H
+
+#include "table.h"
+#include "vloss/vloss.h"
+
+/* The fields that stand for themselves, before any array is looked at; which of them a function uses, it knows. */
+vloss_status vloss_check_cross_entropy_fields(const vloss_cross_entropy_args *a);
+
+/* Checks the labels, runs the kernel on a job that is complete but for the scale of gradients, and writes the loss if
+ * it is one number. */
+vloss_status vloss_run_cross_entropy(const vloss_cross_entropy_args *a, struct vloss_cross_entropy_job *job,
+                                     vloss_cross_entropy_kernel *kernel);
+
+#endif
