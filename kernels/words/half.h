@@ -42,16 +42,14 @@ VFN vi viload_half(const uint16_t *p) {
   EACH4(v.r[i] = vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p + 4 * i))));
   return v;
 }
-VFN void vistore_half(uint16_t *p, vi x) { EACH4(vst1_u16(p + 4 * i, vmovn_u32(vreinterpretq_u32_s32(x.r[i])))); }
+VFN void vistore_half(uint16_t *p, vi x){EACH4(vst1_u16(p + 4 * i, vmovn_u32(vreinterpretq_u32_s32(x.r[i]))))}
 #define VLOSS_HAVE_F16
 VFN vf vload_f16(const uint16_t *p) {
   vf v;
   EACH4(v.r[i] = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i))));
   return v;
 }
-VFN void vstore_f16_number(uint16_t *p, vf x) {
-  EACH4(vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(x.r[i]))));
-}
+VFN void vstore_f16_number(uint16_t *p, vf x){EACH4(vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(x.r[i]))))}
 
 #else
 VFN vi viload_half(const uint16_t *p) {

@@ -11,7 +11,8 @@
 /* Independent chains of vector operations that the registers have room for. */
 #define INTERLEAVE 1
 #define VFN static inline __attribute__((always_inline))
-/* A statement for each register i. No loop, which GCC would take four times as long to unroll and to see through. */
+/* A statement for each register i, here and in half.h. No loop, which GCC would take four times as long to unroll and
+ * to see through. */
 #define WITH_I(number, ...) \
   {                         \
     enum { i = number };    \
@@ -245,7 +246,5 @@ VFN double dsum(vd a) {
 }
 
 #undef WORD
-#undef EACH4
 #undef EACH8
-#undef WITH_I
 #endif
