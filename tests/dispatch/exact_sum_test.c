@@ -5,16 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../check/harness/random.h"
 #include "expect.h"
 #include "memory/exact_sum.h"
 
-static uint64_t state = 1;
-static uint64_t next(void) { /* splitmix64 */
-  uint64_t z = state += 0x9e3779b97f4a7c15u;
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  return z ^ z >> 31;
-}
+static struct random source = {1};
+static uint64_t next(void) { return random_bits(&source); }
 static double of_bits(uint64_t bits) {
   double v;
   memcpy(&v, &bits, sizeof v);
