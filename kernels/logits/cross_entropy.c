@@ -94,8 +94,8 @@ void sum_group(const struct vloss_cross_entropy_job *job, struct group_state *s)
   }
 }
 
-void losses_of_group(const struct vloss_cross_entropy_job *job, const struct group_state *s, int all,
-                     struct group_losses *l) {
+VFN void losses_of(const struct vloss_cross_entropy_job *job, const struct group_state *s, const int all,
+                   struct group_losses *l) {
   const int spread = is_spread(job);
   const double e = job->smoothing;
   const vd nan = dset1((double)NOT_A_NUMBER), zero = dset1(0.0), weight = dload(s->l.weight);
@@ -120,6 +120,10 @@ void losses_of_group(const struct vloss_cross_entropy_job *job, const struct gro
   }
   loss = dsel(dgt(dload(s->l.bad), zero), nan, loss);
   l->loss = dsel(dgt(dload(s->l.ignored), zero), zero, loss);
+}
+void losses_of_group(const struct vloss_cross_entropy_job *job, const struct group_state *s, int all,
+                     struct group_losses *l) {
+  losses_of(job, s, all, l);
 }
 
 size_t predicted_class(const struct vloss_cross_entropy_job *job, const struct group_state *s, size_t i) {
@@ -174,7 +178,7 @@ void group_gradient(const struct vloss_cross_entropy_job *job, struct group_stat
 static void finish_group(const struct vloss_cross_entropy_job *job, struct group_state *s, struct totals *totals) {
   const struct group *g = &s->g;
   struct group_losses l;
-  losses_of_group(job, s, job->grad || job->lse, &l);
+  losses_of(job, s, job->grad || job->lse, &l); /* inlined: short rows notice a call */
   add_losses(totals, g, l.loss);
   if (job->loss) vstore_tail(job->loss + g->first, canonical(dnarrow_small(l.loss)), g->n);
   if (job->lse) {
