@@ -199,7 +199,7 @@ enum {
  * -inf costs nothing unless the target or the smoothing asks for it.
  *
  *   VLOSS_MEAN divides by the sum of w_t over the rows that are not ignored; with probabilities by rows * inner.
- *   A row whose label is ignored has loss 0, gradient 0, lse 0, prediction -1, and its logits are not read.
+ *   A row whose label is ignored has loss 0, gradient 0, lse 0, prediction -1, whatever its logits are.
  *   Special rows: every logit -inf, any +inf or any NaN give NaN; the target's logit -inf gives loss +inf and a finite
  *   gradient; classes = 1 gives loss 0 and gradient 0.
  *   No rows (rows = 0): VLOSS_SUM gives 0, VLOSS_MEAN NaN (or 0, see VLOSS_EMPTY_MEAN_ZERO). All rows
