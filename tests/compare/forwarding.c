@@ -71,6 +71,16 @@ FORWARD_AS_IS(const vloss_loss_info *, vloss_loss_info_at, (size_t index), (inde
 FORWARD_AS_IS(const vloss_loss_info *, vloss_loss_info_named, (const char *name), (name))
 FORWARD_AS_IS(const vloss_loss_info *, vloss_loss_info_of, (vloss_loss_kind kind), (kind))
 
+/* Rows whose classes are spread: not compared by themselves, as their kernels are those of cross_entropy, which
+ * tests/dispatch/split_test.c compares them with. */
+#define FORWARD_STEP(name) \
+  FORWARD_AS_IS(vloss_status, name, (const vloss_cross_entropy_args *args, size_t size), (args, size))
+FORWARD_STEP(vloss_cross_entropy_partial_sized)
+FORWARD_STEP(vloss_cross_entropy_finish_sized)
+FORWARD_STEP(vloss_cross_entropy_partial_gradient_sized)
+FORWARD_AS_IS(vloss_status, vloss_cross_entropy_merge,
+              (vloss_row_state * into, const vloss_row_state *from, size_t count), (into, from, count))
+
 FORWARD(vloss_status, vloss_isa_force, (const char *name), (name))
 vloss_status vloss_isa_force(const char *name) {
   on_scalar = name && strcmp(name, "scalar") == 0;
