@@ -74,9 +74,9 @@ struct threads {
 
 /* A layout and the results in it: then on threads. */
 static void with_executors(struct threads *t, struct job *job, struct layout layout, uint64_t layout_seed) {
-  static const size_t all[] = {1, 2, 3, 7, 16}, some[] = {2, 7};
+  static const size_t all[] = {1, 2, 3, 7, 16}, some[] = {3};
   const bool quick = t->check->level == QUICK;
-  const size_t *const counts = quick ? some : all, tried = quick ? 2 : 5;
+  const size_t *const counts = quick ? some : all, tried = quick ? 1 : 5;
   struct results base;
   if (!check_run(t->check, &t->line, job, layout, layout_seed, t->isa, check_default_environment())) return;
   job_keep(job, &base);
@@ -106,7 +106,7 @@ void check_threads(struct check *check, const struct function *function) {
                       NULL};
   const bool lists = function->loss && function->loss->info.operands & VLOSS_TAKES_LABEL_LISTS; /* quadratic */
   const size_t count = check->level == QUICK || lists ? 2 : sizeof sizes / sizeof *sizes;
-  const size_t options = check->level == QUICK && function->option_count > 6 ? 6 : function->option_count;
+  const size_t options = check->level == QUICK && function->option_count > 2 ? 2 : function->option_count;
   for (size_t o = 0; o < options; o++)
     for (size_t i = 0; i < count; i++) {
       if ((o + i) % count && check->level != LARGE && function->option_count >= count) continue; /* in turn */
