@@ -104,6 +104,7 @@ static void special_values(void) {
       {{inf, -inf, 1}, nan},
       {{1, nan, inf}, nan},
       {{0x1p1023, 0x1p1023, 0}, inf},
+      {{0x1.8p1023, 0x1p1023, 0}, inf},
       {{0x1p1023, 0x1p1023, -0x1p1023}, 0x1p1023},
       {{0x1.fffffffffffffp1023, 0x1p969, 0}, 0x1.fffffffffffffp1023},
       {{0x1.fffffffffffffp1023, 0x1p970, 0}, inf},
@@ -115,12 +116,16 @@ static void special_values(void) {
       {{1, -1, 0}, 0},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    struct vloss_exact_sum sum;
-    vloss_exact_clear(&sum);
-    for (int k = 0; k < 3; k++) vloss_exact_add(&sum, rows[i].v[k]);
-    const double v = vloss_exact_value(&sum);
-    EXPECT(v != v ? rows[i].sum != rows[i].sum : bits_of(v) == bits_of(rows[i].sum), "row %zu: %a, not %a", i, v,
-           rows[i].sum);
+    for (int first = 0; first <= 3; first++) { /* in two parts: the first so many, and the others */
+      struct vloss_exact_sum sum, rest;
+      vloss_exact_clear(&sum);
+      vloss_exact_clear(&rest);
+      for (int k = 0; k < 3; k++) vloss_exact_add(k < first ? &sum : &rest, rows[i].v[k]);
+      vloss_exact_merge(&sum, &rest);
+      const double v = vloss_exact_value(&sum);
+      EXPECT(v != v ? rows[i].sum != rows[i].sum : bits_of(v) == bits_of(rows[i].sum),
+             "row %zu, %d and the rest: %a, not %a", i, first, v, rows[i].sum);
+    }
   }
   struct vloss_exact_sum nothing;
   vloss_exact_clear(&nothing);
