@@ -1,17 +1,19 @@
 #!/bin/sh
-# sh tests/run.sh [--full | --preset NAME | --only REGEX]: installs the Debian packages that are missing, builds with
-# gcc and runs the quick tests, then cross-builds for arm64 and runs them under qemu. --full adds clang, the sanitizers,
-# the slow tests (exhaustive sweeps, large sizes, parent projects), and the known bits on Windows and five more
-# architectures, under wine and qemu. --preset runs the quick tests of that one preset of CMakePresets.json. --only runs
-# the tests of the preset release, slow ones too, whose names match. Builds go to build/. The exit status is 0 if every
-# test passed.
+# sh tests/run.sh [--long | --full | --preset NAME | --only REGEX]: installs the Debian packages that are missing, builds
+# with gcc and runs the quick tests, then cross-builds for arm64 and runs them under qemu. --long, which every change has
+# to pass, adds the tests of some minutes each: every size and option, emulated older CPUs, whole examples. --full adds
+# clang, the sanitizers, the slow tests (exhaustive sweeps, large sizes, parent projects), and the known bits on Windows
+# and five more architectures, under wine and qemu. --preset runs the quick and the long tests of that one preset of
+# CMakePresets.json. --only runs the tests of the preset release, slow ones too, whose names match. Builds go to build/.
+# The exit status is 0 if every test passed.
 set -eu
 only=
 names=
 case $#:${1-} in
   0:) tests=quick ;;
+  1:--long) tests=long ;;
   2:--preset)
-    tests=quick
+    tests=long
     only=$2
     ;;
   2:--only)
@@ -21,19 +23,19 @@ case $#:${1-} in
     ;;
   1:--full) tests=all ;;
   1:-h | 1:--help)
-    sed -n '2,7s/^# //p' "$0"
+    sed -n '2,8s/^# //p' "$0"
     exit 0
     ;;
   *)
     echo "run.sh: unknown arguments: $*" >&2
-    echo "usage: sh tests/run.sh [--full | --preset NAME | --only REGEX]" >&2
+    echo "usage: sh tests/run.sh [--long | --full | --preset NAME | --only REGEX]" >&2
     exit 2
     ;;
 esac
 cd "$(dirname "$0")/.."
 . tools/packages.sh
 
-# build_and_test TESTS PRESET: TESTS is quick or all, the preset one of CMakePresets.json. Release builds have everything,
+# build_and_test TESTS PRESET: TESTS is quick, long or all, the preset one of CMakePresets.json. Release builds have everything,
 # of the peers of the bench those that happen to be installed.
 build_and_test() {
   run=$1
@@ -52,8 +54,10 @@ build_and_test() {
   set -- --parallel "$(nproc)" --timeout 7200 --output-on-failure --no-tests=error
   if [ -n "$names" ]; then
     set -- "$@" -R "$names"
-  elif [ "$run" = quick ]; then
+  elif [ "$run" = long ]; then
     set -- "$@" -LE '^slow$'
+  elif [ "$run" = quick ]; then
+    set -- "$@" -LE '^(slow|long)$'
   fi
   ctest --test-dir "build/$preset" "$@"
 }
@@ -109,8 +113,8 @@ fi
 
 if [ $tests = all ]; then
   build_and_test all release-clang
-  build_and_test quick asan-ubsan
-  build_and_test quick tsan
+  build_and_test long asan-ubsan
+  build_and_test long tsan
   for preset in $elsewhere; do
     known_bits "$preset"
   done
