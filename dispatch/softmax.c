@@ -14,7 +14,7 @@ static vloss_status prepare(const vloss_softmax_args *a, int function, struct vl
   struct vloss_array input, upstream, output;
   vloss_status status;
   if (a->type < VLOSS_F32 || a->type > VLOSS_BF16) return VLOSS_ERROR_ENUM;
-  if (a->type != VLOSS_F32) return VLOSS_ERROR_TYPE;
+  if (a->type == VLOSS_F64) return VLOSS_ERROR_TYPE;
   if (!backward && a->upstream) return VLOSS_ERROR_ARGUMENTS;
   if (per_row && a->output_stride) return VLOSS_ERROR_ARGUMENTS;
   if (!a->output) return VLOSS_ERROR_NO_OUTPUT;
@@ -32,13 +32,16 @@ static vloss_status prepare(const vloss_softmax_args *a, int function, struct vl
   vloss_add_input(&memory, upstream);
   vloss_add_output(&memory, output, per_row ? NULL : a->output);
   if ((status = vloss_check_memory(&memory))) return status;
+  const int half = a->type != VLOSS_F32;
   *job = (struct vloss_softmax_job){.shape = shape,
-                                    .x = a->input,
-                                    .upstream = a->upstream,
+                                    .type = a->type,
+                                    .x = half ? NULL : a->input,
+                                    .upstream = half ? NULL : a->upstream,
                                     .x_stride = input.stride,
                                     .upstream_stride = upstream.stride,
-                                    .out = a->output,
+                                    .out = half && !per_row ? NULL : a->output,
                                     .out_stride = output.stride};
+  if (half) job->half = (struct vloss_half_tensors){a->input, a->upstream, per_row ? NULL : a->output};
   return VLOSS_OK;
 }
 

@@ -54,10 +54,15 @@ struct vloss_cross_entropy_job {
 
 struct vloss_softmax_job {
   struct vloss_shape shape;
+  vloss_type type;
   const float *x, *upstream;
   size_t x_stride, upstream_stride;
   float *out;
   size_t out_stride;
+  struct vloss_half_tensors { /* what is of `type`, where that has 16 bits: x, upstream and out are not used then */
+    const void *x, *upstream;
+    void *out; /* null for log_sum_exp, which writes floats to the other `out` */
+  } half;
 };
 
 /* An operand of a loss: element (row, column) is at p[row * row_stride + column * column_stride]; a stride of 0 spreads

@@ -134,7 +134,8 @@ VLOSS_API const char *vloss_cpu_features(void);
  * class, a row or a call. The fields below say "float" for short. 16 bits are widened exactly when they are read,
  * computed with as floats, and rounded once, to nearest, ties to even, when they are written: within 0.51 of their ulp
  * of the exact value. NaN is written as 0x7fc0 or 0x7e00. VLOSS_F32 is computed by every function; VLOSS_F16 and
- * VLOSS_BF16 by vloss_loss but for VLOSS_MULTILABEL_MARGIN. The others answer VLOSS_ERROR_TYPE. */
+ * VLOSS_BF16 by the softmax functions, and by vloss_loss but for VLOSS_MULTILABEL_MARGIN. The others answer
+ * VLOSS_ERROR_TYPE. */
 typedef enum vloss_type { VLOSS_F32 = 0, VLOSS_F64, VLOSS_F16, VLOSS_BF16 } vloss_type;
 
 /* Element type of class indices. */
@@ -353,7 +354,8 @@ typedef struct vloss_softmax_args {
   size_t input_stride;    /* 0: classes * inner */
   const void *upstream;   /* backward only (null otherwise): h, of the shape of the input */
   size_t upstream_stride; /* 0: classes * inner */
-  vloss_type type;        /* of input, upstream and output */
+  vloss_type type;        /* of input, upstream and output: VLOSS_F32, VLOSS_F16 or VLOSS_BF16. With 16 bits the results
+                             are those of the widened input, each rounded once */
 
   void *output; /* of `type` and the shape of the input, may be the input or upstream itself; log_sum_exp: float,
                    one a row */

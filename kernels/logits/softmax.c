@@ -1,6 +1,7 @@
 /* Softmax, log-softmax and log-sum-exp of 16 rows at a time. */
 #include "softmax.h"
 
+#include "half_rows.h"
 #include "kernels.h"
 #include "lse.h"
 #include "row_sums.h"
@@ -29,9 +30,18 @@ static void sum_slabs_below(const struct vloss_softmax_job *job, const struct gr
   }
 }
 
+/* A group that is read again. */
+struct rows_again {
+  const struct vloss_softmax_job *job;
+  const struct group *g;
+  const struct tile *tile;
+};
 /* The same of a group of any layout. */
-static void sums_without_maxima(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
-                                const float *left_out, struct row_sums *sums) {
+static void sums_without_maxima(const void *rows_again, const float *left_out, struct row_sums *sums) {
+  const struct rows_again *again = rows_again;
+  const struct vloss_softmax_job *job = again->job;
+  const struct group *g = again->g;
+  const struct tile *tile = again->tile;
   const size_t classes = job->shape.classes;
   int32_t found[16];
   double leave[16];
@@ -62,8 +72,7 @@ static void sums_without_maxima(const struct vloss_softmax_job *job, const struc
 /* m and log S of 16 rows, S relative to m = max. Where one class holds more than half of S, log S is small and the sum
  * has lost it: a second sum leaves that class out. 0.69 is just below log 2, so that no second class can be as large.
  */
-static vd group_log_sum(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
-                        const struct row_sums *sums, const struct finished *row) {
+static vd group_log_sum(const struct row_sums *sums, const struct finished *row, sum_below *below, const void *rows) {
   const vf max = vload(sums->max);
   const vd log_sum = dsub(row->lse_unshifted, dsub(dwiden(max), dwiden(vload(sums->shift))));
   const vm dominated = vgt(vset1(0.69f), dnarrow(log_sum));
@@ -72,16 +81,15 @@ static vd group_log_sum(const struct vloss_softmax_job *job, const struct group 
   struct row_sums others = *sums;
   ALIGNED float left_out[16];
   vstore(left_out, vsel(dominated, max, vset1(-INF)));
-  sums_without_maxima(job, g, tile, left_out, &others);
+  below(rows, left_out, &others);
   const vd wide_left_out = dwiden(vload(left_out));
   vd small;
   finish_loss(&small, &others, &wide_left_out);
   return dsel(dgt(dwiden(vsel(dominated, vset1(1.0f), vset1(0.0f))), dset1(0.0)), small, log_sum);
 }
 
-/* What the rows of a group are written from. */
-static void softmax_rows_of(const struct vloss_softmax_job *job, const struct group *g, const struct tile *tile,
-                            const struct row_sums *sums, enum softmax_kind kind, struct softmax_rows *rows) {
+void softmax_rows_of(const struct row_sums *sums, enum softmax_kind kind, sum_below *below, const void *read,
+                     struct softmax_rows *rows) {
   const vd minus_infinity = dset1(-(double)INF);
   finish(&rows->finished, sums, &minus_infinity);
   vstore(rows->n, vload(sums->n));
@@ -92,7 +100,7 @@ static void softmax_rows_of(const struct vloss_softmax_job *job, const struct gr
     row_factors_of(&rows->factors, &rows->finished, &one, 0);
     return;
   }
-  const vf log_sum = dnarrow_small(group_log_sum(job, g, tile, sums, &rows->finished));
+  const vf log_sum = dnarrow_small(group_log_sum(sums, &rows->finished, below, read));
   /* A denormal log S is what the class at the maximum gets, and nothing to any other. */
   const vi logs = vbits(log_sum);
   const vm alone = vigt(viset1(0x00800000), logs); /* by its bits: comparing denormals is slow, too */
@@ -112,17 +120,15 @@ VFN void log_softmax_step(void *context, size_t c, size_t n) {
   const struct log_softmax_row *row = context;
   store_n(row->out + c, vsub(vsub(load_n(row->x + c, n), row->max), row->log_sum), n, row->past_cache);
 }
-static void log_softmax_row(const float *x, float *out, size_t classes, const struct softmax_rows *rows, size_t i,
-                            int past_cache) {
+void log_softmax_row(const float *x, float *out, size_t classes, const struct softmax_rows *rows, size_t i,
+                     int past_cache) {
   struct log_softmax_row row = {x, out, vset1(rows->max[i]), vset1(rows->log_sum[i]), 0};
-  const size_t best = rows->any_alone && rows->log_sum[i] == 0 ? row_find(x, 1, classes, rows->max[i], 0) : NO_CLASS;
   if (past_cache) {
     row.past_cache = 1;
     for_classes(classes, out, 1, log_softmax_step, &row);
   } else {
     for_classes(classes, out, 0, log_softmax_step, &row);
   }
-  if (best != NO_CLASS) out[best] = rows->at_max[i];
 }
 
 static void write_rows(const struct vloss_softmax_job *job, const struct group *g, const struct softmax_rows *rows,
@@ -142,7 +148,10 @@ static void write_rows(const struct vloss_softmax_job *job, const struct group *
       else
         row_softmax(&result, &rows->factors, i, stash->writing);
     } else {
+      const int alone = rows->any_alone && rows->log_sum[i] == 0;
+      const size_t best = alone ? row_find(x, 1, classes, rows->max[i], 0) : NO_CLASS;
       log_softmax_row(x, out, classes, rows, i, stash->writing == PAST);
+      if (alone) out[best] = rows->at_max[i];
     }
   }
 }
@@ -188,7 +197,8 @@ static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_ra
     struct row_sums sums;
     group_sums(&read, &tile, &stash, &sums, left_out);
     struct softmax_rows written;
-    softmax_rows_of(job, &g, &tile, &sums, kind, &written);
+    const struct rows_again again = {job, &g, &tile};
+    softmax_rows_of(&sums, kind, sums_without_maxima, &again, &written);
     if (g.layout == ALONG) {
       write_rows(job, &g, &written, kind, &stash);
     } else if (g.layout == INTERLEAVED) {
@@ -206,13 +216,19 @@ static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_ra
 }
 
 void KERNEL(softmax)(const struct vloss_softmax_job *job, struct vloss_range range) {
-  softmax_forward(job, range, SOFTMAX);
+  if (job->type != VLOSS_F32)
+    half_softmax_rows(job, range, KERNEL(softmax), half_softmax);
+  else
+    softmax_forward(job, range, SOFTMAX);
 }
 void KERNEL(log_softmax)(const struct vloss_softmax_job *job, struct vloss_range range) {
-  softmax_forward(job, range, LOG_SOFTMAX);
+  if (job->type != VLOSS_F32)
+    half_softmax_rows(job, range, KERNEL(log_softmax), half_log_softmax);
+  else
+    softmax_forward(job, range, LOG_SOFTMAX);
 }
 
-void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job, struct vloss_range range) {
+static void log_sum_exps(const struct vloss_softmax_job *job, struct vloss_range range) {
   ALIGNED float copy[GATHER_CLASSES * 16], left_out[16];
   const vd minus_infinity = dset1(-(double)INF);
   for (size_t first = range.first; first < range.last;) {
@@ -229,4 +245,10 @@ void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job, struct vloss_range
     vstore_tail(job->out + first, canonical(dnarrow_small(row.lse)), g.n);
     first += g.n;
   }
+}
+void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job, struct vloss_range range) {
+  if (job->type != VLOSS_F32)
+    half_softmax_rows(job, range, KERNEL(log_sum_exp), half_log_sum_exp);
+  else
+    log_sum_exps(job, range);
 }

@@ -6,6 +6,8 @@
 #include "row_softmax.h"
 
 #define write_slabs VLOSS_ISA_SYMBOL(vloss_write_slabs)
+#define softmax_rows_of VLOSS_ISA_SYMBOL(vloss_softmax_rows_of)
+#define log_softmax_row VLOSS_ISA_SYMBOL(vloss_log_softmax_row)
 
 enum softmax_kind { SOFTMAX, LOG_SOFTMAX };
 
@@ -17,6 +19,15 @@ struct softmax_rows {
   ALIGNED float max[16], log_sum[16], at_max[16]; /* log-softmax; at_max: what the class at the maximum gets */
   int any_alone;                                  /* log_sum is 0 somewhere because nothing but at_max needs it */
 };
+
+/* Writes to *sums, for each row whose left_out is not -inf, the sums without the class of its maximum. */
+typedef void sum_below(const void *rows, const float *left_out, struct row_sums *sums);
+/* What 16 rows are written from; `below` reads them again where log-softmax needs that. */
+void softmax_rows_of(const struct row_sums *sums, enum softmax_kind kind, sum_below *below, const void *rows,
+                     struct softmax_rows *written);
+/* Log-softmax of classes of row i, but for what a class gets that is alone at the maximum. */
+void log_softmax_row(const float *x, float *out, size_t classes, const struct softmax_rows *rows, size_t i,
+                     int past_cache);
 
 /* x - m - log S. */
 VFN vf log_softmax_term(vf x, vf max, vf log_sum, vf at_max) {

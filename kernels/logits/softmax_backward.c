@@ -1,5 +1,6 @@
 /* The backward forms of softmax and log-softmax: one weighted sum of the upstream h a row, in double, class c in lane
  * c % 16; then one step a class. */
+#include "half_rows.h"
 #include "kernels.h"
 #include "softmax.h"
 
@@ -127,13 +128,17 @@ VFN void sum_step(void *context, size_t c, size_t n) {
   s->least = vmin(y, s->least);
 }
 
+VFN struct backward_row row_of_sum(const struct backward_sum *s, const enum softmax_kind kind) {
+  const double total = dsum(s->sum);
+  const float narrow = total * total < 0x1p-252 ? 0.0f : (float)total;
+  return backward_row(vset1(narrow), s->least, kind);
+}
+
 VFN void backward_along(const float *y, const float *h, float *out, size_t classes, const enum softmax_kind kind,
                         int past_cache) {
   struct backward_sum s = {y, h, dset1(0.0), vset1(1.0f), kind};
   for_classes(classes, out, 0, sum_step, &s);
-  const double total = dsum(s.sum);
-  const float narrow = total * total < 0x1p-252 ? 0.0f : (float)total;
-  struct backward_output o = {y, h, out, backward_row(vset1(narrow), s.least, kind), kind, 0};
+  struct backward_output o = {y, h, out, row_of_sum(&s, kind), kind, 0};
   if (past_cache && !o.row.careful) {
     o.past_cache = 1;
     for_classes(classes, out, 1, usual_step, &o);
@@ -142,6 +147,34 @@ VFN void backward_along(const float *y, const float *h, float *out, size_t class
   } else {
     for_classes(classes, out, 0, usual_step, &o);
   }
+}
+
+/* A long row in 16 bits: the same, block by block. */
+VFN void half_backward(const struct vloss_softmax_job *job, size_t row, const enum softmax_kind kind) {
+  ALIGNED float y[CLASS_BLOCK], h[CLASS_BLOCK];
+  const struct half_row ys = half_row_of(job, job->half.x, job->x_stride, row);
+  const struct half_row hs = half_row_of(job, job->half.upstream, job->upstream_stride, row);
+  const struct half_row out = half_row_of(job, job->half.out, job->out_stride, row);
+  struct backward_sum s = {y, h, dset1(0.0), vset1(1.0f), kind};
+  for (size_t c = 0; c < ys.classes; c += CLASS_BLOCK) {
+    const size_t n = half_block_read(&ys, c, y);
+    half_block_read(&hs, c, h);
+    for_classes(n, y, 0, sum_step, &s);
+  }
+  struct backward_output o = {y, h, y, row_of_sum(&s, kind), kind, 0};
+  for (size_t c = 0; c < ys.classes; c += CLASS_BLOCK) {
+    const size_t n = half_block_read(&ys, c, y);
+    half_block_read(&hs, c, h);
+    if (o.row.careful)
+      for_classes(n, y, 0, careful_step, &o);
+    else
+      for_classes(n, y, 0, usual_step, &o);
+    half_block_write(&out, c, y);
+  }
+}
+void half_softmax_backward(const struct vloss_softmax_job *job, size_t row) { half_backward(job, row, SOFTMAX); }
+void half_log_softmax_backward(const struct vloss_softmax_job *job, size_t row) {
+  half_backward(job, row, LOG_SOFTMAX);
 }
 
 /* full: the tiles have 16 rows, and the compiler knows. */
@@ -194,8 +227,14 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, struct vloss_r
 }
 
 void KERNEL(softmax_backward)(const struct vloss_softmax_job *job, struct vloss_range range) {
-  softmax_backward_of(job, range, SOFTMAX);
+  if (job->type != VLOSS_F32)
+    half_softmax_rows(job, range, KERNEL(softmax_backward), half_softmax_backward);
+  else
+    softmax_backward_of(job, range, SOFTMAX);
 }
 void KERNEL(log_softmax_backward)(const struct vloss_softmax_job *job, struct vloss_range range) {
-  softmax_backward_of(job, range, LOG_SOFTMAX);
+  if (job->type != VLOSS_F32)
+    half_softmax_rows(job, range, KERNEL(log_softmax_backward), half_log_softmax_backward);
+  else
+    softmax_backward_of(job, range, LOG_SOFTMAX);
 }

@@ -82,8 +82,7 @@ static void parse_part(struct command *command, const char *text) {
 }
 /* Whether function number f is one of those that the command asks for, and computes the type. */
 static bool asked_for(const struct command *command, size_t f) {
-  const struct vloss_loss_row *loss = functions[f].loss;
-  if (job_type != VLOSS_F32 && (!loss || loss->info.operands & VLOSS_TAKES_LABEL_LISTS)) return false;
+  if (job_type != VLOSS_F32 && !functions[f].halves) return false;
   if (command->function && strcmp(command->function, functions[f].name) != 0) return false;
   return f % command->parts == command->part - 1;
 }
@@ -214,7 +213,7 @@ static void check_type(struct check *check, const struct function *function) {
   check_layouts(check, function);
   check_outputs(check, function);
   check_in_place(check, function);
-  if (function->first_of_family) check_threads(check, function);
+  if (function->first_of_family || !function->loss) check_threads(check, function);
   check_environment(check, function);
   check_stack(check, function);
 }

@@ -151,8 +151,8 @@ bool check_hashes(struct check *check, const char *path, bool write, const char 
   for (size_t f = 0; f < function_count; f++) {
     if (only_function && strcmp(only_function, functions[f].name) != 0) continue;
     static const vloss_type types[] = {VLOSS_F32, VLOSS_BF16, VLOSS_F16};
-    for (size_t i = 0; functions[f].loss && i < sizeof types / sizeof *types; i++) {
-      if (types[i] != VLOSS_F32 && functions[f].loss->info.operands & VLOSS_TAKES_LABEL_LISTS) continue;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+      if (types[i] == VLOSS_F32 ? !functions[f].loss : !functions[f].halves) continue;
       job_type = types[i];
       hash_option(check, &functions[f], ALL, file, write);
     }

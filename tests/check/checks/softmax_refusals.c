@@ -39,8 +39,10 @@ static void refuse_common(struct refusals *refusals, struct kind kind) {
   ANSWERS(VLOSS_ERROR_ALIGNMENT, a.input = beyond(a.input, 1));
   ANSWERS(VLOSS_ERROR_ALIGNMENT, a.output = beyond(a.output, 2));
   ANSWERS(VLOSS_ERROR_TYPE, a.type = VLOSS_F64);
-  ANSWERS(VLOSS_ERROR_TYPE, a.type = VLOSS_F16);
-  ANSWERS(VLOSS_ERROR_TYPE, a.type = VLOSS_BF16);
+  ANSWERS(VLOSS_OK, a.type = VLOSS_F16);
+  ANSWERS(VLOSS_OK, a.type = VLOSS_BF16; a.input = beyond(a.input, 2));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16; a.input = beyond(a.input, 1));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F16; a.output = beyond(a.output, 1));
   ANSWERS(VLOSS_ERROR_ENUM, a.type = (vloss_type)4);
   ANSWERS(VLOSS_ERROR_ENUM, a.type = (vloss_type)-1);
   ANSWERS(VLOSS_ERROR_NO_CLASSES, a.classes = 0);
@@ -78,6 +80,11 @@ static void refuse_matrix(struct refusals *refusals, struct kind kind) {
   ANSWERS(VLOSS_ERROR_STRIDE, a.output_stride = CLASSES - 1);
   ANSWERS(VLOSS_ERROR_OVERFLOW, a.output_stride = SIZE_MAX / 2);
   ANSWERS(VLOSS_OK, a.output = arena.input);
+  ANSWERS(VLOSS_OK, a.output = arena.input; a.type = VLOSS_BF16);
+  ANSWERS(VLOSS_OK, a.type = VLOSS_F16; a.output = beyond(arena.output, 2));
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.type = VLOSS_F16; a.output = beyond(arena.input, 2));
+  ANSWERS(VLOSS_OK, a.type = VLOSS_F16; a.output = beyond(arena.input, 2 * ROWS * CLASSES));
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.type = VLOSS_F16; a.output = beyond(arena.input, 2 * ROWS * CLASSES - 2));
   ANSWERS(VLOSS_ERROR_OVERLAP, a.output = arena.input; a.output_stride = CLASSES + 1);
   ANSWERS(VLOSS_ERROR_OVERLAP, a.input = arena.output + 1);
   ANSWERS(VLOSS_ERROR_OVERLAP, a.input = arena.output + ROWS * CLASSES - 1);
@@ -94,6 +101,8 @@ static void refuse_backward(struct refusals *refusals, struct kind kind) {
   refuse_matrix(refusals, kind);
   ANSWERS(VLOSS_ERROR_NULL, a.upstream = NULL);
   ANSWERS(VLOSS_ERROR_ALIGNMENT, a.upstream = beyond(a.upstream, 2));
+  ANSWERS(VLOSS_OK, a.type = VLOSS_BF16; a.upstream = beyond(a.upstream, 2));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16; a.upstream = beyond(a.upstream, 1));
   ANSWERS(VLOSS_ERROR_STRIDE, a.upstream_stride = CLASSES - 1);
   ANSWERS(VLOSS_ERROR_OVERFLOW, a.upstream_stride = SIZE_MAX / 2);
   ANSWERS(VLOSS_OK, a.output = arena.upstream);
@@ -114,7 +123,9 @@ void log_sum_exp_refuse(struct refusals *refusals) {
   struct kind kind = {.call = library->log_sum_exp_sized};
   refuse_common(refusals, kind);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.upstream = arena.upstream);
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16; a.output = beyond(a.output, 2)); /* float whatever the type */
   ANSWERS(VLOSS_ERROR_OVERLAP, a.output = arena.input);
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.type = VLOSS_BF16; a.output = arena.input);
   ANSWERS(VLOSS_ERROR_OVERLAP, a.output = arena.input; a.rows = CLASSES); /* arrays of one width */
   ANSWERS(VLOSS_ERROR_OVERLAP, a.output = arena.input; a.rows = a.classes = 1);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.output_stride = CLASSES);

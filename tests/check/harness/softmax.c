@@ -1,6 +1,8 @@
 /* See softmax.h: the jobs, calls and expected results of the five functions. */
 #include "softmax.h"
 
+#include <string.h>
+
 typedef void fill(struct random *r, enum family family, size_t rows, size_t classes, float *x);
 
 static void logits(struct random *r, enum family family, size_t rows, size_t classes, float *x) {
@@ -44,8 +46,22 @@ static vloss_softmax_args arguments(const struct job *job) {
       .upstream_stride = job_stride(job, "upstream"),
       .output = output->data,
       .output_stride = output->shape == MATRIX ? output->stride : 0,
+      .type = job_type,
       .executor = job_executor,
   };
+}
+
+/* For the reference: the contents as floats, row by row. */
+static const float *rows_in_call(const struct job *job, const char *name) {
+  for (size_t i = 0; i < job->array_count; i++)
+    if (strcmp(job->arrays[i].name, name) == 0) return (const float *)job->arrays[i].values + job->first * job->classes;
+  return NULL;
+}
+static vloss_softmax_args contents(const struct job *job) {
+  return (vloss_softmax_args){.rows = job->count,
+                              .classes = job->classes,
+                              .input = rows_in_call(job, "input"),
+                              .upstream = rows_in_call(job, "upstream")};
 }
 
 #define DEFINE(name)                                             \
@@ -54,7 +70,7 @@ static vloss_softmax_args arguments(const struct job *job) {
     return library->name##_sized(&args, sizeof args);            \
   }                                                              \
   void name##_expect(struct job *job) {                          \
-    vloss_softmax_args args = arguments(job);                    \
+    vloss_softmax_args args = contents(job);                     \
     reference_##name(&args, job_array(job, "output")->expected); \
   }
 DEFINE(softmax)
