@@ -1,0 +1,78 @@
+/* The softmax functions of 16-bit rows: their results are those of the widened rows, each rounded once, whatever the
+ * layout and the number of classes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/harness/half.h"
+#include "expect.h"
+#include "vloss/vloss.h"
+
+typedef vloss_status function(const vloss_softmax_args *args, size_t size);
+enum { MOST = 100000 };
+static uint16_t half_x[MOST], half_h[MOST], half_out[MOST];
+static float x[MOST], h[MOST], out[MOST], per_row[MOST];
+
+static uint32_t state = 1;
+static float next(float size) {
+  state = state * 1664525u + 1013904223u;
+  return ((float)(state >> 8) * 0x1p-24f - 0.5f) * 2 * size;
+}
+
+/* Gaps of 5 elements behind each outer index, which stay as they are. */
+static void compare(const char *isa, vloss_type type, int f, size_t rows, size_t classes, size_t inner, float size) {
+  static function *const functions[] = {vloss_softmax_sized, vloss_log_softmax_sized, vloss_log_sum_exp_sized,
+                                        vloss_softmax_backward_sized, vloss_log_softmax_backward_sized};
+  const size_t width = classes * inner, stride = width + 5, n = rows * stride;
+  const int backward = f >= 3, of_rows = f == 2;
+  for (size_t i = 0; i < n; i++) {
+    half_x[i] = half_narrowed(type, f == 3 ? next(0.5f) + 0.5f : f == 4 ? next(4) - 4 : next(size));
+    half_h[i] = half_narrowed(type, next(1));
+    half_out[i] = 0x1234;
+    x[i] = half_widened(type, half_x[i]);
+    h[i] = half_widened(type, half_h[i]);
+  }
+  vloss_softmax_args args = {.rows = rows,
+                             .classes = classes,
+                             .inner = inner,
+                             .input = x,
+                             .input_stride = stride,
+                             .upstream = backward ? h : NULL,
+                             .upstream_stride = backward ? stride : 0,
+                             .output = out,
+                             .output_stride = of_rows ? 0 : stride};
+  EXPECT(functions[f](&args, sizeof args) == VLOSS_OK, "%s, function %d", isa, f);
+  args.type = type;
+  args.input = half_x;
+  args.upstream = backward ? half_h : NULL;
+  args.output = of_rows ? (void *)per_row : half_out;
+  EXPECT(functions[f](&args, sizeof args) == VLOSS_OK, "%s, function %d of type %d", isa, f, type);
+  if (of_rows) {
+    EXPECT(memcmp(per_row, out, rows * inner * sizeof *out) == 0, "%s, type %d, %zu x %zu x %zu", isa, type, rows,
+           classes, inner);
+    return;
+  }
+  size_t wrong = 0;
+  for (size_t i = 0; i < n; i++) wrong += half_out[i] != (i % stride < width ? half_narrowed(type, out[i]) : 0x1234);
+  EXPECT(wrong == 0, "%s, function %d of type %d, %zu x %zu x %zu: %zu differ", isa, f, type, rows, classes, inner,
+         wrong);
+}
+
+int main(void) {
+  static const struct {
+    size_t rows, classes, inner;
+  } shapes[] = {{1, 1, 1},     {37, 7, 1},  {5, 4096, 1}, {3, 4097, 1},  {2, 12500, 1}, {9, 300, 1}, {7, 33, 3},
+                {3, 1000, 20}, {4, 3, 100}, {2, 2000, 5}, {1, 4096, 17}, {1, 4200, 17}, {2, 8449, 3}};
+  static const vloss_type types[] = {VLOSS_BF16, VLOSS_F16};
+  static const float sizes[] = {0.01f, 8, 1000};
+  for (size_t i = 0; i < vloss_isa_count(); i++) {
+    const char *isa = vloss_isa_name(i);
+    if (vloss_isa_unsupported_reason(isa)) continue;
+    EXPECT(vloss_isa_force(isa) == VLOSS_OK, "%s", isa);
+    for (size_t k = 0; k < 2 * 5 * 3 * (sizeof shapes / sizeof *shapes); k++) {
+      const size_t s = k / 30;
+      compare(isa, types[k % 2], (int)(k / 2 % 5), shapes[s].rows, shapes[s].classes, shapes[s].inner,
+              sizes[k / 10 % 3]);
+    }
+  }
+  return report("half_softmax");
+}
