@@ -48,7 +48,7 @@ static void write_row(const struct vloss_softmax_job *job, size_t row, enum soft
   struct softmax_rows rows;
   sum_row(&r, NO_CLASS, &sums);
   softmax_rows_of(&sums, kind, sums_below, &r, &rows);
-  const int alone = kind == LOG_SOFTMAX && rows.undefined[0] == 0 && rows.any_alone && rows.log_sum[0] == 0;
+  const int alone = kind == LOG_SOFTMAX && rows.any_alone && rows.log_sum[0] == 0;
   const size_t best = alone ? find(&r, rows.max[0]) : NO_CLASS;
   for (size_t c = 0; c < out.classes; c += CLASS_BLOCK) {
     const size_t n = half_block_read(&r.row, c, block);

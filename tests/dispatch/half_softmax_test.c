@@ -18,6 +18,18 @@ static float next(float size) {
   return ((float)(state >> 8) * 0x1p-24f - 0.5f) * 2 * size;
 }
 
+/* Inputs: a size of plain ones, or
+ *   CONFIDENT  log-sum-exp near 0, one class has nearly everything
+ *   CERTAIN    the same, and log S is a denormal number, or none
+ *   SMALL      backward forms whose products are denormals */
+enum { CONFIDENT = -1, CERTAIN = -2, SMALL = -3 };
+static float input(int f, float size, size_t c) {
+  if ((size == CONFIDENT || size == CERTAIN) && f < 3) return c == 0 ? 0.0f : size == CONFIDENT ? -60 : -97;
+  if (f < 3) return next(size < 0 ? 1 : size);
+  if (size == SMALL) return f == 3 ? (next(0.5f) + 0.5f) * 1e-37f : next(20) - 90;
+  return f == 3 ? next(0.5f) + 0.5f : next(4) - 4;
+}
+
 /* Gaps of 5 elements behind each outer index, which stay as they are. */
 static void compare(const char *isa, vloss_type type, int f, size_t rows, size_t classes, size_t inner, float size) {
   static function *const functions[] = {vloss_softmax_sized, vloss_log_softmax_sized, vloss_log_sum_exp_sized,
@@ -25,7 +37,7 @@ static void compare(const char *isa, vloss_type type, int f, size_t rows, size_t
   const size_t width = classes * inner, stride = width + 5, n = rows * stride;
   const int backward = f >= 3, of_rows = f == 2;
   for (size_t i = 0; i < n; i++) {
-    half_x[i] = half_narrowed(type, f == 3 ? next(0.5f) + 0.5f : f == 4 ? next(4) - 4 : next(size));
+    half_x[i] = half_narrowed(type, input(f, size, i % stride / inner));
     half_h[i] = half_narrowed(type, next(1));
     half_out[i] = 0x1234;
     x[i] = half_widened(type, half_x[i]);
@@ -63,15 +75,16 @@ int main(void) {
   } shapes[] = {{1, 1, 1},     {37, 7, 1},  {5, 4096, 1}, {3, 4097, 1},  {2, 12500, 1}, {9, 300, 1}, {7, 33, 3},
                 {3, 1000, 20}, {4, 3, 100}, {2, 2000, 5}, {1, 4096, 17}, {1, 4200, 17}, {2, 8449, 3}};
   static const vloss_type types[] = {VLOSS_BF16, VLOSS_F16};
-  static const float sizes[] = {0.01f, 8, 1000};
+  static const float sizes[] = {0.01f, 8, 1000, CONFIDENT, CERTAIN, SMALL};
+  enum { CALLS = 2 * 5 * (int)(sizeof sizes / sizeof *sizes) };
   for (size_t i = 0; i < vloss_isa_count(); i++) {
     const char *isa = vloss_isa_name(i);
     if (vloss_isa_unsupported_reason(isa)) continue;
     EXPECT(vloss_isa_force(isa) == VLOSS_OK, "%s", isa);
-    for (size_t k = 0; k < 2 * 5 * 3 * (sizeof shapes / sizeof *shapes); k++) {
-      const size_t s = k / 30;
+    for (size_t k = 0; k < CALLS * (sizeof shapes / sizeof *shapes); k++) {
+      const size_t s = k / CALLS;
       compare(isa, types[k % 2], (int)(k / 2 % 5), shapes[s].rows, shapes[s].classes, shapes[s].inner,
-              sizes[k / 10 % 3]);
+              sizes[k / 10 % (sizeof sizes / sizeof *sizes)]);
     }
   }
   return report("half_softmax");
