@@ -16,7 +16,7 @@ vloss_status vloss_check_cross_entropy_fields(const vloss_cross_entropy_args *a)
       a->reduction < VLOSS_MEAN || a->reduction > VLOSS_NONE || a->ignore < VLOSS_IGNORE_DEFAULT ||
       a->ignore > VLOSS_IGNORE_NOTHING || a->flags & ~(uint32_t)KNOWN_FLAGS)
     return VLOSS_ERROR_ENUM;
-  if (a->type != VLOSS_F32) return VLOSS_ERROR_TYPE;
+  if (a->type == VLOSS_F64) return VLOSS_ERROR_TYPE;
   if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1)) return VLOSS_ERROR_LABEL_SMOOTHING;
   if (a->labels && a->targets) return VLOSS_ERROR_ARGUMENTS;
   if (a->ignore_index != 0 && (a->targets || a->ignore == VLOSS_IGNORE_NOTHING)) return VLOSS_ERROR_IGNORE_INDEX;
@@ -32,53 +32,59 @@ static vloss_status check_fields(const vloss_cross_entropy_args *a, int loss) {
   return a->loss || a->grad || a->lse || a->predicted ? VLOSS_OK : VLOSS_ERROR_NO_OUTPUT;
 }
 
-/* Arrays: pointers, strides, alignment, overlap; and the job that the kernels get, but for what labels decide. */
-static vloss_status prepare(const vloss_cross_entropy_args *a, struct vloss_cross_entropy_job *job) {
-  struct vloss_shape shape;
+vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, const struct vloss_shape *shape,
+                                         size_t total_classes, int writes_states, struct vloss_cross_entropy_job *job) {
   struct vloss_array logits, targets, grad;
-  vloss_status status = vloss_check_shape(a->rows, a->classes, a->inner, &shape);
-  if (status) return status;
-  const size_t rows = shape.outer * shape.inner, one_or_rows = a->reduction == VLOSS_NONE ? rows : 1;
-  if (rows && (!a->logits || (!a->labels && !a->targets))) return VLOSS_ERROR_NULL;
-  if ((status = vloss_check_tensor(a->logits, &shape, a->logits_stride, a->type, &logits)) ||
-      (status = vloss_check_tensor(a->targets, &shape, a->targets_stride, a->type, &targets)) ||
-      (status = vloss_check_tensor(a->grad, &shape, a->grad_stride, a->type, &grad)))
+  vloss_status status;
+  const size_t rows = shape->outer * shape->inner, one_or_rows = a->reduction == VLOSS_NONE ? rows : 1;
+  if ((status = vloss_check_tensor(a->logits, shape, a->logits_stride, a->type, &logits)) ||
+      (status = vloss_check_tensor(a->targets, shape, a->targets_stride, a->type, &targets)) ||
+      (status = vloss_check_tensor(a->grad, shape, a->grad_stride, a->type, &grad)))
     return status;
-  const int narrow = a->label_type == VLOSS_I32;
+  const int narrow = a->label_type == VLOSS_I32, half = a->type != VLOSS_F32;
+  const struct vloss_array states = vloss_array_flat(a->states, rows * (sizeof *a->states / 8), 8);
   struct vloss_memory memory;
   memory.input_count = memory.output_count = 0;
   vloss_add_input(&memory, logits);
   vloss_add_input(&memory, vloss_array_flat(a->labels, rows, vloss_label_size(narrow)));
   vloss_add_input(&memory, targets);
-  vloss_add_input(&memory, vloss_array_flat(a->weights, a->classes, sizeof(float)));
+  vloss_add_input(&memory, vloss_array_flat(a->weights, total_classes, sizeof(float)));
   vloss_add_input(&memory, vloss_array_flat(a->upstream, one_or_rows, sizeof(float)));
+  if (writes_states)
+    vloss_add_output(&memory, states, NULL);
+  else
+    vloss_add_input(&memory, states);
   vloss_add_output(&memory, vloss_array_flat(a->loss, one_or_rows, sizeof(float)), NULL);
   vloss_add_output(&memory, grad, a->logits);
   vloss_add_output(&memory, vloss_array_flat(a->lse, rows, sizeof(float)), NULL);
   vloss_add_output(&memory, vloss_array_flat(a->predicted, rows, vloss_label_size(narrow)), NULL);
   *job = (struct vloss_cross_entropy_job){
-      .shape = shape,
-      .x = a->logits,
+      .shape = *shape,
+      .type = a->type,
+      .x = half ? NULL : a->logits,
       .x_stride = logits.stride,
       .labels = {.p = a->labels,
                  .narrow = narrow,
                  .ignoring = a->ignore != VLOSS_IGNORE_NOTHING,
                  .ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index},
-      .targets = a->targets,
+      .targets = half ? NULL : a->targets,
       .targets_stride = targets.stride,
       .weights = a->weights,
       .smoothing = a->label_smoothing,
-      .total_classes = shape.classes,
+      .total_classes = total_classes,
+      .class_offset = a->class_offset,
+      .states = (struct vloss_state *)a->states,
       .upstream = a->upstream,
       .upstream_per_row = a->reduction == VLOSS_NONE,
       .grad_scale = 1,
       .loss = a->reduction == VLOSS_NONE ? a->loss : NULL,
-      .grad = a->grad,
+      .grad = half ? NULL : a->grad,
       .grad_stride = grad.stride,
       .lse = a->lse,
       .predicted = a->predicted,
       .predicted_narrow = narrow,
   };
+  if (half) job->half = (struct vloss_half_logits){a->logits, a->targets, a->grad};
   return vloss_check_memory(&memory);
 }
 
@@ -146,14 +152,17 @@ static vloss_status run(const void *args, size_t size, int loss) {
   const struct vloss_table *table;
   vloss_cross_entropy_args copy;
   const void *complete;
+  struct vloss_shape shape;
   struct vloss_cross_entropy_job job;
   vloss_status status = vloss_check_args(&complete, &copy, sizeof copy, args, size);
   const vloss_cross_entropy_args *a = complete;
   if (!status) status = vloss_select(&table);
   if (!status) status = check_fields(a, loss);
-  if (!status) status = prepare(a, &job);
+  if (!status) status = vloss_check_shape(a->rows, a->classes, a->inner, &shape);
+  if (!status && shape.outer && (!a->logits || (!a->labels && !a->targets))) status = VLOSS_ERROR_NULL;
+  if (!status) status = vloss_prepare_cross_entropy(a, &shape, shape.classes, 0, &job);
   if (status) return status;
-  return vloss_run_cross_entropy(a, &job, loss == NLL ? vloss_nll_rows : table->cross_entropy);
+  return vloss_run_cross_entropy(a, &job, loss == NLL ? table->nll : table->cross_entropy);
 }
 
 vloss_status vloss_cross_entropy_sized(const vloss_cross_entropy_args *args, size_t size) {

@@ -31,60 +31,23 @@ static vloss_status check_shard(const vloss_cross_entropy_args *a) {
   return VLOSS_OK;
 }
 
-/* Arrays, and the job. */
+/* Sizes, arrays, and the job. */
 static vloss_status prepare(const vloss_cross_entropy_args *a, int step, struct vloss_cross_entropy_job *job) {
-  struct vloss_array logits = {NULL, 0, 0, 0, sizeof(float)}, grad;
-  struct vloss_shape whole; /* of all classes, which bounds what there is to count */
-  vloss_status status = vloss_check_shape(a->rows, a->total_classes, a->inner, &whole);
+  vloss_cross_entropy_args own = *a; /* without what the step does not read */
+  struct vloss_shape shape;          /* of all classes, which bounds what there is to count */
+  vloss_status status = vloss_check_shape(a->rows, a->total_classes, a->inner, &shape);
   if (status) return status;
-  const struct vloss_shape shape = {whole.outer, step == FINISH ? 0 : a->classes, whole.inner};
-  const size_t rows = shape.outer * shape.inner, one_or_rows = a->reduction == VLOSS_NONE ? rows : 1;
+  shape.classes = a->classes;
+  if (step == FINISH) {
+    shape.classes = own.class_offset = own.logits_stride = 0;
+    own.logits = NULL;
+  }
+  if (step != GRADIENT) own.upstream = NULL;
+  own.targets_stride = 0;
   size_t bytes;
-  if (!vloss_fits(rows, sizeof *a->states, &bytes)) return VLOSS_ERROR_OVERFLOW;
-  if (rows && (!a->labels || !a->states || (shape.classes && !a->logits))) return VLOSS_ERROR_NULL;
-  if (step != FINISH && (status = vloss_check_tensor(a->logits, &shape, a->logits_stride, a->type, &logits)))
-    return status;
-  if ((status = vloss_check_tensor(a->grad, &shape, a->grad_stride, a->type, &grad))) return status;
-  const int narrow = a->label_type == VLOSS_I32;
-  const struct vloss_array states = vloss_array_flat(a->states, bytes / 8, 8);
-  struct vloss_memory memory;
-  memory.input_count = memory.output_count = 0;
-  vloss_add_input(&memory, logits);
-  vloss_add_input(&memory, vloss_array_flat(a->labels, rows, vloss_label_size(narrow)));
-  vloss_add_input(&memory, vloss_array_flat(a->weights, a->total_classes, sizeof(float)));
-  if (step == GRADIENT) vloss_add_input(&memory, vloss_array_flat(a->upstream, one_or_rows, sizeof(float)));
-  if (step == PARTIAL)
-    vloss_add_output(&memory, states, NULL);
-  else
-    vloss_add_input(&memory, states);
-  vloss_add_output(&memory, vloss_array_flat(a->loss, one_or_rows, sizeof(float)), NULL);
-  vloss_add_output(&memory, grad, a->logits);
-  vloss_add_output(&memory, vloss_array_flat(a->lse, rows, sizeof(float)), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->predicted, rows, vloss_label_size(narrow)), NULL);
-  *job = (struct vloss_cross_entropy_job){
-      .shape = shape,
-      .x = a->logits,
-      .x_stride = logits.stride,
-      .labels = {.p = a->labels,
-                 .narrow = narrow,
-                 .ignoring = a->ignore != VLOSS_IGNORE_NOTHING,
-                 .ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index},
-      .weights = a->weights,
-      .smoothing = a->label_smoothing,
-      .total_classes = a->total_classes,
-      .class_offset = a->class_offset,
-      .states = (struct vloss_state *)a->states,
-      .upstream = step == GRADIENT ? a->upstream : NULL,
-      .upstream_per_row = a->reduction == VLOSS_NONE,
-      .grad_scale = 1,
-      .loss = a->reduction == VLOSS_NONE ? a->loss : NULL,
-      .grad = a->grad,
-      .grad_stride = grad.stride,
-      .lse = a->lse,
-      .predicted = a->predicted,
-      .predicted_narrow = narrow,
-  };
-  return vloss_check_memory(&memory);
+  if (!vloss_fits(shape.outer * shape.inner, sizeof *a->states, &bytes)) return VLOSS_ERROR_OVERFLOW;
+  if (shape.outer && (!a->labels || !a->states || (shape.classes && !own.logits))) return VLOSS_ERROR_NULL;
+  return vloss_prepare_cross_entropy(&own, &shape, a->total_classes, step == PARTIAL, job);
 }
 
 /* Complete states of these rows. */

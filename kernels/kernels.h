@@ -7,8 +7,8 @@
 
 #define KERNEL(name) VLOSS_ISA_SYMBOL(vloss_##name)
 
-vloss_cross_entropy_kernel KERNEL(cross_entropy), KERNEL(cross_entropy_partial), KERNEL(cross_entropy_finish),
-    KERNEL(cross_entropy_split_gradient);
+vloss_cross_entropy_kernel KERNEL(cross_entropy), KERNEL(nll), KERNEL(cross_entropy_partial),
+    KERNEL(cross_entropy_finish), KERNEL(cross_entropy_split_gradient);
 void KERNEL(merge_states)(struct vloss_state *into, const struct vloss_state *from);
 vloss_softmax_kernel KERNEL(softmax), KERNEL(log_softmax), KERNEL(log_sum_exp), KERNEL(softmax_backward),
     KERNEL(log_softmax_backward);

@@ -31,6 +31,7 @@ struct vloss_shape {
 struct vloss_state;
 struct vloss_cross_entropy_job {
   struct vloss_shape shape;
+  vloss_type type;
   const float *x;
   size_t x_stride;
   struct vloss_labels labels;
@@ -50,6 +51,10 @@ struct vloss_cross_entropy_job {
   float *lse;
   void *predicted; /* of the labels' type */
   int predicted_narrow;
+  struct vloss_half_logits { /* what is of `type`, where that has 16 bits: x, targets and grad are not used then */
+    const void *x, *targets;
+    void *grad;
+  } half;
 };
 
 struct vloss_softmax_job {
@@ -97,10 +102,8 @@ struct vloss_loss_job {
   int staged_results; /* some result lies over an input */
 };
 
-/* NLL moves numbers and computes nothing that an ISA could speed up: one plain function for all (nll.c). */
 typedef void vloss_cross_entropy_kernel(const struct vloss_cross_entropy_job *job, struct vloss_range range,
                                         struct vloss_partial *partial);
-vloss_cross_entropy_kernel vloss_nll_rows;
 
 typedef void vloss_softmax_kernel(const struct vloss_softmax_job *job, struct vloss_range range);
 typedef void vloss_loss_kernel(const struct vloss_loss_job *job, struct vloss_range range,
@@ -108,7 +111,7 @@ typedef void vloss_loss_kernel(const struct vloss_loss_job *job, struct vloss_ra
 
 struct vloss_table {
   const char *name;
-  vloss_cross_entropy_kernel *cross_entropy;
+  vloss_cross_entropy_kernel *cross_entropy, *nll;
   /* Of rows that several calls read: states are written; states become losses; states become the gradient here. */
   vloss_cross_entropy_kernel *cross_entropy_partial, *cross_entropy_finish, *cross_entropy_split_gradient;
   void (*merge_states)(struct vloss_state *into, const struct vloss_state *from);

@@ -18,6 +18,7 @@ static void loss(const struct vloss_loss_job *job, struct vloss_range range, str
 const struct vloss_table KERNEL(table) = {
     .name = VLOSS_ISA_NAME,
     .cross_entropy = KERNEL(cross_entropy),
+    .nll = KERNEL(nll),
     .cross_entropy_partial = KERNEL(cross_entropy_partial),
     .cross_entropy_finish = KERNEL(cross_entropy_finish),
     .cross_entropy_split_gradient = KERNEL(cross_entropy_split_gradient),

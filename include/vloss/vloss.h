@@ -133,8 +133,8 @@ VLOSS_API const char *vloss_cpu_features(void);
  * float whatever the type says, and double for VLOSS_F64: losses, lse, upstream, weights and operands with one value a
  * class, a row or a call. The fields below say "float" for short. 16 bits are widened exactly when they are read,
  * computed with as floats, and rounded once, to nearest, ties to even, when they are written: within 0.51 of their ulp
- * of the exact value. NaN is written as 0x7fc0 or 0x7e00. VLOSS_F32 is computed by every function; VLOSS_F16 and
- * VLOSS_BF16 by the softmax functions, and by vloss_loss but for VLOSS_MULTILABEL_MARGIN. The others answer
+ * of the exact value. NaN is written as 0x7fc0 or 0x7e00. VLOSS_F32, VLOSS_F16 and
+ * VLOSS_BF16 are computed by every function, but for VLOSS_MULTILABEL_MARGIN of 16 bits; that and VLOSS_F64 are
  * VLOSS_ERROR_TYPE. */
 typedef enum vloss_type { VLOSS_F32 = 0, VLOSS_F64, VLOSS_F16, VLOSS_BF16 } vloss_type;
 
@@ -221,7 +221,9 @@ typedef struct vloss_cross_entropy_args {
 
   const void *logits;   /* y, of `type`. For vloss_nll: log-probabilities */
   size_t logits_stride; /* elements from one outer index to the next; 0: classes * inner */
-  vloss_type type;      /* of logits, targets and grad */
+  vloss_type type;      /* of logits, targets and grad: VLOSS_F32, VLOSS_F16 or VLOSS_BF16. With 16 bits loss, lse and
+                           predicted are those of the widened logits and targets, bit for bit, and grad is theirs, each
+                           rounded once */
 
   /* Exactly one of labels and targets is given. */
   const void *labels;          /* rows * inner class indices of label_type. Checked before anything is written, unless
@@ -278,7 +280,8 @@ static inline vloss_status vloss_cross_entropy(const vloss_cross_entropy_args *a
  *   partial_gradient   reads the logits of a shard again, and complete states, and writes the shard's `grad`, which may
  *              be the logits themselves
  *
- * All but merge take the struct above, alike but for logits, grad and their strides, classes and class_offset. Shards
+ * All but merge take the struct above, alike but for logits, grad and their strides, type, classes and class_offset. A
+ * state does not tell of which type the logits were: shards of one row may have different ones. Shards
  * begin and end at multiples of VLOSS_CLASS_BLOCK classes, or at the end of the row; one may be empty (classes = 0):
  * its states change nothing that they are merged with, nor does a struct of zeros. labels, ignore, weights,
  * label_smoothing, flags, reduction and upstream are those of the whole rows everywhere: labels are numbers from 0 to

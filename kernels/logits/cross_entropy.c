@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "half_cross_entropy.h"
 #include "kernels.h"
 #include "lse.h"
 #include "memory/labels.h"
@@ -133,13 +134,15 @@ size_t predicted_class(const struct vloss_cross_entropy_job *job, const struct g
   return row_find(x, job->shape.inner, job->shape.classes, max, nan_row);
 }
 
-/* What the gradients are made of. `flat` rows have one value everywhere: 0 if ignored, NaN if anything in the row is.
- */
-static void gradient_of_group(const struct vloss_cross_entropy_job *job, const struct group_state *s,
-                              const struct group_losses *l, struct gradient *grad) {
+/* `flat` rows have one value everywhere: 0 if ignored, NaN if anything in the row is. */
+void gradient_of_group(const struct vloss_cross_entropy_job *job, const struct group_state *s,
+                       const struct group_losses *l, struct row_factors *factors, struct gradient *grad) {
   const int spread = is_spread(job);
   const vd zero = dset1(0.0), weight = dload(s->l.weight), upstream = dload(s->l.upstream);
   const struct finished *row = &l->row;
+  grad->row = row;
+  grad->scale = dmul(upstream, l->total);
+  row_factors_of(factors, row, &grad->scale, spread);
   vd at_target;
   if (!spread) {
     at_target = dsub(zero, dmul(dmul(upstream, l->a), row->rest));
@@ -150,9 +153,9 @@ static void gradient_of_group(const struct vloss_cross_entropy_job *job, const s
     at_target = dmul(upstream, dsub(at_target, dmul(l->a, rest)));
   }
   /* An infinite upstream makes NaN of a row, as infinity times 0 is. */
-  const vd minus = dsub(zero, upstream), scale = dmul(upstream, l->total);
+  const vd minus = dsub(zero, upstream);
   const dm ignored = dgt(dload(s->l.ignored), zero), bad = dgt(dload(s->l.bad), zero);
-  const dm undefined = dmor(bad, dmor(dnan(row->p), dnan(dmul(zero, scale))));
+  const dm undefined = dmor(bad, dmor(dnan(row->p), dnan(dmul(zero, grad->scale))));
   vstore(grad->at_target, canonical(dnarrow(dflush(at_target))));
   vstore(grad->flat, dnarrow(dsel(dmor(ignored, undefined), dset1(1.0), zero)));
   vstore(grad->flat_value, canonical(dnarrow(dsel(ignored, zero, dset1((double)NOT_A_NUMBER)))));
@@ -163,10 +166,7 @@ static void gradient_of_group(const struct vloss_cross_entropy_job *job, const s
 void group_gradient(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct group_losses *l) {
   struct row_factors factors;
   struct gradient grad;
-  grad.row = &l->row;
-  grad.scale = dmul(dload(s->l.upstream), l->total);
-  row_factors_of(&factors, &l->row, &grad.scale, is_spread(job));
-  gradient_of_group(job, s, l, &grad);
+  gradient_of_group(job, s, l, &factors, &grad);
   if (s->g.layout == ALONG)
     rows_gradient(job, s, &factors, &grad);
   else if (s->g.layout == INTERLEAVED)
@@ -193,11 +193,9 @@ static void finish_group(const struct vloss_cross_entropy_job *job, struct group
   if (job->grad) group_gradient(job, s, &l);
 }
 
-void KERNEL(cross_entropy)(const struct vloss_cross_entropy_job *job, struct vloss_range range,
-                           struct vloss_partial *partial) {
+void cross_entropy_rows(const struct vloss_cross_entropy_job *job, struct vloss_range range, struct totals *totals) {
   /* Two small groups at a time: the logarithms of one then wait beside those of the other. */
   struct group_state states[2];
-  struct totals totals = totals_of(job->shape.classes, range, partial);
   ALIGNED float block_n[STASHED_BLOCKS]; /* of one row: long ones are groups of their own where their terms are kept */
   const int rereads = job->grad || job->predicted, small = job->shape.classes <= SHORT_ROW;
   const enum writing writing = job->grad && !is_spread(job) ? writing_for(&job->shape, job->x == job->grad) : CACHED;
@@ -209,7 +207,16 @@ void KERNEL(cross_entropy)(const struct vloss_cross_entropy_job *job, struct vlo
       sum_group(job, &states[count]);
       row += states[count].g.n;
     } while (++count < 2 && row < range.last && small);
-    for (size_t i = 0; i < count; i++) finish_group(job, &states[i], &totals);
+    for (size_t i = 0; i < count; i++) finish_group(job, &states[i], totals);
   }
   if (writing == PAST) vstream_end();
+}
+
+void KERNEL(cross_entropy)(const struct vloss_cross_entropy_job *job, struct vloss_range range,
+                           struct vloss_partial *partial) {
+  struct totals totals = totals_of(job->shape.classes, range, partial);
+  if (job->type != VLOSS_F32)
+    half_cross_entropy(job, range, &totals);
+  else
+    cross_entropy_rows(job, range, &totals);
 }

@@ -14,7 +14,9 @@
 #define predicted_class VLOSS_ISA_SYMBOL(vloss_predicted_class)
 #define group_gradient VLOSS_ISA_SYMBOL(vloss_group_gradient)
 #define slab_weights VLOSS_ISA_SYMBOL(vloss_slab_weights)
+#define gradient_of_group VLOSS_ISA_SYMBOL(vloss_gradient_of_group)
 #define rows_gradient VLOSS_ISA_SYMBOL(vloss_rows_gradient)
+#define row_gradient VLOSS_ISA_SYMBOL(vloss_row_gradient)
 #define tile_gradient VLOSS_ISA_SYMBOL(vloss_tile_gradient)
 #define slabs_gradient VLOSS_ISA_SYMBOL(vloss_slabs_gradient)
 
@@ -98,6 +100,12 @@ struct long_spread {
   struct long_row row;
   struct binned_sum q, x; /* sum k_c, and sum k_c x_c as q_b m_b - a_b: so a = q m - x, whatever m turns out to be */
 };
+/* The coefficient k_c, whose target is t. */
+VFN double spread_coefficient(const struct vloss_cross_entropy_job *job, double t, size_t c) {
+  const double w = job->weights ? (double)job->weights[c] : 1, e = job->smoothing;
+  if (!job->targets) return w;
+  return w * (e > 0 ? t * (1 - e) + e / (double)job->total_classes : t);
+}
 /* Adds the blocks of rows, or of parts of them; and what row i comes to. */
 void spread_blocks(const struct vloss_cross_entropy_job *job, struct group_state *s, struct long_spread *rows);
 void spread_sums_from(const struct long_spread *row, int targets, struct group_state *s, size_t i);
@@ -105,9 +113,14 @@ void spread_sums_from(const struct long_spread *row, int targets, struct group_s
  * already serves again where there is nothing to read. */
 void slab_weights(const float *weights, size_t c, size_t classes, size_t w, float *buffer);
 
-/* The gradients of a group, by its layout. */
+/* What the gradients of a group are made of, */
+void gradient_of_group(const struct vloss_cross_entropy_job *job, const struct group_state *s,
+                       const struct group_losses *l, struct row_factors *factors, struct gradient *grad);
+/* and they themselves, by the group's layout. */
 void rows_gradient(const struct vloss_cross_entropy_job *job, const struct group_state *s,
                    const struct row_factors *factors, const struct gradient *grad);
+void row_gradient(const struct vloss_cross_entropy_job *job, const struct group_state *s,
+                  const struct row_factors *factors, const struct gradient *grad, size_t i);
 void tile_gradient(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct row_factors *factors,
                    const struct gradient *grad);
 void slabs_gradient(const struct vloss_cross_entropy_job *job, const struct group_state *s,

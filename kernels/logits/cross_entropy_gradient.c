@@ -64,8 +64,8 @@ VFN void general_step(void *context, size_t c, size_t n) {
   const vf w = o->w ? load_n(o->w + c, n) : vset1(1.0f), t = o->t ? load_n(o->t + c, n) : vset1(0.0f);
   store_n(o->out + c, general_term(o->row, load_n(o->x + c, n), w, t), n, 0);
 }
-static void row_gradient(const struct vloss_cross_entropy_job *job, const struct group_state *s,
-                         const struct row_factors *factors, const struct gradient *grad, size_t i) {
+void row_gradient(const struct vloss_cross_entropy_job *job, const struct group_state *s,
+                  const struct row_factors *factors, const struct gradient *grad, size_t i) {
   const size_t classes = job->shape.classes, row = s->g.first + i;
   const float *x = job->x + row * job->x_stride;
   const float *t = job->targets ? job->targets + row * job->targets_stride : NULL;

@@ -1,124 +1,161 @@
-/* See half_rows.h: reading and writing rows of 16-bit elements. */
+/* See half_rows.h: reading and writing rows of 16-bit elements, and the sums of long ones. */
 #include "half_rows.h"
 
-/* Rows that are in the buffer at once: whole planes of inner rows, or some columns of one plane. */
-struct half_group {
-  struct vloss_shape shape; /* in the buffer, where it is dense */
-  size_t plane, column;     /* where it begins */
-  size_t lines, run, step;  /* runs of elements that lie together; from one to the next, 0: the tensor's stride */
-};
+#include "lse.h"
+#include "row_sums.h"
 
-/* The rows from `first` on that `room` floats hold. Whole groups of 16, where there are so many. */
-static struct half_group half_group_at(const struct vloss_shape *shape, struct vloss_range rows, size_t room) {
-  const size_t inner = shape->inner, classes = shape->classes, whole = classes * inner, n = rows.last - rows.first;
-  const size_t plane = quotient(rows.first, inner), column = rows.first - plane * inner;
-  if (column == 0 && whole <= room && n >= inner) {
-    size_t planes = n / inner < room / whole ? n / inner : room / whole;
+struct vloss_shape half_group_at(const struct vloss_shape *shape, struct vloss_range range, size_t room,
+                                 int interleaved) {
+  const size_t inner = shape->inner, classes = shape->classes, whole = classes * inner;
+  const size_t left = range.last - range.first, column = range.first - quotient(range.first, inner) * inner;
+  if (column == 0 && left >= inner && whole <= room && (interleaved || inner == 1 || inner % 16 == 0)) {
+    size_t planes = left / inner < room / whole ? left / inner : room / whole;
     if (planes >= 16) planes -= planes % 16;
-    return (struct half_group){{planes, classes, inner}, plane, 0, planes, whole, 0};
+    return (struct vloss_shape){planes, classes, inner};
   }
-  size_t columns = room / classes;
-  if (columns >= 16) columns -= columns % 16;
-  if (columns > inner - column) columns = inner - column;
-  if (columns > n) columns = n;
-  return (struct half_group){{1, classes, columns}, plane, column, classes, columns, inner};
+  size_t rows = room / classes < left ? room / classes : left;
+  if (inner >= 16) {
+    if (rows > inner - column) rows = inner - column;
+    if (rows >= 16) return (struct vloss_shape){1, classes, rows - rows % 16};
+  }
+  return (struct vloss_shape){rows, classes, 1};
 }
 
-static void read_group(const struct half_group *g, const void *p, vloss_type type, size_t stride, float *to) {
-  const size_t first = g->plane * stride + g->column, step = g->step ? g->step : stride;
-  if (step == g->run) {
-    view_read(to, vloss_element(p, type, first), type, g->lines * g->run);
-    return;
-  }
-  for (size_t i = 0; i < g->lines; i++)
-    view_read(to + i * g->run, vloss_element(p, type, first + i * step), type, g->run);
-}
-static void write_group(const struct half_group *g, void *p, vloss_type type, size_t stride, const float *from) {
-  const size_t first = g->plane * stride + g->column, step = g->step ? g->step : stride;
-  if (step == g->run) {
-    view_write(vloss_element_out(p, type, first), from, type, g->lines * g->run, 0);
-    return;
-  }
-  for (size_t i = 0; i < g->lines; i++)
-    view_write(vloss_element_out(p, type, first + i * step), from + i * g->run, type, g->run, 0);
-}
-
-/* The buffer has room for CLASS_BLOCK floats, and behind them for as many of the upstream if there is one. */
-static void short_rows(const struct vloss_softmax_job *job, struct vloss_range range, vloss_softmax_kernel *kernel,
-                       float *buffer) {
-  const int backward = job->half.upstream != NULL;
-  while (range.first < range.last) {
-    const struct half_group g = half_group_at(&job->shape, range, CLASS_BLOCK);
-    const size_t rows = g.shape.outer * g.shape.inner, dense = g.shape.classes * g.shape.inner;
-    struct vloss_softmax_job part = {.shape = g.shape,
-                                     .type = VLOSS_F32,
-                                     .x = buffer,
-                                     .x_stride = dense,
-                                     .upstream_stride = dense,
-                                     .out = job->half.out ? buffer : job->out + range.first,
-                                     .out_stride = dense};
-    read_group(&g, job->half.x, job->type, job->x_stride, buffer);
-    if (backward) {
-      read_group(&g, job->half.upstream, job->type, job->upstream_stride, buffer + CLASS_BLOCK);
-      part.upstream = buffer + CLASS_BLOCK;
-    }
-    kernel(&part, (struct vloss_range){0, rows});
-    if (job->half.out) write_group(&g, job->half.out, job->type, job->out_stride, buffer);
-    range.first += rows;
+/* Classes with others between them, by way of an array of those alone. */
+enum { SOME = 256 };
+static void read_apart(const struct half_row *row, size_t c, size_t n, float *to) {
+  const uint16_t *from = (const uint16_t *)row->p + c * row->step;
+  for (size_t i = 0; i < n; i += SOME) {
+    uint16_t some[SOME];
+    const size_t m = n - i < SOME ? n - i : SOME;
+    for (size_t k = 0; k < m; k++) some[k] = from[(i + k) * row->step];
+    view_read(to + i, some, row->type, m);
   }
 }
-
-/* Not inline: the stack has room for one of these buffers, or for those of a long row. */
-static __attribute__((noinline)) void forward_rows(const struct vloss_softmax_job *job, struct vloss_range range,
-                                                   vloss_softmax_kernel *kernel) {
-  ALIGNED float buffer[CLASS_BLOCK];
-  short_rows(job, range, kernel, buffer);
+static void write_apart(const struct half_row *row, size_t c, size_t n, const float *from) {
+  uint16_t *to = (uint16_t *)row->p + c * row->step;
+  for (size_t i = 0; i < n; i += SOME) {
+    uint16_t some[SOME];
+    const size_t m = n - i < SOME ? n - i : SOME;
+    view_write(some, from + i, row->type, m, 0);
+    for (size_t k = 0; k < m; k++) to[(i + k) * row->step] = some[k];
+  }
 }
-static __attribute__((noinline)) void backward_rows(const struct vloss_softmax_job *job, struct vloss_range range,
-                                                    vloss_softmax_kernel *kernel) {
-  ALIGNED float buffer[2 * CLASS_BLOCK];
-  short_rows(job, range, kernel, buffer);
-}
-
-void half_softmax_rows(const struct vloss_softmax_job *job, struct vloss_range range, vloss_softmax_kernel *kernel,
-                       half_row_kernel *long_row) {
-  if (job->shape.classes > CLASS_BLOCK)
-    for (size_t row = range.first; row < range.last; row++) long_row(job, row);
-  else if (job->half.upstream)
-    backward_rows(job, range, kernel);
+static void read_classes(const struct half_row *row, size_t c, size_t n, float *to) {
+  if (row->step == 1)
+    view_read(to, vloss_element(row->p, row->type, c), row->type, n);
   else
-    forward_rows(job, range, kernel);
+    read_apart(row, c, n, to);
+}
+static void write_classes(const struct half_row *row, size_t c, size_t n, const float *from) {
+  if (row->step == 1)
+    view_write(vloss_element_out(row->p, row->type, c), from, row->type, n, 0);
+  else
+    write_apart(row, c, n, from);
+}
+
+/* Runs of elements that lie together in both places. */
+struct runs {
+  size_t count, length, at, step; /* of the tensor: the first element, and from one run to the next */
+};
+static struct runs runs_of(const struct half_tensor *t, size_t first, const struct vloss_shape *group) {
+  const size_t classes = group->classes, inner = t->shape.inner, at = row_offset(&t->shape, t->stride, first);
+  if (group->inner == inner) {
+    if (t->stride == classes * inner) return (struct runs){1, group->outer * classes * inner, at, 0};
+    return (struct runs){group->outer, classes * inner, at, t->stride};
+  }
+  if (group->inner > 1) return (struct runs){classes, group->inner, at, inner};
+  return (struct runs){0, 0, 0, 0}; /* each element stands alone */
+}
+void half_group_read(const struct half_tensor *t, size_t first, const struct vloss_shape *group, float *to) {
+  const struct runs runs = runs_of(t, first, group);
+  for (size_t i = 0; i < runs.count; i++)
+    view_read(to + i * runs.length, vloss_element(t->p, t->type, runs.at + i * runs.step), t->type, runs.length);
+  for (size_t i = 0; runs.count == 0 && i < group->outer; i++) {
+    const struct half_row row = half_row_of(t, first + i);
+    read_classes(&row, 0, group->classes, to + i * group->classes);
+  }
+}
+void half_group_write(const struct half_tensor *t, size_t first, const struct vloss_shape *group, const float *from) {
+  const struct runs runs = runs_of(t, first, group);
+  for (size_t i = 0; i < runs.count; i++)
+    view_write(vloss_element_out(t->p, t->type, runs.at + i * runs.step), from + i * runs.length, t->type, runs.length,
+               0);
+  for (size_t i = 0; runs.count == 0 && i < group->outer; i++) {
+    const struct half_row row = half_row_of(t, first + i);
+    write_classes(&row, 0, group->classes, from + i * group->classes);
+  }
 }
 
 static size_t block_classes_at(const struct half_row *row, size_t c) {
   return row->classes - c < CLASS_BLOCK ? row->classes - c : CLASS_BLOCK;
 }
 size_t half_block_read(const struct half_row *row, size_t c, float *to) {
-  const size_t n = block_classes_at(row, c), step = row->step;
-  if (step == 1) {
-    view_read(to, vloss_element(row->p, row->type, c), row->type, n);
-    return n;
-  }
-  const uint16_t *from = (const uint16_t *)row->p + c * step;
-  for (size_t i = 0; i < n; i += 16) {
-    uint16_t some[16];
-    const size_t m = n - i < 16 ? n - i : 16;
-    for (size_t k = 0; k < m; k++) some[k] = from[(i + k) * step];
-    view_read(to + i, some, row->type, m);
-  }
+  const size_t n = block_classes_at(row, c);
+  read_classes(row, c, n, to);
   return n;
 }
 void half_block_write(const struct half_row *row, size_t c, const float *from) {
-  const size_t n = block_classes_at(row, c), step = row->step;
-  if (step == 1) {
-    view_write(vloss_element_out(row->p, row->type, c), from, row->type, n, 0);
-    return;
+  write_classes(row, c, block_classes_at(row, c), from);
+}
+
+static const double none[16]; /* of the rows is left */
+
+void half_row_sums(const struct half_reader *r, size_t skip, struct row_sums *sums) {
+  const int one_block = r->row.classes <= CLASS_BLOCK;
+  struct long_row row = long_row_begin();
+  for (size_t c = 0; c < r->row.classes; c += CLASS_BLOCK) {
+    const size_t n = half_block_read(&r->row, c, r->block);
+    const int32_t here[16] = {skip - c < n ? (int32_t)(skip - c) : -1};
+    const struct sum_rows block = {{1, n, 1}, {0, 1, ALONG}, r->block, n, here, none};
+    if (one_block)
+      group_sums(&block, NULL, NULL, sums, NULL);
+    else
+      long_blocks(&block, NULL, &row);
   }
-  uint16_t *to = (uint16_t *)row->p + c * step;
-  for (size_t i = 0; i < n; i += 16) {
-    uint16_t some[16];
-    const size_t m = n - i < 16 ? n - i : 16;
-    view_write(some, from + i, row->type, m, 0);
-    for (size_t k = 0; k < m; k++) to[(i + k) * step] = some[k];
+  if (one_block) return;
+  no_sums(sums);
+  long_row_sums(&row, sums, 0);
+}
+
+size_t half_row_find(const struct half_reader *r, float max, int nan) {
+  for (size_t c = 0; c < r->row.classes; c += CLASS_BLOCK) {
+    const size_t i = row_find(r->block, 1, half_block_read(&r->row, c, r->block), max, nan);
+    if (nan ? r->block[i] != r->block[i] : r->block[i] == max) return c + i;
   }
+  return r->row.classes - 1;
+}
+
+/* Of a row of one block. */
+static SMALL double block_lse(const struct half_reader *r, const struct row_sums *sums, size_t i, float left_out,
+                              double lse) {
+  const size_t n = half_block_read(&r->row, 0, r->block);
+  const struct sum_rows read = {{1, n, 1}, {0, 1, ALONG}, r->block, n, NULL, none};
+  struct row_sums row;
+  ALIGNED float left[16];
+  ALIGNED double exact[16];
+  vd all = dset1(lse);
+  no_sums(&row);
+  row.sum[0] = sums->sum[i];
+  row.n[0] = sums->n[i];
+  row.shift[0] = sums->shift[i];
+  row.max[0] = sums->max[i];
+  vstore(left, vset1(-INF));
+  left[0] = left_out;
+  group_lse(&all, &read, &row, left);
+  dstore(exact, all);
+  return exact[0];
+}
+double half_row_lse(const struct half_reader *r, const struct row_sums *sums, size_t i, float left_out, double lse) {
+  const float max = sums->max[i] > left_out ? sums->max[i] : left_out;
+  if (lse > -1.5 * (double)NEAR_0 && lse < 1.5 * (double)NEAR_0) {
+    if (r->row.classes <= CLASS_BLOCK) return block_lse(r, sums, i, left_out, lse);
+    if (lse > -(double)NEAR_0 && lse < (double)NEAR_0) {
+      struct long_row near = lse_begin();
+      for (size_t c = 0; c < r->row.classes; c += CLASS_BLOCK)
+        lse_add(&near, r->block, 1, half_block_read(&r->row, c, r->block));
+      lse = lse_of(&near);
+    }
+  }
+  return (double)max > lse ? (double)max : lse;
 }

@@ -1,40 +1,64 @@
-/* Rows of logits in 16 bits: as many as a buffer holds are widened into it, and the kernel of floats works there in
- * place. Its results do not depend on which rows it gets at once, nor how they lie, so they are those of floats,
- * rounded. Long rows are read a block of CLASS_BLOCK classes at a time, as often as a function needs them. */
+/* Rows of logits in 16 bits: as many as a buffer holds are widened into it, and the kernel of floats works there. Its
+ * results do not depend on which rows it gets at once, nor how they lie, so they are those of floats, rounded. Long
+ * rows are read a block of CLASS_BLOCK classes at a time, as often as a function needs them. */
 #ifndef VLOSS_KERNELS_HALF_ROWS_H
 #define VLOSS_KERNELS_HALF_ROWS_H
 
-#include "groups.h"
+#include "group_sums.h"
 
-#define half_softmax_rows VLOSS_ISA_SYMBOL(vloss_half_softmax_rows)
+#define half_group_at VLOSS_ISA_SYMBOL(vloss_half_group_at)
+#define half_group_read VLOSS_ISA_SYMBOL(vloss_half_group_read)
+#define half_group_write VLOSS_ISA_SYMBOL(vloss_half_group_write)
 #define half_block_read VLOSS_ISA_SYMBOL(vloss_half_block_read)
 #define half_block_write VLOSS_ISA_SYMBOL(vloss_half_block_write)
-#define half_softmax VLOSS_ISA_SYMBOL(vloss_half_softmax)
-#define half_log_softmax VLOSS_ISA_SYMBOL(vloss_half_log_softmax)
-#define half_log_sum_exp VLOSS_ISA_SYMBOL(vloss_half_log_sum_exp)
-#define half_softmax_backward VLOSS_ISA_SYMBOL(vloss_half_softmax_backward)
-#define half_log_softmax_backward VLOSS_ISA_SYMBOL(vloss_half_log_softmax_backward)
+#define half_row_sums VLOSS_ISA_SYMBOL(vloss_half_row_sums)
+#define half_row_find VLOSS_ISA_SYMBOL(vloss_half_row_find)
+#define half_row_lse VLOSS_ISA_SYMBOL(vloss_half_row_lse)
 
-/* One long row. */
+/* A tensor of the caller's. */
+struct half_tensor {
+  void *p; /* written where it is an output */
+  vloss_type type;
+  struct vloss_shape shape;
+  size_t stride;
+};
+VFN struct half_tensor half_tensor_of(const void *p, vloss_type type, const struct vloss_shape *shape, size_t stride) {
+  return (struct half_tensor){(void *)(uintptr_t)p, type, *shape, stride};
+}
+
+/* The rows from range.first on that `room` floats hold, by what they are in the buffer, where they are dense:
+ * whole outer indices; or 16 rows beside each other, or a multiple of that; or some rows one after the other, wherever
+ * they are. Not interleaved: none that the kernels of floats would do as such (groups.h), as those take more stack. */
+struct vloss_shape half_group_at(const struct vloss_shape *shape, struct vloss_range range, size_t room,
+                                 int interleaved);
+void half_group_read(const struct half_tensor *tensor, size_t first, const struct vloss_shape *group, float *to);
+void half_group_write(const struct half_tensor *tensor, size_t first, const struct vloss_shape *group,
+                      const float *from);
+
+/* One row: class c is element c * step from p. */
 struct half_row {
-  void *p; /* class c is element c * step from here; written where it is an output */
+  void *p;
   vloss_type type;
   size_t step, classes;
 };
-VFN struct half_row half_row_of(const struct vloss_softmax_job *job, const void *p, size_t stride, size_t row) {
-  void *const first = vloss_element_out((void *)(uintptr_t)p, job->type, row_offset(&job->shape, stride, row));
-  return (struct half_row){first, job->type, job->shape.inner, job->shape.classes};
+VFN struct half_row half_row_of(const struct half_tensor *t, size_t row) {
+  void *const first = vloss_element_out(t->p, t->type, row_offset(&t->shape, t->stride, row));
+  return (struct half_row){first, t->type, t->shape.inner, t->shape.classes};
 }
 /* The classes of the block that begins with class c, to CLASS_BLOCK floats and back; how many there are. */
 size_t half_block_read(const struct half_row *row, size_t c, float *to);
 void half_block_write(const struct half_row *row, size_t c, const float *from);
 
-/* Of one long row of the job. */
-typedef void half_row_kernel(const struct vloss_softmax_job *job, size_t row);
-half_row_kernel half_softmax, half_log_softmax, half_log_sum_exp, half_softmax_backward, half_log_softmax_backward;
-
-/* A range of rows by way of the kernel for floats, or, where they are long, one by one. */
-void half_softmax_rows(const struct vloss_softmax_job *job, struct vloss_range range, vloss_softmax_kernel *kernel,
-                       half_row_kernel *long_row);
+/* A row, and CLASS_BLOCK floats in which its blocks are summed. */
+struct half_reader {
+  struct half_row row;
+  float *block;
+};
+/* The sums of the row without class `skip` (NO_CLASS: with all), at lane 0. */
+void half_row_sums(const struct half_reader *r, size_t skip, struct row_sums *sums);
+/* As row_find. */
+size_t half_row_find(const struct half_reader *r, float max, int nan);
+/* As group_lse, of a row whose sums are lane i. */
+double half_row_lse(const struct half_reader *r, const struct row_sums *sums, size_t i, float left_out, double lse);
 
 #endif

@@ -1,55 +1,67 @@
-/* Softmax, log-softmax and log-sum-exp of long rows in 16 bits, block by block (half_rows.h): the sums of the blocks
- * are added as those of a long row of floats, then each block is read again and written. */
-#include "half_rows.h"
-#include "lse.h"
+/* The softmax functions of rows in 16 bits. Of long rows (half_rows.h) the sums of the blocks are added as those of a
+ * long row of floats, then each block is read again and written. */
+#include "half_softmax.h"
+
 #include "row_sums.h"
 #include "softmax.h"
 
-static const double none[16]; /* of the rows is left */
-
-/* A long row, and where its blocks become floats. */
-struct reader {
-  struct half_row row;
-  float *block; /* CLASS_BLOCK of them */
-};
-
-/* The sums of the row without class `skip` (NO_CLASS: with all), at lane 0. */
-static void sum_row(const struct reader *r, size_t skip, struct row_sums *sums) {
-  struct long_row row = long_row_begin();
-  for (size_t c = 0; c < r->row.classes; c += CLASS_BLOCK) {
-    const size_t n = half_block_read(&r->row, c, r->block);
-    const int32_t here[16] = {skip - c < n ? (int32_t)(skip - c) : -1};
-    const struct sum_rows block = {{1, n, 1}, {0, 1, ALONG}, r->block, n, here, none};
-    long_blocks(&block, NULL, &row);
+/* The buffer has room for CLASS_BLOCK floats, and behind them for as many of the upstream if there is one. */
+static void short_rows(const struct vloss_softmax_job *job, struct vloss_range range, vloss_softmax_kernel *kernel,
+                       float *buffer) {
+  const struct half_tensor input = half_input(job), upstream = half_upstream(job), output = half_output(job);
+  struct vloss_softmax_job part = {.type = VLOSS_F32, .x = buffer, .out = buffer};
+  for (size_t rows; range.first < range.last; range.first += rows) {
+    part.shape = half_group_at(&job->shape, range, CLASS_BLOCK, 1);
+    part.x_stride = part.upstream_stride = part.out_stride = part.shape.classes * part.shape.inner;
+    rows = part.shape.outer * part.shape.inner;
+    half_group_read(&input, range.first, &part.shape, buffer);
+    if (upstream.p) {
+      half_group_read(&upstream, range.first, &part.shape, buffer + CLASS_BLOCK);
+      part.upstream = buffer + CLASS_BLOCK;
+    }
+    if (!output.p) part.out = job->out + range.first;
+    kernel(&part, (struct vloss_range){0, rows});
+    if (output.p) half_group_write(&output, range.first, &part.shape, buffer);
   }
-  no_sums(sums);
-  long_row_sums(&row, sums, 0);
 }
 
-/* The first class at the row's maximum, which is a number. */
-static size_t find(const struct reader *r, float max) {
-  for (size_t c = 0; c < r->row.classes; c += CLASS_BLOCK) {
-    const size_t n = half_block_read(&r->row, c, r->block);
-    for (size_t i = 0; i < n; i++)
-      if (r->block[i] == max) return c + i;
-  }
-  return NO_CLASS;
+/* Not inline: the stack has room for one of these buffers, or for those of a long row. */
+static __attribute__((noinline)) void forward_rows(const struct vloss_softmax_job *job, struct vloss_range range,
+                                                   vloss_softmax_kernel *kernel) {
+  ALIGNED float buffer[CLASS_BLOCK];
+  short_rows(job, range, kernel, buffer);
+}
+static __attribute__((noinline)) void backward_rows(const struct vloss_softmax_job *job, struct vloss_range range,
+                                                    vloss_softmax_kernel *kernel) {
+  ALIGNED float buffer[2 * CLASS_BLOCK];
+  short_rows(job, range, kernel, buffer);
+}
+
+void half_softmax_rows(const struct vloss_softmax_job *job, struct vloss_range range, vloss_softmax_kernel *kernel,
+                       half_row_kernel *long_row) {
+  if (job->shape.classes > CLASS_BLOCK)
+    for (size_t row = range.first; row < range.last; row++) long_row(job, row);
+  else if (job->half.upstream)
+    backward_rows(job, range, kernel);
+  else
+    forward_rows(job, range, kernel);
 }
 
 static void sums_below(const void *reader, const float *left_out, struct row_sums *sums) {
-  if (left_out[0] != -INF) sum_row(reader, find(reader, sums->max[0]), sums);
+  if (left_out[0] != -INF) half_row_sums(reader, half_row_find(reader, sums->max[0], 0), sums);
 }
 
 static void write_row(const struct vloss_softmax_job *job, size_t row, enum softmax_kind kind) {
   ALIGNED float block[CLASS_BLOCK];
-  const struct reader r = {half_row_of(job, job->half.x, job->x_stride, row), block};
-  const struct half_row out = half_row_of(job, job->half.out, job->out_stride, row);
+  const struct half_tensor input = half_input(job), output = half_output(job);
+  const struct half_reader r = {half_row_of(&input, row), block};
+  const struct half_row out = half_row_of(&output, row);
   struct row_sums sums;
   struct softmax_rows rows;
-  sum_row(&r, NO_CLASS, &sums);
+  half_row_sums(&r, NO_CLASS, &sums);
   softmax_rows_of(&sums, kind, sums_below, &r, &rows);
   const int alone = kind == LOG_SOFTMAX && rows.any_alone && rows.log_sum[0] == 0;
-  const size_t best = alone ? find(&r, rows.max[0]) : NO_CLASS;
+  const size_t best = alone ? half_row_find(&r, rows.max[0], 0) : NO_CLASS;
   for (size_t c = 0; c < out.classes; c += CLASS_BLOCK) {
     const size_t n = half_block_read(&r.row, c, block);
     if (rows.undefined[0] != 0) {
@@ -72,19 +84,15 @@ void half_log_softmax(const struct vloss_softmax_job *job, size_t row) { write_r
 /* As group_lse of a long row. */
 void half_log_sum_exp(const struct vloss_softmax_job *job, size_t row) {
   ALIGNED float block[CLASS_BLOCK];
-  const struct reader r = {half_row_of(job, job->half.x, job->x_stride, row), block};
+  ALIGNED double lse[16];
+  const struct half_tensor input = half_input(job);
+  const struct half_reader r = {half_row_of(&input, row), block};
   const vd minus_infinity = dset1(-(double)INF);
   struct row_sums sums;
   struct finished finished;
-  sum_row(&r, NO_CLASS, &sums);
+  half_row_sums(&r, NO_CLASS, &sums);
   finish(&finished, &sums, &minus_infinity);
-  ALIGNED double lse[16];
   dstore(lse, finished.lse);
-  if (lse[0] > -(double)NEAR_0 && lse[0] < (double)NEAR_0) {
-    struct long_row near = lse_begin();
-    for (size_t c = 0; c < r.row.classes; c += CLASS_BLOCK) lse_add(&near, block, 1, half_block_read(&r.row, c, block));
-    lse[0] = lse_of(&near);
-  }
-  const vd all = dmax(minus_infinity, dmax(dwiden(vload(sums.max)), dload(lse)));
-  vstore_tail(job->out + row, canonical(dnarrow_small(all)), 1);
+  lse[0] = half_row_lse(&r, &sums, 0, -INF, lse[0]);
+  vstore_tail(job->out + row, canonical(dnarrow_small(dload(lse))), 1);
 }

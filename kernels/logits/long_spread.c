@@ -6,10 +6,9 @@
 
 /* The coefficient of class c of row `row`, as the sums have it. */
 static double coefficient(const struct vloss_cross_entropy_job *job, size_t row, size_t c) {
-  const double w = job->weights ? (double)job->weights[c] : 1, e = job->smoothing;
-  if (!job->targets) return w;
-  const double t = (double)job->targets[row_offset(&job->shape, job->targets_stride, row) + c * job->shape.inner];
-  return w * (e > 0 ? t * (1 - e) + e / (double)job->total_classes : t);
+  if (!job->targets) return spread_coefficient(job, 0, c);
+  const float *t = job->targets + row_offset(&job->shape, job->targets_stride, row);
+  return spread_coefficient(job, (double)t[c * job->shape.inner], c);
 }
 
 /* Rare: a block with infinite or NaN coefficients. A class at the block's maximum is as far from the row's as that

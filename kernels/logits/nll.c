@@ -1,15 +1,22 @@
 /* Negative log-likelihood of given log-probabilities: one multiplication a row and a gradient that is zero but for one
- * class. There is nothing to compute fast, so this one plain function serves every ISA. */
+ * class. There is nothing to compute fast: plain C, an element at a time. */
 #include <string.h>
 
+#include "kernels.h"
 #include "memory/blocks.h"
 #include "memory/labels.h"
-#include "table.h"
-#include "words/strict.h"
 
-static double canonical(double v) { return v == v ? v : (double)__builtin_nanf(""); }
+static double number_or_nan(double v) { return v == v ? v : (double)__builtin_nanf(""); }
 
-static float flushed(double v) { return v < 0x1p-126 && v > -0x1p-126 ? 0.0f : (float)canonical(v); }
+static float flushed(double v) { return v < 0x1p-126 && v > -0x1p-126 ? 0.0f : (float)number_or_nan(v); }
+
+/* Where log-probabilities and gradients are, whatever their type. */
+static const void *input_of(const struct vloss_cross_entropy_job *job) {
+  return job->type == VLOSS_F32 ? job->x : job->half.x;
+}
+static void *grad_of(const struct vloss_cross_entropy_job *job) {
+  return job->type == VLOSS_F32 ? job->grad : job->half.grad;
+}
 
 /* Element offset of class t of a row; division is left to the tensors that need it. */
 static size_t offset(const struct vloss_shape *s, size_t stride, size_t row, size_t t) {
@@ -23,7 +30,7 @@ static double loss_of(const struct vloss_cross_entropy_job *job, size_t row) {
   if (job->labels.ignoring && t == job->labels.ignore_index) return 0;
   if (t < 0 || (uint64_t)t >= job->shape.classes) return (double)__builtin_nanf("");
   const double w = job->weights ? (double)job->weights[t] : 1;
-  const double x = (double)job->x[offset(&job->shape, job->x_stride, row, (size_t)t)];
+  const double x = (double)view_element(input_of(job), job->type, offset(&job->shape, job->x_stride, row, (size_t)t));
   return w == 0 && x == x ? 0 : -w * x;
 }
 static void add_losses(const struct vloss_cross_entropy_job *job, struct vloss_range range,
@@ -36,7 +43,7 @@ static void add_losses(const struct vloss_cross_entropy_job *job, struct vloss_r
       double group = 0; /* 16 rows at a time, so that long sums keep their digits */
       for (const size_t end = block_end - row < 16 ? block_end : row + 16; row < end; row++) {
         const double loss = loss_of(job, row);
-        if (job->loss) job->loss[row] = (float)canonical(loss);
+        if (job->loss) job->loss[row] = (float)number_or_nan(loss);
         group += loss;
       }
       sum += group;
@@ -51,11 +58,12 @@ static void clear(const struct vloss_cross_entropy_job *job, struct vloss_range 
   for (size_t row = range.first, n; row < range.last; row += n) {
     const size_t plane = row / s->inner, first = row % s->inner, left = range.last - row;
     n = s->inner - first < left ? s->inner - first : left;
-    float *const p = job->grad + plane * job->grad_stride + first;
+    char *const p = vloss_element_out(grad_of(job), job->type, plane * job->grad_stride + first);
+    const size_t bytes = vloss_type_size(job->type);
     if (n == s->inner)
-      memset(p, 0, s->classes * n * sizeof *p);
+      memset(p, 0, s->classes * n * bytes);
     else
-      for (size_t c = 0; c < s->classes; c++) memset(p + c * s->inner, 0, n * sizeof *p);
+      for (size_t c = 0; c < s->classes; c++) memset(p + c * s->inner * bytes, 0, n * bytes);
   }
 }
 
@@ -70,15 +78,15 @@ static void put_gradient(const struct vloss_cross_entropy_job *job, size_t row) 
   const int valid = t >= 0 && (uint64_t)t < s->classes;
   const double scale = upstream * (valid && job->weights ? (double)job->weights[t] : 1);
   if (!valid || scale * 0 != 0)
-    for (size_t c = 0; c < s->classes; c++) job->grad[offset(s, job->grad_stride, row, c)] = __builtin_nanf("");
+    for (size_t c = 0; c < s->classes; c++)
+      view_put(grad_of(job), job->type, offset(s, job->grad_stride, row, c), __builtin_nanf(""));
   else
-    job->grad[offset(s, job->grad_stride, row, (size_t)t)] = flushed(-scale);
+    view_put(grad_of(job), job->type, offset(s, job->grad_stride, row, (size_t)t), flushed(-scale));
 }
 
-void vloss_nll_rows(const struct vloss_cross_entropy_job *job, struct vloss_range range,
-                    struct vloss_partial *partial) {
+void KERNEL(nll)(const struct vloss_cross_entropy_job *job, struct vloss_range range, struct vloss_partial *partial) {
   add_losses(job, range, partial); /* all before any gradient, which may overwrite the log-probabilities */
-  if (!job->grad) return;
+  if (!grad_of(job)) return;
   clear(job, range);
   for (size_t row = range.first; row < range.last; row++) put_gradient(job, row);
 }

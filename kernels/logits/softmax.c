@@ -1,7 +1,7 @@
 /* Softmax, log-softmax and log-sum-exp of 16 rows at a time. */
 #include "softmax.h"
 
-#include "half_rows.h"
+#include "half_softmax.h"
 #include "kernels.h"
 #include "lse.h"
 #include "row_sums.h"

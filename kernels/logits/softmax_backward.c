@@ -1,6 +1,6 @@
 /* The backward forms of softmax and log-softmax: one weighted sum of the upstream h a row, in double, class c in lane
  * c % 16; then one step a class. */
-#include "half_rows.h"
+#include "half_softmax.h"
 #include "kernels.h"
 #include "softmax.h"
 
@@ -152,9 +152,9 @@ VFN void backward_along(const float *y, const float *h, float *out, size_t class
 /* A long row in 16 bits: the same, block by block. */
 VFN void half_backward(const struct vloss_softmax_job *job, size_t row, const enum softmax_kind kind) {
   ALIGNED float y[CLASS_BLOCK], h[CLASS_BLOCK];
-  const struct half_row ys = half_row_of(job, job->half.x, job->x_stride, row);
-  const struct half_row hs = half_row_of(job, job->half.upstream, job->upstream_stride, row);
-  const struct half_row out = half_row_of(job, job->half.out, job->out_stride, row);
+  const struct half_tensor input = half_input(job), upstream = half_upstream(job), output = half_output(job);
+  const struct half_row ys = half_row_of(&input, row), hs = half_row_of(&upstream, row),
+                        out = half_row_of(&output, row);
   struct backward_sum s = {y, h, dset1(0.0), vset1(1.0f), kind};
   for (size_t c = 0; c < ys.classes; c += CLASS_BLOCK) {
     const size_t n = half_block_read(&ys, c, y);

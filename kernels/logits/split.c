@@ -2,6 +2,7 @@
  * the results have the same bits. */
 #include "split.h"
 
+#include "half_cross_entropy.h"
 #include "kernels.h"
 #include "row_sums.h"
 
@@ -113,8 +114,12 @@ static void partial_whole(const struct vloss_cross_entropy_job *job, struct grou
 void KERNEL(cross_entropy_partial)(const struct vloss_cross_entropy_job *job, struct vloss_range range,
                                    struct vloss_partial *partial) {
   struct group_state s;
-  const uint64_t coverage = vloss_state_coverage(job->class_offset, job->shape.classes);
   (void)partial;
+  if (job->type != VLOSS_F32 && job->shape.classes) {
+    half_partial(job, range);
+    return;
+  }
+  const uint64_t coverage = vloss_state_coverage(job->class_offset, job->shape.classes);
   for (size_t row = range.first; row < range.last; row++) {
     job->states[row] = state_of(job, row);
     job->states[row].blocks = vloss_state_blocks(job->shape.classes);

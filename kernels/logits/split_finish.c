@@ -1,5 +1,6 @@
 /* From what is known of rows, all of whose classes were read somewhere, to losses, and to the gradient of the classes
  * at hand. */
+#include "half_cross_entropy.h"
 #include "kernels.h"
 #include "split.h"
 #include "totals.h"
@@ -103,17 +104,23 @@ void KERNEL(cross_entropy_split_gradient)(const struct vloss_cross_entropy_job *
   struct group_state s;
   struct vloss_cross_entropy_job local = *job;
   const struct binned_sum q = sum_of_weights(job);
+  const int half = job->type != VLOSS_F32;
   (void)partial;
   if (local.weights) local.weights += job->class_offset;
   enum writing writing = is_spread(job) ? CACHED : writing_for(&job->shape, job->x == job->grad);
   if (writing == KEPT) writing = CACHED; /* no pass before this one has kept any terms */
   for (size_t row = range.first; row < range.last; row += s.g.n) {
+    const size_t left = range.last - row;
     struct group_losses l;
     double lse[16] = {0};
-    s.g = group_at(&job->shape, row, range.last, 1);
+    s.g = half ? (struct group){row, left < 16 ? left : 16, ALONG} : group_at(&job->shape, row, range.last, 1);
     load_group(job, &s, &q, lse);
     losses_of_group(job, &s, 1, &l);
     local_labels(job, &s);
+    if (half) {
+      half_gradient(&local, &s, &l);
+      continue;
+    }
     s.stash = (struct stash){.writing = writing};
     s.kept = 0;
     if (s.g.layout == ACROSS || s.g.layout == GATHERED)

@@ -96,8 +96,9 @@ void slab_weights(const float *weights, size_t c, size_t classes, size_t w, floa
   for (size_t i = n * w; i < BLOCK * w; i += 16) vstore(buffer + i, vset1(0.0f));
 }
 
-/* The slab that begins with row i. */
-static void slab_spread(const struct vloss_cross_entropy_job *job, struct group_state *s, size_t i) {
+/* The slab that begins with row i. Not inline: rows in 16 bits, which never come here, have buffers on the stack. */
+static __attribute__((noinline)) void slab_spread(const struct vloss_cross_entropy_job *job, struct group_state *s,
+                                                  size_t i) {
   ALIGNED float x_buffer[SLAB_BLOCK], t_buffer[SLAB_BLOCK], w_buffer[SLAB_BLOCK], max[SLAB_PATTERN];
   ALIGNED double sums[4][16 * SLAB_ROWS];
   const struct slab slab = slab_at(&job->shape, &s->g, job->x, job->x_stride, i), *const x = &slab;

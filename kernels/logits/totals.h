@@ -10,6 +10,7 @@
 struct totals {
   struct vloss_range range;
   struct vloss_partial *partial;
+  size_t before;              /* what groups count as row 0 is this row of the range */
   double sum;                 /* of the block so far */
   size_t block, block_end;    /* rows of a block; the row behind the one at hand */
   ALIGNED double pending[16]; /* losses of rows that are not 16 yet */
@@ -28,17 +29,18 @@ VFN void add_16(struct totals *totals, double sum, size_t end) {
 }
 VFN void add_losses(struct totals *totals, const struct group *g, vd loss) {
   ALIGNED double losses[16];
+  const size_t first = totals->before + g->first;
   dstore(losses, loss);
   if (totals->block == 1 || totals->range.last == 1) {
-    for (size_t i = 0; i < g->n; i++) add_16(totals, losses[i], g->first + i + 1);
+    for (size_t i = 0; i < g->n; i++) add_16(totals, losses[i], first + i + 1);
     return;
   }
-  if (g->n == 16 && g->first % 16 == 0) {
-    add_16(totals, dsum(loss), g->first + 16);
+  if (g->n == 16 && first % 16 == 0) {
+    add_16(totals, dsum(loss), first + 16);
     return;
   }
   double *const pending = totals->pending;
-  for (size_t i = 0, row = g->first; i < g->n; i++, row++) {
+  for (size_t i = 0, row = first; i < g->n; i++, row++) {
     pending[row % 16] = losses[i];
     if (row % 16 != 15 && row + 1 != totals->range.last) continue;
     for (size_t k = row % 16 + 1; k < 16; k++) pending[k] = 0;

@@ -22,4 +22,11 @@ static inline int64_t vloss_label_at(const struct vloss_labels *labels, size_t i
 /* The bytes of one label. */
 static inline size_t vloss_label_size(int narrow) { return narrow ? sizeof(int32_t) : sizeof(int64_t); }
 
+/* The labels from row `first` on. */
+static inline struct vloss_labels vloss_labels_from(const struct vloss_labels *labels, size_t first) {
+  struct vloss_labels from = *labels;
+  if (from.p) from.p = (const char *)from.p + first * vloss_label_size(from.narrow);
+  return from;
+}
+
 #endif

@@ -37,6 +37,12 @@ VFN float view_element(const void *p, vloss_type type, size_t i) {
   view_read(&v, from, type, 1);
   return v;
 }
+VFN void view_put(void *p, vloss_type type, size_t i, float v) {
+  if (type == VLOSS_F32)
+    ((float *)p)[i] = v;
+  else
+    view_write(vloss_element_out(p, type, i), &v, type, 1, 0);
+}
 #endif
 
 #endif

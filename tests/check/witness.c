@@ -46,6 +46,7 @@ static void note_flags(void) { raised |= (unsigned)environment_get() & (DENORMAL
 #define WITNESSED_TABLE(isa)                                                                                     \
   extern const struct vloss_table witness_table_##isa;                                                           \
   WITNESSED_TOTAL(isa, cross_entropy, struct vloss_cross_entropy_job)                                            \
+  WITNESSED_TOTAL(isa, nll, struct vloss_cross_entropy_job)                                                      \
   WITNESSED_TOTAL(isa, cross_entropy_partial, struct vloss_cross_entropy_job)                                    \
   WITNESSED_TOTAL(isa, cross_entropy_finish, struct vloss_cross_entropy_job)                                     \
   WITNESSED_TOTAL(isa, cross_entropy_split_gradient, struct vloss_cross_entropy_job)                             \
@@ -70,6 +71,7 @@ static void note_flags(void) { raised |= (unsigned)environment_get() & (DENORMAL
   }                                                                                                              \
   const struct vloss_table witness_table_##isa = {#isa,                                                          \
                                                   isa##_cross_entropy,                                           \
+                                                  isa##_nll,                                                     \
                                                   isa##_cross_entropy_partial,                                   \
                                                   isa##_cross_entropy_finish,                                    \
                                                   isa##_cross_entropy_split_gradient,                            \
@@ -85,14 +87,6 @@ static void note_flags(void) { raised |= (unsigned)environment_get() & (DENORMAL
 #define ISA(isa, ISA, ...) VLOSS_IF_BUILT(ISA, WITNESSED_TABLE(isa))
 #include "isas.def"
 #undef ISA
-
-vloss_cross_entropy_kernel witness_nll_rows;
-void witness_nll_rows(const struct vloss_cross_entropy_job *job, struct vloss_range range,
-                      struct vloss_partial *partial) {
-  clear_flags();
-  vloss_nll_rows(job, range, partial);
-  note_flags();
-}
 
 /* ---- Jobs ---- */
 

@@ -276,6 +276,14 @@ static void bad_shards_and_fields(void) {
   a = two_rows(0, 4096, (vloss_row_state *)(void *)logits);
   refused(VLOSS_ERROR_OVERLAP, vloss_cross_entropy_partial, &a, "states over the logits");
   a = two_rows(0, 4096, states[0]);
+  a.type = VLOSS_F64;
+  refused(VLOSS_ERROR_TYPE, vloss_cross_entropy_partial, &a, "double");
+  a.type = (vloss_type)4;
+  refused(VLOSS_ERROR_ENUM, vloss_cross_entropy_partial, &a, "no type");
+  a.type = VLOSS_BF16;
+  a.logits = (const char *)logits + 1;
+  refused(VLOSS_ERROR_ALIGNMENT, vloss_cross_entropy_partial, &a, "16-bit logits at an odd address");
+  a = two_rows(0, 4096, states[0]);
   a.total_classes = (size_t)INT32_MAX + 1;
   refused(VLOSS_ERROR_OVERFLOW, vloss_cross_entropy_partial, &a, "too many classes");
   a = two_rows(0, 0, states[0]);

@@ -80,13 +80,19 @@ static void refuse_pointers(struct refusals *refusals, function *call) {
   ANSWERS(VLOSS_ERROR_ALIGNMENT, a.loss = beyond(a.loss, 1));
   ANSWERS(VLOSS_ERROR_ALIGNMENT, a.grad = beyond(a.grad, 2));
   ANSWERS(VLOSS_OK, a.logits = beyond(a.logits, 4));
+  ANSWERS(VLOSS_OK, a.type = VLOSS_BF16; a.logits = beyond(a.logits, 2); a.grad = beyond(a.grad, 2));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16; a.logits = beyond(a.logits, 1));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F16; a.grad = beyond(a.grad, 3));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F16; a.loss = beyond(a.loss, 2)); /* float whatever the type */
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16; a.weights = beyond(a.weights, 2));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16; a.upstream = beyond(a.upstream, 2));
   ANSWERS(VLOSS_OK, use_labels32(&a); a.labels = beyond(a.labels, 4));
 }
 
 static void refuse_enumerators(struct refusals *refusals, function *call) {
   ANSWERS(VLOSS_ERROR_TYPE, a.type = VLOSS_F64);
-  ANSWERS(VLOSS_ERROR_TYPE, a.type = VLOSS_F16);
-  ANSWERS(VLOSS_ERROR_TYPE, a.type = VLOSS_BF16);
+  ANSWERS(VLOSS_OK, a.type = VLOSS_F16);
+  ANSWERS(VLOSS_OK, a.type = VLOSS_BF16);
   ANSWERS(VLOSS_ERROR_ENUM, a.type = (vloss_type)4);
   ANSWERS(VLOSS_ERROR_ENUM, a.type = (vloss_type)-1);
   ANSWERS(VLOSS_ERROR_ENUM, a.label_type = (vloss_label_type)2);
@@ -147,6 +153,12 @@ static void refuse_overlap(struct refusals *refusals, function *call) {
   ANSWERS(VLOSS_ERROR_OVERLAP, a.grad = arena.labels);
   ANSWERS(VLOSS_ERROR_OVERLAP, a.reduction = VLOSS_MEAN; a.loss = arena.upstream);
   ANSWERS(VLOSS_OK, a.weights = arena.upstream); /* inputs may */
+  ANSWERS(VLOSS_OK, a.type = VLOSS_F16; a.grad = arena.logits);
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.type = VLOSS_F16; a.grad = beyond(arena.logits, 2));
+  ANSWERS(VLOSS_OK, a.type = VLOSS_BF16; a.grad = beyond(arena.logits, 2 * ROWS * CLASSES));
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.type = VLOSS_BF16; a.grad = beyond(arena.logits, 2 * ROWS * CLASSES - 2));
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.type = VLOSS_BF16; a.loss = arena.logits + ROWS * CLASSES / 2 - 1);
+  ANSWERS(VLOSS_OK, a.type = VLOSS_BF16; a.loss = arena.logits + ROWS * CLASSES / 2);
 }
 
 static void refuse_labels(struct refusals *refusals, function *call) {
@@ -226,6 +238,10 @@ void cross_entropy_refuse(struct refusals *refusals) {
   ANSWERS(VLOSS_ERROR_IGNORE_INDEX, use_targets(&a); a.ignore_index = 1);
   ANSWERS(VLOSS_ERROR_IGNORE_INDEX, use_targets(&a); a.ignore_index = -100);
   ANSWERS(VLOSS_OK, use_targets(&a));
+  ANSWERS(VLOSS_OK, use_targets(&a); a.type = VLOSS_F16; a.targets = beyond(a.targets, 2));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, use_targets(&a); a.type = VLOSS_F16; a.targets = beyond(a.targets, 1));
+  ANSWERS(VLOSS_ERROR_OVERLAP, use_targets(&a); a.type = VLOSS_F16; a.grad = arena.targets);
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16; a.lse = beyond(arena.lse, 2));
   ANSWERS(VLOSS_ERROR_OVERLAP, use_targets(&a); a.grad = arena.targets);
   ANSWERS(VLOSS_ERROR_OVERLAP, use_targets(&a); a.loss = arena.targets + ROWS * CLASSES - 1);
   ANSWERS(VLOSS_ERROR_OVERLAP, a.lse = arena.loss);

@@ -72,6 +72,7 @@ static vloss_cross_entropy_args arguments(const struct job *job) {
       .inner = job->inner,
       .logits = job_data(job, "logits"),
       .logits_stride = job_stride(job, "logits"),
+      .type = job_type,
       .labels = job_data(job, "labels"),
       .label_type = option->label_type,
       .ignore = option->ignore,
@@ -102,6 +103,20 @@ vloss_status nll_call(const struct job *job) {
   return library->nll_sized(&args, sizeof args);
 }
 
+/* For the reference: the contents of matrices as floats, row by row. */
+static const float *rows_in_call(const struct job *job, const char *name) {
+  const struct array *array = job_array(job, name);
+  return array ? (const float *)array->values + job->first * job->classes : NULL;
+}
+static vloss_cross_entropy_args contents(const struct job *job) {
+  vloss_cross_entropy_args args = arguments(job);
+  args.rows = job->count;
+  args.inner = args.logits_stride = args.targets_stride = 0;
+  args.logits = rows_in_call(job, "logits");
+  args.targets = rows_in_call(job, "targets");
+  return args;
+}
+
 static struct expectation *expected(const struct job *job, const char *name) {
   const struct array *array = job_array(job, name);
   return array ? array->expected : NULL;
@@ -113,13 +128,13 @@ static struct cross_entropy_expectations expectations(const struct job *job) {
 }
 
 void cross_entropy_expect(struct job *job) {
-  vloss_cross_entropy_args args = arguments(job);
+  vloss_cross_entropy_args args = contents(job);
   struct cross_entropy_expectations out = expectations(job);
   reference_cross_entropy(&args, &out);
 }
 
 void nll_expect(struct job *job) {
-  vloss_cross_entropy_args args = arguments(job);
+  vloss_cross_entropy_args args = contents(job);
   struct cross_entropy_expectations out = expectations(job);
   reference_nll(&args, &out);
 }
