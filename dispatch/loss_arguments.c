@@ -16,8 +16,7 @@ static vloss_status check_fields(const vloss_loss_args *a, const vloss_loss_info
       a->other_spread < VLOSS_PER_ELEMENT || a->other_spread > VLOSS_PER_CALL ||
       a->weights_spread < VLOSS_PER_ELEMENT || a->weights_spread > VLOSS_PER_CALL || a->flags & ~(uint32_t)KNOWN_FLAGS)
     return VLOSS_ERROR_ENUM;
-  const int whole_rows_of_floats = takes(info, VLOSS_TAKES_LABEL_LISTS);
-  if (a->type == VLOSS_F64 || (a->type != VLOSS_F32 && whole_rows_of_floats)) return VLOSS_ERROR_TYPE;
+  if (a->type == VLOSS_F64) return VLOSS_ERROR_TYPE;
   const int labels = takes(info, VLOSS_TAKES_LABELS | VLOSS_TAKES_LABEL_LISTS);
   if ((a->labels && !labels) || (a->target && !takes(info, VLOSS_TAKES_TARGET)) ||
       (a->other && !takes(info, VLOSS_TAKES_OTHER)) || (a->grad_target && !takes(info, VLOSS_GRAD_TARGET)) ||

@@ -133,9 +133,8 @@ VLOSS_API const char *vloss_cpu_features(void);
  * float whatever the type says, and double for VLOSS_F64: losses, lse, upstream, weights and operands with one value a
  * class, a row or a call. The fields below say "float" for short. 16 bits are widened exactly when they are read,
  * computed with as floats, and rounded once, to nearest, ties to even, when they are written: within 0.51 of their ulp
- * of the exact value. NaN is written as 0x7fc0 or 0x7e00. VLOSS_F32, VLOSS_F16 and
- * VLOSS_BF16 are computed by every function, but for VLOSS_MULTILABEL_MARGIN of 16 bits; that and VLOSS_F64 are
- * VLOSS_ERROR_TYPE. */
+ * of the exact value. NaN is written as 0x7fc0 or 0x7e00. VLOSS_F32, VLOSS_F16 and VLOSS_BF16 are computed by every
+ * function; VLOSS_F64 is VLOSS_ERROR_TYPE. */
 typedef enum vloss_type { VLOSS_F32 = 0, VLOSS_F64, VLOSS_F16, VLOSS_BF16 } vloss_type;
 
 /* Element type of class indices. */

@@ -1,7 +1,8 @@
 /* Multi-label margin: (1/C) sum_{j in J} sum_{i not in J} max(0, 1 - (p_j - p_i)), J the list of labels up to the first
  * -1, repeats included. Each pair of positive argument adds -1/C to the gradient at j and 1/C at i. In double, for the
- * sake of kinks. Every pair is looked at, a tile of i at a time. The gradient array holds the counts of pairs until the
- * end, so it cannot lie over the prediction. */
+ * sake of kinks. Every pair is looked at, a tile of i at a time. A gradient of floats holds the counts of pairs until
+ * the end, so it cannot lie over the prediction; one of 16 bits could not hold them, and those of labels are counted
+ * again. */
 #ifndef VLOSS_KERNELS_LOSS_MULTILABEL_MARGIN_H
 #define VLOSS_KERNELS_LOSS_MULTILABEL_MARGIN_H
 
@@ -15,22 +16,36 @@ VFN size_t listed(const struct row *r, size_t l) {
   return label < 0 ? SIZE_MAX : (size_t)label;
 }
 
+/* Where element c of the row is. */
+VFN float column(const struct row *r, size_t c) { return view_element(r->p, r->type, c * r->column_stride); }
+
 /* n columns as doubles, and whether there is NaN among them; NaN in the lanes beyond. */
 VFN int multilabel_load(const struct row *r, size_t start, size_t n, double *x) {
   int nan = 0;
   if (r->column_stride == 1) {
     for (size_t i = 0; i < n; i += 16) {
-      const vf p = get(r->p, start + i, n - i < 16 ? n - i : 16, 0.0f);
+      const size_t m = n - i < 16 ? n - i : 16;
+      float widened[16];
+      if (r->type != VLOSS_F32) view_read(widened, vloss_element(r->p, r->type, start + i), r->type, m);
+      const vf p = r->type == VLOSS_F32 ? get(r->p, start + i, m, 0.0f) : get(widened, 0, m, 0.0f);
       nan |= vany(vnan(p));
       dstore(x + i, dwiden(p));
     }
   } else {
     for (size_t i = 0; i < n; i++) {
-      x[i] = (double)r->p[(start + i) * r->column_stride];
+      x[i] = (double)column(r, start + i);
       nan |= x[i] != x[i];
     }
   }
   for (size_t i = n; i < (n + 15) / 16 * 16; i++) x[i] = (double)NOT_A_NUMBER;
+  return nan;
+}
+
+/* The same but for the labels. NaN is never active, and dmax drops it: so it stands where there is no i. */
+VFN int multilabel_others(const struct row *r, size_t start, size_t n, double *x) {
+  const int nan = multilabel_load(r, start, n, x);
+  for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++)
+    if (j - start < n) x[j - start] = (double)NOT_A_NUMBER;
   return nan;
 }
 
@@ -54,15 +69,44 @@ VFN vd multilabel_pairs_of(struct difference from, const double *x, double *coun
 VFN vd multilabel_pairs(const struct row *r, const double *x, double *counts, size_t padded, vd sum,
                         const int gradient) {
   for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++) {
-    const struct difference from = exact_difference(1, (double)r->p[j * r->column_stride]);
+    const struct difference from = exact_difference(1, (double)column(r, j));
     vd count;
     if (from.low == 0)
       sum = multilabel_pairs_of(from, x, counts, padded, sum, gradient ? &count : NULL, 1);
     else
       sum = multilabel_pairs_of(from, x, counts, padded, sum, gradient ? &count : NULL, 0);
-    if (gradient) r->grad[j * r->column_stride] -= (float)dsum(count);
+    if (gradient && r->type == VLOSS_F32) r->grad[j * r->column_stride] -= (float)dsum(count);
   }
   return sum;
+}
+
+/* The gradient at the labels, in 16 bits. A label that comes again is written again. */
+static SMALL void multilabel_at_labels(const struct row *r, double share) {
+  enum { SOME = 128 };
+  double *const x = r->scratch, *const counts = x + MULTILABEL_TILE; /* of which none is of use here */
+  size_t labels = 0;
+  while (listed(r, labels) != SIZE_MAX) labels++;
+  for (size_t first = 0; first < labels; first += SOME) {
+    double pairs[SOME] = {0};
+    const size_t last = labels - first < SOME ? labels : first + SOME;
+    for (size_t start = 0; start < r->columns; start += MULTILABEL_TILE) {
+      const size_t n = r->columns - start < MULTILABEL_TILE ? r->columns - start : MULTILABEL_TILE;
+      multilabel_others(r, start, n, x);
+      for (size_t i = 0; i < n; i += 16) dstore(counts + i, dset1(0.0));
+      for (size_t l = first; l < last; l++) {
+        vd count;
+        multilabel_pairs_of(exact_difference(1, (double)column(r, listed(r, l))), x, counts, (n + 15) / 16 * 16,
+                            dset1(0.0), &count, 0);
+        pairs[l - first] += dsum(count);
+      }
+    }
+    for (size_t l = first; l < last; l++) {
+      const size_t j = listed(r, l);
+      double times = 0;
+      for (size_t k = 0; k < labels; k++) times += listed(r, k) == j;
+      view_put(r->grad, r->type, j * r->column_stride, with_factor(r, (0 - times * pairs[l - first]) * share));
+    }
+  }
 }
 
 VFN void multilabel_margin(const struct row *r, struct row_state *s) {
@@ -72,19 +116,18 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
   float top = -INF, bottom = -INF;                                /* of p_j and of -p_j */
   int nan = 0;
   float *const g = r->grad;
-  for (size_t c = 0; g && c < r->columns; c++) g[c * r->column_stride] = 0;
+  const int in_floats = r->type == VLOSS_F32;
+  const double share = 1 / (double)r->columns;
+  for (size_t c = 0; g && in_floats && c < r->columns; c++) g[c * r->column_stride] = 0;
   for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++) {
-    const float p = r->p[j * r->column_stride];
+    const float p = column(r, j);
     top = p > top ? p : top;
     bottom = -p > bottom ? -p : bottom;
   }
   for (size_t start = 0; start < r->columns; start += MULTILABEL_TILE) {
     const size_t n = r->columns - start < MULTILABEL_TILE ? r->columns - start : MULTILABEL_TILE,
                  padded = (n + 15) / 16 * 16;
-    nan |= multilabel_load(r, start, n, x);
-    /* NaN is never active, and dmax drops it: so it stands where there is no i. */
-    for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++)
-      if (j - start < n) x[j - start] = (double)NOT_A_NUMBER;
+    nan |= multilabel_others(r, start, n, x);
     for (size_t i = 0; i < padded; i += 16) {
       const vd v = dload(x + i);
       highest = dmax(v, highest);
@@ -92,17 +135,23 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
       dstore(counts + i, zero);
     }
     sum = g ? multilabel_pairs(r, x, counts, padded, sum, 1) : multilabel_pairs(r, x, counts, padded, sum, 0);
-    for (size_t i = 0; g && i < n; i++)
-      if (x[i] == x[i]) g[(start + i) * r->column_stride] = (float)counts[i];
+    for (size_t i = 0; g && i < n; i++) {
+      if (x[i] != x[i]) continue;
+      if (in_floats)
+        g[(start + i) * r->column_stride] = (float)counts[i];
+      else
+        view_put(g, r->type, (start + i) * r->column_stride, with_factor(r, counts[i] * share));
+    }
   }
   s->loss = dsum(sum) / (double)r->columns;
   s->pass = ROW_DONE;
   /* The difference of equal infinities. */
   nan |= (top == INF && vhmax(dnarrow(highest)) == INF) || (bottom == INF && vhmax(dnarrow(lowest)) == INF);
   if (nan) nan_row(r, s);
-  const double share = 1 / (double)r->columns;
   if (!g || nan) return;
-  if (r->column_stride == 1)
+  if (!in_floats)
+    multilabel_at_labels(r, share);
+  else if (r->column_stride == 1)
     for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
       put_number(r, g, c, m, dmul(dwiden(get(g, c, m, 0.0f)), dset1(share)));
     }

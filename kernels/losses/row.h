@@ -28,6 +28,7 @@ struct row {
   const double *parameters;
   size_t column_stride; /* of a loss that takes whole rows: elements between one column and the next; else 1 */
   double *scratch;      /* of such a loss: 2 * MULTILABEL_TILE */
+  vloss_type type;      /* of such a loss: of what p and grad point to */
 };
 
 enum { ROW_DONE = -1, ROW_FILL = -2 }; /* ROW_FILL: but for the gradients, each of which is `fill` */

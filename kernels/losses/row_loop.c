@@ -97,7 +97,9 @@ static void end_row(const struct vloss_loss_job *job, struct totals *totals, siz
 
 static void fill(float *p, const struct row *r, float value) {
   if (!p) return;
-  if (r->column_stride == 1)
+  if (r->type != VLOSS_F32)
+    for (size_t c = r->from; c < r->to; c++) view_put(p, r->type, c * r->column_stride, value);
+  else if (r->column_stride == 1)
     for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
       put_scaled(p, c, m, vset1(value));
     }
@@ -122,10 +124,11 @@ static __attribute__((noinline)) void whole_rows(const struct vloss_loss_job *jo
   const struct vloss_result results[3] = {job->grad, job->grad_target, job->grad_other};
   const size_t columns = job->columns;
   const int past_cache = job->inner == 1 && !job->staged_results && columns <= PAST_CACHE_COLUMNS &&
-                         job->outer * columns * sizeof(float) > STREAM_BYTES;
+                         job->outer * columns * sizeof(float) > STREAM_BYTES && job->prediction.type == VLOSS_F32;
   struct row r = row_of(job);
   struct row_state s;
   r.column_stride = job->inner;
+  r.type = job->prediction.type;
   r.scratch = buffers.scratch;
   struct row_place at = place_of(job, totals->range.first);
   for (size_t row = totals->range.first; row < totals->range.last; row++) {

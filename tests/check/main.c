@@ -80,9 +80,8 @@ static void parse_part(struct command *command, const char *text) {
       command->part > command->parts)
     mistake("not K/N with K from 1 to N", text);
 }
-/* Whether function number f is one of those that the command asks for, and computes the type. */
+/* Whether function number f is one of those that the command asks for. */
 static bool asked_for(const struct command *command, size_t f) {
-  if (job_type != VLOSS_F32 && !functions[f].halves) return false;
   if (command->function && strcmp(command->function, functions[f].name) != 0) return false;
   return f % command->parts == command->part - 1;
 }

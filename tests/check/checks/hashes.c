@@ -152,7 +152,7 @@ bool check_hashes(struct check *check, const char *path, bool write, const char 
     if (only_function && strcmp(only_function, functions[f].name) != 0) continue;
     static const vloss_type types[] = {VLOSS_F32, VLOSS_BF16, VLOSS_F16};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-      if (types[i] == VLOSS_F32 ? !functions[f].loss : !functions[f].halves) continue;
+      if (types[i] == VLOSS_F32 && !functions[f].loss) continue;
       job_type = types[i];
       hash_option(check, &functions[f], ALL, file, write);
     }

@@ -107,12 +107,9 @@ static void refuse_enumerators(struct refusals *refusals) {
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.kind = VLOSS_CROSS_ENTROPY);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.kind = VLOSS_NLL);
   ANSWERS(VLOSS_ERROR_TYPE, a.type = VLOSS_F64);
-  const bool lists = takes(VLOSS_TAKES_LABEL_LISTS); /* computed of floats only */
-  ANSWERS(lists ? VLOSS_ERROR_TYPE : VLOSS_OK, a.type = VLOSS_F16; a.flags = VLOSS_UNCHECKED);
-  ANSWERS(lists ? VLOSS_ERROR_TYPE : VLOSS_OK, a.type = VLOSS_BF16; a.flags = VLOSS_UNCHECKED;
-          a.prediction = beyond(a.prediction, 2));
-  ANSWERS(lists ? VLOSS_ERROR_TYPE : VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16;
-          a.prediction = beyond(a.prediction, 1));
+  ANSWERS(VLOSS_OK, a.type = VLOSS_F16; a.flags = VLOSS_UNCHECKED);
+  ANSWERS(VLOSS_OK, a.type = VLOSS_BF16; a.flags = VLOSS_UNCHECKED; a.prediction = beyond(a.prediction, 2));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16; a.prediction = beyond(a.prediction, 1));
   ANSWERS(VLOSS_ERROR_ENUM, a.type = (vloss_type)4);
   ANSWERS(VLOSS_ERROR_ENUM, a.type = (vloss_type)-1);
   ANSWERS(VLOSS_ERROR_ENUM, a.label_type = (vloss_label_type)2);

@@ -73,13 +73,13 @@ static const struct option no_options[] = {{.name = ""}};
              .refuse = function##_refuse
 
 static const struct function own_functions[] = {
-    {FUNCTION(cross_entropy), OPTIONS(cross_entropy_options), .halves = true},
-    {FUNCTION(nll), OPTIONS(index_options), .halves = true},
-    {FUNCTION(softmax), OPTIONS(no_options), .halves = true},
-    {FUNCTION(log_softmax), OPTIONS(no_options), .halves = true},
-    {FUNCTION(log_sum_exp), OPTIONS(no_options), .halves = true},
-    {FUNCTION(softmax_backward), OPTIONS(no_options), .halves = true},
-    {FUNCTION(log_softmax_backward), OPTIONS(no_options), .halves = true},
+    {FUNCTION(cross_entropy), OPTIONS(cross_entropy_options)},
+    {FUNCTION(nll), OPTIONS(index_options)},
+    {FUNCTION(softmax), OPTIONS(no_options)},
+    {FUNCTION(log_softmax), OPTIONS(no_options)},
+    {FUNCTION(log_sum_exp), OPTIONS(no_options)},
+    {FUNCTION(softmax_backward), OPTIONS(no_options)},
+    {FUNCTION(log_softmax_backward), OPTIONS(no_options)},
 };
 
 const struct function *functions;

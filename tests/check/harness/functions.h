@@ -37,7 +37,6 @@ struct function {
   void (*refuse)(struct refusals *refusals);
 
   const struct vloss_loss_row *loss; /* a loss of the registry; null: a function of its own */
-  bool halves;                       /* computes 16-bit elements, too */
   bool flat_rows;                    /* there is no inner axis */
   bool first_of_family;              /* of losses that share their loop */
 };

@@ -175,7 +175,6 @@ size_t losses_collect(struct function *out) {
                            .expect = loss_expect,
                            .refuse = loss_refuse,
                            .loss = row,
-                           .halves = !takes(info, VLOSS_TAKES_LABEL_LISTS),
                            .flat_rows = elementwise(info),
                            .first_of_family = !seen[info->family]};
     seen[info->family] = true;
