@@ -1,4 +1,4 @@
-/* See half_rows.h: reading and writing rows of 16-bit elements, and the sums of long ones. */
+/* See half_rows.h: reading and writing rows of 16-bit elements; what is looked for in them. */
 #include "half_rows.h"
 
 #include "lse.h"
@@ -100,23 +100,6 @@ void half_block_write(const struct half_row *row, size_t c, const float *from) {
 }
 
 static const double none[16]; /* of the rows is left */
-
-void half_row_sums(const struct half_reader *r, size_t skip, struct row_sums *sums) {
-  const int one_block = r->row.classes <= CLASS_BLOCK;
-  struct long_row row = long_row_begin();
-  for (size_t c = 0; c < r->row.classes; c += CLASS_BLOCK) {
-    const size_t n = half_block_read(&r->row, c, r->block);
-    const int32_t here[16] = {skip - c < n ? (int32_t)(skip - c) : -1};
-    const struct sum_rows block = {{1, n, 1}, {0, 1, ALONG}, r->block, n, here, none};
-    if (one_block)
-      group_sums(&block, NULL, NULL, sums, NULL);
-    else
-      long_blocks(&block, NULL, &row);
-  }
-  if (one_block) return;
-  no_sums(sums);
-  long_row_sums(&row, sums, 0);
-}
 
 size_t half_row_find(const struct half_reader *r, float max, int nan) {
   for (size_t c = 0; c < r->row.classes; c += CLASS_BLOCK) {

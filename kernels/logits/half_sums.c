@@ -1,0 +1,134 @@
+/* The sums of rows in 16 bits, by what row_sums.c and group_sums.c do with floats. Where the classes lie side by side
+ * they are widened on the way; else, and where a block is out of the ordinary, it is widened first. */
+#include "half_rows.h"
+#include "heavy_rows.h"
+#include "row_steps.h"
+#include "row_sums.h"
+#include "words/half.h"
+
+static const double none[16]; /* of the rows is left */
+
+typedef vf load_half(const uint16_t *p);
+VFN void half_steps(struct row_state *state, const uint16_t *x, size_t stop, load_half *const load) {
+  struct row_state s = *state;
+  for (size_t c = 0; c < stop; c += BLOCK) {
+    vf v[4];
+    for (size_t j = 0; j < 4; j++) v[j] = load(x + c + 16 * j);
+    row_fetch_ahead(x + c, BLOCK * sizeof *x);
+    row_block(&s, v, NULL, c, SIZE_MAX, 0);
+  }
+  *state = s;
+}
+static __attribute__((noinline)) void bf16_steps(struct row_state *s, const uint16_t *x, size_t stop) {
+  half_steps(s, x, stop, vload_bf16);
+}
+static __attribute__((noinline)) void f16_steps(struct row_state *s, const uint16_t *x, size_t stop) {
+  half_steps(s, x, stop, vload_f16);
+}
+/* Classes of one block, from a multiple of 64 on, n of them: without class `skip` of these. */
+static void whole_steps(struct row_state *s, const struct half_row *row, size_t c, size_t n) {
+  const uint16_t *const x = (const uint16_t *)row->p + c;
+  if (row->type == VLOSS_BF16)
+    bf16_steps(s, x, n);
+  else
+    f16_steps(s, x, n);
+}
+static void odd_classes(const struct half_row *row, size_t c, size_t n, size_t skip, vf *v) {
+  ALIGNED float some[BLOCK];
+  for (size_t i = 0; i < BLOCK; i += 16) vstore(some + i, vset1(-INF));
+  view_read(some, vloss_element(row->p, row->type, c), row->type, n < BLOCK ? n : BLOCK);
+  if (skip < BLOCK) some[skip] = -INF;
+  for (size_t j = 0; j < 4; j++) v[j] = vload(some + 16 * j);
+}
+static SMALL void odd_step(struct row_state *s, const struct half_row *row, size_t c, size_t n, size_t skip) {
+  vf v[4];
+  odd_classes(row, c, n, skip, v);
+  row_block(s, v, NULL, 0, SIZE_MAX, 0);
+}
+
+/* As row_blocks_sum, of classes c .. c + classes - 1. */
+static void half_blocks_sum(const struct half_row *row, size_t c, size_t classes, size_t skip, struct row_sums *out) {
+  struct row_state states[16];
+  const size_t count = class_blocks(classes);
+  for (size_t i = 0; i < count; i++) {
+    vf v[4];
+    const size_t b = i * CLASS_BLOCK, left = classes - b;
+    odd_classes(row, c + b, left, skip - b, v);
+    states[i] = (struct row_state){.max = vset1(-INF), .sum = dset1(0.0)};
+    states[i].ref = reference_for(vset1(vhmax(vmax(vmax(v[0], v[1]), vmax(v[2], v[3])))));
+  }
+  for (size_t i = 0; i < count; i++) {
+    struct row_state *const s = &states[i];
+    const size_t b = i * CLASS_BLOCK, n = classes - b < CLASS_BLOCK ? classes - b : CLASS_BLOCK;
+    const size_t whole = n / BLOCK * BLOCK, at = skip - b;
+    size_t done = at < whole ? at / BLOCK * BLOCK : whole;
+    whole_steps(s, row, c + b, done);
+    if (done < n) odd_step(s, row, c + b + done, n - done, at - done);
+    if (done + BLOCK <= whole) {
+      whole_steps(s, row, c + b + done + BLOCK, whole - done - BLOCK);
+      if (whole < n) odd_step(s, row, c + b + whole, n - whole, at - whole);
+    }
+  }
+  for (size_t i = 0; i < count; i++) {
+    out->n[i] = vfirst(states[i].ref.n);
+    out->sum[i] = dsum(states[i].sum);
+    out->max[i] = vhmax(states[i].max);
+    out->shift[i] = 0;
+  }
+}
+
+/* A block whose maximum is huge, or that has a heavy class: widened, and as floats are done. */
+static SMALL void odd_block(const struct half_reader *r, size_t c, size_t skip, struct row_sums *part, size_t i) {
+  const size_t n = half_block_read(&r->row, c, r->block);
+  if (vany(is_huge(vset1(part->max[i]))))
+    row_sum(r->block, n, skip, NULL, part, i);
+  else
+    part->sum[i] += heavy_blocks(r->block, n, skip, part->max[i], part->n[i]);
+}
+
+/* Classes that lie side by side, from block border c on: up to 16 blocks, but a short one at the end by itself. Lanes
+ * 0.. of *part get the blocks. How many classes that were. */
+static size_t add_blocks(const struct half_reader *r, size_t c, size_t skip, struct row_sums *part) {
+  const size_t rest = r->row.classes - c, end = rest % CLASS_BLOCK;
+  size_t width = end && end <= SHORT_ROW && rest > end ? rest - end : rest;
+  if (width > 16 * CLASS_BLOCK) width = 16 * CLASS_BLOCK;
+  no_sums(part);
+  if (width <= SHORT_ROW) {
+    row_sum(r->block, half_block_read(&r->row, c, r->block), skip, NULL, part, 0);
+    return width;
+  }
+  half_blocks_sum(&r->row, c, width, skip, part);
+  const size_t n = class_blocks(width);
+  for (size_t i = 0; i < n; i++)
+    if (vany(is_huge(vset1(part->max[i])))) odd_block(r, c + i * CLASS_BLOCK, skip - i * CLASS_BLOCK, part, i);
+  const uint32_t heavy = rows_to_refine(part, none, n);
+  for (size_t i = 0; i < n; i++)
+    if (heavy >> i & 1) odd_block(r, c + i * CLASS_BLOCK, skip - i * CLASS_BLOCK, part, i);
+  return width;
+}
+
+/* The same of others: one block. */
+static size_t add_block_apart(const struct half_reader *r, size_t c, size_t skip, struct row_sums *part) {
+  const size_t n = half_block_read(&r->row, c, r->block);
+  const int32_t here[16] = {skip < n ? (int32_t)skip : -1};
+  const struct sum_rows block = {{1, n, 1}, {0, 1, ALONG}, r->block, n, here, none};
+  group_sums(&block, NULL, NULL, part, NULL);
+  return n;
+}
+
+void half_row_sums(const struct half_reader *r, size_t skip, struct row_sums *sums) {
+  struct long_row row = long_row_begin();
+  size_t (*const add)(const struct half_reader *, size_t, size_t, struct row_sums *) =
+      r->row.step == 1 ? add_blocks : add_block_apart;
+  if (r->row.classes <= CLASS_BLOCK) {
+    add(r, 0, skip, sums);
+    return;
+  }
+  for (size_t c = 0, width; c < r->row.classes; c += width) {
+    struct row_sums part;
+    width = add(r, c, skip - c, &part);
+    for (size_t i = 0; i < class_blocks(width); i++) long_row_add(&row, &part, i);
+  }
+  no_sums(sums);
+  long_row_sums(&row, sums, 0);
+}
