@@ -108,7 +108,9 @@ static vloss_cross_entropy_args any_call(struct random *r, const struct shape *s
   a.labels = a.label_type == VLOSS_I32 ? (const void *)narrow_labels : labels;
   a.label_smoothing = smoothings[random_below(r, 4)];
   for (size_t i = 0; i < s->rows * s->inner; i++) {
-    labels[i] = (int64_t)random_below(r, s->classes);
+    static const size_t borders[] = {0, 1, 4095, 4096, 8191, 8192};
+    const size_t border = borders[random_below(r, 6)];
+    labels[i] = (int64_t)(random_below(r, 3) == 0 && border < s->classes ? border : random_below(r, s->classes));
     if (random_below(r, 9) == 0) labels[i] = -1;
     if (random_below(r, 20) == 0) labels[i] = (int64_t)s->classes;
     narrow_labels[i] = (int32_t)labels[i];
