@@ -18,32 +18,45 @@ bool Declines(const struct library *which, vloss_status status) {
 }
 
 struct Results {
-  float *values;
+  void *values;
   std::size_t count;
-  std::size_t Bytes() const { return count * sizeof(float); }
+  vloss_type type;
+  std::size_t Bytes() const { return count * SizeOf(type); }
+  std::vector<float> Floats() const {
+    std::vector<float> floats(count);
+    plain_loops_of(type)->to_floats(floats.data(), values, count);
+    return floats;
+  }
 };
 
-Results LossesOf(const Function &function, const Size &size, float *values) {
-  return {values, function.loss == Loss::kNone ? 0 : function.loss == Loss::kReduced ? 1 : size.rows};
+Results LossesOf(const Function &function, const Size &size, void *values) {
+  return {values,
+          function.loss == Loss::kNone      ? 0
+          : function.loss == Loss::kReduced ? 1
+                                            : size.rows,
+          size.type == VLOSS_F64 ? VLOSS_F64 : VLOSS_F32};
 }
 
-Results MatrixOf(const Function &function, const Size &size, float *values) {
-  return {values, function.matrix == Matrix::kNone ? 0 : size.rows * size.classes};
+Results MatrixOf(const Function &function, const Size &size, void *values) {
+  return {values, function.matrix == Matrix::kNone ? 0 : size.rows * size.classes, size.type};
 }
 
 // To see that both compute the same thing; how accurate vloss is, its tests say. The plain loops sum in f32 under
 // -ffast-math (1e-4; many equal numbers, which all are rounded the same way, 1e-3), and subtract numbers near each
-// other where vloss does not (1e-6 of the largest).
+// other where vloss does not (1e-6 of the largest). Results of 16 bits may be rounded to the next number.
 struct Tolerance {
   float relative, absolute;
 };
 bool Near(const Results &a, const Results &plain, Tolerance tolerance) {
+  if (plain.type == VLOSS_BF16) tolerance.relative += 0x1p-7f;
+  if (plain.type == VLOSS_F16) tolerance = {tolerance.relative + 0x1p-10f, tolerance.absolute + 0x1p-24f};
+  const std::vector<float> values = a.Floats(), expected = plain.Floats();
   float largest = 0;
-  for (std::size_t i = 0; i < plain.count; i++) largest = std::max(largest, std::fabs(plain.values[i]));
+  for (const float value : expected) largest = std::max(largest, std::fabs(value));
   std::size_t near = 0;
   for (std::size_t i = 0; i < plain.count; i++)
-    near += std::fabs(a.values[i] - plain.values[i]) <=
-            tolerance.relative * std::fabs(plain.values[i]) + 1e-6f * largest + tolerance.absolute;
+    near += std::fabs(values[i] - expected[i]) <=
+            tolerance.relative * std::fabs(expected[i]) + 1e-6f * largest + tolerance.absolute;
   return std::isfinite(largest) && near == plain.count;  // NaN is near nothing
 }
 
@@ -86,14 +99,15 @@ class Comparison {
   // The plain loop knows no other class axis than the last: it gets the rows one after the other.
   void Plain() {
     problem p = Poisoned();
-    if (p.inner == 1) return function_.plain(&p);
+    plain_loop *const plain = function_.plain(*plain_loops_of(size_.type));
+    if (p.inner == 1) return plain(&p);
     std::vector<float> input = Turned(p.input, true), target = Turned(p.target, true), results(matrix_.count);
     p.input = input.data();
     p.target = target.data();
     p.matrix = results.data();
-    function_.plain(&p);
+    plain(&p);
     results = Turned(results.data(), false);
-    std::copy_n(results.begin(), matrix_.count, matrix_.values);
+    std::memcpy(matrix_.values, results.data(), matrix_.Bytes());
   }
   // Libraries may differ in what is no normal number, and fast arithmetic in what is next to nothing beside the others
   // of a row or sum.
@@ -104,8 +118,9 @@ class Comparison {
   }
 
  private:
-  // From [outer, class, inner] to rows of classes, or back.
-  std::vector<float> Turned(const float *from, bool to_rows) const {
+  // From [outer, class, inner] to rows of classes, or back: of floats, as all with another class axis are.
+  std::vector<float> Turned(const void *tensor, bool to_rows) const {
+    const float *const from = static_cast<const float *>(tensor);
     std::vector<float> turned(size_.rows * size_.classes);
     for (std::size_t r = 0; r < size_.rows; r++)
       for (std::size_t c = 0; c < size_.classes; c++) {
@@ -176,18 +191,20 @@ std::map<std::string, std::string> peer_errors;  // by row name
 
 problem ProblemOf(const Function &function, const Size &size) {
   const Data &data = SharedData();
+  const TypedInputs &inputs = InputsOf(size.type);
   problem p{};
   p.rows = size.rows;
   p.classes = size.classes;
   p.inner = std::max<std::size_t>(size.inner, 1);
-  p.input = function.info || function.matrix == Matrix::kBackward ? data.first : data.logits;
-  p.upstream = data.second;
+  p.type = size.type;
+  p.input = function.info || function.matrix == Matrix::kBackward ? inputs.first : inputs.logits;
+  p.upstream = inputs.second;
   p.labels = data.labels;
   p.matrix = data.matrix;
   p.loss = data.per_row;
-  p.target = function.info && function.info->operands & VLOSS_TARGET_SIGNS ? data.signs : data.second;
-  p.other = data.third;
-  p.row_target = data.signs;
+  p.target = function.info && function.info->operands & VLOSS_TARGET_SIGNS ? inputs.signs : inputs.second;
+  p.other = inputs.third;
+  p.row_target = size.type == VLOSS_F64 ? inputs.signs : data.signs;
   p.parameters = function.parameters.data();
   if (size.inputs != Inputs::kOrdinary) PointToAwkward(p);
   p.executor = ExecutorOf(size.threads);
@@ -198,7 +215,7 @@ void Prepare(const Function &function, const Size &size) {
   const problem p = ProblemOf(function, size);
   if (size.inputs != Inputs::kOrdinary) return FillAwkward(function, size.inputs, p);
   TakesLabelLists(function) ? FillLabelLists(p.rows, p.classes) : FillLabels(p.rows, p.classes);
-  if (function.matrix == Matrix::kInPlace) std::memcpy(p.matrix, p.input, p.rows * p.classes * sizeof(float));
+  if (function.matrix == Matrix::kInPlace) std::memcpy(p.matrix, p.input, p.rows * p.classes * SizeOf(p.type));
 }
 
 Agreement AgreementOf(const Function &function, const Size &size) {

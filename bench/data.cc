@@ -7,7 +7,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 
+#include "plain.h"
 #include "random.h"
 
 namespace {
@@ -51,9 +53,29 @@ Data Make() {
           Filled(floats / 2, [&] { return random.Sign(); }),
           Allocate<float>(floats),
           Allocate<float>(floats),
-          Allocate<float>(MostRows()),
-          Allocate<float>(MostRows()),
+          Allocate<float>(2 * MostRows()),
+          Allocate<float>(2 * MostRows()),
           Allocate<std::int64_t>(MostLabels())};
+}
+
+// As many bytes as `count` floats have, from those over and over again.
+const void *Converted(vloss_type type, const float *from, std::size_t count) {
+  const std::size_t elements = count * sizeof(float) / SizeOf(type);
+  char *values = Allocate<char>(count * sizeof(float));
+  for (std::size_t i = 0, n; i < elements; i += n) {
+    n = std::min(count, elements - i);
+    plain_loops_of(type)->from_floats(values + i * SizeOf(type), from, n);
+  }
+  return values;
+}
+
+TypedInputs MakeInputs(vloss_type type) {
+  const Data &data = SharedData();
+  if (type == VLOSS_F32) return {data.logits, data.first, data.second, data.third, data.signs};
+  const std::size_t floats = MemoryBytes() / sizeof(float);
+  return {Converted(type, data.logits, floats), Converted(type, data.first, floats),
+          Converted(type, data.second, floats / 2), Converted(type, data.third, floats / 3),
+          Converted(type, data.signs, floats / 2)};
 }
 
 }  // namespace
@@ -63,6 +85,12 @@ float *AllocateFloats(std::size_t count) { return Allocate<float>(count); }
 const Data &SharedData() {
   static const Data data = Make();
   return data;
+}
+
+const TypedInputs &InputsOf(vloss_type type) {
+  static std::map<vloss_type, TypedInputs> made;
+  const auto found = made.find(type);
+  return found != made.end() ? found->second : made.emplace(type, MakeInputs(type)).first->second;
 }
 
 void FillLabels(std::size_t rows, std::size_t classes) {

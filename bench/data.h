@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "machine.h"
+#include "vloss/vloss.h"
 
 // The working set of the rows in L2, in bytes, outputs included: half of a common L2. Of those in memory: MemoryBytes.
 constexpr std::size_t kCacheBytes = std::size_t{512} << 10;
@@ -21,7 +22,7 @@ struct Data {
   const float *signs;                 // as many as of second, -1 or 1
   float *matrix;                      // MemoryBytes(), for results
   float *expected;                    // MemoryBytes(), for results to compare with
-  float *per_row, *expected_per_row;  // MostRows()
+  float *per_row, *expected_per_row;  // MostRows(), with room for doubles
   std::int64_t *labels;               // MostLabels()
 };
 inline std::size_t MostRows() { return MemoryBytes() / (10 * sizeof(float)); }  // of 10 classes, the fewest
@@ -30,6 +31,15 @@ inline std::size_t MostLabels() {                                               
 }
 
 const Data &SharedData();
+
+// The inputs in another type, each rounded once, as many bytes as those of floats; made when they are first asked for.
+struct TypedInputs {
+  const void *logits, *first, *second, *third, *signs;
+};
+const TypedInputs &InputsOf(vloss_type type);
+inline std::size_t SizeOf(vloss_type type) {
+  return type == VLOSS_F64 ? sizeof(double) : type == VLOSS_F32 ? sizeof(float) : 2;
+}
 
 // Further arrays, allocated like those.
 float *AllocateFloats(std::size_t count);

@@ -3,7 +3,6 @@
 #include "functions.h"
 
 #include "library.h"
-#include "plain.h"
 
 namespace {
 
@@ -12,6 +11,7 @@ vloss_cross_entropy_args RowsOf(const problem &p) {
   args.rows = p.rows / p.inner;
   args.classes = p.classes;
   args.inner = p.inner;
+  args.type = p.type;
   args.logits = p.input;
   args.labels = p.labels;
   args.loss = p.loss;
@@ -52,6 +52,7 @@ vloss_softmax_args MatrixOf(const problem &p, void *output) {
   args.rows = p.rows / p.inner;
   args.classes = p.classes;
   args.inner = p.inner;
+  args.type = p.type;
   args.input = p.input;
   args.output = output;
   args.executor = p.executor;
@@ -82,24 +83,36 @@ vloss_status Backward(const problem &p) {
 const std::vector<Function> functions = {
   // name                            traffic   headline  loss            matrix
   {"cross_entropy/forward",           "read",   true,     Loss::kReduced, Matrix::kNone,
-   CrossEntropy, plain_cross_entropy},
+   CrossEntropy, &plain_loops::cross_entropy},
   {"cross_entropy/forward_gradient",  "copy",   true,     Loss::kReduced, Matrix::kOutput,
-   CrossEntropyGradient, plain_cross_entropy_gradient},
+   CrossEntropyGradient, &plain_loops::cross_entropy_gradient},
   {"cross_entropy/in_place",          "update", false,    Loss::kReduced, Matrix::kInPlace,
-   CrossEntropyInPlace, plain_cross_entropy_in_place},
+   CrossEntropyInPlace, &plain_loops::cross_entropy_in_place},
   {"softmax",                         "copy",   false,    Loss::kNone,    Matrix::kOutput,
-   Forward<&library::softmax_sized>, plain_softmax},
+   Forward<&library::softmax_sized>, &plain_loops::softmax},
   {"log_softmax",                     "copy",   false,    Loss::kNone,    Matrix::kOutput,
-   Forward<&library::log_softmax_sized>, plain_log_softmax},
+   Forward<&library::log_softmax_sized>, &plain_loops::log_softmax},
   {"log_sum_exp",                     "read",   false,    Loss::kPerRow,  Matrix::kNone,
-   LogSumExp, plain_log_sum_exp},
+   LogSumExp, &plain_loops::log_sum_exp},
   {"softmax_backward",                "add",    false,    Loss::kNone,    Matrix::kBackward,
-   Backward<&library::softmax_backward_sized>, plain_softmax_backward},
+   Backward<&library::softmax_backward_sized>, &plain_loops::softmax_backward},
   {"log_softmax_backward",            "add",    false,    Loss::kNone,    Matrix::kBackward,
-   Backward<&library::log_softmax_backward_sized>, plain_log_softmax_backward},
+   Backward<&library::log_softmax_backward_sized>, &plain_loops::log_softmax_backward},
   {"nll/forward",                     "",       false,    Loss::kReduced, Matrix::kNone,
-   Nll, plain_nll},
+   Nll, &plain_loops::nll},
   {"nll/forward_gradient",            "fill",   false,    Loss::kReduced, Matrix::kOutput,
-   NllGradient, plain_nll_gradient},
+   NllGradient, &plain_loops::nll_gradient},
 };
 // clang-format on
+
+// A call without rows says whether the type is taken.
+bool Takes(const Function &function, vloss_type type) {
+  alignas(sizeof(double)) static double one[4];
+  problem p{};
+  p.classes = p.inner = 1;
+  p.type = type;
+  p.matrix = one;
+  p.loss = one + 1;
+  p.parameters = function.parameters.data();
+  return function.vloss(p) == VLOSS_OK;
+}

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "plain.h"
 #include "problem.h"
 #include "vloss/vloss.h"
 
@@ -25,13 +26,16 @@ struct Function {
   Loss loss;
   Matrix matrix;
   std::function<vloss_status(const problem &)> vloss;
-  void (*plain)(const problem *);
+  std::function<plain_loop *(const plain_loops &)> plain;  // the one of a type
 
   // Of the losses of the registry.
   const vloss_loss_info *info = nullptr;
   std::size_t arrays = 0;  // of the shape of the input, that a call reads and writes; 0: as many as its traffic
   std::vector<double> parameters = {};
 };
+
+// Whether the library in use computes it in a type.
+bool Takes(const Function &function, vloss_type type);
 
 extern const std::vector<Function> functions;
 extern const std::vector<Function> losses;  // losses.cc

@@ -1,14 +1,14 @@
 // Both forms of every loss of the registry as functions of the bench: a new loss is among them by itself.
 #include "functions.h"
 #include "library.h"
-#include "plain.h"
 #include "registry.h"
 
 namespace {
 
-vloss_status RunLoss(const vloss_loss_info &info, const problem &p, float *grad) {
+vloss_status RunLoss(const vloss_loss_info &info, const problem &p, void *grad) {
   vloss_loss_args args{};
   args.kind = info.kind;
+  args.type = p.type;
   args.rows = p.rows / p.inner;
   args.columns = p.classes;
   args.inner = p.inner;
@@ -37,15 +37,17 @@ std::vector<Function> FormsOfAll() {
   for (std::size_t i = 0; const vloss_loss_row *row = vloss_loss_row_at(i); i++) {
     const vloss_loss_info *const info = &row->info;
     if (info->family == VLOSS_LOGITS) continue;
-    const plain_loss plain = plain_loss_of(info->kind);
     const std::size_t operands =
         1u + (takes_target(info->operands) ? 1u : 0u) + (takes_other(info->operands) ? 1u : 0u);
     forms.push_back({std::string(info->name) + "/forward", "read", false, Loss::kReduced, Matrix::kNone,
-                     [info](const problem &p) { return RunLoss(*info, p, nullptr); }, plain.forward, info, operands,
+                     [info](const problem &p) { return RunLoss(*info, p, nullptr); },
+                     [info](const plain_loops &of) { return of.loss(info->kind).forward; }, info, operands,
                      ParametersOf(*row)});
     forms.push_back({std::string(info->name) + "/forward_gradient", operands == 1 ? "copy" : "add", false,
                      Loss::kReduced, Matrix::kOutput, [info](const problem &p) { return RunLoss(*info, p, p.matrix); },
-                     plain.forward_gradient, info, operands + 1, ParametersOf(*row)});
+
+                     [info](const plain_loops &of) { return of.loss(info->kind).forward_gradient; }, info, operands + 1,
+                     ParametersOf(*row)});
   }
   return forms;
 }

@@ -29,6 +29,7 @@ constexpr char kHelp[] =
     "        LOSS/forward[_gradient]/ISA/n:elements, math/FUNCTION/ISA/inline|sleef,\n"
     "        call/FUNCTION/ISA/V:10/N:1, call/LOSS/forward[_gradient]/ISA/n:4096;\n"
     "        inputs/confident/ROW, inputs/denormal/ROW: rows above with such inputs (bench/inputs.h);\n"
+    "        FUNCTION/ISA/bf16|f16|f64/...: another type of elements, in L2 and in memory;\n"
     "        inner/FUNCTION/ISA/V:classes/N:rows/inner:positions: a class axis that is not last\n"
     "  --table        medians of 5 interleaved repetitions of the most telling rows, as a table (about 3 minutes)\n"
     "  --table-short  the same with fewer rows and repetitions (less than a minute)\n"

@@ -35,6 +35,13 @@ std::vector<Pair> Pairs() {
   return pairs;
 }
 
+// Whether both do.
+bool Takes(const Function &function, vloss_type type, const Pair &pair) {
+  for (const struct variant *side : pair.sides)
+    if (library_use(side->name) != VLOSS_OK || !Takes(function, type)) return false;
+  return true;
+}
+
 void TimePair(benchmark::State &state, const Function &function, const Size &size, const Pair &pair) {
   const Agreement &agreement = CompareOnce(function, size, Having(function, SupportedIsas()));
   if (!agreement.error.empty()) return Fail(state, agreement.error);
@@ -95,6 +102,10 @@ std::size_t RegisterPairs(const std::string &filter, const std::function<void()>
           if (pair.name == "scalar" && !ordinary) continue;  // they would take most of the time
           add(RowName(function, pair.name, size), function, size, pair);
         }
+        for (const vloss_type type : kTypes)
+          if (pair.name != "scalar" && Takes(function, type, pair))
+            for (const Size &size : TypedSizesOf(function, Plan::kEverything, type))
+              add(RowName(function, pair.name, size), function, size, pair);
         if (!CallIsasOf(function, Plan::kEverything).empty())
           add(CallName(function, pair.name), function, CallOf(function), pair);
       }

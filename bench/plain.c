@@ -1,144 +1,220 @@
 /* The loops a good C programmer writes: no intrinsics, restrict pointers, simple loops that the compiler vectorises,
- * each row finished while it is in the cache. Compiled with -O3 -march=native -ffast-math, so that expf comes from the
- * C library's vector functions. What the bench's "times the plain loop" is measured against. */
+ * each row finished while it is in the cache. Compiled with -O3 -march=native -ffast-math, so that exp comes from the
+ * C library's vector functions, for each type of elements (plain_type.h). What the bench's "times the plain loop" is
+ * measured against. */
 #include "plain.h"
 
-#include <math.h>
 #include <string.h>
+#include <tgmath.h>
 
-static float row_max(const float *restrict x, size_t n) {
-  float max = x[0];
-  for (size_t i = 1; i < n; i++) max = x[i] > max ? x[i] : max;
+#include "plain_type.h"
+
+/* What becomes a result's row: the row itself, or a buffer of 16-bit elements' terms. */
+static real row_buffer[ROW_BUFFER];
+#define ROW_OF(matrix, row) place_of_block((matrix) + (row)*p->classes, row_buffer)
+
+static real row_max(const element *x, size_t n) {
+  real buffer[BUFFER], max = widened(x[0]);
+  for (size_t at = 0; at < n; at += block_at(n, at)) {
+    const real *restrict v = read_block(x + at, block_at(n, at), buffer);
+    for (size_t i = 0; i < block_at(n, at); i++) max = v[i] > max ? v[i] : max;
+  }
   return max;
 }
 
-static float sum_exp(const float *restrict x, size_t n, float max) {
-  float sum = 0;
-  for (size_t i = 0; i < n; i++) sum += expf(x[i] - max);
-  return sum;
-}
-
-/* The sum, and in e the terms, which cost less to keep than to compute again. */
-static float sum_exp_kept(const float *restrict x, float *restrict e, size_t n, float max) {
-  float sum = 0;
-  for (size_t i = 0; i < n; i++) {
-    e[i] = expf(x[i] - max);
-    sum += e[i];
+static real sum_exp(const element *x, size_t n, real max) {
+  real buffer[BUFFER], sum = 0;
+  for (size_t at = 0; at < n; at += block_at(n, at)) {
+    const real *restrict v = read_block(x + at, block_at(n, at), buffer);
+    for (size_t i = 0; i < block_at(n, at); i++) sum += exp(v[i] - max);
   }
   return sum;
 }
 
-static float sum_exp_in_place(float *x, size_t n, float max) {
-  float sum = 0;
+/* The sum, and in e the terms, which cost less to keep than to compute again. */
+static real sum_exp_kept(const element *x, real *restrict e, size_t n, real max) {
+  real buffer[BUFFER], sum = 0;
+  for (size_t at = 0; at < n; at += block_at(n, at)) {
+    const real *restrict v = read_block(x + at, block_at(n, at), buffer);
+    for (size_t i = 0; i < block_at(n, at); i++) {
+      e[at + i] = exp(v[i] - max);
+      sum += e[at + i];
+    }
+  }
+  return sum;
+}
+
+static real sum_exp_in_place(real *x, size_t n, real max) {
+  real sum = 0;
   for (size_t i = 0; i < n; i++) {
-    x[i] = expf(x[i] - max);
+    x[i] = exp(x[i] - max);
     sum += x[i];
   }
   return sum;
 }
 
-static void scale(float *x, size_t n, float factor) {
+static void scale(real *x, size_t n, real factor) {
   for (size_t i = 0; i < n; i++) x[i] *= factor;
 }
 
-void plain_cross_entropy(const struct problem *p) {
+static void cross_entropy(const struct problem *p) {
+  const element *input = p->input;
   double total = 0;
   for (size_t r = 0; r < p->rows; r++) {
-    const float *x = p->input + r * p->classes;
-    const float max = row_max(x, p->classes);
-    total += logf(sum_exp(x, p->classes, max)) + max - x[p->labels[r]];
+    const element *x = input + r * p->classes;
+    const real max = row_max(x, p->classes);
+    total += (double)(log(sum_exp(x, p->classes, max)) + max - widened(x[p->labels[r]]));
   }
-  *p->loss = (float)(total / (double)p->rows);
+  *(real *)p->loss = (real)(total / (double)p->rows);
 }
 
-void plain_cross_entropy_gradient(const struct problem *p) {
-  const float share = 1 / (float)p->rows;
+static void cross_entropy_gradient(const struct problem *p) {
+  const element *input = p->input;
+  element *matrix = p->matrix;
+  const real share = 1 / (real)p->rows;
   double total = 0;
   for (size_t r = 0; r < p->rows; r++) {
-    const float *x = p->input + r * p->classes;
-    float *gradient = p->matrix + r * p->classes;
-    const float max = row_max(x, p->classes);
-    const float sum = sum_exp_kept(x, gradient, p->classes, max);
-    total += logf(sum) + max - x[p->labels[r]];
+    const element *x = input + r * p->classes;
+    real *gradient = ROW_OF(matrix, r);
+    const real max = row_max(x, p->classes);
+    const real sum = sum_exp_kept(x, gradient, p->classes, max);
+    total += (double)(log(sum) + max - widened(x[p->labels[r]]));
     scale(gradient, p->classes, share / sum);
     gradient[p->labels[r]] -= share;
+    write_block(matrix + r * p->classes, gradient, p->classes);
   }
-  *p->loss = (float)(total / (double)p->rows);
+  *(real *)p->loss = (real)(total / (double)p->rows);
 }
 
-void plain_cross_entropy_in_place(const struct problem *p) {
-  const float share = 1 / (float)p->rows;
+static void cross_entropy_in_place(const struct problem *p) {
+  element *matrix = p->matrix;
+  const real share = 1 / (real)p->rows;
   double total = 0;
   for (size_t r = 0; r < p->rows; r++) {
-    float *x = p->matrix + r * p->classes;
-    const float max = row_max(x, p->classes);
-    const float target = x[p->labels[r]];
-    const float sum = sum_exp_in_place(x, p->classes, max);
-    total += logf(sum) + max - target;
-    scale(x, p->classes, share / sum);
-    x[p->labels[r]] -= share;
+    element *x = matrix + r * p->classes;
+    real *gradient = ROW_OF(matrix, r);
+    const real max = row_max(x, p->classes), target = widened(x[p->labels[r]]);
+    const real sum = (void *)gradient == x ? sum_exp_in_place(gradient, p->classes, max)
+                                           : sum_exp_kept(x, gradient, p->classes, max);
+    total += (double)(log(sum) + max - target);
+    scale(gradient, p->classes, share / sum);
+    gradient[p->labels[r]] -= share;
+    write_block(x, gradient, p->classes);
   }
-  *p->loss = (float)(total / (double)p->rows);
+  *(real *)p->loss = (real)(total / (double)p->rows);
 }
 
-void plain_nll(const struct problem *p) {
+static void nll(const struct problem *p) {
+  const element *input = p->input;
   double total = 0;
-  for (size_t r = 0; r < p->rows; r++) total -= p->input[r * p->classes + (size_t)p->labels[r]];
-  *p->loss = (float)(total / (double)p->rows);
+  for (size_t r = 0; r < p->rows; r++) total -= (double)widened(input[r * p->classes + (size_t)p->labels[r]]);
+  *(real *)p->loss = (real)(total / (double)p->rows);
 }
 
-void plain_nll_gradient(const struct problem *p) {
-  const float share = 1 / (float)p->rows;
-  plain_nll(p);
-  memset(p->matrix, 0, p->rows * p->classes * sizeof *p->matrix);
-  for (size_t r = 0; r < p->rows; r++) p->matrix[r * p->classes + (size_t)p->labels[r]] = -share;
+static void nll_gradient(const struct problem *p) {
+  element *matrix = p->matrix;
+  const element share = narrowed(-1 / (real)p->rows);
+  nll(p);
+  memset(matrix, 0, p->rows * p->classes * sizeof *matrix);
+  for (size_t r = 0; r < p->rows; r++) matrix[r * p->classes + (size_t)p->labels[r]] = share;
 }
 
-void plain_softmax(const struct problem *p) {
+static void softmax(const struct problem *p) {
+  const element *input = p->input;
+  element *matrix = p->matrix;
   for (size_t r = 0; r < p->rows; r++) {
-    const float *x = p->input + r * p->classes;
-    float *y = p->matrix + r * p->classes;
-    const float sum = sum_exp_kept(x, y, p->classes, row_max(x, p->classes));
+    const element *x = input + r * p->classes;
+    real *y = ROW_OF(matrix, r);
+    const real sum = sum_exp_kept(x, y, p->classes, row_max(x, p->classes));
     scale(y, p->classes, 1 / sum);
+    write_block(matrix + r * p->classes, y, p->classes);
   }
 }
 
-void plain_log_softmax(const struct problem *p) {
+static void log_softmax(const struct problem *p) {
+  const element *input = p->input;
+  element *matrix = p->matrix;
+  real buffer[BUFFER];
   for (size_t r = 0; r < p->rows; r++) {
-    const float *restrict x = p->input + r * p->classes;
-    float *restrict y = p->matrix + r * p->classes;
-    const float max = row_max(x, p->classes);
-    const float lse = max + logf(sum_exp(x, p->classes, max));
-    for (size_t c = 0; c < p->classes; c++) y[c] = x[c] - lse;
+    const element *x = input + r * p->classes;
+    element *y = matrix + r * p->classes;
+    const real max = row_max(x, p->classes), lse = max + log(sum_exp(x, p->classes, max));
+    for (size_t at = 0; at < p->classes; at += block_at(p->classes, at)) {
+      const size_t n = block_at(p->classes, at);
+      const real *v = read_block(x + at, n, buffer);
+      real *restrict out = place_of_block(y + at, buffer);
+      for (size_t c = 0; c < n; c++) out[c] = v[c] - lse;
+      write_block(y + at, out, n);
+    }
   }
 }
 
-void plain_log_sum_exp(const struct problem *p) {
+static void log_sum_exp(const struct problem *p) {
+  const element *input = p->input;
+  real *loss = p->loss;
   for (size_t r = 0; r < p->rows; r++) {
-    const float *x = p->input + r * p->classes;
-    const float max = row_max(x, p->classes);
-    p->loss[r] = max + logf(sum_exp(x, p->classes, max));
+    const element *x = input + r * p->classes;
+    const real max = row_max(x, p->classes);
+    loss[r] = max + log(sum_exp(x, p->classes, max));
   }
 }
 
-void plain_softmax_backward(const struct problem *p) {
-  for (size_t r = 0; r < p->rows; r++) {
-    const float *restrict y = p->input + r * p->classes;
-    const float *restrict h = p->upstream + r * p->classes;
-    float *restrict out = p->matrix + r * p->classes;
-    float dot = 0;
-    for (size_t c = 0; c < p->classes; c++) dot += h[c] * y[c];
-    for (size_t c = 0; c < p->classes; c++) out[c] = y[c] * (h[c] - dot);
+/* The sum of h y, or of h where y is null. */
+static real sum_of(const element *h, const element *y, size_t n) {
+  real of_h[BUFFER], of_y[BUFFER], sum = 0;
+  for (size_t at = 0; at < n; at += block_at(n, at)) {
+    const real *restrict a = read_block(h + at, block_at(n, at), of_h);
+    if (!y) {
+      for (size_t c = 0; c < block_at(n, at); c++) sum += a[c];
+      continue;
+    }
+    const real *restrict b = read_block(y + at, block_at(n, at), of_y);
+    for (size_t c = 0; c < block_at(n, at); c++) sum += a[c] * b[c];
   }
+  return sum;
 }
 
-void plain_log_softmax_backward(const struct problem *p) {
+LOOP void backward(const struct problem *p, const int of_logarithms) {
+  const element *input = p->input, *upstream = p->upstream;
+  element *matrix = p->matrix;
+  real of_h[BUFFER], of_y[BUFFER], of_out[BUFFER];
   for (size_t r = 0; r < p->rows; r++) {
-    const float *restrict y = p->input + r * p->classes;
-    const float *restrict h = p->upstream + r * p->classes;
-    float *restrict out = p->matrix + r * p->classes;
-    float sum = 0;
-    for (size_t c = 0; c < p->classes; c++) sum += h[c];
-    for (size_t c = 0; c < p->classes; c++) out[c] = h[c] - expf(y[c]) * sum;
+    const element *y = input + r * p->classes, *h = upstream + r * p->classes;
+    element *to = matrix + r * p->classes;
+    const real sum = sum_of(h, of_logarithms ? NULL : y, p->classes);
+    for (size_t at = 0; at < p->classes; at += block_at(p->classes, at)) {
+      const size_t n = block_at(p->classes, at);
+      const real *restrict a = read_block(h + at, n, of_h), *restrict b = read_block(y + at, n, of_y);
+      real *restrict out = place_of_block(to + at, of_out);
+      for (size_t c = 0; c < n; c++) out[c] = of_logarithms ? a[c] - exp(b[c]) * sum : b[c] * (a[c] - sum);
+      write_block(to + at, out, n);
+    }
   }
 }
+static void softmax_backward(const struct problem *p) { backward(p, 0); }
+static void log_softmax_backward(const struct problem *p) { backward(p, 1); }
+
+static void from_floats(void *to, const float *from, size_t n) {
+  element *elements = to;
+  for (size_t i = 0; i < n; i++) elements[i] = narrowed((real)from[i]);
+}
+static void to_floats(float *to, const void *from, size_t n) {
+  const element *elements = from;
+  for (size_t i = 0; i < n; i++) to[i] = (float)widened(elements[i]);
+}
+
+extern struct plain_loss PLAIN_LOSS(vloss_loss_kind kind); /* of plain_losses.c */
+
+const struct plain_loops PLAIN_LOOPS = {.cross_entropy = cross_entropy,
+                                        .cross_entropy_gradient = cross_entropy_gradient,
+                                        .cross_entropy_in_place = cross_entropy_in_place,
+                                        .softmax = softmax,
+                                        .log_softmax = log_softmax,
+                                        .log_sum_exp = log_sum_exp,
+                                        .softmax_backward = softmax_backward,
+                                        .log_softmax_backward = log_softmax_backward,
+                                        .nll = nll,
+                                        .nll_gradient = nll_gradient,
+                                        .loss = PLAIN_LOSS,
+                                        .from_floats = from_floats,
+                                        .to_floats = to_floats};

@@ -1,4 +1,5 @@
-/* The plain loops: each computes the same as the function of vloss of that name, in f32. */
+/* The plain loops: each computes the same as the function of vloss of that name. They are compiled once for each type
+ * of elements. */
 #ifndef VLOSS_BENCH_PLAIN_H
 #define VLOSS_BENCH_PLAIN_H
 
@@ -9,24 +10,37 @@
 extern "C" {
 #endif
 
-void plain_cross_entropy(const struct problem *p);
-void plain_cross_entropy_gradient(const struct problem *p); /* loss and gradient */
-void plain_cross_entropy_in_place(const struct problem *p); /* loss; the gradient replaces the logits in matrix */
-void plain_nll(const struct problem *p);
-void plain_nll_gradient(const struct problem *p);
-void plain_softmax(const struct problem *p);
-void plain_log_softmax(const struct problem *p);
-void plain_log_sum_exp(const struct problem *p);
-void plain_softmax_backward(const struct problem *p);
-void plain_log_softmax_backward(const struct problem *p);
+typedef void plain_loop(const struct problem *p);
 
 /* Of a loss of the registry; null for those that are computed by functions of their own. Elementwise losses give the
  * mean, row losses the sum. */
 struct plain_loss {
-  void (*forward)(const struct problem *p);
-  void (*forward_gradient)(const struct problem *p);
+  plain_loop *forward, *forward_gradient;
 };
-struct plain_loss plain_loss_of(vloss_loss_kind kind);
+
+struct plain_loops {
+  plain_loop *cross_entropy, *cross_entropy_gradient; /* the loss; loss and gradient */
+  plain_loop *cross_entropy_in_place;                 /* loss; the gradient replaces the logits in matrix */
+  plain_loop *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward, *nll, *nll_gradient;
+  struct plain_loss (*loss)(vloss_loss_kind kind);
+  /* Elements from floats, each rounded once, and back. */
+  void (*from_floats)(void *to, const float *from, size_t n);
+  void (*to_floats)(float *to, const void *from, size_t n);
+};
+extern const struct plain_loops plain_loops_f32, plain_loops_f64, plain_loops_f16, plain_loops_bf16;
+
+static inline const struct plain_loops *plain_loops_of(vloss_type type) {
+  switch (type) {
+    case VLOSS_F64:
+      return &plain_loops_f64;
+    case VLOSS_F16:
+      return &plain_loops_f16;
+    case VLOSS_BF16:
+      return &plain_loops_bf16;
+    default:
+      return &plain_loops_f32;
+  }
+}
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,9 @@
-/* The plain loops of the losses of the registry: the textbook formula of kernels/loss/NAME.h, in f32, inside a loop.
- * As in plain.c, what makes them fast is left to the compiler, with -O3 -march=native -ffast-math. What a loss takes,
- * and its choices, are constants here: a good C programmer has a loop for each. Numbers such as delta are not. */
-#define VLOSS_FORMULA float
+/* The plain loops of the losses of the registry: the textbook formula of kernels/loss/NAME.h, in the type of the
+ * elements or, where those have 16 bits, in f32, inside a loop. As in plain.c, what makes them fast is left to the
+ * compiler, with -O3 -march=native -ffast-math. What a loss takes, and its choices, are constants here: a good C
+ * programmer has a loop for each. Numbers such as delta are not. */
+#include "plain_type.h"
+#define VLOSS_FORMULA PLAIN_REAL
 #include "losses/formula.h"
 #define LOSS_FILES
 #include "losses.def"
@@ -9,11 +11,8 @@
 
 #include "plain.h"
 
-#define LOOP static inline __attribute__((always_inline, unused))
-
-enum {
-  BLOCK = 65536
-}; /* elements summed in float, beyond which float would lose digits; so many that it costs nothing */
+/* Elements summed in float, beyond which float would lose digits; so many that it costs nothing. */
+#define BLOCK ((size_t)(BUFFER > 1 ? BUFFER : 65536))
 
 typedef struct formula element_formula(real p, real t, real other, const double *parameters);
 typedef void row_formula(const struct formula_row *row, struct formula_value *loss);
@@ -26,45 +25,57 @@ LOOP void set_parameters(const struct problem *p, const struct vloss_loss_row *i
 /* The mean of the elements. */
 LOOP void elementwise_loop(const struct problem *p, element_formula *formula, const struct vloss_loss_row *is,
                            int gradient) {
+  const element *input = p->input, *target = p->target, *others = p->other;
+  element *matrix = p->matrix;
   const size_t n = p->rows * p->classes;
-  const float share = 1 / (float)n;
+  const real share = 1 / (real)n;
+  real of_x[BUFFER], of_t[BUFFER], of_other[BUFFER], of_g[BUFFER];
   double total = 0, parameters[VLOSS_MAX_PARAMETERS];
   set_parameters(p, is, parameters);
   for (size_t start = 0; start < n; start += BLOCK) {
     const size_t count = n - start < BLOCK ? n - start : BLOCK;
-    const float *restrict x = p->input + start, *restrict t = p->target + start;
-    const float *restrict other = takes_other(is->info.operands) ? p->other + start : NULL;
-    float *restrict g = p->matrix + start;
-    float sum = 0;
+    const real *restrict x = read_block(input + start, count, of_x);
+    const real *restrict t = read_block(target + start, count, of_t);
+    const real *restrict other = takes_other(is->info.operands) ? read_block(others + start, count, of_other) : NULL;
+    real *restrict g = place_of_block(matrix + start, of_g);
+    real sum = 0;
     for (size_t i = 0; i < count; i++) {
       const struct formula f = formula(x[i], t[i], takes_other(is->info.operands) ? other[i] : 1, parameters);
       sum += f.loss.value;
       if (gradient) g[i] = f.grad.value * share;
     }
+    if (gradient) write_block(matrix + start, g, count);
     total += (double)sum;
   }
-  *p->loss = (float)(total / (double)n);
+  *(real *)p->loss = (real)(total / (double)n);
 }
+
+/* Of rows of 16 bits. */
+static real of_p[ROW_BUFFER], of_t[ROW_BUFFER], of_other[ROW_BUFFER], of_grad[ROW_BUFFER];
 
 /* The sum of the rows: for a mean each gradient would have to be gone over once more, as the formula knows no factor.
  */
 LOOP void rows_loop(const struct problem *p, row_formula *formula, const struct vloss_loss_row *is, int gradient) {
+  const element *input = p->input, *target = p->target, *other = p->other;
+  element *matrix = p->matrix;
+  const size_t n = p->classes;
   double total = 0, parameters[VLOSS_MAX_PARAMETERS];
   set_parameters(p, is, parameters);
   for (size_t r = 0; r < p->rows; r++) {
-    const size_t start = r * p->classes;
-    struct formula_row row = {.n = p->classes, .p = p->input + start, .parameters = parameters};
-    if (takes_target(is->info.operands)) row.t = p->target + start;
-    if (takes_other(is->info.operands)) row.other = p->other + start;
-    if (is->info.operands & VLOSS_TAKES_TARGET_PER_ROW) row.target = p->row_target[r];
+    const size_t start = r * n;
+    struct formula_row row = {.n = n, .p = read_block(input + start, n, of_p), .parameters = parameters};
+    if (takes_target(is->info.operands)) row.t = read_block(target + start, n, of_t);
+    if (takes_other(is->info.operands)) row.other = read_block(other + start, n, of_other);
+    if (is->info.operands & VLOSS_TAKES_TARGET_PER_ROW) row.target = ((const real *)p->row_target)[r];
     if (is->info.operands & VLOSS_TAKES_LABELS) row.label = p->labels[r];
     if (is->info.operands & VLOSS_TAKES_LABEL_LISTS) row.labels = p->labels + start;
-    if (gradient) row.grad = p->matrix + start;
+    if (gradient) row.grad = place_of_block(matrix + start, of_grad);
     struct formula_value loss;
     formula(&row, &loss);
+    if (gradient) write_block(matrix + start, row.grad, n);
     total += (double)loss.value;
   }
-  *p->loss = (float)total;
+  *(real *)p->loss = (real)total;
 }
 
 #define LOOPS(name, loop)                                                                      \
@@ -91,6 +102,7 @@ static const struct plain_loss loops[] = {
 };
 #undef LOSS
 
-struct plain_loss plain_loss_of(vloss_loss_kind kind) {
+extern struct plain_loss PLAIN_LOSS(vloss_loss_kind kind); /* for plain.c */
+struct plain_loss PLAIN_LOSS(vloss_loss_kind kind) {
   return loops[kind];
 }

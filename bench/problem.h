@@ -12,16 +12,17 @@
 struct problem {
   size_t rows, classes;
   size_t inner;          /* positions after the class axis, which are among the rows; 1: classes are last */
-  const float *input;    /* logits; the prediction; for the backward forms the output of the forward function */
-  const float *upstream; /* backward forms only */
+  vloss_type type;       /* of what is of the shape of the input; what is one a row is double for f64, else float */
+  const void *input;     /* logits; the prediction; for the backward forms the output of the forward function */
+  const void *upstream;  /* backward forms only */
   const int64_t *labels; /* one a row, or a list of `classes` a row */
-  float *matrix;         /* result of the shape of the input: gradient, softmax, ... */
-  float *loss;           /* the reduced loss, or one result a row */
+  void *matrix;          /* result of the shape of the input: gradient, softmax, ... */
+  void *loss;            /* the reduced loss, or one result a row */
   const vloss_executor *executor; /* of vloss alone; null: one thread */
 
   /* The losses of the registry only; of the operands those that the loss takes. */
-  const float *target, *other; /* of the shape of the input */
-  const float *row_target;     /* one a row */
+  const void *target, *other; /* of the shape of the input */
+  const void *row_target;     /* one a row */
   const double *parameters;
 };
 

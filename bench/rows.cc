@@ -32,7 +32,8 @@ void CountFunction(benchmark::State &state, const Function &function, const Size
   const bench_limit *limit = LimitOf(function);
   const std::size_t elements = size.rows * size.classes;
   if (limit)
-    Count(state, elements, elements * limit->bytes * ArraysOf(function) / limit->arrays);
+    Count(state, elements,
+          elements * limit->bytes * ArraysOf(function) / limit->arrays * SizeOf(size.type) / sizeof(float));
   else
     Count(state, size.rows, 0);
   Describe(state, function.traffic, size.bytes);
@@ -46,8 +47,9 @@ void TimeFunction(benchmark::State &state, const Function &function, const std::
   Prepare(function, size);
   const problem p = ProblemOf(function, size);
   if (variant == "plain") {
+    plain_loop *const plain = function.plain(*plain_loops_of(size.type));
     for (auto _ : state) {
-      function.plain(&p);
+      plain(&p);
       benchmark::ClobberMemory();
     }
   } else {
@@ -173,6 +175,20 @@ std::size_t RegisterRows(Plan plan, const std::vector<std::size_t> &threads, con
     });
   };
 
+  const auto add_type = [&](const Function &function, const Size &size) {
+    std::vector<std::string> timed = TypedIsasOf(size, plan);
+    const std::vector<std::string> isas = timed;
+    timed.push_back("plain");
+    for (const std::string &variant : timed)
+      add(RowName(function, variant, size), [&function, variant, size, isas](benchmark::State &state) {
+        TimeFunction(state, function, variant, size, isas);
+      });
+    for (const Peer &peer : Peers())
+      if (peer.types.count(size.type) && peer.functions.count(function.name))
+        add(RowName(function, peer.name, size),
+            [&function, size, &peer](benchmark::State &state) { TimePeer(state, function, size, peer); });
+  };
+
   const bool others = libraries[0].name[0] == 0;  // limits, plain loops, peers: not beside libraries to compare
   for (std::size_t i = 0; others && i < bench_limit_count; i++)
     for (const Place &place : Places()) {
@@ -195,6 +211,9 @@ std::size_t RegisterRows(Plan plan, const std::vector<std::size_t> &threads, con
             add(RowName(function, peer.name, size),
                 [&function, size, &peer](benchmark::State &state) { TimePeer(state, function, size, peer); });
       }
+      for (const vloss_type type : kTypes)
+        if (others && Takes(function, type))
+          for (const Size &size : TypedSizesOf(function, plan, type)) add_type(function, size);
       for (const std::size_t n : threads)
         for (const Size &size : ThreadSizesOf(function, plan, n)) add_threads(function, size);
       for (const std::string &isa : Having(function, CallIsasOf(function, plan)))

@@ -23,26 +23,37 @@ constexpr const char *kWithInner[] = {"cross_entropy/forward_gradient", "softmax
 const Place &PlaceOf(bool memory) { return Places()[memory ? 3 : 1]; }
 bool IsMemory(const Place &place) { return &place == &PlaceOf(true); }
 
-std::size_t FloatsOf(const Function &function, const Place &place) {
-  return place.bytes / sizeof(float) / ArraysOf(function);
+// What the table times of the types beside f32.
+constexpr const char *kTyped[] = {
+    "cross_entropy/forward",   "cross_entropy/forward_gradient",  "softmax", "mse/forward", "mse/forward_gradient",
+    "bce_with_logits/forward", "bce_with_logits/forward_gradient"};
+constexpr std::size_t kTypedClasses[] = {50257, 128,
+                                         1000};  // of the functions of logits; the first alone in the tables
+
+std::size_t ElementsOf(const Function &function, const Place &place, vloss_type type) {
+  return place.bytes / SizeOf(type) / ArraysOf(function);
 }
 
-Size Rows(const Function &function, std::size_t classes, const Place &place) {
+Size Rows(const Function &function, std::size_t classes, const Place &place, vloss_type type = VLOSS_F32) {
   const std::size_t most = TakesLabelLists(function) ? MostLabels() / classes : MostRows();
-  const std::size_t rows = std::clamp<std::size_t>(FloatsOf(function, place) / classes, 1, most);
-  return {classes, rows, IsMemory(place), rows * classes * ArraysOf(function) * sizeof(float)};
+  const std::size_t rows = std::clamp<std::size_t>(ElementsOf(function, place, type) / classes, 1, most);
+  Size size{classes, rows, IsMemory(place), rows * classes * ArraysOf(function) * SizeOf(type)};
+  size.type = type;
+  return size;
 }
 
 // As many as the loops of the memory's limits work on; where L1 does not hold as many, a multiple of any vector.
-Size Elements(const Function &function, const Place &place) {
-  const std::size_t floats = FloatsOf(function, place);
-  const std::size_t step = floats < BENCH_LIMIT_BLOCK ? BENCH_LIMIT_BLOCK / 8 : BENCH_LIMIT_BLOCK;
-  const std::size_t n = floats / step * step;
-  return {n, 1, IsMemory(place), n * ArraysOf(function) * sizeof(float)};
+Size Elements(const Function &function, const Place &place, vloss_type type) {
+  const std::size_t room = ElementsOf(function, place, type);
+  const std::size_t step = room < BENCH_LIMIT_BLOCK ? BENCH_LIMIT_BLOCK / 8 : BENCH_LIMIT_BLOCK;
+  const std::size_t n = room / step * step;
+  Size size{n, 1, IsMemory(place), n * ArraysOf(function) * SizeOf(type)};
+  size.type = type;
+  return size;
 }
 
-Size LossSize(const Function &function, const Place &place) {
-  return IsElementwise(function) ? Elements(function, place) : Rows(function, kLossClasses, place);
+Size LossSize(const Function &function, const Place &place, vloss_type type = VLOSS_F32) {
+  return IsElementwise(function) ? Elements(function, place, type) : Rows(function, kLossClasses, place, type);
 }
 
 bool Same(const Size &a, const Size &b) { return a.classes == b.classes && a.rows == b.rows; }
@@ -131,6 +142,25 @@ std::vector<Size> ThreadSizesOf(const Function &function, Plan plan, std::size_t
   return sizes;
 }
 
+const char *NameOf(vloss_type type) {
+  return type == VLOSS_BF16 ? "bf16" : type == VLOSS_F16 ? "f16" : type == VLOSS_F64 ? "f64" : "f32";
+}
+
+std::vector<Size> TypedSizesOf(const Function &function, Plan plan, vloss_type type) {
+  std::vector<Size> sizes;
+  const bool telling =
+      std::any_of(std::begin(kTyped), std::end(kTyped), [&](const char *name) { return function.name == name; });
+  if (plan != Plan::kEverything && !telling) return sizes;
+  for (const bool memory : {false, true}) {
+    if (plan == Plan::kShort && memory) continue;
+    if (function.info) sizes.push_back(LossSize(function, PlaceOf(memory), type));
+    for (const std::size_t classes : kTypedClasses)
+      if (!function.info && (classes == kTypedClasses[0] || plan == Plan::kEverything))
+        sizes.push_back(Rows(function, classes, PlaceOf(memory), type));
+  }
+  return sizes;
+}
+
 // Of the arrays of data.h the lists of labels have room for the fewest elements.
 std::size_t MostThreads() { return MostLabels() / (kCacheBytes / sizeof(float)); }
 
@@ -173,10 +203,17 @@ std::vector<std::string> ThreadIsasOf(const Size &size, Plan plan) {
   return plan == Plan::kEverything ? IsasOf(size, plan) : std::vector<std::string>{SupportedIsas().front()};
 }
 
+std::vector<std::string> TypedIsasOf(const Size &size, Plan plan) {
+  Size shown = size;
+  shown.memory |= plan != Plan::kEverything;
+  return IsasOf(shown, plan);
+}
+
 std::string RowName(const Function &function, const std::string &variant, const Size &size) {
   std::string name = size.inner ? "inner/" : "";
   if (size.inputs != Inputs::kOrdinary) name = std::string("inputs/") + NameOf(size.inputs) + "/";
   name += function.name + "/" + variant;
+  if (size.type != VLOSS_F32) name += std::string("/") + NameOf(size.type);
   const std::size_t share = size.memory ? 1 : size.threads;  // the row of one thread has the same name
   if (IsElementwise(function))
     name += "/n:" + std::to_string(size.classes / share);

@@ -20,6 +20,7 @@ struct Size {
   std::size_t inner = 0;      // 0: classes are last; else a row of those that show what another class axis costs
   Inputs inputs = Inputs::kOrdinary;
   std::size_t threads = 1;  // in L2 each has the rows, or the elements, that the row of one thread has
+  vloss_type type = VLOSS_F32;
 };
 
 // What of the plan the table shows of a function with ordinary inputs; and what is timed: that, and what is missing
@@ -37,6 +38,12 @@ std::vector<Size> ThreadSizesOf(const Function &function, Plan plan, std::size_t
 
 std::size_t MostThreads();
 
+// The types beside f32; and of the plan what is timed of a function in each: of the sizes in L2 and in memory, in the
+// same order for every type, f32 included. In the tables only functions that tell of the others.
+constexpr vloss_type kTypes[] = {VLOSS_BF16, VLOSS_F16, VLOSS_F64};
+const char *NameOf(vloss_type type);
+std::vector<Size> TypedSizesOf(const Function &function, Plan plan, vloss_type type);
+
 // What a call row times: too little for the memory to matter.
 Size CallOf(const Function &function);
 
@@ -46,6 +53,7 @@ Size CallOf(const Function &function);
 std::vector<std::string> IsasOf(const Size &size, Plan plan);
 std::vector<std::string> CallIsasOf(const Function &function, Plan plan);
 std::vector<std::string> ThreadIsasOf(const Size &size, Plan plan);  // the best one alone, in the tables
+std::vector<std::string> TypedIsasOf(const Size &size, Plan plan);   // without scalar, in the tables
 const std::vector<std::string> &SupportedIsas();                     // best first
 
 // Where the data of a row lie. Between L2 and memory: beyond a common L2, well within a common last-level cache.

@@ -14,6 +14,7 @@ for row in cross_entropy/forward/scalar/V:50257/N:1335 cross_entropy/forward_gra
   mse/forward_gradient/plain/n:22368256 cosine_similarity/forward/plain/V:1000/N:33554 call/mse/forward/scalar/n:4096 \
   inputs/confident/cross_entropy/forward_gradient/scalar/V:1000/N:65 inputs/denormal/softmax/plain/V:128/N:512 \
   inputs/confident/bce/forward/scalar/n:65536 inputs/denormal/cosine_similarity/forward/plain/V:1000/N:65 \
+  mse/forward_gradient/plain/bf16/n:44736512 softmax/scalar/f16/V:50257/N:2 \
   inner/softmax/scalar/V:1000/N:195/inner:3 inner/cross_entropy/forward_gradient/scalar/V:1000/N:196/inner:1; do
   printf '%s\n' "$rows" | grep -qxF "$row" || fail "no row named $row"
 done
@@ -32,7 +33,11 @@ for loss in $losses; do
   for form in forward forward_gradient; do
     forms=$((forms + 1))
     for variant in $isas plain; do
-      [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/")" -eq 4 ] || fail "not 4 sizes of $loss/$form on $variant"
+      [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/[nV]:")" -eq 4 ] || fail "not 4 sizes of $loss/$form on $variant"
+      for type in bf16 f16; do
+        [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/$type/")" -eq 2 ] ||
+          fail "not 2 sizes of $loss/$form on $variant in $type"
+      done
     done
   done
 done
@@ -93,6 +98,13 @@ for peer in $peers; do
 done
 [ -z "$peers" ] || [ "$(printf '%s\n' "$table" | grep -Ec "128 classes, in L2 .*[0-9]x [a-z]+\$")" -ge 1 ] ||
   fail "the table has no peers: $table"
+# The table of types, from the rows in L2 that tell of the others.
+table=$("$bench" --memory 64 --table-short --benchmark_min_time=0.001 --benchmark_repetitions=1 \
+  --benchmark_filter='^mse/forward/[a-z0-9]*/([a-z0-9]*/)?n:[0-9]{5,6}$' 2>&1) || fail "the table of types: $table"
+for isa in $(printf '%s\n' "$isas" | grep -v scalar); do
+  printf '%s\n' "$table" | grep -Eq "^  mse/forward +$isa +L2 ( \|( +[0-9.]+)( +[0-9.]+x){2}){2}" ||
+    fail "the table of types lacks $isa: $table"
+done
 # The table of the class axis; and the warnings: of memory that does not exceed the cache, and of a CPU that is shared.
 table=$("$bench" --memory 32 --table-short --benchmark_filter='^inner/' --benchmark_min_time=0.001 \
   --benchmark_repetitions=1 2>&1) || fail "the table of inner: $table"

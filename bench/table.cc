@@ -86,6 +86,7 @@ void Table::Finalize() {
   PrintLosses();
   if (Any("inputs/")) PrintInputs();
   if (Any("inner/")) PrintInner();
+  PrintTypes();
   if (!threads_.empty()) PrintThreads();
   PrintPeers();
   if (Any("math/")) PrintMath();

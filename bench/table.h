@@ -44,6 +44,8 @@ class Table : public benchmark::BenchmarkReporter {
   void PrintTimes(const std::string &row, const std::string &ordinary, bool agree) const;
   void PrintInputs() const;
   void PrintInner() const;
+  void PrintTypes() const;
+  void PrintTypesLine(const Function &function, const Size &size, const std::vector<Size> &typed) const;
   void PrintThreads() const;
   void PrintThreadsLine(const Function &function, const std::vector<Size> &sizes, std::size_t first,
                         std::size_t end) const;

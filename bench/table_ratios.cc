@@ -77,6 +77,59 @@ void Table::PrintInner() const {
     }
 }
 
+// Of every type that has run: the speed, how many times that of f32, and that of the type's plain loop.
+void Table::PrintTypes() const {
+  bool first = true;
+  for (const auto *some : {&functions, &losses})
+    for (const Function &function : *some) {
+      std::vector<std::vector<Size>> of_types;
+      for (const vloss_type type : kTypes) of_types.push_back(TypedSizesOf(function, plan_, type));
+      const std::vector<Size> sizes = TypedSizesOf(function, plan_, VLOSS_F32);
+      for (std::size_t i = 0; i < sizes.size(); i++) {
+        std::vector<Size> typed;
+        for (const std::vector<Size> &of : of_types) typed.push_back(of[i]);
+        const auto ran = [&](const Size &size) {
+          return Find(RowName(function, "plain", size)) || !AgreementOf(function, size).error.empty();
+        };
+        if (std::none_of(typed.begin(), typed.end(), ran)) continue;
+        if (first) {
+          std::printf(
+              "\nOther types: 1e9 elements a second, times f32 of the same ISA, times the plain loop of the "
+              "type\n%-44s",
+              "");
+          for (const vloss_type type : kTypes) std::printf(" | %-20s", NameOf(type));
+          std::printf("\n");
+        }
+        first = false;
+        PrintTypesLine(function, sizes[i], typed);
+      }
+    }
+}
+
+void Table::PrintTypesLine(const Function &function, const Size &size, const std::vector<Size> &typed) const {
+  for (const std::string &isa : TypedIsasOf(size, plan_)) {
+    std::printf("  %-33s%-7s%s", function.name.c_str(), isa.c_str(), size.memory ? "mem" : "L2 ");
+    const Median *single = Find(RowName(function, isa, size));
+    for (const Size &of : typed) {
+      const Median *median = Find(RowName(function, isa, of)), *plain = Find(RowName(function, "plain", of));
+      const auto times = [&](const Median *beside) {
+        beside ? std::printf("%6.2fx", median->items / beside->items) : std::printf("%7s", "-");
+      };
+      std::printf(" |");
+      if (!AgreementOf(function, of).error.empty()) {
+        std::printf("%21s", "NO");
+      } else if (!median) {
+        std::printf("%21s", "-");
+      } else {
+        std::printf("%7.2f", median->items / 1e9);
+        times(single);
+        times(plain);
+      }
+    }
+    std::printf("\n");
+  }
+}
+
 // A line for each function and number of classes, two columns for each number of threads; only what has run.
 void Table::PrintThreads() const {
   const std::string &isa = SupportedIsas().front();

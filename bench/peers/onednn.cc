@@ -13,11 +13,11 @@ dnnl::engine &Engine() {
 
 dnnl::memory::desc Shape(const problem &p) {
   return {{static_cast<dnnl::memory::dim>(p.rows), static_cast<dnnl::memory::dim>(p.classes)},
-          dnnl::memory::data_type::f32,
+          p.type == VLOSS_BF16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32,
           dnnl::memory::format_tag::ab};
 }
 
-dnnl::memory Memory(const problem &p, const float *data) { return {Shape(p), Engine(), const_cast<float *>(data)}; }
+dnnl::memory Memory(const problem &p, const void *data) { return {Shape(p), Engine(), const_cast<void *>(data)}; }
 
 PeerCall Execute(const dnnl::primitive &primitive, const std::unordered_map<int, dnnl::memory> &arguments) {
   return {[=, stream = dnnl::stream(Engine())]() mutable {
@@ -57,5 +57,6 @@ Peer OneDnn() {
           {{"softmax", Forward<dnnl::softmax_forward>},
            {"log_softmax", Forward<dnnl::logsoftmax_forward>},
            {"softmax_backward", Backward<dnnl::softmax_backward, dnnl::softmax_forward>},
-           {"log_softmax_backward", Backward<dnnl::logsoftmax_backward, dnnl::logsoftmax_forward>}}};
+           {"log_softmax_backward", Backward<dnnl::logsoftmax_backward, dnnl::logsoftmax_forward>}},
+          {VLOSS_BF16}};
 }

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,12 @@ struct Peer {
   std::string asked;  // what it was asked to do, for a person
   // By the name of a function of the bench. The problem's arrays outlive the call; what is not timed is done here.
   std::map<std::string, std::function<PeerCall(const problem &)>> functions;
+  std::set<vloss_type> types = {};  // it takes beside f32
 };
+
+// The arrays of a problem in f32.
+inline const float *Floats(const void *array) { return static_cast<const float *>(array); }
+inline float *Floats(void *array) { return static_cast<float *>(array); }
 
 // Those built in, ready to run. With the first call the heap changes as kPeerHeap says.
 const std::vector<Peer> &Peers();

@@ -13,25 +13,28 @@ namespace {
 namespace F = torch::nn::functional;
 using torch::Tensor;
 
-template <class T>
-Tensor View(const T *data, at::IntArrayRef shape) {
-  return data ? torch::from_blob(const_cast<T *>(data), shape, c10::CppTypeToScalarType<T>::value) : Tensor();
+Tensor View(const void *data, at::IntArrayRef shape, at::ScalarType type) {
+  return data ? torch::from_blob(const_cast<void *>(data), shape, type) : Tensor();
 }
+at::ScalarType TypeOf(const problem &p) {
+  return p.type == VLOSS_BF16 ? at::kBFloat16 : p.type == VLOSS_F64 ? at::kDouble : at::kFloat;
+}
+at::ScalarType RowTypeOf(const problem &p) { return p.type == VLOSS_F64 ? at::kDouble : at::kFloat; }
 
 // The problem as tensors on the same memory.
 struct Operands {
   explicit Operands(const problem &p)
       : rows(static_cast<std::int64_t>(p.rows)),
         classes(static_cast<std::int64_t>(p.classes)),
-        input(View(p.input, {rows, classes})),
-        upstream(View(p.upstream, {rows, classes})),
-        matrix(View(p.matrix, {rows, classes})),
-        target(View(p.target, {rows, classes})),
-        other(View(p.other, {rows, classes})),
-        row_target(View(p.row_target, {rows})),
-        labels(View(p.labels, {rows})),
-        label_lists(View(p.labels, {rows, classes})),
-        per_row(View(p.loss, {rows})),
+        input(View(p.input, {rows, classes}, TypeOf(p))),
+        upstream(View(p.upstream, {rows, classes}, TypeOf(p))),
+        matrix(View(p.matrix, {rows, classes}, TypeOf(p))),
+        target(View(p.target, {rows, classes}, TypeOf(p))),
+        other(View(p.other, {rows, classes}, TypeOf(p))),
+        row_target(View(p.row_target, {rows}, RowTypeOf(p))),
+        labels(View(p.labels, {rows}, at::kLong)),
+        label_lists(View(p.labels, {rows, classes}, at::kLong)),
+        per_row(View(p.loss, {rows}, RowTypeOf(p))),
         parameters(p.parameters) {}
 
   std::int64_t rows, classes;
@@ -127,10 +130,12 @@ const std::map<std::string, Into> functions = {
     {"log_softmax", [](Operands &o) { at::_log_softmax_out(o.matrix, o.input, 1, false); }},
     {"log_sum_exp", [](Operands &o) { at::logsumexp_out(o.per_row, o.input, 1); }},
     {"softmax_backward",
-     [](Operands &o) { at::_softmax_backward_data_out(o.matrix, o.upstream, o.input, 1, at::kFloat); }},
+     [](Operands &o) { at::_softmax_backward_data_out(o.matrix, o.upstream, o.input, 1, o.input.scalar_type()); }},
     {"log_softmax_backward",
-     [](Operands &o) { at::_log_softmax_backward_data_out(o.matrix, o.upstream, o.input, 1, at::kFloat); }},
+     [](Operands &o) { at::_log_softmax_backward_data_out(o.matrix, o.upstream, o.input, 1, o.input.scalar_type()); }},
 };
+
+void Store(const problem &p, const Tensor &loss) { View(p.loss, {1}, RowTypeOf(p)).copy_(loss.reshape({1})); }
 
 PeerCall Forward(Formula formula, const problem &p) {
   const auto loss = std::make_shared<Tensor>();
@@ -138,7 +143,7 @@ PeerCall Forward(Formula formula, const problem &p) {
             const torch::NoGradGuard guard;
             *loss = formula(o);
           },
-          [=] { *p.loss = loss->item<float>(); }};
+          [=] { Store(p, *loss); }};
 }
 
 PeerCall ForwardGradient(Formula formula, const problem &p) {
@@ -151,7 +156,7 @@ PeerCall ForwardGradient(Formula formula, const problem &p) {
             *gradient = torch::autograd::grad({*loss}, {o.input})[0];
           },
           [=] {
-            *p.loss = loss->item<float>();
+            Store(p, *loss);
             Tensor(o.matrix).copy_(*gradient);
           }};
 }

@@ -148,31 +148,31 @@ float LogSumExp(const float *x, std::size_t n) {
 void CrossEntropy(const problem &p) {
   double total = 0;
   for (std::size_t r = 0; r < p.rows; r++) {
-    const float *x = p.input + r * p.classes;
+    const float *x = Floats(p.input) + r * p.classes;
     total += static_cast<double>(LogSumExp(x, p.classes) - x[p.labels[r]]);
   }
-  *p.loss = static_cast<float>(total / static_cast<double>(p.rows));
+  *Floats(p.loss) = static_cast<float>(total / static_cast<double>(p.rows));
 }
 
 void CrossEntropyGradient(const problem &p) {
   const float share = 1 / static_cast<float>(p.rows);
   double total = 0;
   for (std::size_t r = 0; r < p.rows; r++) {
-    const float *x = p.input + r * p.classes;
-    float *gradient = p.matrix + r * p.classes;
+    const float *x = Floats(p.input) + r * p.classes;
+    float *gradient = Floats(p.matrix) + r * p.classes;
     const float max = RowMax(x, p.classes);
     const float sum = SumExp(x, p.classes, max, gradient);
     total += static_cast<double>(std::log(sum) + max - x[p.labels[r]]);
     Map(gradient, gradient, p.classes, [&](vec e) { return e * (share / sum); });
     gradient[p.labels[r]] -= share;
   }
-  *p.loss = static_cast<float>(total / static_cast<double>(p.rows));
+  *Floats(p.loss) = static_cast<float>(total / static_cast<double>(p.rows));
 }
 
 void Softmax(const problem &p) {
   for (std::size_t r = 0; r < p.rows; r++) {
-    const float *x = p.input + r * p.classes;
-    float *y = p.matrix + r * p.classes;
+    const float *x = Floats(p.input) + r * p.classes;
+    float *y = Floats(p.matrix) + r * p.classes;
     const float sum = SumExp(x, p.classes, RowMax(x, p.classes), y);
     Map(y, y, p.classes, [&](vec e) { return e * (1 / sum); });
   }
@@ -180,14 +180,14 @@ void Softmax(const problem &p) {
 
 void LogSoftmax(const problem &p) {
   for (std::size_t r = 0; r < p.rows; r++) {
-    const float *x = p.input + r * p.classes;
+    const float *x = Floats(p.input) + r * p.classes;
     const float lse = LogSumExp(x, p.classes);
-    Map(x, p.matrix + r * p.classes, p.classes, [&](vec v) { return v - lse; });
+    Map(x, Floats(p.matrix) + r * p.classes, p.classes, [&](vec v) { return v - lse; });
   }
 }
 
 void LogSumExps(const problem &p) {
-  for (std::size_t r = 0; r < p.rows; r++) p.loss[r] = LogSumExp(p.input + r * p.classes, p.classes);
+  for (std::size_t r = 0; r < p.rows; r++) Floats(p.loss)[r] = LogSumExp(Floats(p.input) + r * p.classes, p.classes);
 }
 
 // Elementwise losses, as means. formula(p, t, gradient) returns the loss and sets the gradient.
@@ -203,12 +203,12 @@ void Elementwise(const problem &p, float *gradient, Formula formula) {
     vec sum{};
     for (std::size_t i = block; i < std::min(block + kBlock, n); i += kLanes) {
       vec slope;
-      sum += formula(Load(p.input + i), Load(p.target + i), slope);
+      sum += formula(Load(Floats(p.input) + i), Load(Floats(p.target) + i), slope);
       if (gradient) Store(gradient + i, slope * share);
     }
     total += static_cast<double>(Sum(sum));
   }
-  *p.loss = static_cast<float>(total / static_cast<double>(n));
+  *Floats(p.loss) = static_cast<float>(total / static_cast<double>(n));
 }
 
 vec Bce(vec x, vec t, vec &slope) {
@@ -235,7 +235,7 @@ PeerCall Forward(const problem &p) {
 }
 template <vec formula(vec, vec, vec &)>
 PeerCall Gradient(const problem &p) {
-  return {[p] { Elementwise(p, p.matrix, [](vec x, vec t, vec &slope) { return formula(x, t, slope); }); }};
+  return {[p] { Elementwise(p, Floats(p.matrix), [](vec x, vec t, vec &slope) { return formula(x, t, slope); }); }};
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ PeerCall Softmax(const problem &p) {
   xnn_operator_t created = nullptr;
   Check(xnn_create_softmax_nc_f32(p.classes, p.classes, p.classes, 0, &created));
   const std::shared_ptr<xnn_operator> op(created, xnn_delete_operator);
-  Check(xnn_setup_softmax_nc_f32(created, p.rows, p.input, p.matrix, nullptr));
+  Check(xnn_setup_softmax_nc_f32(created, p.rows, Floats(p.input), Floats(p.matrix), nullptr));
   return {[op] { Check(xnn_run_operator(op.get(), nullptr)); }};
 }
 

@@ -1,7 +1,8 @@
 """Brings what vloss-bench and vloss-check wrote into the order of the report: report.json, which the page and its
 Markdown twin print. Works from the names of the rows alone: FUNCTION/VARIANT/SIZES, limit/TRAFFIC/WAY/..,
 math/FUNCTION/ISA/WHOSE, call/FUNCTION/ISA/SIZES, inputs/WHICH/FUNCTION/VARIANT/SIZES and inner/FUNCTION/ISA/SIZES; on
-several threads FUNCTION/ISA/SIZES/threads:N/real_time. A variant is an ISA of the context, "plain", or else a peer.
+several threads FUNCTION/ISA/SIZES/threads:N/real_time; of another type than f32 FUNCTION/VARIANT/TYPE/SIZES. A variant
+is an ISA of the context, "plain", or else a peer.
 """
 
 import math
@@ -10,6 +11,7 @@ import statistics
 from collections import defaultdict
 
 SIZE = re.compile(r"^([A-Za-z]+):(\d+)$")  # one of the last parts of a row's name: V:1000, N:131, n:65536
+TYPES = ("bf16", "f16", "f64")
 PLAIN = "plain"
 BASELINE = "scalar"
 IN_MEMORY = "memory"
@@ -33,7 +35,8 @@ def report(bench: dict, check: dict | None) -> dict:
         isas = context["ISAs"].split()
         machine = _machine(context)
         shared = [row for row in rows if row["threads"] > 1]
-        rows = [row for row in rows if row["threads"] == 1]
+        typed = [row for row in rows if row["type"]]
+        rows = [row for row in rows if row["threads"] == 1 and not row["type"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"this is not the JSON of vloss-bench: {error!r}") from error
     caches = _caches(context)
@@ -58,6 +61,7 @@ def report(bench: dict, check: dict | None) -> dict:
         "calls": _calls(rows),
         "inputs": _inputs(rows),
         "inner": _inner(rows),
+        "types": _types(typed, rows, isas, caches),
         "threads": _threads(shared, rows, caches),
         "failed": failed,
         "warnings": _warnings(context, benchmarks),
@@ -87,12 +91,14 @@ def _row(name: str, runs: list[dict]) -> dict:
         sizes[found[1]] = int(found[2])
         parts.pop()
     threads = sizes.pop("threads", 1)
+    type_ = parts.pop() if parts[-1] in TYPES else None
     speeds = [run.get("items_per_second", 0.0) for run in runs]
     median = statistics.median(speeds)
     return {
         "parts": parts,
         "sizes": dict(reversed(sizes.items())),
         "threads": threads,
+        "type": type_,
         "traffic": runs[0].get("label", ""),
         "working_set": int(runs[0].get("working_set", 0)),
         "per_second": median,
@@ -388,6 +394,36 @@ def _inner(rows: list[dict]) -> list[dict]:
         }
         for (name, classes, isa), speeds in by.items()
         if 1 in speeds
+    ]
+
+
+def _types(typed: list[dict], rows: list[dict], isas: list[str], caches: list[dict]) -> list[dict]:
+    """What another type gains: the speed of each variant, and how many times that is of f32's row of the same function,
+    variant and classes that touches about as much memory; and of the ISAs how many times the type's plain loop.
+    """
+    usual: dict[tuple, list[dict]] = defaultdict(list)
+    for row in rows:
+        usual["/".join(row["parts"]), row["sizes"].get("V")].append(row)
+    by: dict[tuple, dict] = defaultdict(lambda: defaultdict(dict))
+    for row in typed:
+        name, classes = "/".join(row["parts"][:-1]), row["sizes"].get("V")
+        level = _level(row["working_set"], caches)
+        near = [
+            r for r in usual[name + "/" + row["parts"][-1], classes] if _level(r["working_set"], caches) == level
+        ]
+        same = min(near, key=lambda r: abs(math.log(r["working_set"] / row["working_set"])), default=None)
+        by[name, classes, level, row["parts"][-1]][row["type"]] = {
+            "per_second": row["per_second"],
+            "over_f32": row["per_second"] / same["per_second"] if same else None,
+            "over_plain": None,
+        }
+    for (name, classes, level, variant), of in by.items():
+        for type_, speed in of.items():
+            if variant in isas and (plain := by.get((name, classes, level, PLAIN), {}).get(type_)):
+                speed["over_plain"] = speed["per_second"] / plain["per_second"]
+    return [
+        {"function": name, "classes": classes, "level": level, "variant": variant, "types": dict(of)}
+        for (name, classes, level, variant), of in by.items()
     ]
 
 

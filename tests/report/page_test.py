@@ -201,7 +201,7 @@ class Real(Page, unittest.TestCase):
     def test_everything_measured_is_there(self):
         measured = set()
         for run in self.bench["benchmarks"]:
-            if "/threads:" in run["run_name"]:
+            if re.search("/threads:|/(bf16|f16|f64)/", run["run_name"]):
                 continue  # test_ratios
             parts = [part for part in run["run_name"].split("/") if not re.match(r"[A-Za-z]+:\d+$", part)]
             if parts[0] not in ("limit", "call", "math", "inputs", "inner"):
@@ -216,7 +216,8 @@ class Real(Page, unittest.TestCase):
             self.assertEqual(function["check"]["bits"], "equal" if len(self.report["isas"]) > 1 else "one ISA")
 
     def test_ratios(self):
-        """Rows with other inputs beside the ordinary one, inner beside inner 1, and several threads beside one."""
+        """Rows with other inputs beside the ordinary one, inner beside inner 1, several threads beside one, and other
+        types."""
         speed = {}
         for run in self.bench["benchmarks"]:
             if run["run_type"] == "iteration":
@@ -234,6 +235,15 @@ class Real(Page, unittest.TestCase):
             sizes = "/".join(f"{key}:{n}" for key, n in row["sizes"].items())
             for n, times in row["times"].items():
                 found[f"{row['function']}/{row['isa']}/{sizes}/threads:{n}/real_time"] = times
+        for row in self.report["types"]:
+            for type_, of in row["types"].items():
+                name = f"{row['function']}/{row['variant']}/{type_}/"
+                rows = [n for n, s in median.items() if n.startswith(name) and s == of["per_second"]]
+                self.assertEqual(len(rows), 1, name)
+                found[rows[0]] = of["per_second"]
+                plain = f"{row['function']}/plain/{type_}/{rows[0].removeprefix(name)}"
+                if row["variant"] in self.report["isas"] and plain in median:
+                    self.assertEqual(of["over_plain"], of["per_second"] / median[plain])
         expected = {
             name: median[name.split("/", 2)[2]] / speed for name, speed in median.items() if name.startswith("inputs/")
         }
@@ -242,12 +252,15 @@ class Real(Page, unittest.TestCase):
                 one = next(s for n, s in median.items() if n.startswith(inner[1] + "/") and n.endswith("/inner:1"))
                 if inner[2] != "1":
                     expected[inner[1], inner[2]] = one / speed
+            if re.search("/(bf16|f16|f64)/", name):
+                expected[name] = speed
             if several := re.fullmatch(r"(.*)/threads:\d+/real_time", name):
                 expected[name] = speed / median[several[1]]
         self.assertGreater(len(expected), 30)
         self.assertEqual(found, expected)
         self.assertTrue(self.report["threads"])
-        tables = [self.report[name] for name in ("inputs", "inner", "threads")]
+        self.assertTrue(self.report["types"])
+        tables = [self.report[name] for name in ("inputs", "inner", "types", "threads")]
         self.assertEqual(self.desktop["ratios"], sum(len(rows) for rows in tables))
 
     def test_machine(self):
@@ -298,6 +311,19 @@ class MadeUp(Page, unittest.TestCase):
         inner = {"function": "made_up/of_rows", "classes": 10, "isa": "first", "times": {"3": 2}}
         self.assertEqual(self.report["inner"], [inner])
         self.assertIn("| made_up/of_rows, 10 classes | first | 2.00× |", (self.folder / "report.md").read_text())
+        types = {
+            (row["level"], row["variant"]): [row["types"]["bf16"][of] for of in ("per_second", "over_f32", "over_plain")]
+            for row in self.report["types"]
+        }
+        self.assertEqual(
+            types,
+            {
+                ("L2", "first"): [6e9, 0.5, None],
+                ("memory", "first"): [2e9, 2, 4],
+                ("memory", "plain"): [0.5e9, 1, None],
+            },
+        )
+        self.assertIn("| made_up/forward | memory | first | 2.00 | 2.00× | 4.00× |", (self.folder / "report.md").read_text())
         threads = {"function": "made_up/forward", "sizes": sizes, "level": "L2", "isa": "first", "times": {"2": 1.5}}
         self.assertEqual(self.report["threads"], [threads])
         line = "| made_up/forward | 131,072 elements | L2 | first | 1.50× |"
