@@ -11,6 +11,10 @@
  * softmax/ISA/.., LOSS/forward_gradient/ISA/.. of DRAM size. */
 #define STREAM_BYTES ((size_t)32 << 20)
 
+/* How far ahead of themselves 16-bit elements are asked for when a block of them is widened.
+ * LOSS/forward/ISA/bf16/n:.. of DRAM size. */
+#define VIEW_AHEAD_BYTES 2048
+
 /* ---- Totals ------------------------------------------------------------------------------------------------------ */
 
 /* Losses are added up in blocks of so many elements, or of as many whole rows (memory/blocks.h); the sums of blocks

@@ -140,6 +140,18 @@ static void gradient_of_rows(struct half_rows *h, struct group_state *s, const s
     const size_t row = s->g.first + i;
     const struct half_row out = half_row_of(&h->grad, row);
     const int64_t label = s->l.label[i];
+    if (out.step == 1 && !is_spread(&h->block) && grad.flat[i] == 0 && factors.wide[i] == 0) {
+      const struct row_output all = {.x = half_row_of(&h->logits, row).p,
+                                     .out = out.p,
+                                     .classes = out.classes,
+                                     .label = (size_t)(ptrdiff_t)label,
+                                     .n = s->sums.n[i],
+                                     .shift = s->sums.shift[i],
+                                     .value = grad.at_target[i],
+                                     .type = out.type};
+      half_row_softmax(&all, &factors, i, out.past_cache ? PAST : CACHED);
+      continue;
+    }
     for (size_t c = 0; c < out.classes; c += CLASS_BLOCK) {
       const int64_t here = label - (int64_t)c;
       read_block(h, row, c);
@@ -192,6 +204,7 @@ void half_cross_entropy(const struct vloss_cross_entropy_job *job, struct vloss_
     row_by_row(job, range, totals);
   else
     short_rows(job, range, totals);
+  vstream_end();
 }
 
 /* ---- Rows whose classes are spread ------------------------------------------------------------------------------- */
@@ -219,4 +232,5 @@ void half_gradient(const struct vloss_cross_entropy_job *job, struct group_state
   struct half_rows h = half_rows_of(job, x, NULL);
   s->stash = (struct stash){.writing = CACHED};
   gradient_of_rows(&h, s, l);
+  vstream_end();
 }

@@ -26,7 +26,7 @@ VFN struct half_tensor half_targets(const struct vloss_cross_entropy_job *job) {
   return half_tensor_of(job->half.targets, job->type, &job->shape, job->targets_stride);
 }
 VFN struct half_tensor half_grad(const struct vloss_cross_entropy_job *job) {
-  return half_tensor_of(job->half.grad, job->type, &job->shape, job->grad_stride);
+  return half_output_of(job->half.grad, job->type, &job->shape, job->grad_stride, job->half.grad == job->half.x);
 }
 
 #endif

@@ -49,7 +49,7 @@ static void read_classes(const struct half_row *row, size_t c, size_t n, float *
 }
 static void write_classes(const struct half_row *row, size_t c, size_t n, const float *from) {
   if (row->step == 1)
-    view_write(vloss_element_out(row->p, row->type, c), from, row->type, n, 0);
+    view_write(vloss_element_out(row->p, row->type, c), from, row->type, n, row->past_cache);
   else
     write_apart(row, c, n, from);
 }
@@ -80,7 +80,7 @@ void half_group_write(const struct half_tensor *t, size_t first, const struct vl
   const struct runs runs = runs_of(t, first, group);
   for (size_t i = 0; i < runs.count; i++)
     view_write(vloss_element_out(t->p, t->type, runs.at + i * runs.step), from + i * runs.length, t->type, runs.length,
-               0);
+               t->past_cache);
   for (size_t i = 0; runs.count == 0 && i < group->outer; i++) {
     const struct half_row row = half_row_of(t, first + i);
     write_classes(&row, 0, group->classes, from + i * group->classes);

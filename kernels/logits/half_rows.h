@@ -21,10 +21,24 @@ struct half_tensor {
   vloss_type type;
   struct vloss_shape shape;
   size_t stride;
+  int past_cache; /* an output goes there: who writes it says vstream_end in the end */
 };
 VFN struct half_tensor half_tensor_of(const void *p, vloss_type type, const struct vloss_shape *shape, size_t stride) {
-  return (struct half_tensor){(void *)(uintptr_t)p, type, *shape, stride};
+  return (struct half_tensor){(void *)(uintptr_t)p, type, *shape, stride, 0};
 }
+VFN struct half_tensor half_output_of(void *p, vloss_type type, const struct vloss_shape *shape, size_t stride,
+                                      int in_place) {
+  const size_t bytes = shape->outer * shape->inner * shape->classes * sizeof(uint16_t);
+  return (struct half_tensor){p, type, *shape, stride, !in_place && bytes > STREAM_BYTES};
+}
+
+/* Floats on the stack that kernels work on have so many behind them: what a kernel asks for ahead is there, and not
+ * beyond the end of the stack. Scalar code is too slow for that to matter, and needs the room. */
+#ifdef VLOSS_ISA_IS_SCALAR
+enum { ASKED_FOR = 0 };
+#else
+enum { ASKED_FOR = ROW_AHEAD_BYTES / sizeof(float) };
+#endif
 
 /* The rows from range.first on that `room` floats hold, by what they are in the buffer, where they are dense:
  * whole outer indices; or 16 rows beside each other, or a multiple of that; or some rows one after the other, wherever
@@ -39,11 +53,12 @@ void half_group_write(const struct half_tensor *tensor, size_t first, const stru
 struct half_row {
   void *p;
   vloss_type type;
+  int past_cache;
   size_t step, classes;
 };
 VFN struct half_row half_row_of(const struct half_tensor *t, size_t row) {
   void *const first = vloss_element_out(t->p, t->type, row_offset(&t->shape, t->stride, row));
-  return (struct half_row){first, t->type, t->shape.inner, t->shape.classes};
+  return (struct half_row){first, t->type, t->past_cache, t->shape.inner, t->shape.classes};
 }
 /* The classes of the block that begins with class c, to CLASS_BLOCK floats and back; how many there are. */
 size_t half_block_read(const struct half_row *row, size_t c, float *to);

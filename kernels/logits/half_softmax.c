@@ -28,7 +28,7 @@ static void short_rows(const struct vloss_softmax_job *job, struct vloss_range r
 /* Not inline: the stack has room for one of these buffers, or for those of a long row. */
 static __attribute__((noinline)) void forward_rows(const struct vloss_softmax_job *job, struct vloss_range range,
                                                    vloss_softmax_kernel *kernel) {
-  ALIGNED float buffer[CLASS_BLOCK];
+  ALIGNED float buffer[CLASS_BLOCK + ASKED_FOR];
   short_rows(job, range, kernel, buffer);
 }
 static __attribute__((noinline)) void backward_rows(const struct vloss_softmax_job *job, struct vloss_range range,
@@ -45,6 +45,7 @@ void half_softmax_rows(const struct vloss_softmax_job *job, struct vloss_range r
     backward_rows(job, range, kernel);
   else
     forward_rows(job, range, kernel);
+  vstream_end();
 }
 
 static void sums_below(const void *reader, const float *left_out, struct row_sums *sums) {
@@ -62,6 +63,17 @@ static void write_row(const struct vloss_softmax_job *job, size_t row, enum soft
   softmax_rows_of(&sums, kind, sums_below, &r, &rows);
   const int alone = kind == LOG_SOFTMAX && rows.any_alone && rows.log_sum[0] == 0;
   const size_t best = alone ? half_row_find(&r, rows.max[0], 0) : NO_CLASS;
+  if (kind == SOFTMAX && rows.undefined[0] == 0 && r.row.step == 1) {
+    const struct row_output all = {.x = r.row.p,
+                                   .out = out.p,
+                                   .classes = out.classes,
+                                   .label = NO_CLASS,
+                                   .n = rows.n[0],
+                                   .shift = rows.shift[0],
+                                   .type = job->type};
+    half_row_softmax(&all, &rows.factors, 0, out.past_cache ? PAST : CACHED);
+    return;
+  }
   for (size_t c = 0; c < out.classes; c += CLASS_BLOCK) {
     const size_t n = half_block_read(&r.row, c, block);
     if (rows.undefined[0] != 0) {

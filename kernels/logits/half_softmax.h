@@ -18,7 +18,8 @@ VFN struct half_tensor half_upstream(const struct vloss_softmax_job *job) {
   return half_tensor_of(job->half.upstream, job->type, &job->shape, job->upstream_stride);
 }
 VFN struct half_tensor half_output(const struct vloss_softmax_job *job) {
-  return half_tensor_of(job->half.out, job->type, &job->shape, job->out_stride);
+  const int in_place = job->half.out == job->half.x || job->half.out == job->half.upstream;
+  return half_output_of(job->half.out, job->type, &job->shape, job->out_stride, in_place);
 }
 
 /* Of one long row of the job. */

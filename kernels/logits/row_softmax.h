@@ -7,6 +7,7 @@
 #include "slabs.h"
 
 #define row_softmax VLOSS_ISA_SYMBOL(vloss_row_softmax)
+#define half_row_softmax VLOSS_ISA_SYMBOL(vloss_half_row_softmax)
 #define kept_row_softmax VLOSS_ISA_SYMBOL(vloss_kept_row_softmax)
 
 /* How a group of rows is written. */
@@ -68,13 +69,16 @@ VFN void scaled4(vf *e, const struct factors *f) {
 
 /* What row_softmax writes and where: out_c = F exp(x_c) / 2^N, and `value` at the label (NO_CLASS: none). */
 struct row_output {
-  const float *x;
-  float *out;
+  const void *x;
+  void *out;
   size_t classes, label;
   float n, shift, value;
+  vloss_type type; /* of both; row_softmax takes floats whatever it says */
 };
 /* The factors of row i, which are finite. */
 void row_softmax(const struct row_output *row, const struct row_factors *factors, size_t i, enum writing writing);
+/* The same in 16 bits, whose terms are not kept. */
+void half_row_softmax(const struct row_output *row, const struct row_factors *factors, size_t i, enum writing writing);
 /* The same over a long row whose terms were kept, with N of each block: the row is lane 0 of *finished and *upstream,
  * which are what its factors are made of. */
 void kept_row_softmax(const struct row_output *row, const struct finished *finished, const vd *upstream,

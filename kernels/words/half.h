@@ -6,15 +6,27 @@
 
 #include "vmath.h"
 
-/* viload_half: 16 unsigned numbers of 16 bits; vistore_half: the low halves. */
+/* viload_half: 16 unsigned numbers of 16 bits; vistore_half: the low halves; vistore_high: the high ones, _pair of 32
+ * numbers. vistream_ writes past the cache, to a 64-byte aligned address. */
 #if defined(VLOSS_ISA_IS_AVX512)
 VFN vi viload_half(const uint16_t *p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)); }
 VFN void vistore_half(uint16_t *p, vi x) { _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(x)); }
+#define VLOSS_HAVE_HIGH
+VFN __m256i vhigh(vi x) { return _mm512_cvtepi32_epi16(_mm512_srli_epi32(x, 16)); }
+VFN void vistore_high(uint16_t *p, vi x) { _mm256_storeu_si256((__m256i *)p, vhigh(x)); }
+#define VLOSS_HAVE_HIGH_PAIR
+VFN vi vhigh_pair(vi a, vi b) {
+  const __m512i odd = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25,
+                                       23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+  return _mm512_permutex2var_epi16(a, odd, b);
+}
+VFN void vistore_high_pair(uint16_t *p, vi a, vi b) { _mm512_storeu_si512(p, vhigh_pair(a, b)); }
+VFN void vistream_high_pair(uint16_t *p, vi a, vi b) { _mm512_stream_si512((__m512i *)p, vhigh_pair(a, b)); }
 #define VLOSS_HAVE_F16
 VFN vf vload_f16(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
-VFN void vstore_f16_number(uint16_t *p, vf x) {
-  _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
+VFN __m256i vf16(vf x) { return _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+VFN void vstore_f16_number(uint16_t *p, vf x) { _mm256_storeu_si256((__m256i *)p, vf16(x)); }
+VFN void vstream_f16_number(uint16_t *p, vf x) { _mm256_stream_si256((__m256i *)p, vf16(x)); }
 
 #elif defined(VLOSS_ISA_IS_AVX2)
 VFN vi viload_half(const uint16_t *p) {
@@ -26,6 +38,21 @@ VFN void vistore_half(uint16_t *p, vi x) {
   const __m256i packed = _mm256_packus_epi32(_mm256_and_si256(x.lo, low), _mm256_and_si256(x.hi, low));
   _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(packed, 0xd8)); /* packs in 128-bit lanes */
 }
+#define VLOSS_HAVE_HIGH
+VFN __m256i vhigh(vi x) {
+  const __m256i packed = _mm256_packus_epi32(_mm256_srli_epi32(x.lo, 16), _mm256_srli_epi32(x.hi, 16));
+  return _mm256_permute4x64_epi64(packed, 0xd8);
+}
+VFN void vistore_high(uint16_t *p, vi x) { _mm256_storeu_si256((__m256i *)p, vhigh(x)); }
+#define VLOSS_HAVE_HIGH_PAIR
+VFN void vistore_high_pair(uint16_t *p, vi a, vi b) {
+  vistore_high(p, a);
+  vistore_high(p + 16, b);
+}
+VFN void vistream_high_pair(uint16_t *p, vi a, vi b) {
+  _mm256_stream_si256((__m256i *)p, vhigh(a));
+  _mm256_stream_si256((__m256i *)(p + 16), vhigh(b));
+}
 #define VLOSS_HAVE_F16
 VFN vf vload_f16(const uint16_t *p) {
   return (vf){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
@@ -34,6 +61,10 @@ VFN vf vload_f16(const uint16_t *p) {
 VFN void vstore_f16_number(uint16_t *p, vf x) {
   _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x.lo, _MM_FROUND_TO_NEAREST_INT));
   _mm_storeu_si128((__m128i *)(p + 8), _mm256_cvtps_ph(x.hi, _MM_FROUND_TO_NEAREST_INT));
+}
+VFN void vstream_f16_number(uint16_t *p, vf x) {
+  _mm_stream_si128((__m128i *)p, _mm256_cvtps_ph(x.lo, _MM_FROUND_TO_NEAREST_INT));
+  _mm_stream_si128((__m128i *)(p + 8), _mm256_cvtps_ph(x.hi, _MM_FROUND_TO_NEAREST_INT));
 }
 
 #elif defined(VLOSS_ISA_IS_NEON)
@@ -62,11 +93,27 @@ VFN void vistore_half(uint16_t *p, vi x) {
 }
 #endif
 
-VFN vf vload_bf16(const uint16_t *p) { return vfloat(vishl(viload_half(p), 16)); }
-VFN void vstore_bf16(uint16_t *p, vf x) {
-  const vi bits = vbits(canonical(x)), odd = viand(visra(bits, 16), viset1(1));
-  vistore_half(p, visra(viadd(bits, viadd(odd, viset1(0x7fff))), 16));
+#ifndef VLOSS_HAVE_HIGH
+VFN void vistore_high(uint16_t *p, vi x) { vistore_half(p, visra(x, 16)); }
+#endif
+#ifndef VLOSS_HAVE_HIGH_PAIR
+VFN void vistore_high_pair(uint16_t *p, vi a, vi b) {
+  vistore_high(p, a);
+  vistore_high(p + 16, b);
 }
+VFN void vistream_high_pair(uint16_t *p, vi a, vi b) { vistore_high_pair(p, a, b); }
+#endif
+
+VFN vf vload_bf16(const uint16_t *p) { return vfloat(vishl(viload_half(p), 16)); }
+/* In the upper half. */
+VFN vi vround_bf16(vf x) {
+  const vi bits = vbits(x), odd = viand(visra(bits, 16), viset1(1));
+  return viadd(bits, viadd(odd, viset1(0x7fff)));
+}
+VFN void vstore_bf16(uint16_t *p, vf x) { vistore_high(p, vround_bf16(canonical(x))); }
+/* Of 32 numbers, past the cache or not. */
+VFN void vstore_bf16_numbers(uint16_t *p, vf a, vf b) { vistore_high_pair(p, vround_bf16(a), vround_bf16(b)); }
+VFN void vstream_bf16_numbers(uint16_t *p, vf a, vf b) { vistream_high_pair(p, vround_bf16(a), vround_bf16(b)); }
 
 #ifndef VLOSS_HAVE_F16
 VFN vf vload_f16(const uint16_t *p) {
@@ -88,6 +135,17 @@ VFN void vstore_f16_number(uint16_t *p, vf x) {
   vistore_half(p, vior(of_size, sign));
 }
 #endif
+#if !defined(VLOSS_ISA_IS_AVX512) && !defined(VLOSS_ISA_IS_AVX2)
+VFN void vstream_f16_number(uint16_t *p, vf x) { vstore_f16_number(p, x); }
+#endif
+VFN void vstore_f16_numbers(uint16_t *p, vf a, vf b) {
+  vstore_f16_number(p, a);
+  vstore_f16_number(p + 16, b);
+}
+VFN void vstream_f16_numbers(uint16_t *p, vf a, vf b) {
+  vstream_f16_number(p, a);
+  vstream_f16_number(p + 16, b);
+}
 VFN void vstore_f16(uint16_t *p, vf x) {
   const vm nan = vnan(x);
   if (__builtin_expect(!vany(nan), 1)) {

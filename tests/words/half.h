@@ -5,12 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of 16 elements. */
+/* Of 16 elements; `numbers` and `past_cache` of 32 that are no NaN, the latter to a 64-byte aligned address. */
 struct halves {
   const char *isa;
   struct half {
     void (*widen)(const uint16_t *from, float *to);
     void (*narrow)(const float *from, uint16_t *to);
+    void (*numbers)(const float *from, uint16_t *to);
+    void (*past_cache)(const float *from, uint16_t *to);
   } bf16, f16;
 };
 

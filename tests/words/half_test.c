@@ -77,19 +77,30 @@ static void check_widening(const char *isa, const struct format *f, const struct
   }
 }
 static void check_narrowing(const char *isa, const struct format *f, const struct half *half, uint32_t stride) {
-  for (uint64_t at = 0; at < UINT64_C(1) << 32; at += 16 * (uint64_t)stride) {
-    float from[16];
-    uint16_t to[16];
+  for (uint64_t at = 0; at < UINT64_C(1) << 32; at += 32 * (uint64_t)stride) {
+    float from[32];
+    uint16_t to[32], of_numbers[32];
+    _Alignas(64) uint16_t past_cache[32];
+    bool numbers = true;
     /* Below the stride, every other one is moved to a tie of bf16 or f16, or next to it. */
-    for (uint32_t i = 0; i < 16; i++) {
+    for (uint32_t i = 0; i < 32; i++) {
       uint32_t bits = (uint32_t)(at + i * stride);
       if (stride > 1 && i % 2) bits = (bits & 0xffff8000) + (uint32_t)(i / 2 % 3) - 1;
       if (stride > 1 && i % 4 == 3) bits = (bits & 0xfffff000) + (uint32_t)(i / 4 % 3) - 1;
       from[i] = of_bits(bits);
+      numbers &= !isnan(from[i]);
     }
     half->narrow(from, to);
-    for (int i = 0; i < 16; i++, checked++) {
+    half->narrow(from + 16, to + 16);
+    if (numbers) {
+      half->numbers(from, of_numbers);
+      half->past_cache(from, past_cache);
+    }
+    for (int i = 0; i < 32; i++, checked++) {
       const uint16_t expected = narrowed(f, from[i]);
+      if (numbers && (of_numbers[i] != to[i] || past_cache[i] != to[i]) && failures++ < 10)
+        printf("%s %s: %a becomes %#06x among numbers, %#06x past the cache, else %#06x\n", isa, f->name,
+               (double)from[i], of_numbers[i], past_cache[i], to[i]);
       if (expected == to[i]) continue;
       if (failures++ < 10)
         printf("%s %s: %a becomes %#06x, not %#06x\n", isa, f->name, (double)from[i], to[i], expected);
