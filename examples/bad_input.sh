@@ -41,6 +41,8 @@ perplexity)
   refused '--tokens wants a whole number' --tokens -3
   refused '--tokens wants a whole number' --tokens 5x
   refused '--tokens needs a value' --tokens
+  refused '--type wants f32, f64, f16 or bf16' --type f8
+  refused '--type needs a value' --type
   refused 'cannot read the model .*/none' --text "$work/text" --model "$work/none"
   refused 'not a language model' --text "$work/text" --model "$work/text"
   refused 'cannot open .*/none' --text "$work/none"
@@ -69,6 +71,8 @@ linear)
 training)
   data=/usr/share/datasets/fashion-mnist
   refused '--model wants' --model forest
+  refused '--type wants f32, f64, f16 or bf16' --type half
+  refused '--type wants f32, bf16 or f16 here' --type f64
   refused '--epochs wants a whole number' --epochs 0
   refused 'cannot read .*/none/train-images' --data "$work/none"
   if ! [ -e "$data" ]; then

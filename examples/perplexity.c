@@ -3,7 +3,7 @@
  * The model gives rows of log-probabilities, one row a word of the text; vloss gives the loss. As the rows are
  * log-probabilities already, the loss must be the model's own -log P(word | history), but for the log-sum-exp of the
  * row, which is 0 up to the model's rounding: so the run checks itself. Every ISA that can run here scores every row,
- * to the same bits.
+ * to the same bits. With --type the rows are first rounded to that type, as an engine may hold them.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -11,11 +11,13 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "elements.h"
 #include "trigrams.h"
 
 static const char usage[] =
-    "usage: perplexity [--tokens N] [--text FILE] [--model FILE]\n"
+    "usage: perplexity [--tokens N] [--type f32|bf16|f16|f64] [--text FILE] [--model FILE]\n"
     "  --tokens N    words to score (default 500; a row of the model takes about 7 ms)\n"
+    "  --type T      what the rows are rounded to (default f32, as the model has them)\n"
     "  --text FILE   the text to score instead of the King James Bible\n"
     "  --model FILE  the language model, in the binary format of sphinxbase\n";
 
@@ -23,8 +25,15 @@ enum { TURNS = 3 };
 
 /* ---- Scoring ---------------------------------------------------------------------------------------------------- */
 
+/* The rows of a batch in some type. */
+struct rows {
+  vloss_type type;
+  void *logits;
+};
+
+/* Floats, or doubles for f64: both exactly as doubles. */
 struct score {
-  float loss[BATCH], lse[BATCH], mean;
+  double loss[BATCH], lse[BATCH], mean;
   int64_t predicted[BATCH];
 };
 
@@ -34,38 +43,48 @@ struct isa {
   bool same_bits;
 };
 
+/* Where vloss puts its results, of whichever type. */
+static struct { double loss[BATCH], lse[BATCH], mean; } results;
+
 /* The call that gives everything per word. */
-static vloss_cross_entropy_args per_word(const struct batch *batch, struct score *score) {
+static vloss_cross_entropy_args per_word(const struct batch *batch, const struct rows *rows, struct score *score) {
   return (vloss_cross_entropy_args){
       .rows = batch->rows,
       .classes = batch->classes,
-      .logits = batch->logits,
+      .type = rows->type,
+      .logits = rows->logits,
       .labels = batch->words,
       .reduction = VLOSS_NONE,
-      .loss = score->loss,
-      .lse = score->lse,
+      .loss = results.loss,
+      .lse = results.lse,
       .predicted = score->predicted,
   };
 }
 
 /* Everything per word, and the mean, for the checks. */
-static void score_batch(const struct batch *batch, struct score *score) {
-  vloss_cross_entropy_args args = per_word(batch, score);
+static void score_batch(const struct batch *batch, const struct rows *rows, struct score *score) {
+  const vloss_type type = row_type(rows->type);
+  vloss_cross_entropy_args args = per_word(batch, rows, score);
   require(vloss_cross_entropy(&args));
   args.reduction = VLOSS_MEAN;
-  args.loss = &score->mean;
+  args.loss = &results.mean;
   args.lse = args.predicted = NULL;
   require(vloss_cross_entropy(&args));
+  for (size_t r = 0; r < batch->rows; r++) {
+    score->loss[r] = element(type, results.loss, r);
+    score->lse[r] = element(type, results.lse, r);
+  }
+  score->mean = element(type, &results.mean, 0);
 }
 
 /* The time of that call on every ISA: the best of a few, in turn, so that none pays for rows that are not in the cache
  * yet, for its own code's first run, or for what else goes on in the machine. */
-static void time_batch(const struct batch *batch, struct isa *isas, size_t isa_count) {
+static void time_batch(const struct batch *batch, const struct rows *rows, struct isa *isas, size_t isa_count) {
   static struct score score;
   for (int turn = 0; turn < 1 + TURNS; turn++)
     for (size_t i = 0; i < isa_count; i++) {
       require(vloss_isa_force(isas[i].name));
-      const vloss_cross_entropy_args args = per_word(batch, &score);
+      const vloss_cross_entropy_args args = per_word(batch, rows, &score);
       double start = seconds();
       require(vloss_cross_entropy(&args));
       double time = seconds() - start;
@@ -81,36 +100,48 @@ static bool same_bits(const struct score *a, const struct score *b, size_t rows)
          memcmp(&a->mean, &b->mean, sizeof a->mean) == 0;
 }
 
-/* The spacing of floats at |x|. */
-static double ulp(double x) { return x == 0 ? 0x1p-149 : ldexp(1, (int)fmax(ilogb(x), -126) - 23); }
+/* The spacing of numbers of that type at |x|. */
+static double ulp(vloss_type type, double x) {
+  const int digits = type == VLOSS_F64 ? 52 : 23;
+  return x == 0 ? 0x1p-149 : ldexp(1, (int)fmax(ilogb(x), -126) - digits);
+}
 
-/* Checks a score against plain double arithmetic and the model; returns the worst error of a loss in ulp. */
-static double check_batch(const struct batch *batch, const struct score *score) {
-  double worst = 0, sum = 0;
+/* Checks a score against plain arithmetic of more digits, and in f32 and f64 against the model; returns the worst error
+ * of a loss in ulp. */
+static double check_batch(const struct batch *batch, const struct rows *rows, const struct score *score) {
+  const vloss_type type = row_type(rows->type);
+  const bool is_model = rows->type == VLOSS_F32 || rows->type == VLOSS_F64;
+  const double promised = rows->type == VLOSS_F64 ? 4 : 2;
+  double worst = 0;
+  long double sum = 0;
   for (size_t r = 0; r < batch->rows; r++) {
-    const float *row = batch->logits + r * batch->classes;
+    const size_t first = r * batch->classes, word = (size_t)batch->words[r];
     size_t best = 0;
-    double total = 0;
+    long double total = 0;
     for (size_t c = 0; c < batch->classes; c++) {
-      total += exp((double)row[c]);
-      if (row[c] > row[best]) best = c;
+      const double x = element(rows->type, rows->logits, first + c);
+      total += rows->type == VLOSS_F64 ? expl((long double)x) : (long double)exp(x);
+      if (x > element(rows->type, rows->logits, first + best)) best = c;
     }
-    double lse = log(total), loss = lse - batch->log_p[r];
-    double error = fabs((double)score->loss[r] - loss);
-    /* 2 ulp are what vloss promises; the rest is what the word's own logit lost when it was rounded to float. */
-    if (!(error <= 2 * ulp(loss) + 0.5 * ulp(batch->log_p[r])))
-      fail("word %lld: vloss says %.9g, the model %.9g", (long long)batch->words[r], (double)score->loss[r], loss);
-    if (!(fabs((double)score->lse[r] - lse) <= 2 * ulp(fmax(fabs(lse), 1))))
-      fail("log-sum-exp of a row: vloss says %.9g, double arithmetic %.9g", (double)score->lse[r], lse);
+    const long double lse = logl(total), loss = lse - (long double)element(rows->type, rows->logits, first + word);
+    const double error = (double)fabsl((long double)score->loss[r] - loss);
+    if (!(error <= promised * ulp(type, (double)loss)))
+      fail("word %zu: vloss says %.17g, plain arithmetic %.17g", word, score->loss[r], (double)loss);
+    /* What the word's own logit lost when it was rounded to float. */
+    const double of_model = (double)lse - batch->log_p[r];
+    if (is_model &&
+        !(fabs(score->loss[r] - of_model) <= 2 * ulp(VLOSS_F32, of_model) + 0.5 * ulp(VLOSS_F32, batch->log_p[r])))
+      fail("word %zu: vloss says %.9g, the model %.9g", word, score->loss[r], of_model);
+    if (!((double)fabsl((long double)score->lse[r] - lse) <= promised * ulp(type, fmax(fabs((double)lse), 1))))
+      fail("log-sum-exp of a row: vloss says %.17g, plain arithmetic %.17g", score->lse[r], (double)lse);
     if (score->predicted[r] != (int64_t)best)
-      fail("best word of a row: vloss says %lld, the model %zu", (long long)score->predicted[r], best);
-    worst = fmax(worst, error / ulp(loss));
+      fail("best word of a row: vloss says %lld, it is %zu", (long long)score->predicted[r], best);
+    worst = fmax(worst, error / ulp(type, (double)loss));
     sum += loss;
   }
-  double mean = sum / (double)batch->rows;
-  /* 2 ulp promised; and the words' logits lost at most 2^-24 of their size each, which is 1 ulp of their mean. */
-  if (!(fabs((double)score->mean - mean) <= 3 * ulp(mean)))
-    fail("mean of %zu words: vloss says %.9g, the model %.9g", batch->rows, (double)score->mean, mean);
+  const double mean = (double)(sum / (long double)batch->rows);
+  if (!(fabs(score->mean - mean) <= 2 * ulp(type, mean)))
+    fail("mean of %zu words: vloss says %.17g, plain arithmetic %.17g", batch->rows, score->mean, mean);
   return worst;
 }
 
@@ -147,9 +178,12 @@ static void print_table(const struct isa *isas, size_t count, double words, doub
 int main(int argc, char **argv) {
   size_t wanted = 500;
   const char *text_file = NULL, *model_file = DEFAULT_MODEL;
+  struct rows rows = {.type = VLOSS_F32};
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--tokens") == 0) {
       wanted = option_count(argc, argv, &i);
+    } else if (strcmp(argv[i], "--type") == 0) {
+      rows.type = option_type(argc, argv, &i);
     } else if (strcmp(argv[i], "--text") == 0) {
       text_file = option_value(argc, argv, &i);
     } else if (strcmp(argv[i], "--model") == 0) {
@@ -166,27 +200,30 @@ int main(int argc, char **argv) {
   struct bytes text = text_file != NULL ? read_file(text_file) : read_bible();
   struct model model = read_model(model_file);
   struct batch batch = {.logits = allocate(BATCH * model.words, sizeof(float)), .classes = model.words};
+  rows.logits = allocate(BATCH * model.words, element_size(rows.type));
   struct reader reader = {.at = text.start};
 
   size_t scored = 0, right = 0;
-  double sum = 0, lse_sum = 0, worst = 0, model_seconds = 0;
+  double sum = 0, lse_sum = 0, of_model = 0, worst = 0, model_seconds = 0;
   while (scored < wanted) {
     double start = seconds();
     fill_batch(&batch, &model, &reader, wanted - scored);
     model_seconds += seconds() - start;
     if (batch.rows == 0) break; /* the end of the text */
+    elements_of_floats(rows.type, rows.logits, batch.logits, batch.rows * batch.classes);
 
     static struct score score, other;
     for (size_t i = 0; i < isa_count; i++) {
       require(vloss_isa_force(isas[i].name));
-      score_batch(&batch, i == 0 ? &score : &other);
+      score_batch(&batch, &rows, i == 0 ? &score : &other);
       if (i > 0 && !same_bits(&score, &other, batch.rows)) isas[i].same_bits = false;
     }
-    time_batch(&batch, isas, isa_count);
-    worst = fmax(worst, check_batch(&batch, &score));
+    time_batch(&batch, &rows, isas, isa_count);
+    worst = fmax(worst, check_batch(&batch, &rows, &score));
     for (size_t r = 0; r < batch.rows; r++) {
-      sum += (double)score.loss[r];
-      lse_sum += (double)score.lse[r];
+      sum += score.loss[r];
+      lse_sum += score.lse[r];
+      of_model -= batch.log_p[r];
       right += score.predicted[r] == batch.words[r];
     }
     scored += batch.rows;
@@ -201,15 +238,18 @@ int main(int argc, char **argv) {
          model.words, reader.unknown, 100 * (double)right / n);
   printf("perplexity %.2f (mean loss %.6f)\n\n", exp(sum / n), sum / n);
   print_table(isas, isa_count, n, model_seconds);
-  printf("\nloss against the model's -log P, in double: worst %.2f ulp; mean log-sum-exp of the rows %.6f\n", worst,
+  printf("\nloss against plain arithmetic of more digits: worst %.2f ulp; mean log-sum-exp of the rows %.6f\n", worst,
          lse_sum / n);
+  printf("mean loss against the model's own -log P: %+.6f\n", (sum - of_model) / n);
 
   for (size_t i = 0; i < isa_count; i++)
     if (!isas[i].same_bits) fail("%s and %s do not give the same bits", isas[0].name, isas[i].name);
-  /* The model's rounding gives 0.0005; what is not a row of log-probabilities is off by far more. */
+  /* The model's rounding gives 0.0005, that to bf16 as much again; what is not a row of log-probabilities is off by far
+   * more. */
   if (!(fabs(lse_sum / n) < 0.01)) fail("the probabilities of a row do not add up to 1");
   free_model(&model);
   free(batch.logits);
+  free(rows.logits);
   free(text.start);
   free(isas);
   return EXIT_SUCCESS;

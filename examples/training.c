@@ -2,7 +2,8 @@
  *
  * Loss and gradient come from one call of vloss, the gradient in place of the logits. All else here adds in a fixed
  * order too (own random numbers, sums that the compiler may not reorder), so the trained weights have the same bits
- * under every ISA; their hash is printed.
+ * under every ISA; their hash is printed. With --type, logits and their gradient have 16 bits, and the weights stay in
+ * f32.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -10,12 +11,15 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "elements.h"
 #include "fashion_mnist.h"
 #include "sgd.h"
 
 static const char usage[] =
-    "usage: training [--model softmax|network|both] [--epochs N] [--every-isa] [--data DIRECTORY]\n"
+    "usage: training [--model softmax|network|both] [--type f32|bf16|f16] [--epochs N] [--every-isa]\n"
+    "                [--data DIRECTORY]\n"
     "  --model M      what to train (default both)\n"
+    "  --type T       of the logits and of their gradient (default f32)\n"
     "  --epochs N     passes over the training images (default 20 for softmax, 12 for the network)\n"
     "  --every-isa    train once on each ISA that can run here and compare the final bits\n"
     "  --data DIR     where the four files of Fashion-MNIST are\n";
@@ -42,6 +46,8 @@ struct model {
   struct layer layer[MAX_LAYERS];
   float logits[BATCH * CLASSES];
   size_t count; /* of all parameters */
+  vloss_type type;
+  uint16_t halves[BATCH * CLASSES]; /* the logits, where that has 16 bits */
 };
 
 static size_t parameter_count(const struct layer *layer) { return (layer->inputs + 1) * layer->outputs; }
@@ -140,6 +146,17 @@ static void load_batch(struct model *model, const struct images *images, const u
   }
 }
 
+/* What vloss gets: the logits, in their type. The gradient comes back in their place. */
+static void *typed_logits(struct model *model) {
+  if (model->type == VLOSS_F32) return model->logits;
+  elements_of_floats(model->type, model->halves, model->logits, BATCH * CLASSES);
+  return model->halves;
+}
+static void take_gradient(struct model *model) {
+  for (size_t i = 0; i < BATCH * CLASSES && model->type != VLOSS_F32; i++)
+    model->logits[i] = of_half(model->type, model->halves[i]);
+}
+
 /* Returns the mean loss over the epoch. The rate falls in a line from `rate` to `last_rate`. */
 static double train_epoch(struct model *model, const struct images *images, uint32_t *order, uint64_t *random,
                           float rate, float last_rate) {
@@ -150,16 +167,19 @@ static double train_epoch(struct model *model, const struct images *images, uint
     float loss;
     load_batch(model, images, order, first, BATCH, labels);
     forward(model, BATCH);
+    void *const logits = typed_logits(model);
     require(vloss_cross_entropy(&(vloss_cross_entropy_args){
         .rows = BATCH,
         .classes = CLASSES,
-        .logits = model->logits,
+        .type = model->type,
+        .logits = logits,
         .labels = labels,
         .label_type = VLOSS_I32,
         .reduction = VLOSS_MEAN,
         .loss = &loss,
-        .grad = model->logits,
+        .grad = logits,
     }));
+    take_gradient(model);
     backward(model, BATCH);
     descend_all(model, rate + (last_rate - rate) * ((float)first / (float)images->count));
     sum += (double)loss * BATCH;
@@ -177,10 +197,12 @@ static double test(struct model *model, const struct images *images, double *mea
     float loss;
     load_batch(model, images, NULL, first, BATCH, labels);
     forward(model, BATCH);
+    void *const logits = typed_logits(model);
     require(vloss_cross_entropy(&(vloss_cross_entropy_args){
         .rows = BATCH,
         .classes = CLASSES,
-        .logits = model->logits,
+        .type = model->type,
+        .logits = logits,
         .labels = labels,
         .label_type = VLOSS_I32,
         .reduction = VLOSS_SUM,
@@ -243,6 +265,7 @@ int main(int argc, char **argv) {
   };
   bool wanted[] = {true, true}, every_isa = false;
   size_t epochs = 0;
+  vloss_type type = VLOSS_F32;
   const char *directory = DEFAULT_DATA;
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--model") == 0) {
@@ -250,6 +273,9 @@ int main(int argc, char **argv) {
       wanted[0] = strcmp(name, "softmax") == 0 || strcmp(name, "both") == 0;
       wanted[1] = strcmp(name, "network") == 0 || strcmp(name, "both") == 0;
       if (!wanted[0] && !wanted[1]) fail("--model wants softmax, network or both, not \"%s\"", name);
+    } else if (strcmp(argv[i], "--type") == 0) {
+      type = option_type(argc, argv, &i);
+      if (type == VLOSS_F64) fail("--type wants f32, bf16 or f16 here: the weights are f32");
     } else if (strcmp(argv[i], "--epochs") == 0) {
       epochs = option_count(argc, argv, &i);
     } else if (strcmp(argv[i], "--every-isa") == 0) {
@@ -271,6 +297,7 @@ int main(int argc, char **argv) {
          CLASSES);
   for (size_t m = 0; m < sizeof models / sizeof models[0]; m++) {
     struct run run = {&models[m], epochs, &data};
+    models[m].type = type;
     if (!wanted[m]) continue;
     if (every_isa)
       train_on_every_isa(models[m].name, train, &run);
