@@ -44,9 +44,21 @@ install(EXPORT vloss FILE vloss-targets.cmake NAMESPACE vloss:: DESTINATION ${pa
 file(RELATIVE_PATH VLOSS_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 cmake_path(APPEND VLOSS_PC_LIBDIR "\${prefix}" ${CMAKE_INSTALL_LIBDIR}) # an absolute folder stays as it is
 cmake_path(APPEND VLOSS_PC_INCLUDEDIR "\${prefix}" ${CMAKE_INSTALL_INCLUDEDIR})
-set(VLOSS_PC_LIBS " -lm") # of a static library, everybody has to name them
-if(BUILD_SHARED_LIBS)
-  set(VLOSS_PC_LIBS)
+# SLEEF, in a folder that linkers look in or in another one.
+set(VLOSS_PC_SLEEF)
+set(VLOSS_PC_LIBS)
+if(VLOSS_SLEEF)
+  install(FILES cmake/FindSLEEF.cmake DESTINATION ${package_dir})
+  set(VLOSS_PC_SLEEF " -lsleef")
+  get_target_property(location sleef::sleef LOCATION)
+  cmake_path(GET location PARENT_PATH folder)
+  if(NOT folder IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES)
+    set(VLOSS_PC_SLEEF " -L${folder} -lsleef")
+    set(VLOSS_PC_LIBS " -Wl,-rpath-link,${folder}")
+  endif()
+endif()
+if(NOT BUILD_SHARED_LIBS) # of a static library, everybody has to name them
+  set(VLOSS_PC_LIBS "${VLOSS_PC_SLEEF} -lm")
 endif()
 configure_file(cmake/vloss.pc.in vloss.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/vloss.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,4 +1,6 @@
 /* vloss_loss: check the arguments, choose the kernel, call it, divide the sum. */
+#include <math.h>
+
 #include "check.h"
 #include "environment.h"
 #include "executor.h"
@@ -24,6 +26,21 @@ static double denominator(vloss_reduction reduction, vloss_family family, size_t
   return 1;
 }
 
+/* What multiplies the gradients: 1 / divisor, and the upstream gradient of a reduced loss. */
+static void set_grad_scale(struct vloss_loss_job *job, const void *upstream, vloss_type type, double divisor) {
+  job->grad_scale = 1 / divisor;
+  if (type != VLOSS_F64) {
+    if (upstream) job->grad_scale *= (double)*(const float *)upstream;
+    return;
+  }
+  /* In two parts, so that gradients are rounded once. */
+  const double factor = upstream ? *(const double *)upstream : 1, scale = job->grad_scale * factor;
+  const double lost = fma(-job->grad_scale, divisor, 1) / divisor;
+  const double low = fma(job->grad_scale, factor, -scale) + lost * factor;
+  job->grad_scale = scale;
+  job->grad_scale_low = low - low == 0 && scale - scale == 0 ? low : 0;
+}
+
 /* How the losses become numbers, and what multiplies the gradients. */
 static void set_form(struct vloss_loss_call *call, double divisor) {
   const vloss_loss_args *a = call->args;
@@ -32,35 +49,40 @@ static void set_form(struct vloss_loss_call *call, double divisor) {
   const int row_means =
       a->reduction == VLOSS_KERAS_NONE && call->loss->info.family == VLOSS_ELEMENTWISE && a->columns != 1;
   job->form = call->reduced ? VLOSS_FORM_TOTAL : row_means ? VLOSS_FORM_ROW_MEANS : VLOSS_FORM_ELEMENTS;
-  job->loss = call->reduced ? NULL : a->loss;
+  if (!call->reduced && a->type == VLOSS_F64) job->wide_loss = a->loss;
+  if (!call->reduced && a->type != VLOSS_F64) job->loss = a->loss;
   job->total_wanted = call->reduced && a->loss;
-  job->grad_scale = 1 / divisor;
-  if (call->reduced && a->upstream) {
-    job->grad_scale *= (double)*(const float *)a->upstream;
-    job->upstream.p = NULL;
-  }
+  set_grad_scale(job, call->reduced ? a->upstream : NULL, a->type, divisor);
+  if (call->reduced) job->upstream.p = NULL;
+}
+
+static void put_loss(const vloss_loss_args *a, size_t i, double value) {
+  if (a->type == VLOSS_F64)
+    ((double *)a->loss)[i] = value == value ? value : __builtin_nan("");
+  else
+    ((float *)a->loss)[i] = value == value ? (float)value : __builtin_nanf("");
 }
 
 /* What the kernel leaves to do: the reduced loss, and the means of rows of nothing. */
-static void write_loss(const struct vloss_loss_call *call, double total, double divisor) {
+static void write_loss(const struct vloss_loss_call *call, double quotient, double divisor) {
   const vloss_loss_args *a = call->args;
   if (call->job.total_wanted) {
     const int of_keras = a->reduction == VLOSS_KERAS_SUM_OVER_BATCH_SIZE || a->reduction == VLOSS_KERAS_SUM;
     const int empty = of_keras ? call->rows == 0 : divisor == 0 && a->flags & VLOSS_EMPTY_MEAN_ZERO;
-    const double value = empty ? 0 : total / divisor;
-    *(float *)a->loss = value == value ? (float)value : __builtin_nanf("");
+    put_loss(a, 0, empty ? 0 : quotient);
   }
   if (a->loss && call->job.form == VLOSS_FORM_ROW_MEANS && a->columns == 0)
-    for (size_t row = 0; row < call->rows; row++) ((float *)a->loss)[row] = __builtin_nanf("");
+    for (size_t row = 0; row < call->rows; row++) put_loss(a, row, __builtin_nan(""));
 }
 
 static void run_range(const void *call, struct vloss_range range, struct vloss_partial *partial) {
   const struct vloss_loss_call *c = call;
-  c->table->loss(&c->job, range, partial);
+  vloss_loss_kernel *const kernel = c->args->type == VLOSS_F64 ? c->table->f64->loss : c->table->loss;
+  kernel(&c->job, range, partial);
 }
 
-/* The kernel, and the total of the losses. */
-static double run_kernel(const struct vloss_loss_call *call) {
+/* The kernel, and the total of the losses over the divisor. */
+static double run_kernel(const struct vloss_loss_call *call, double divisor) {
   const struct vloss_loss_job *job = &call->job;
   const size_t columns = job->columns, elements = call->rows * columns;
   const int of_rows = call->loss->info.family == VLOSS_ROWS;
@@ -76,7 +98,7 @@ static double run_kernel(const struct vloss_loss_call *call) {
     work.step = columns < TOTAL_ELEMENTS ? TOTAL_ELEMENTS / columns * columns : columns;
   struct vloss_partial partial;
   vloss_run_work(&work, &partial);
-  return vloss_exact_value(&partial.sum);
+  return vloss_exact_quotient(&partial.sum, divisor);
 }
 
 static vloss_status run(const void *args, size_t size, int function) {
@@ -98,9 +120,9 @@ static vloss_status run(const void *args, size_t size, int function) {
       call.job.total_wanted && !a->grad && !a->grad_target && !a->grad_other && vloss_loss_has_domain(&call);
   if (checked && !total_tells && (status = vloss_loss_check_values(&call))) return status;
   vloss_loss_resolve_label_mode(&call);
-  const double total = run_kernel(&call);
-  if (checked && total_tells && total != total && (status = vloss_loss_check_values(&call))) return status;
-  write_loss(&call, total, divisor);
+  const double quotient = run_kernel(&call, divisor);
+  if (checked && total_tells && quotient != quotient && (status = vloss_loss_check_values(&call))) return status;
+  write_loss(&call, quotient, divisor);
   return VLOSS_OK;
 }
 

@@ -2,6 +2,7 @@
  * job made from them. */
 #include "check.h"
 #include "executor.h"
+#include "f64.h"
 #include "loss_call.h"
 #include "memory/labels.h"
 
@@ -9,14 +10,21 @@ enum { KNOWN_FLAGS = VLOSS_UNCHECKED | VLOSS_EMPTY_MEAN_ZERO };
 
 static int takes(const vloss_loss_info *info, uint32_t what) { return (info->operands & what) != 0; }
 
+static vloss_status check_type(vloss_type type, const vloss_loss_info *info, const struct vloss_table *table) {
+  if (type != VLOSS_F64) return VLOSS_OK;
+  return info->family == VLOSS_ELEMENTWISE ? vloss_check_f64(table) : VLOSS_ERROR_TYPE;
+}
+
 /* The fields that stand for themselves, before any array is looked at. */
-static vloss_status check_fields(const vloss_loss_args *a, const vloss_loss_info *info) {
+static vloss_status check_fields(const vloss_loss_args *a, const vloss_loss_info *info,
+                                 const struct vloss_table *table) {
   if (a->type < VLOSS_F32 || a->type > VLOSS_BF16 || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 ||
       a->reduction < VLOSS_MEAN || a->reduction > VLOSS_KERAS_SUM_OVER_BATCH_SIZE ||
       a->other_spread < VLOSS_PER_ELEMENT || a->other_spread > VLOSS_PER_CALL ||
       a->weights_spread < VLOSS_PER_ELEMENT || a->weights_spread > VLOSS_PER_CALL || a->flags & ~(uint32_t)KNOWN_FLAGS)
     return VLOSS_ERROR_ENUM;
-  if (a->type == VLOSS_F64) return VLOSS_ERROR_TYPE;
+  const vloss_status status = check_type(a->type, info, table);
+  if (status) return status;
   const int labels = takes(info, VLOSS_TAKES_LABELS | VLOSS_TAKES_LABEL_LISTS);
   if ((a->labels && !labels) || (a->target && !takes(info, VLOSS_TAKES_TARGET)) ||
       (a->other && !takes(info, VLOSS_TAKES_OTHER)) || (a->grad_target && !takes(info, VLOSS_GRAD_TARGET)) ||
@@ -72,19 +80,21 @@ struct given {
   const void *p;
   vloss_spread spread;
   size_t stride;
-  vloss_type type; /* of one that is of full size: others are float */
+  vloss_type type; /* of one that is of full size: others are float, or double beside doubles */
 };
 static vloss_status check_operand(struct given given, const struct vloss_shape *shape, struct vloss_operand *operand,
                                   struct vloss_array *array) {
   const size_t rows = shape->outer * shape->inner;
   const void *p = given.p;
-  *operand = (struct vloss_operand){p, VLOSS_F32, 0, 0};
+  const vloss_type spread_type = given.type == VLOSS_F64 ? VLOSS_F64 : VLOSS_F32;
+  *operand = (struct vloss_operand){p, spread_type, 0, 0};
   if (given.spread == VLOSS_PER_ELEMENT) {
     vloss_status status = vloss_check_tensor(p, shape, given.stride, given.type, array);
     *operand = (struct vloss_operand){p, given.type, array->stride, 1};
     return status;
   }
-  *array = (struct vloss_array){NULL, 0, 0, 0, sizeof(float)};
+  const size_t element = vloss_type_size(spread_type);
+  *array = (struct vloss_array){NULL, 0, 0, 0, element};
   if (given.stride) return VLOSS_ERROR_ARGUMENTS;
   if (given.spread == VLOSS_PER_COLUMN) operand->column_stride = 1;
   if (given.spread == VLOSS_PER_ROW) operand->row_stride = 1;
@@ -92,7 +102,7 @@ static vloss_status check_operand(struct given given, const struct vloss_shape *
                             given.spread == VLOSS_PER_COLUMN ? shape->classes
                             : given.spread == VLOSS_PER_ROW  ? rows
                                                              : 1,
-                            sizeof(float));
+                            element);
   return VLOSS_OK;
 }
 
@@ -125,12 +135,12 @@ static vloss_status check_arrays(struct vloss_loss_call *call, const struct vlos
   const vloss_spread target_spread = target_per_row ? VLOSS_PER_ROW : VLOSS_PER_ELEMENT;
   struct vloss_array prediction, target, other, weights, upstream, grad, grad_target, grad_other;
   vloss_status status;
-  const vloss_type type = a->type;
+  const vloss_type type = a->type, loss_type = type == VLOSS_F64 ? VLOSS_F64 : VLOSS_F32;
   const struct given given_prediction = {a->prediction, VLOSS_PER_ELEMENT, a->prediction_stride, type},
                      given_target = {a->target, target_spread, a->target_stride, type},
                      given_other = {a->other, a->other_spread, a->other_stride, type},
                      given_weights = {a->weights, a->weights_spread, a->weights_stride, type},
-                     given_upstream = {a->upstream, losses, 0, VLOSS_F32};
+                     given_upstream = {a->upstream, losses, 0, loss_type};
   if ((status = check_operand(given_prediction, shape, &job->prediction, &prediction)) ||
       (status = check_operand(given_target, shape, &job->target, &target)) ||
       (status = check_operand(given_other, shape, &job->other, &other)) ||
@@ -151,7 +161,7 @@ static vloss_status check_arrays(struct vloss_loss_call *call, const struct vlos
   vloss_add_input(&memory, upstream);
   vloss_add_input(
       &memory, vloss_array_flat(a->labels, job->labels.list ? elements : rows, vloss_label_size(job->labels.narrow)));
-  vloss_add_output(&memory, vloss_array_flat(a->loss, loss_count, sizeof(float)), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->loss, loss_count, vloss_type_size(loss_type)), NULL);
   /* A list of labels needs the whole prediction for every element of the gradient. */
   const void *p = job->labels.list ? NULL : a->prediction, *t = target_per_row ? NULL : a->target;
   add_result(&memory, job, grad, p, t);
@@ -170,7 +180,7 @@ vloss_status vloss_loss_prepare(struct vloss_loss_call *call) {
   call->loss = vloss_loss_row_at(job->index);
   const vloss_loss_info *info = &call->loss->info;
   if (info->family == VLOSS_LOGITS) return VLOSS_ERROR_ARGUMENTS;
-  if ((status = check_fields(a, info)) || (status = check_parameters(a, info, call->parameters)) ||
+  if ((status = check_fields(a, info, call->table)) || (status = check_parameters(a, info, call->parameters)) ||
       (status = check_shape(a, info, &shape)))
     return status;
   call->rows = shape.outer * shape.inner;

@@ -90,6 +90,8 @@ static void look_at_runs(const struct runs *runs, struct vloss_range range, stru
 }
 
 static size_t find_outside(const struct runs *runs, const void *p, size_t n) {
+  if (runs->operand->type == VLOSS_F64)
+    return runs->call->table->f64->first_outside(p, n, (double)runs->bounds.high, runs->bounds.nan_welcome);
   return runs->call->table->first_outside(p, runs->operand->type, n, runs->bounds.high, runs->bounds.nan_welcome);
 }
 static void look_at_bounds(const void *runs, struct vloss_range range, struct vloss_partial *partial) {
@@ -112,6 +114,7 @@ vloss_status vloss_loss_check_values(const struct vloss_loss_call *call) {
 }
 
 static size_t find_other_than_binary(const struct runs *runs, const void *p, size_t n) {
+  if (runs->operand->type == VLOSS_F64) return runs->call->table->f64->all_binary(p, n) ? n : 0;
   return runs->call->table->all_binary(p, runs->operand->type, n) ? n : 0;
 }
 static void look_at_targets(const void *runs, struct vloss_range range, struct vloss_partial *partial) {

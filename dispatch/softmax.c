@@ -2,19 +2,21 @@
 #include "check.h"
 #include "environment.h"
 #include "executor.h"
+#include "f64.h"
 #include "select.h"
 
 enum { SOFTMAX, LOG_SOFTMAX, LOG_SUM_EXP, SOFTMAX_BACKWARD, LOG_SOFTMAX_BACKWARD };
 
 /* Arrays: pointers, strides, alignment, overlap; and the job that the kernels get. */
-static vloss_status prepare(const vloss_softmax_args *a, int function, struct vloss_softmax_job *job) {
+static vloss_status prepare(const vloss_softmax_args *a, int function, const struct vloss_table *table,
+                            struct vloss_softmax_job *job) {
   const int backward = function == SOFTMAX_BACKWARD || function == LOG_SOFTMAX_BACKWARD;
   const int per_row = function == LOG_SUM_EXP;
   struct vloss_shape shape;
   struct vloss_array input, upstream, output;
   vloss_status status;
   if (a->type < VLOSS_F32 || a->type > VLOSS_BF16) return VLOSS_ERROR_ENUM;
-  if (a->type == VLOSS_F64) return VLOSS_ERROR_TYPE;
+  if (a->type == VLOSS_F64 && (status = vloss_check_f64(table))) return status;
   if (!backward && a->upstream) return VLOSS_ERROR_ARGUMENTS;
   if (per_row && a->output_stride) return VLOSS_ERROR_ARGUMENTS;
   if (!a->output) return VLOSS_ERROR_NO_OUTPUT;
@@ -25,27 +27,33 @@ static vloss_status prepare(const vloss_softmax_args *a, int function, struct vl
   if ((status = vloss_check_tensor(a->input, &shape, a->input_stride, a->type, &input))) return status;
   if ((status = vloss_check_tensor(a->upstream, &shape, a->upstream_stride, a->type, &upstream))) return status;
   if ((status = vloss_check_tensor(a->output, &shape, a->output_stride, a->type, &output))) return status;
-  if (per_row) output = vloss_array_flat(a->output, rows, sizeof(float));
+  if (per_row) output = vloss_array_flat(a->output, rows, a->type == VLOSS_F64 ? sizeof(double) : sizeof(float));
   struct vloss_memory memory;
   memory.input_count = memory.output_count = 0;
   vloss_add_input(&memory, input);
   vloss_add_input(&memory, upstream);
   vloss_add_output(&memory, output, per_row ? NULL : a->output);
   if ((status = vloss_check_memory(&memory))) return status;
-  const int half = a->type != VLOSS_F32;
+  const int half = a->type != VLOSS_F32, float_out = !half || (per_row && a->type != VLOSS_F64);
   *job = (struct vloss_softmax_job){.shape = shape,
                                     .type = a->type,
                                     .x = half ? NULL : a->input,
                                     .upstream = half ? NULL : a->upstream,
                                     .x_stride = input.stride,
                                     .upstream_stride = upstream.stride,
-                                    .out = half && !per_row ? NULL : a->output,
+                                    .out = float_out ? a->output : NULL,
                                     .out_stride = output.stride};
-  if (half) job->half = (struct vloss_half_tensors){a->input, a->upstream, per_row ? NULL : a->output};
+  if (half) job->half = (struct vloss_half_tensors){a->input, a->upstream, float_out ? NULL : a->output};
   return VLOSS_OK;
 }
 
-static vloss_softmax_kernel *kernel_of(const struct vloss_table *table, int function) {
+static vloss_softmax_kernel *wide_kernel_of(const struct vloss_f64_softmax *kernels, int function) {
+  vloss_softmax_kernel *const by_function[] = {kernels->softmax, kernels->log_softmax, kernels->log_sum_exp,
+                                               kernels->softmax_backward, kernels->log_softmax_backward};
+  return by_function[function];
+}
+static vloss_softmax_kernel *kernel_of(const struct vloss_table *table, int function, vloss_type type) {
+  if (type == VLOSS_F64) return wide_kernel_of(table->f64->softmax, function);
   switch (function) {
     case SOFTMAX:
       return table->softmax;
@@ -77,9 +85,9 @@ static vloss_status run(const void *args, size_t size, int function) {
   vloss_status status = vloss_check_args(&complete, &copy, sizeof copy, args, size);
   const vloss_softmax_args *a = complete;
   if (!status) status = vloss_select(&table);
-  if (!status) status = prepare(a, function, &job);
+  if (!status) status = prepare(a, function, table, &job);
   if (status) return status;
-  const struct kernel_call call = {kernel_of(table, function), &job};
+  const struct kernel_call call = {kernel_of(table, function, a->type), &job};
   const size_t rows = job.shape.outer * job.shape.inner;
   const int in_place = a->output == a->input || a->output == a->upstream;
   const struct vloss_work work = {.executor = a->executor,

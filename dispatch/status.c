@@ -39,7 +39,9 @@
   X(VLOSS_ERROR_RATE, "A prediction, the rate of a Poisson distribution, is less than 0; bad_index tells the first.") \
   X(VLOSS_ERROR_EXECUTOR, "The executor has no function `run`, or 0 threads.")                                        \
   X(VLOSS_ERROR_SHARD, "A shard must begin and end at multiples of VLOSS_CLASS_BLOCK classes, or at the last class.") \
-  X(VLOSS_ERROR_STATE, "States are of different calls, of the same classes twice, or not of all classes.")
+  X(VLOSS_ERROR_STATE, "States are of different calls, of the same classes twice, or not of all classes.")            \
+  X(VLOSS_ERROR_NO_SLEEF, "VLOSS_F64 needs SLEEF, and this vloss was built without it (VLOSS_F64=ON asks for it).")   \
+  X(VLOSS_ERROR_NO_FMA, "VLOSS_F64 needs a CPU with FMA, and an operating system that saves the AVX registers.")
 
 const char *vloss_status_name(vloss_status status) {
   switch (status) {

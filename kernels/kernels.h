@@ -13,6 +13,9 @@ void KERNEL(merge_states)(struct vloss_state *into, const struct vloss_state *fr
 vloss_softmax_kernel KERNEL(softmax), KERNEL(log_softmax), KERNEL(log_sum_exp), KERNEL(softmax_backward),
     KERNEL(log_softmax_backward);
 
+extern const struct vloss_f64_table KERNEL(f64_table);
+extern const struct vloss_f64_softmax KERNEL(f64_softmax);
+
 /* The head of a loss's kernel. */
 #define LOSS_KERNEL(name) \
   void KERNEL(name)(const struct vloss_loss_job *job, struct vloss_range range, struct vloss_partial *partial)

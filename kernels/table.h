@@ -64,9 +64,9 @@ struct vloss_softmax_job {
   size_t x_stride, upstream_stride;
   float *out;
   size_t out_stride;
-  struct vloss_half_tensors { /* what is of `type`, where that has 16 bits: x, upstream and out are not used then */
+  struct vloss_half_tensors { /* what is of `type`, where that is not float: x, upstream and out are not used then */
     const void *x, *upstream;
-    void *out; /* null for log_sum_exp, which writes floats to the other `out` */
+    void *out; /* null for log_sum_exp of 16 bits, which writes floats to the other `out` */
   } half;
 };
 
@@ -91,8 +91,10 @@ struct vloss_loss_job {
   const float *class_weights; /* row losses whose formula has them */
   const double *parameters;   /* all of them */
   enum vloss_form form;
-  double grad_scale; /* what the reduction multiplies every gradient by */
-  float *loss;       /* elements or row means, as form says; null: not wanted */
+  double grad_scale;     /* what the reduction multiplies every gradient by */
+  double grad_scale_low; /* what that lacks, for doubles */
+  float *loss;           /* elements or row means, as form says; null: not wanted */
+  double *wide_loss;     /* the same of doubles */
   int total_wanted;
   struct vloss_result {
     void *p; /* null: not wanted */
@@ -109,6 +111,17 @@ typedef void vloss_softmax_kernel(const struct vloss_softmax_job *job, struct vl
 typedef void vloss_loss_kernel(const struct vloss_loss_job *job, struct vloss_range range,
                                struct vloss_partial *partial);
 
+/* Kernels of doubles: jobs whose arrays are all of VLOSS_F64. */
+struct vloss_f64_softmax {
+  vloss_softmax_kernel *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward;
+};
+struct vloss_f64_table {
+  const struct vloss_f64_softmax *softmax;
+  vloss_loss_kernel *loss;
+  size_t (*first_outside)(const double *p, size_t n, double high, int nan_welcome); /* as those of vloss_table */
+  int (*all_binary)(const double *p, size_t n);
+};
+
 struct vloss_table {
   const char *name;
   vloss_cross_entropy_kernel *cross_entropy, *nll;
@@ -121,6 +134,7 @@ struct vloss_table {
   size_t (*first_outside)(const void *p, vloss_type type, size_t n, float high, int nan_welcome);
   /* Whether each of n elements is 0 or 1. */
   int (*all_binary)(const void *p, vloss_type type, size_t n);
+  const struct vloss_f64_table *f64; /* null: built without SLEEF */
 };
 
 #define ISA(isa, ...) extern const struct vloss_table vloss_table_##isa;

@@ -31,4 +31,7 @@ const struct vloss_table KERNEL(table) = {
     .loss = loss,
     .first_outside = first_outside,
     .all_binary = all_binary,
+#ifdef VLOSS_WITH_F64
+    .f64 = &KERNEL(f64_table),
+#endif
 };

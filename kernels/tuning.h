@@ -57,6 +57,8 @@
  * of a call: 36 KiB. They are used where something is strided, lies over an input or goes past the cache:
  * LOSS/forward_gradient/ISA/n:.. of DRAM size. Totals of calls with weights are added up by blocks: their bits. */
 #define BLOCK_ELEMENTS 1024
+/* The same of doubles, of which nine buffers are 36 KiB, too. */
+#define WIDE_ELEMENTS 512
 /* What a fast function does between two looks at the sum, and the careful one again if it was not finite.
  * LOSS/forward/ISA/n:.. of L1 size. */
 #define FAST_ELEMENTS 4096

@@ -17,7 +17,8 @@ static int usage(FILE *out, const char *program) {
       "usage: %s [--isa-only | --losses | --self-test]\n"
       "Prints what this CPU offers, which ISA vloss chooses, and why not the others.\n"
       "  --isa-only  print only the name of the chosen ISA\n"
-      "  --losses    print the losses of vloss_loss(): parameters with defaults and ranges, and the APIs they serve\n"
+      "  --losses    print the losses: types that are computed here, parameters with defaults and ranges, and the APIs "
+      "they serve\n"
       "  --self-test compare results of every ISA that can be used here with known bits\n"
       "VLOSS_ISA=<name> in the environment chooses another ISA.\n"
       "Exit status: 0; 1 if VLOSS_ISA names an ISA that cannot be used or a result is wrong; 2 for a wrong argument.\n",
@@ -53,6 +54,43 @@ static void print_isas(const char *current, int requested) {
   }
 }
 
+static void print_doubles(void) {
+  const double zero = 0;
+  double loss;
+  const vloss_loss_args args = {.kind = VLOSS_MSE,
+                                .rows = 1,
+                                .columns = 1,
+                                .type = VLOSS_F64,
+                                .prediction = &zero,
+                                .target = &zero,
+                                .loss = &loss};
+  const vloss_status status = vloss_loss(&args);
+  printf("doubles   %s\n", status == VLOSS_OK ? "by SLEEF" : vloss_status_message(status));
+}
+
+/* The types that a call computes, by calls of no rows. */
+static vloss_status status_of_type(const vloss_loss_info *loss, vloss_type type) {
+  float number;
+  double wide;
+  void *const out = type == VLOSS_F64 ? (void *)&wide : (void *)&number;
+  if (loss->family == VLOSS_LOGITS) {
+    const vloss_cross_entropy_args args = {.classes = 1, .type = type, .loss = out};
+    return loss->kind == VLOSS_NLL ? vloss_nll(&args) : vloss_cross_entropy(&args);
+  }
+  const vloss_loss_args args = {.kind = loss->kind, .columns = 1, .type = type, .loss = out};
+  return vloss_loss(&args);
+}
+static void print_types(const vloss_loss_info *loss) {
+  static const struct {
+    vloss_type type;
+    const char *name;
+  } types[] = {{VLOSS_F32, "f32"}, {VLOSS_BF16, "bf16"}, {VLOSS_F16, "f16"}, {VLOSS_F64, "f64"}};
+  printf("  types:");
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    if (status_of_type(loss, types[i].type) == VLOSS_OK) printf(" %s", types[i].name);
+  printf("\n");
+}
+
 static void print_parameter(const vloss_parameter_info *p) {
   const double high = (double)FLT_MAX;
   printf("  %s = %g, ", p->name, p->default_value);
@@ -75,6 +113,7 @@ static void print_losses(void) {
   for (size_t i = 0; (loss = vloss_loss_info_at(i)); i++) {
     printf("%s (%s)%s%s\n", loss->name, families[loss->family], loss->other ? "; other is the " : "",
            loss->other ? loss->other : "");
+    print_types(loss);
     for (size_t p = 0; p < loss->parameter_count; p++) print_parameter(&loss->parameters[p]);
     for (const char *const *api = loss->apis; *api; api++) printf("  %s\n", *api);
   }
@@ -96,6 +135,7 @@ int main(int argc, char **argv) {
   if (!isa_only) {
     print_cpu();
     print_isas(current, request && *request);
+    print_doubles();
   }
   if (status == VLOSS_OK) return 0;
   fflush(stdout);

@@ -15,7 +15,7 @@
  *               same array (same pointer and same stride). Inputs may overlap each other.
  *   Alignment   every pointer needs the alignment of its element type and no more.
  *   NaN         a NaN in a live row makes the loss of that row and its whole gradient row NaN, and touches no other
- *               row. Every NaN written is the one quiet NaN 0x7fc00000.
+ *               row. Every NaN written is the one quiet NaN, 0x7fc00000 as a float.
  *   Denormals   denormal inputs are read as they are. Results smaller than 2^-126 in magnitude are written as +0 by
  *               the gradients of cross-entropy, by softmax and by the backward forms; vloss_loss writes them as they
  *               are.
@@ -84,7 +84,10 @@ typedef enum vloss_status {
   VLOSS_ERROR_EXECUTOR, /* an executor without `run`, or of 0 threads */
 
   VLOSS_ERROR_SHARD, /* a shard past the end of its rows, or off the borders between blocks of classes */
-  VLOSS_ERROR_STATE  /* states of different calls, of the same classes twice, or not of all classes */
+  VLOSS_ERROR_STATE, /* states of different calls, of the same classes twice, or not of all classes */
+
+  VLOSS_ERROR_NO_SLEEF, /* VLOSS_F64, and the library was built without SLEEF; docs/building.md, VLOSS_F64 */
+  VLOSS_ERROR_NO_FMA    /* VLOSS_F64, and the CPU has no FMA */
 } vloss_status;
 
 /* A sentence in English for a status. For the two ISA statuses it names the ISA that was asked for. Never null; valid
@@ -134,7 +137,12 @@ VLOSS_API const char *vloss_cpu_features(void);
  * class, a row or a call. The fields below say "float" for short. 16 bits are widened exactly when they are read,
  * computed with as floats, and rounded once, to nearest, ties to even, when they are written: within 0.51 of their ulp
  * of the exact value. NaN is written as 0x7fc0 or 0x7e00. VLOSS_F32, VLOSS_F16 and VLOSS_BF16 are computed by every
- * function; VLOSS_F64 is VLOSS_ERROR_TYPE. */
+ * function.
+ *
+ * VLOSS_F64 is double throughout, constants such as the eps of Keras and the beta of SMOOTH_L1 included; NaN is written
+ * as 0x7ff8000000000000. Its exp and logarithms are SLEEF's: without SLEEF the library answers VLOSS_ERROR_NO_SLEEF, on
+ * a CPU without FMA VLOSS_ERROR_NO_FMA. The softmax functions and vloss_loss of elementwise losses compute it; others
+ * answer VLOSS_ERROR_TYPE. */
 typedef enum vloss_type { VLOSS_F32 = 0, VLOSS_F64, VLOSS_F16, VLOSS_BF16 } vloss_type;
 
 /* Element type of class indices. */
@@ -564,7 +572,10 @@ typedef struct vloss_loss_args {
  *   whatever the options; p - t may be beyond the range of float where results are not;
  *   sums and means, at any length, within 2 ulp of the exact sum of the losses that VLOSS_NONE gives, where the ulp is
  *   that of the sum of their absolute values. What those losses are off (4 ulp each at most) comes on top; it averages
- *   out unless they are all alike. docs/accuracy.md has the worst measured of each. */
+ *   out unless they are all alike. docs/accuracy.md has the worst measured of each.
+ *   Accuracy (f64): the same, in ulp of double. But what a factor multiplies is a double: a loss or derivative that is
+ *   beyond the doubles before its factor is infinite, and a denormal one has lost digits; so has a product of factors.
+ */
 VLOSS_API vloss_status vloss_loss_sized(const vloss_loss_args *args, size_t size);
 static inline vloss_status vloss_loss(const vloss_loss_args *args) { return vloss_loss_sized(args, sizeof *args); }
 

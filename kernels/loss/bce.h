@@ -53,6 +53,19 @@ VFN struct derivatives bce(struct element e) {
       .grad = {e.calm ? vdiv_calm(distance, least) : vdiv(distance, least), exact.grad},
       .grad_target = {vpoisoned(vsel(low, vneg(difference), difference), e.t), exact.grad_target}};
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN struct wide_result bce_wide(struct wide e, const double *k) {
+  (void)k;
+  const vd p = e.p, t = e.t, zero = dset1(0.0), floor = dset1(-100.0), nan = dset1(WIDE_NAN);
+  const dm invalid = dmor(dgt(zero, p), dgt(p, dset1(1.0)));
+  const vd log = dmax(floor, sleef_log(p)), log_rest = dmax(floor, sleef_log1p(dneg(p)));
+  const vd grad = ddiv(dsub(p, t), dmax(dset1(1e-12), dnfma(p, p, p)));
+  return (struct wide_result){.loss = dneg(dfma(t, log, dnfma(t, log_rest, log_rest))),
+                              .grad = dsel(invalid, nan, grad),
+                              .grad_target = dsel(invalid, nan, dsub(log_rest, log))};
+}
+#endif
 #else
 #include "../losses/formula.h"
 

@@ -41,6 +41,21 @@ VFN struct derivatives gaussian_nll(struct element e, const struct gaussian_nll_
                               .grad_target = negated(of_double(e, grad)),
                               .grad_other = of_double(e, dmul(half, dnfma(grad, grad, inverse)))};
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN struct wide_result gaussian_nll_wide(struct wide e, const double *k) {
+  const vd zero = dset1(0.0), one = dset1(1.0), half = dset1(0.5);
+  const vd u = dmax(dset1(k[1]), dsel(dgt(zero, e.other), dset1(WIDE_NAN), e.other));
+  const struct parts d = sum_of(e.p, dneg(e.t)), z = parts_quotient(d, (struct parts){u, zero});
+  const vd logs = dadd(sleef_log(u), dset1(k[0] != 0 ? 1.8378770664093453 : 0.0)); /* log(2 pi) */
+  const vd more = dadd(dmul(d.high, z.low), dmul(d.low, z.high));
+  const vd square = product_plus(z.high, z.high, dmul(dadd(z.high, z.high), z.low));
+  return (struct wide_result){.loss = dmul(half, dadd(product_plus(d.high, z.high, more), logs)),
+                              .grad = z.high,
+                              .grad_target = dneg(z.high),
+                              .grad_other = dmul(half, dsub(ddiv(one, u), square))};
+}
+#endif
 #else
 #include "../losses/formula.h"
 

@@ -46,6 +46,21 @@ VFN struct derivatives hinge(struct element e, const struct hinge_constants *k) 
   if (e.fast) return (struct derivatives){.loss.rounded = loss, .grad.rounded = grad};
   return (struct derivatives){.loss = kept(loss, hinge_beyond(label, e)), .grad = of_float(grad)};
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+/* t' and z, for squared_hinge.h too. 0 times infinity is 0 here. */
+struct hinge_wide_terms {
+  vd label, z;
+};
+VFN struct hinge_wide_terms hinge_wide_terms(struct wide e, const double *k) {
+  const vd one = dset1(1.0), label = k[0] == 1 ? dfma(dset1(2.0), e.t, dset1(-1.0)) : e.t;
+  return (struct hinge_wide_terms){label, dsel(deq(label, dset1(0.0)), one, dnfma(label, e.p, one))};
+}
+VFN struct wide_result hinge_wide(struct wide e, const double *k) {
+  const struct hinge_wide_terms terms = hinge_wide_terms(e, k);
+  return (struct wide_result){.loss = dpositive(terms.z), .grad = dslope(terms.z, terms.label)};
+}
+#endif
 #else
 #include "../losses/formula.h"
 

@@ -30,6 +30,16 @@ VFN struct derivatives hinge_embedding(struct element e, const struct hinge_embe
   return (struct derivatives){.loss = {loss, dsel(overflow, dsub(dset1(k->margin.exact), p), wide)},
                               .grad = of_float(vpoisoned(grad, loss))};
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN struct wide_result hinge_embedding_wide(struct wide e, const double *k) {
+  const vd zero = dset1(0.0), one = dset1(1.0), margin = dset1(k[0]), slack = dsub(margin, e.p);
+  const dm similar = deq(e.t, one), dissimilar = deq(e.t, dset1(-1.0));
+  const vd beyond = dsel(dgt(zero, slack), one, zero);
+  return (struct wide_result){.loss = dsel(similar, e.p, dsel(dissimilar, dpositive(slack), dmax(margin, e.p))),
+                              .grad = dsel(similar, one, dsub(beyond, dsel(dissimilar, one, zero)))};
+}
+#endif
 #else
 #include "../losses/formula.h"
 

@@ -45,6 +45,27 @@ VFN struct derivatives keras_bce(struct element e, const struct keras_bce_consta
   }
   return d;
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+/* The logarithms and the slope of both forms of the loss, of p clipped; t' and u' = 1 - t'. The sums with eps are
+ * double sums by definition here. */
+struct keras_bce_wide_terms {
+  vd minus_loss, slope;
+};
+VFN struct keras_bce_wide_terms keras_bce_wide_terms(vd p, struct parts t, struct parts u) {
+  const vd eps = dset1(WIDE_KERAS_EPS), v = dmin(dset1(WIDE_KERAS_ONE_MINUS_EPS), dmax(eps, p));
+  const vd a = dadd(v, eps), b = dadd(dsub(dset1(1.0), v), eps);
+  const struct parts above = parts_sum(parts_product(u, whole(a)), parts_negated(parts_product(t, whole(b))));
+  const vd slope = rounded_parts(parts_quotient(above, product_of(a, b)));
+  return (struct keras_bce_wide_terms){dfma(t.high, sleef_log(a), dmul(u.high, sleef_log(b))),
+                                       dsel(dmor(deq(v, p), dnan(slope)), slope, dset1(0.0))};
+}
+VFN struct wide_result keras_bce_wide(struct wide e, const double *k) {
+  const struct parts t = smoothed(whole(e.t), k[0]), u = smoothed(sum_of(dset1(1.0), dneg(e.t)), k[0]);
+  const struct keras_bce_wide_terms terms = keras_bce_wide_terms(e.p, t, u);
+  return (struct wide_result){.loss = dneg(terms.minus_loss), .grad = terms.slope};
+}
+#endif
 #else
 #include "../losses/formula.h"
 
@@ -53,7 +74,8 @@ FORMULA struct formula keras_bce_formula(real p, real t, real other, const doubl
   const real smoothing = (real)parameters[0];
   const real of_a = t * (1 - smoothing) + smoothing / 2, of_b = (1 - t) * (1 - smoothing) + smoothing / 2;
   const real v = p < FORMULA_EPS ? FORMULA_EPS : p > FORMULA_ONE_MINUS_EPS ? FORMULA_ONE_MINUS_EPS : p;
-  const float a = (float)v + KERAS_EPS, rest = 1 - (float)v, b = rest + KERAS_EPS;
+  const formula_element a = (formula_element)v + FORMULA_ELEMENT_EPS, rest = 1 - (formula_element)v;
+  const formula_element b = rest + FORMULA_ELEMENT_EPS;
   const real loss_a = of_a * log((real)a), loss_b = of_b * log((real)b), grad_a = of_a / a, grad_b = of_b / b;
   const real grad = v == p || grad_b - grad_a != grad_b - grad_a ? grad_b - grad_a : 0;
   /* Of targets outside [0, 1]. */

@@ -54,6 +54,32 @@ VFN struct derivatives keras_binary_focal(struct element e, const struct keras_b
                            dfma(power_before, by_q, dmul(factor, dmul(passes, slope))),
                            vany(vgt(vset1(k->small_below), e.p)));
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+/* gamma q^(gamma - 1), 0 where q is; q^2 may be no double where 2 q is one. */
+VFN struct parts keras_binary_focal_before(struct parts q, double gamma, vd power) {
+  const vd zero = dset1(0.0);
+  if (gamma == 2) return (struct parts){dadd(q.high, q.high), dadd(q.low, q.low)};
+  const struct parts r = parts_quotient(product_of(dset1(gamma), power), q);
+  const dm none = deq(q.high, zero);
+  return (struct parts){dsel(none, zero, r.high), dsel(none, zero, r.low)};
+}
+VFN struct wide_result keras_binary_focal_wide(struct wide e, const double *k) {
+  const vd one = dset1(1.0);
+  const struct focal focal = focal_of(k[0], k[1]);
+  const struct parts t = smoothed(whole(e.t), k[2]), u = smoothed(sum_of(one, dneg(e.t)), k[2]);
+  const struct parts q = parts_sum(parts_product(t, sum_of(one, dneg(e.p))), parts_product(u, whole(e.p)));
+  const struct keras_bce_wide_terms bce = keras_bce_wide_terms(e.p, t, u);
+  const vd power = power_of_parts(q, focal.gamma, focal.sign);
+  const struct parts weight = focal_wide_weight(k[0], t, u), factor = parts_product(weight, whole(power));
+  const struct parts before = parts_product(weight, keras_binary_focal_before(q, focal.gamma, power));
+  const struct parts by_q = parts_product(before, parts_sum(t, parts_negated(u)));
+  const vd low = dfma(by_q.low, bce.minus_loss, dmul(factor.low, bce.slope));
+  const vd loss = product_plus(factor.high, bce.minus_loss, dmul(factor.low, bce.minus_loss));
+  return (struct wide_result){.loss = dneg(dsel(deq(factor.high, dset1(0.0)), dset1(0.0), loss)),
+                              .grad = dadd(dfma(by_q.high, bce.minus_loss, dmul(factor.high, bce.slope)), low)};
+}
+#endif
 #else
 #include "../losses/formula.h"
 
@@ -69,8 +95,13 @@ FORMULA struct formula keras_binary_focal_formula(real p, real t_given, real oth
   /* With targets or predictions outside [0, 1] terms cancel; in q most of all where gamma is below 1. */
   const real weights = alpha < 0 ? 1 : alpha * fabs(t) + (1 - alpha) * fabs(u), qs = fabs(t * (1 - p)) + fabs(u * p);
   const int steep = gamma > 0 && gamma < 1 && q != 0;
-  const real powers = steep ? fabs(power) * qs / fabs(q) : gamma == 2 ? qs * qs : pow(qs, gamma);
-  const real befores = steep ? fabs(before) * qs / fabs(q) : powers / qs;
+#ifdef VLOSS_FORMULA_OF_DOUBLES /* a q that is a denormal has lost digits, and a power multiplies that */
+  const real lost = qs > 0 ? 1 + (real)DBL_MIN / qs : 1;
+#else
+  const real lost = 1;
+#endif
+  const real powers = lost * (steep ? fabs(power) * qs / fabs(q) : gamma == 2 ? qs * qs : pow(qs, gamma));
+  const real befores = steep ? lost * fabs(before) * qs / fabs(q) : powers / qs;
   const real by_qs = q == 0 ? 0 : weights * gamma * fabs(u - t) * bce.loss.scale * befores;
   return (struct formula){.loss = {loss, weights * powers * bce.loss.scale},
                           .grad = {weight * power * bce.grad.value + by_q, weights * powers * bce.grad.scale + by_qs}};

@@ -49,6 +49,27 @@ VFN struct derivatives kl_div(struct element e, const struct kl_div_constants *k
   if (k->log_target) r = kl_div_log_target(e);
   return r;
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN struct wide_result kl_div_log_target_wide(struct wide e) {
+  const vd zero = dset1(0.0), d = dsub(e.t, e.p), above = dadd(d, dset1(1.0));
+  const struct scaled_exp exp = scaled_exp_of(e.t);
+  const dm none = deq(e.t, dset1(-WIDE_INF)), infinite = dis_infinite(e.p);
+  const vd loss = dsel(infinite, d, dmul(dmul_or_zero(d, exp.mantissa), exp.scale));
+  const vd by_target = dsel(infinite, d, dmul(dmul_or_zero(above, exp.mantissa), exp.scale));
+  return (struct wide_result){.loss = dsel(none, zero, loss),
+                              .grad = dneg(dmul(exp.mantissa, exp.scale)),
+                              .grad_target = dsel(none, zero, by_target)};
+}
+VFN struct wide_result kl_div_wide(struct wide e, const double *k) {
+  if (k[0] != 0) return kl_div_log_target_wide(e);
+  const vd zero = dset1(0.0), difference = dsub(sleef_log(e.t), e.p);
+  const dm absent = deq(e.t, zero);
+  return (struct wide_result){.loss = dsel(absent, zero, dmul(e.t, difference)),
+                              .grad = dneg(e.t),
+                              .grad_target = dsel(absent, dset1(-WIDE_INF), dadd(difference, dset1(1.0)))};
+}
+#endif
 #else
 #include "../losses/formula.h"
 

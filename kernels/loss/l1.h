@@ -10,6 +10,15 @@ VFN struct derivatives l1(struct element e) {
   return (struct derivatives){
       .loss = {vabs(d), dabs(difference(e.p, e.t, d))}, .grad = of_float(sign), .grad_target = of_float(vneg(sign))};
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN struct wide_result l1_wide(struct wide e, const double *k) {
+  (void)k;
+  const struct difference d = difference_of(e.p, e.t);
+  const vd sign = dsign(d.high);
+  return (struct wide_result){.loss = dmul(dabs(d.high), d.unit), .grad = sign, .grad_target = dneg(sign)};
+}
+#endif
 #else
 #include "../losses/formula.h"
 

@@ -47,6 +47,16 @@ VFN struct derivatives margin_ranking(struct element e, const struct margin_rank
   const struct result grad = of_float(hinge_slope(dnarrow(slack), e.t, 0));
   return (struct derivatives){.loss = loss, .grad = grad, .grad_other = negated(grad)};
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN struct wide_result margin_ranking_wide(struct wide e, const double *k) {
+  const struct difference d = difference_of(e.p, e.other);
+  const vd zero = dset1(0.0), margin = dset1(k[0]), t = dmul(e.t, d.unit);
+  const vd z = dsel(dmand(deq(e.t, zero), deq(d.high, d.high)), margin, dnfma(t, d.low, dnfma(t, d.high, margin)));
+  const vd grad = dslope(z, e.t);
+  return (struct wide_result){.loss = dpositive(z), .grad = grad, .grad_other = dneg(grad)};
+}
+#endif
 #else
 #include "../losses/formula.h"
 

@@ -27,13 +27,34 @@ VFN struct derivatives msle(struct element e) {
       .grad = {vsel(vgt(eps, e.p), vmin(zero, dnarrow(log)), vsigned(dnarrow(slope), dnarrow(d))),
                dsel(dgt(dset1((double)KERAS_EPS), dwiden(e.p)), dmin(nothing, log), signed_slope)}};
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN struct wide_result msle_wide(struct wide e, const double *k) {
+  (void)k;
+  const vd eps = dset1(WIDE_KERAS_EPS), one = dset1(1.0), zero = dset1(0.0), p = dmax(eps, e.p), t = dmax(eps, e.t);
+  const vd least = dmin(p, t);
+  const struct parts ratio = parts_quotient(sum_of(dmax(p, t), dneg(least)), sum_of(one, least));
+  const vd log = sleef_log1p(ratio.high);
+  const vd low = dsel(dfinite(log), ddiv(ratio.low, dadd(one, ratio.high)), zero);
+  /* For infinite p any finite log: 0 times infinity is 0 here. */
+  const vd factor = dsel(deq(p, dset1(WIDE_INF)), dmin(one, log), log);
+  const struct parts twice = parts_of(dadd(factor, factor), dadd(low, low));
+  const vd slope = rounded_parts(parts_quotient(twice, sum_of(one, p)));
+  return (struct wide_result){.loss = product_plus(log, log, dmul(dadd(log, log), low)),
+                              .grad = dsel(dgt(eps, e.p), zero, dsel(dgt(t, p), dneg(slope), slope))};
+}
+#endif
 #else
 #include "../losses/formula.h"
 
 FORMULA struct formula msle_formula(real p, real t, real other, const double *parameters) {
   (void)other, (void)parameters;
   const real p1 = p < FORMULA_EPS ? FORMULA_EPS : p, t1 = t < FORMULA_EPS ? FORMULA_EPS : t;
+#ifdef VLOSS_FORMULA_OF_DOUBLES /* 64 bits are not enough for the difference of two logarithms near each other */
+  const real least = p1 < t1 ? p1 : t1, log = log1p(fabs(p1 - t1) / (1 + least)), difference = p1 < t1 ? -log : log;
+#else
   const real difference = log1p(p1) - log1p(t1);
+#endif
   const real grad = formula_times(2 / (1 + p1), difference);
   return (struct formula){.loss = {difference * difference, 0}, .grad = {p < FORMULA_EPS ? 0 : grad, 0}};
 }

@@ -23,6 +23,17 @@ VFN struct derivatives poisson(struct element e) {
   return (struct derivatives){.loss = {kept(loss, exact).rounded, exact},
                               .grad = kept(grad, ddiv(dsub(wide_sum, t), wide_sum))};
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN struct wide_result poisson_wide(struct wide e, const double *k) {
+  (void)k;
+  const struct parts sum = sum_of(e.p, dset1(WIDE_KERAS_EPS));
+  const vd zero = dset1(0.0), log = log_of_parts(sum);
+  const dm absent = deq(e.t, zero), nothing = dmand(absent, deq(sum.high, zero));
+  return (struct wide_result){.loss = dsel(dmand(absent, deq(log, log)), e.p, dnfma(e.t, log, e.p)),
+                              .grad = dsub(dset1(1.0), dsel(nothing, zero, ddiv(e.t, sum.high)))};
+}
+#endif
 #else
 #include "../losses/formula.h"
 

@@ -75,6 +75,32 @@ VFN struct derivatives poisson_nll(struct element e, const struct poisson_nll_co
   }
   return (struct derivatives){.loss = of_double(e, loss), .grad = of_double(e, grad), .grad_target = grad_target};
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN struct wide_result poisson_nll_wide(struct wide e, const double *k) {
+  const vd zero = dset1(0.0), one = dset1(1.0), half = dset1(0.5), t = e.t;
+  const dm absent = deq(t, zero);
+  vd first, log, grad;
+  if (k[0] != 0) {
+    first = sleef_exp(e.p), log = e.p;
+    grad = dsub(first, t);
+  } else {
+    first = dsel(dgt(zero, e.p), dset1(WIDE_NAN), e.p);
+    const struct parts sum = sum_of(first, dset1(k[2]));
+    log = log_of_parts(sum);
+    grad = dsub(one, dsel(dmand(absent, deq(sum.high, zero)), t, ddiv(t, sum.high)));
+  }
+  vd loss = dsel(dmand(absent, deq(log, log)), first, dnfma(t, log, first)), by_target = dneg(log);
+  if (k[1] != 0) {
+    const vd log_t = sleef_log(dmax(one, t));
+    const vd stirling =
+        dadd(dfma(t, log_t, dneg(t)), dmul(half, dadd(log_t, dset1(1.8378770664093453)))); /* log(2 pi) */
+    loss = dadd(loss, dsel(dgt(t, one), stirling, zero));
+    by_target = dadd(by_target, dsel(dgt(t, one), dadd(log_t, ddiv(half, t)), zero));
+  }
+  return (struct wide_result){.loss = loss, .grad = grad, .grad_target = by_target};
+}
+#endif
 #else
 #include "../losses/formula.h"
 

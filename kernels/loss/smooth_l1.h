@@ -67,12 +67,25 @@ VFN struct derivatives smooth_l1(struct element e, const struct smooth_l1_consta
   return careful_product(e, (struct derivatives){.loss.exact = loss, .grad = grad, .grad_target = negated(grad)}, a, b,
                          k->call.careful);
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+/* beta is a double here. An infinite one is as good as the largest, but where d / beta is formed. */
+VFN struct wide_result smooth_l1_wide(struct wide e, const double *k) {
+  const struct difference d = difference_of(e.p, e.t);
+  const double beta = k[0] < WIDE_MAX ? k[0] : WIDE_MAX;
+  const vd quotient = ddiv(d.high, dmul(dset1(k[0]), d.shrink));
+  const vd slope = dsel(deq(d.high, dset1(0.0)), d.high, dsel(dis_infinite(d.high), d.high, quotient));
+  const vd q = dclamped(slope, 1), rest = dnfma(q, dmul(dset1(beta / 2), d.shrink), d.high);
+  return (struct wide_result){.loss = dmul(dfma(q, rest, dmul(q, d.low)), d.unit), .grad = q, .grad_target = dneg(q)};
+}
+#endif
 #else
 #include "../losses/formula.h"
 
 FORMULA struct formula smooth_l1_formula(real p, real t, real other, const double *parameters) {
   (void)other;
-  const real d = p - t, a = fabs(d), beta = (real)(float)parameters[0], infinity = (real)INFINITY;
+  const real d = p - t, a = fabs(d), beta = (real)(formula_element)parameters[0];
+  const real infinity = (real)INFINITY;
   const real loss = a < beta ? d * d / (2 * beta) : a == infinity ? a : a - beta / 2;
   const real slope = a == infinity ? d : d / beta, grad = d == 0 ? d : slope > 1 ? 1 : slope < -1 ? -1 : slope;
   return (struct formula){.loss = {loss, 0}, .grad = {grad, 0}, .grad_target = {-grad, 0}};

@@ -17,6 +17,14 @@ VFN struct derivatives squared_hinge(struct element e, const struct hinge_consta
                               .a = z,
                               .b = z};
 }
+
+#ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN struct wide_result squared_hinge_wide(struct wide e, const double *k) {
+  const struct hinge_wide_terms terms = hinge_wide_terms(e, k);
+  const vd z = dpositive(terms.z);
+  return (struct wide_result){.loss = dmul(z, z), .grad = dmul_or_zero(z, dmul(dset1(-2.0), terms.label))};
+}
+#endif
 #else
 #include "../losses/formula.h"
 

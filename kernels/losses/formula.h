@@ -43,8 +43,17 @@ struct formula_row {
   real *apart; /* of two distances whose lesser counts, the difference; null in the plain loop */
 };
 
-#define FORMULA_EPS ((real)KERAS_EPS)
+/* Of which type elements are: what a formula rounds to on the way, and the type of its constants. */
+#ifdef VLOSS_FORMULA_OF_DOUBLES
+typedef double formula_element;
+#define FORMULA_ELEMENT_EPS 1e-7
+#define FORMULA_ONE_MINUS_EPS ((real)(1 - 1e-7))
+#else
+typedef float formula_element;
+#define FORMULA_ELEMENT_EPS KERAS_EPS
 #define FORMULA_ONE_MINUS_EPS ((real)KERAS_ONE_MINUS_EPS)
+#endif
+#define FORMULA_EPS ((real)FORMULA_ELEMENT_EPS)
 
 /* coefficient * v, but 0 where the coefficient is 0, whatever v; NaN excepted. Under -ffast-math there is no infinity
  * for which that would matter. */

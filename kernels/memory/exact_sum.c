@@ -48,20 +48,32 @@ static double rounded(const int64_t *digit, int count, int low) {
   return exponent >= 0x7fe ? of_bits((uint64_t)0x7ff << 52) : of_bits((exponent << 52) + kept);
 }
 
-double vloss_exact_value(const struct vloss_exact_sum *s) {
-  if (s->terms <= 1) return s->terms ? s->only : 0;
-  const unsigned infinities = s->special & (VLOSS_SUM_INF | VLOSS_SUM_MINUS_INF);
-  if (s->special & VLOSS_SUM_NAN || infinities == (VLOSS_SUM_INF | VLOSS_SUM_MINUS_INF))
-    return (double)__builtin_nanf("");
-  if (infinities) return of_bits((uint64_t)0x7ff << 52 | (uint64_t)(infinities == VLOSS_SUM_MINUS_INF) << 63);
+/* The sum of the digits over 2^(32 down). */
+static double value_of_digits(const struct vloss_exact_sum *s, int down) {
   /* With room for a carry. */
   int64_t digit[VLOSS_EXACT_DIGITS + 1];
   const int count = s->high - s->low + 1;
   memcpy(digit, s->digit + s->low, (size_t)(count - 1) * sizeof *digit);
   digit[count - 1] = 0;
   carry(digit, count);
-  if (digit[count - 1] >= 0) return rounded(digit, count, s->low);
+  if (digit[count - 1] >= 0) return rounded(digit, count, s->low - down);
   for (int i = 0; i < count; i++) digit[i] = -digit[i];
   carry(digit, count);
-  return -rounded(digit, count, s->low);
+  return -rounded(digit, count, s->low - down);
+}
+
+double vloss_exact_value(const struct vloss_exact_sum *s) {
+  if (s->terms <= 1) return s->terms ? s->only : 0;
+  const unsigned infinities = s->special & (VLOSS_SUM_INF | VLOSS_SUM_MINUS_INF);
+  if (s->special & VLOSS_SUM_NAN || infinities == (VLOSS_SUM_INF | VLOSS_SUM_MINUS_INF))
+    return (double)__builtin_nanf("");
+  if (infinities) return of_bits((uint64_t)0x7ff << 52 | (uint64_t)(infinities == VLOSS_SUM_MINUS_INF) << 63);
+  return value_of_digits(s, 0);
+}
+
+double vloss_exact_quotient(const struct vloss_exact_sum *s, double divisor) {
+  const double sum = vloss_exact_value(s);
+  if (s->terms <= 1 || s->special || sum - sum == 0) return sum / divisor;
+  enum { DOWN = 4 };
+  return value_of_digits(s, DOWN) / divisor * 0x1p128; /* 32 DOWN bits */
 }

@@ -86,4 +86,7 @@ static inline void vloss_exact_merge(struct vloss_exact_sum *s, const struct vlo
 /* The sum, rounded to nearest: once. Nothing is 0. */
 double vloss_exact_value(const struct vloss_exact_sum *s);
 
+/* The sum over a divisor, each rounded once; also where the sum alone is beyond the largest double. */
+double vloss_exact_quotient(const struct vloss_exact_sum *s, double divisor);
+
 #endif

@@ -28,7 +28,8 @@ static void usage(FILE *out) {
       "                        here); of one library: LIBRARY:ISA\n"
       "  --function NAME       only this function\n"
       "  --part K/N            only every Nth function, from the Kth on, so that N runs share the work\n"
-      "  --type NAME           f32 (default), bf16 or f16: of logits, predictions, targets and gradients\n"
+      "  --type NAME           f32 (default), bf16 or f16: of logits, predictions, targets and gradients; or f64: of "
+      "all\n"
       "  --seed N              of the inputs (default 1)\n"
       "  --quick               fewer sizes, for emulators\n"
       "  --large               every family at every size, and a million rows\n"
@@ -69,6 +70,7 @@ static vloss_type type_named(const char *name) {
   if (strcmp(name, "f32") == 0) return VLOSS_F32;
   if (strcmp(name, "bf16") == 0) return VLOSS_BF16;
   if (strcmp(name, "f16") == 0) return VLOSS_F16;
+  if (strcmp(name, "f64") == 0) return VLOSS_F64;
   mistake("no type", name);
   return VLOSS_F32;
 }
@@ -82,6 +84,7 @@ static void parse_part(struct command *command, const char *text) {
 }
 /* Whether function number f is one of those that the command asks for. */
 static bool asked_for(const struct command *command, size_t f) {
+  if (job_type == VLOSS_F64 && !functions[f].doubles) return false;
   if (command->function && strcmp(command->function, functions[f].name) != 0) return false;
   return f % command->parts == command->part - 1;
 }
@@ -206,12 +209,14 @@ static void say_left_out(const char *only_function) {
 
 static const double search_seconds[] = {[QUICK] = 0.01, [NORMAL] = 0.1, [LARGE] = 5};
 
-/* What there is to see of 16-bit elements: values, layouts, outputs over inputs. The rest is as with floats. */
+/* What there is to see of other elements than floats: values, layouts, outputs over inputs. The rest is as with floats.
+ */
 static void check_type(struct check *check, const struct function *function) {
   check_accuracy(check, function);
   check_layouts(check, function);
   check_outputs(check, function);
   check_in_place(check, function);
+  if (job_type == VLOSS_F64) check_sums_of_doubles(check, function);
   if (function->first_of_family || !function->loss) check_threads(check, function);
   check_environment(check, function);
   check_stack(check, function);
@@ -282,6 +287,7 @@ int main(int count, char **words) {
   list_arguments(&command, arguments, sizeof arguments);
   report.arguments = arguments;
   open_libraries(&command);
+  if (job_type == VLOSS_F64 && doubles_status()) mistake(vloss_status_message(doubles_status()), "f64");
   choose_isas(&check, command.isa);
   for (size_t i = 0; i < check.isa_count; i++) {
     if (i) strcat(isas, " ");

@@ -83,7 +83,8 @@ static void note_flags(void) { raised |= (unsigned)environment_get() & (DENORMAL
                                                   isa##_log_softmax_backward,                                    \
                                                   isa##_loss,                                                    \
                                                   isa##_first_outside,                                           \
-                                                  isa##_all_binary};
+                                                  isa##_all_binary,                                              \
+                                                  NULL};
 #define ISA(isa, ISA, ...) VLOSS_IF_BUILT(ISA, WITNESSED_TABLE(isa))
 #include "isas.def"
 #undef ISA

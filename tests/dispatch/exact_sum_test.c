@@ -132,8 +132,31 @@ static void special_values(void) {
   EXPECT(bits_of(vloss_exact_value(&nothing)) == 0, "no numbers do not add up to 0");
 }
 
+/* The sum over a divisor, where the sum alone is finite and where it is not. */
+static void quotients(void) {
+  const double inf = (double)INFINITY, max = 0x1.fffffffffffffp1023;
+  const struct {
+    double v[3], divisor, quotient;
+  } rows[] = {{{3, 4, 0}, 7, 1},
+              {{max, max, 0}, 2, max},
+              {{-max, -max, -max}, 3, -max},
+              {{max, max, -0x1p-1074}, 4, 0x1.fffffffffffffp1022},
+              {{max, max, max}, 1, inf},
+              {{inf, max, 0}, 4, inf},
+              {{-inf, max, max}, 4, -inf},
+              {{0, 0, 0}, 2, 0}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct vloss_exact_sum sum;
+    vloss_exact_clear(&sum);
+    for (int k = 0; k < 3; k++) vloss_exact_add(&sum, rows[i].v[k]);
+    const double v = vloss_exact_quotient(&sum, rows[i].divisor);
+    EXPECT(bits_of(v) == bits_of(rows[i].quotient), "row %zu: %a, not %a", i, v, rows[i].quotient);
+  }
+}
+
 int main(void) {
   special_values();
+  quotients();
   double v[MOST];
   for (int round = 0; round < 20000; round++) {
     const int n = 1 + (int)(next() % MOST);

@@ -45,5 +45,9 @@ losses=$("$@" --losses | sed -n 's/^\([a-z][a-z0-9_]*\) .*/\1/p')
 [ -n "$kinds" ] || fail "no enumerators in $header"
 [ "$kinds" = "$losses" ] || fail "--losses lists other losses than $header has: $losses"
 
+# Every loss is computed for floats.
+typed=$("$@" --losses | grep -c '^  types: f32')
+[ "$typed" = "$(echo "$losses" | wc -l)" ] || fail "--losses lists f32 $typed times"
+
 if "$@" --nonsense 2>/dev/null; then fail "an unknown argument is taken"; fi
 exit $failed

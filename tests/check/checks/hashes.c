@@ -23,10 +23,11 @@ static uint64_t hash_results(uint64_t h, const struct job *job, size_t *elements
     size_t length = job_length(job, array);
     *elements += length;
     for (size_t k = 0; k < length; k++) {
-      uint64_t bits =
-          array->element == I64 ? ((const uint64_t *)array->values)[k] : ((const uint32_t *)array->values)[k];
+      const bool wide = array->element == I64 || array->element == F64;
+      const uint64_t bits =
+          wide ? ((const uint64_t *)array->values)[k] : (uint64_t)((const uint32_t *)array->values)[k];
       h = hash_word(h, (uint32_t)bits);
-      if (array->element == I64) h = hash_word(h, (uint32_t)(bits >> 32));
+      if (wide) h = hash_word(h, (uint32_t)(bits >> 32));
     }
   }
   return h;
@@ -63,14 +64,15 @@ static bool hash_group(struct group *group, size_t o) {
   group->hash = 0xcbf29ce484222325u;
   group->elements = 0;
   /* 16-bit elements are computed with as floats: a job a size shows how they are read and written. */
-  const size_t jobs = job_type == VLOSS_F32 ? JOBS_PER_SIZE : 1;
+  const bool halves = job_type == VLOSS_BF16 || job_type == VLOSS_F16;
+  const size_t jobs = halves ? 1 : JOBS_PER_SIZE;
   for (size_t i = 0; i < jobs * sizeof classes / sizeof *classes; i++) {
     const size_t count = classes[i / jobs];
     const struct case_rows rows = case_rows(&r, count, 1500);
     const enum family family = (enum family)((i + 2 * (uint64_t)o) % FAMILIES);
     if (!hash_job(group, o == ALL ? i % options : o, rows, count, family)) return false;
   }
-  if (job_type != VLOSS_F32) return true;
+  if (halves) return true;
   size_t totals = 0;
   for (size_t option = o == ALL ? 0 : o; option < options && totals < (o == ALL ? 2 : 1); option++) {
     const vloss_reduction reduction = group->function->options[option].reduction;
@@ -116,6 +118,7 @@ static void hash_option(struct check *check, const struct function *function, si
                      : o != ALL               ? function->options[o].name
                      : job_type == VLOSS_BF16 ? "every option, bf16"
                      : job_type == VLOSS_F16  ? "every option, f16"
+                     : job_type == VLOSS_F64  ? "every option, f64"
                                               : "every option";
   struct line line = {.function = function->name, .what = what, .isas = check->isa_count};
   char group[200];
@@ -148,11 +151,17 @@ bool check_hashes(struct check *check, const char *path, bool write, const char 
         "# The results of vloss-check's fixed inputs, on every ISA: hash, elements, function and options. Written by\n"
         "# vloss-check --write-hashes FILE; vloss-check --hashes FILE compares.\n",
         file);
+  const vloss_status status = doubles_status();
+  const bool doubles = status == VLOSS_OK;
+  if (!doubles) fprintf(stderr, "no hashes of doubles: %s\n", vloss_status_message(status));
   for (size_t f = 0; f < function_count; f++) {
     if (only_function && strcmp(only_function, functions[f].name) != 0) continue;
-    static const vloss_type types[] = {VLOSS_F32, VLOSS_BF16, VLOSS_F16};
+    static const vloss_type types[] = {VLOSS_F32, VLOSS_BF16, VLOSS_F16, VLOSS_F64};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-      if (types[i] == VLOSS_F32 && !functions[f].loss) continue;
+      const bool computed = types[i] == VLOSS_F32   ? functions[f].loss != NULL
+                            : types[i] == VLOSS_F64 ? doubles && functions[f].doubles
+                                                    : true;
+      if (!computed) continue;
       job_type = types[i];
       hash_option(check, &functions[f], ALL, file, write);
     }

@@ -121,22 +121,28 @@ static void over_inputs(struct sweep *sweep, struct job *job, const struct resul
   }
 }
 
+static struct array *array_of(struct job *job, const char *name) {
+  for (size_t i = 0; i < job->array_count; i++)
+    if (strcmp(job->arrays[i].name, name) == 0) return &job->arrays[i];
+  return NULL;
+}
+
 /* In each row two terms that outweigh the rest by 2^100 and cancel: what is left tells in which order the terms of a
  * row value were added. */
 static void cancel(struct job *job, struct random *r) {
   static const char *const inputs[] = {"prediction", "target", "other"};
-  float *w = job_array(job, "weights")->values;
+  struct array *const weights = array_of(job, "weights");
   for (size_t row = 0; row < job->rows; row++) {
     const size_t a = row * job->classes + random_below(r, job->classes);
     size_t b = row * job->classes + random_below(r, job->classes - 1);
     b += b >= a;
-    for (size_t c = 0; c < job->classes; c++) w[row * job->classes + c] = 1;
+    for (size_t c = 0; c < job->classes; c++) job_set_value(weights, row * job->classes + c, 1);
     for (size_t i = 0; i < 3; i++) {
-      const struct array *input = job_array(job, inputs[i]);
-      if (input && input->shape == MATRIX) ((float *)input->values)[b] = ((float *)input->values)[a];
+      struct array *const input = array_of(job, inputs[i]);
+      if (input && input->shape == MATRIX) job_set_value(input, b, (double)job_value(input, a));
     }
-    w[a] = 0x1p100f;
-    w[b] = -0x1p100f;
+    job_set_value(weights, a, 0x1p100);
+    job_set_value(weights, b, -0x1p100);
   }
 }
 

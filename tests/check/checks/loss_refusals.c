@@ -100,13 +100,28 @@ static void refuse_operands(struct refusals *refusals) {
   ANSWERS(VLOSS_OK, a.upstream = NULL);
 }
 
+/* The operands of an arena are floats: only what is found before they are looked at as doubles. */
+static void refuse_doubles(struct refusals *refusals) {
+  const vloss_status here = by_rows() ? VLOSS_ERROR_TYPE : doubles_status();
+  ANSWERS(here, a.type = VLOSS_F64; a.rows = 0);
+  if (here != VLOSS_OK) {
+    ANSWERS(here, a.type = VLOSS_F64);
+    return;
+  }
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.prediction = beyond(a.prediction, 4));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.loss = (char *)a.loss + 4);
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.grad = (char *)a.grad + 4);
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.weights = beyond(a.weights, 4));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.upstream = beyond(a.upstream, 4));
+}
+
 static void refuse_enumerators(struct refusals *refusals) {
   ANSWERS(VLOSS_ERROR_ENUM, a.kind = (vloss_loss_kind)0);
   ANSWERS(VLOSS_ERROR_ENUM, a.kind = (vloss_loss_kind)-1);
   ANSWERS(VLOSS_ERROR_ENUM, a.kind = (vloss_loss_kind)10000);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.kind = VLOSS_CROSS_ENTROPY);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.kind = VLOSS_NLL);
-  ANSWERS(VLOSS_ERROR_TYPE, a.type = VLOSS_F64);
+  refuse_doubles(refusals);
   ANSWERS(VLOSS_OK, a.type = VLOSS_F16; a.flags = VLOSS_UNCHECKED);
   ANSWERS(VLOSS_OK, a.type = VLOSS_BF16; a.flags = VLOSS_UNCHECKED; a.prediction = beyond(a.prediction, 2));
   ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16; a.prediction = beyond(a.prediction, 1));

@@ -1,6 +1,7 @@
 /* What the five functions around softmax must refuse: a valid call, with one thing changed at a time. */
 #include <string.h>
 
+#include "functions.h"
 #include "refusals.h"
 
 enum { ROWS = 4, CLASSES = 6, ROOM = 64 };
@@ -38,7 +39,10 @@ static void refuse_common(struct refusals *refusals, struct kind kind) {
   ANSWERS(VLOSS_ERROR_NO_OUTPUT, a.output = NULL);
   ANSWERS(VLOSS_ERROR_ALIGNMENT, a.input = beyond(a.input, 1));
   ANSWERS(VLOSS_ERROR_ALIGNMENT, a.output = beyond(a.output, 2));
-  ANSWERS(VLOSS_ERROR_TYPE, a.type = VLOSS_F64);
+  const vloss_status doubles = doubles_status();
+  ANSWERS(doubles, a.type = VLOSS_F64; a.rows = 0);
+  ANSWERS(doubles ? doubles : VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.input = beyond(a.input, 4));
+  ANSWERS(doubles ? doubles : VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.output = beyond(a.output, 4));
   ANSWERS(VLOSS_OK, a.type = VLOSS_F16);
   ANSWERS(VLOSS_OK, a.type = VLOSS_BF16; a.input = beyond(a.input, 2));
   ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16; a.input = beyond(a.input, 1));

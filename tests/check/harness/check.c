@@ -52,11 +52,15 @@ static int64_t integer_at(const struct array *array, size_t i) {
   return array->element == I64 ? ((const int64_t *)array->values)[i] : ((const int32_t *)array->values)[i];
 }
 
+static bool is_floating(const struct array *array) { return array->element == F32 || array->element == F64; }
+
 /* An element in words, of any precision. */
 static void describe_element(const struct array *array, const void *values, size_t i, char *text, size_t size) {
   if (array->element == F32) {
     const float x = ((const float *)values)[i];
     snprintf(text, size, "%.9g (0x%08x)", (double)x, (unsigned)float_bits(x));
+  } else if (array->element == F64) {
+    snprintf(text, size, "%.17g (%a)", ((const double *)values)[i], ((const double *)values)[i]);
   } else {
     const int64_t x = array->element == I64 ? ((const int64_t *)values)[i] : ((const int32_t *)values)[i];
     snprintf(text, size, "%lld", (long long)x);
@@ -75,15 +79,18 @@ static const char *inputs_at(const struct job *job, const struct array *output, 
                                                   : 0;
     if (input->output || length >= sizeof text) continue;
     const char *separator = length ? ", " : "; ";
-    length += (size_t)(input->element == F32 ? snprintf(text + length, sizeof text - length, "%s%s %.9g", separator,
-                                                        input->name, (double)((const float *)input->values)[at])
-                                             : snprintf(text + length, sizeof text - length, "%s%s %lld", separator,
-                                                        input->name, (long long)integer_at(input, at)));
+    length +=
+        (size_t)(is_floating(input) ? snprintf(text + length, sizeof text - length, "%s%s %.*g", separator, input->name,
+                                               input->element == F64 ? 17 : 9, (double)job_value(input, at))
+                                    : snprintf(text + length, sizeof text - length, "%s%s %lld", separator, input->name,
+                                               (long long)integer_at(input, at)));
   }
   return length ? text : "";
 }
 
 static double error_at(const struct array *array, size_t i) {
+  if (array->element == F64)
+    return ulp_error_of_double(((const double *)array->values)[i], array->expected[i], array->gate, array->flushed);
   const float got = ((const float *)array->values)[i];
   return array->type == VLOSS_F32
              ? ulp_error(got, array->expected[i], array->gate, array->flushed)
@@ -97,7 +104,7 @@ static void check_array(struct check *check, struct line *line, struct job *job,
   size_t worst_at = 0, length = job_length(job, array);
   for (size_t i = 0; i < length; i++) {
     double error;
-    if (array->element == F32)
+    if (is_floating(array))
       error = error_at(array, i);
     else
       error = (real)integer_at(array, i) == array->expected[i].value ? 0 : (double)INFINITY;
@@ -109,12 +116,12 @@ static void check_array(struct check *check, struct line *line, struct job *job,
   report_ulp(line, isa, array->name, worst, gate);
   if (worst <= gate) return;
   struct expectation expected = array->expected[worst_at];
-  if (array->element == F32) {
-    float got = ((const float *)array->values)[worst_at];
+  if (is_floating(array)) {
+    char got[60];
+    describe_element(array, array->values, worst_at, got, sizeof got);
     report_failure(check->report, line, isa, check_where(job),
-                   "%s[%zu] is %.9g (0x%08x), expected %.17g (scale %.9g): %.4g ulp, allowed %.3g%s", array->name,
-                   worst_at, (double)got, (unsigned)float_bits(got), (double)expected.value, (double)expected.scale,
-                   worst, gate, inputs_at(job, array, worst_at));
+                   "%s[%zu] is %s, expected %.17g (scale %.9g): %.4g ulp, allowed %.3g%s", array->name, worst_at, got,
+                   (double)expected.value, (double)expected.scale, worst, gate, inputs_at(job, array, worst_at));
   } else {
     report_failure(check->report, line, isa, check_where(job), "%s[%zu] is %lld, expected %.0f", array->name, worst_at,
                    (long long)integer_at(array, worst_at), (double)expected.value);
@@ -133,7 +140,7 @@ void check_same(struct check *check, struct line *line, struct job *job, const s
   if (!array) return;
   line->unequal++;
   const size_t i = (size_t)(array - job->arrays);
-  char got[40], other[40];
+  char got[60], other[60];
   describe_element(array, array->values, element, got, sizeof got);
   describe_element(array, kept->values[i], element, other, sizeof other);
   report_failure(check->report, line, isa, check_where(job), "%s: other bits than %s: %s[%zu] is %s there, %s here",

@@ -1,6 +1,8 @@
 /* See formulas.h: the table of the formulas, from kernels/losses.def. */
 #include "formulas.h"
 
+#include "job.h"
+
 #define LOSS_FILES
 #include "losses.def"
 #undef LOSS_FILES
@@ -18,6 +20,7 @@ static const struct loss_formula formulas[] = {
 #undef LOSS
 
 struct loss_formula formula_of(vloss_loss_kind kind) {
+  if (job_type == VLOSS_F64) return formula_of_doubles(kind);
   const size_t index = (size_t)kind;
   return index < sizeof formulas / sizeof *formulas ? formulas[index] : (struct loss_formula){0, 0};
 }

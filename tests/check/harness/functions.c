@@ -75,11 +75,11 @@ static const struct option no_options[] = {{.name = ""}};
 static const struct function own_functions[] = {
     {FUNCTION(cross_entropy), OPTIONS(cross_entropy_options)},
     {FUNCTION(nll), OPTIONS(index_options)},
-    {FUNCTION(softmax), OPTIONS(no_options)},
-    {FUNCTION(log_softmax), OPTIONS(no_options)},
-    {FUNCTION(log_sum_exp), OPTIONS(no_options)},
-    {FUNCTION(softmax_backward), OPTIONS(no_options)},
-    {FUNCTION(log_softmax_backward), OPTIONS(no_options)},
+    {FUNCTION(softmax), OPTIONS(no_options), .doubles = true},
+    {FUNCTION(log_softmax), OPTIONS(no_options), .doubles = true},
+    {FUNCTION(log_sum_exp), OPTIONS(no_options), .doubles = true},
+    {FUNCTION(softmax_backward), OPTIONS(no_options), .doubles = true},
+    {FUNCTION(log_softmax_backward), OPTIONS(no_options), .doubles = true},
 };
 
 const struct function *functions;
@@ -91,4 +91,16 @@ void functions_collect(void) {
   memcpy(all, own_functions, sizeof own_functions);
   function_count = own + losses_collect(all + own);
   functions = all;
+}
+
+vloss_status doubles_status(void) {
+  double zero = 0, loss;
+  const vloss_loss_args args = {.kind = VLOSS_MSE,
+                                .rows = 1,
+                                .columns = 1,
+                                .type = VLOSS_F64,
+                                .prediction = &zero,
+                                .target = &zero,
+                                .loss = &loss};
+  return library->loss_sized ? library->loss_sized(&args, sizeof args) : VLOSS_ERROR_TYPE;
 }

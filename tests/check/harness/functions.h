@@ -37,6 +37,7 @@ struct function {
   void (*refuse)(struct refusals *refusals);
 
   const struct vloss_loss_row *loss; /* a loss of the registry; null: a function of its own */
+  bool doubles;                      /* computes doubles, where the library was built with SLEEF */
   bool flat_rows;                    /* there is no inner axis */
   bool first_of_family;              /* of losses that share their loop */
 };
@@ -46,5 +47,8 @@ struct function {
 extern const struct function *functions;
 extern size_t function_count;
 void functions_collect(void);
+
+/* What the library answers to a loss of doubles here: VLOSS_OK, or why not. */
+vloss_status doubles_status(void);
 
 #endif

@@ -12,7 +12,7 @@
 #include "half.h"
 #include "library.h"
 
-static const size_t element_size[] = {[F32] = 4, [I32] = 4, [I64] = 8};
+static const size_t element_size[] = {[F32] = 4, [I32] = 4, [I64] = 8, [F64] = 8};
 static size_t memory_size(const struct array *array) {
   return array->type == VLOSS_BF16 || array->type == VLOSS_F16 ? 2 : element_size[array->element];
 }
@@ -31,8 +31,55 @@ static void *allocate(size_t count, size_t size) {
 
 vloss_type job_type = VLOSS_F32;
 
+real job_value(const struct array *array, size_t i) {
+  return array->element == F64 ? (real)((const double *)array->values)[i] : (real)((const float *)array->values)[i];
+}
+void job_set_value(struct array *array, size_t i, double value) {
+  if (array->element == F64)
+    ((double *)array->values)[i] = value;
+  else
+    ((float *)array->values)[i] = (float)value;
+}
+
+/* A double from a float of a family: the digits that the float has not, unless it is a short number such as a label or
+ * a kink; and exponents as far out as doubles go, for the operands of a loss and for logits. The same `digits` keep the
+ * distance between operands. */
+static double lengthened(float x, uint64_t digits, enum family family, bool stretches) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  if (!isfinite(x) || x == 0) return (double)x;
+  const double longer = (bits & 0xfff) == 0 ? (double)x : (double)x * (1 + (double)(digits >> 35) * 0x1p-53);
+  const double size = fabs(longer);
+  if (!stretches) return longer;
+  if (family == HUGE_RANGE && size > 0x1p100) return longer * 0x1p880;
+  if ((family == TINY || family == HUGE_RANGE) && size < 0x1p-60) return longer * 0x1p-900;
+  return longer;
+}
+static void set_double(const struct job *job, struct array *array) {
+  static const char *const operands[] = {"prediction", "target", "other", "logits", "input"};
+  bool stretches = false;
+  for (size_t i = 0; i < sizeof operands / sizeof *operands; i++) stretches |= strcmp(array->name, operands[i]) == 0;
+  float *const floats = array->values;
+  const size_t length = job_length(job, array);
+  double *const doubles = allocate(length, sizeof *doubles);
+  struct random own = {random_mix(job->seed, array->name)};
+  for (size_t i = 0; !array->output && i < length; i++) {
+    struct random of_place = {random_mix(job->seed, "digits") + i * 77};
+    const bool same = random_bits(&of_place) & 1;
+    const uint64_t digits = random_bits(same ? &of_place : &own);
+    doubles[i] = lengthened(floats[i], digits, job->family, stretches);
+  }
+  free(floats);
+  array->values = doubles;
+  array->element = F64;
+}
+
 /* Matrices have the type of the job, but for losses and what multiplies their gradients. */
 static void set_type(const struct job *job, struct array *array) {
+  if (job_type == VLOSS_F64) {
+    if (array->element == F32) set_double(job, array);
+    return;
+  }
   const bool of_losses =
       strcmp(array->name, "loss") == 0 || (job->function->loss && strcmp(array->name, "upstream") == 0);
   if (job_type == VLOSS_F32 || array->shape != MATRIX || array->element != F32 || of_losses) return;

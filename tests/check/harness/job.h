@@ -12,7 +12,7 @@
 #include "inputs.h"
 #include "reference.h"
 
-enum element { F32, I32, I64 };
+enum element { F32, I32, I64, F64 };
 enum shape { SCALAR, PER_ROW, PER_CLASS, MATRIX };
 
 struct array {
@@ -72,6 +72,10 @@ size_t job_length(const struct job *job, const struct array *array); /* elements
 const struct array *job_array(const struct job *job, const char *name);
 void *job_data(const struct job *job, const char *name); /* null if there is no such array, or it is not wanted */
 size_t job_stride(const struct job *job, const char *name);
+
+/* A floating-point value, of either precision. */
+real job_value(const struct array *array, size_t i);
+void job_set_value(struct array *array, size_t i, double value);
 
 /* From now on no job asks for other outputs than these, names between commas; null: every output. */
 void job_only_outputs(const char *names);

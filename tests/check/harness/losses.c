@@ -175,6 +175,7 @@ size_t losses_collect(struct function *out) {
                            .expect = loss_expect,
                            .refuse = loss_refuse,
                            .loss = row,
+                           .doubles = elementwise(info),
                            .flat_rows = elementwise(info),
                            .first_of_family = !seen[info->family]};
     seen[info->family] = true;
@@ -358,17 +359,26 @@ vloss_status loss_call(const struct job *job) {
 /* A factor of 0 makes 0 of everything but NaN; an infinite one makes NaN of 0. */
 static real times(real factor, real v) { return factor == 0 && !isnan(v) ? 0 : factor * v; }
 
-/* What becomes of a number beyond the largest float before it is scaled. */
-static real as_float(real x) { return fabs(x) >= (real)0x1.ffffffp127 ? copysign((real)INFINITY, x) : x; }
+/* What becomes of a number beyond the largest float, or double, before it is scaled. */
+static real as_element(real x) {
+  const real beyond = job_type == VLOSS_F64 ? ldexp((real)1, 1024) : (real)0x1.ffffffp127;
+  return fabs(x) >= beyond ? copysign((real)INFINITY, x) : x;
+}
 
 /* A loss or derivative times its factor. A normal result is rounded once; on the way to a denormal one, either may have
- * lost digits below 2^-126, the factor before the last of its own multiplications, by the weight: but not many. */
+ * lost digits below 2^-126, the factor before the last of its own multiplications, by the weight: but not many. Of
+ * doubles what the factor multiplies is one itself: infinite beyond them, and with fewer digits where it is a denormal.
+ */
 static struct expectation scaled(real factor, real weight, struct formula_value v) {
+  if (job_type == VLOSS_F64) v.value = as_element(v.value);
   struct expectation e = {times(factor, v.value), fabs(times(factor, v.scale))};
-  const real least = fmax(fabs(factor), fabs(v.value) * fmax(fabs(weight), (real)1)) * (real)0x1p-126;
+  const bool wide = job_type == VLOSS_F64;
+  const real normal = ldexp((real)1, wide ? -1022 : -126);
+  const real least = fmax(fabs(factor), fabs(v.value) * fmax(fabs(weight), (real)1)) * normal;
   if (!(e.scale > 0)) e.scale = 0;
-  if (fabs(e.value) < (real)0x1p-126 && least > e.scale && factor != 0 && isfinite(least))
-    e.scale = fmax(e.scale, fmin(least, (real)0x1p-119));
+  if (fabs(e.value) < normal && least > e.scale && factor != 0 && isfinite(least))
+    e.scale = fmax(e.scale, fmin(least, normal * 128));
+  if (wide && fabs(v.value) < normal * 0x1p22 && isfinite(factor)) e.scale = fmax(e.scale, fabs(factor) * normal);
   return e;
 }
 
@@ -385,7 +395,7 @@ struct reference {
 static real value_at(const struct array *array, size_t row, size_t column, size_t columns) {
   if (!array) return 1;
   const size_t at[] = {[SCALAR] = 0, [PER_ROW] = row, [PER_CLASS] = column, [MATRIX] = row * columns + column};
-  return ((const float *)array->values)[at[array->shape]];
+  return job_value(array, at[array->shape]);
 }
 
 static void put(struct expectation *out, size_t i, real factor, real weight, struct formula_value v) {
@@ -404,7 +414,8 @@ static struct expectation divided(struct expectation e, real divisor) {
 static bool near_kink(const struct reference *f, real p, real t, real q, struct formula v) {
   if (!takes(f->info, VLOSS_TAKES_OTHER) || parameter_index(f->info, "margin") == f->info->parameter_count)
     return false;
-  const real step = fmax(fabs(p), fabs(q)) * (real)0x1p-23 + (real)0x1p-149;
+  const bool wide = job_type == VLOSS_F64;
+  const real step = fmax(fabs(p), fabs(q)) * ldexp((real)1, wide ? -52 : -23) + ldexp((real)1, wide ? -1074 : -149);
   element_formula *formula = formula_of(f->info->kind).element;
   return formula(p - step, t, q, f->parameters).grad.value != v.grad.value ||
          formula(p + step, t, q, f->parameters).grad.value != v.grad.value;
@@ -422,7 +433,7 @@ static void expect_element(struct reference *f, size_t row, size_t column) {
   }
   if (near_kink(f, p, t, q, v)) v.grad.scale = v.grad_other.scale = (real)INFINITY; /* any finite gradient will do */
   struct expectation loss = scaled(w, 1, v.loss);
-  loss.value = as_float(loss.value);
+  loss.value = as_element(loss.value);
   add(&f->row_sum, loss);
   if (f->job->option->reduction == VLOSS_NONE) f->loss[i] = loss;
   put(f->grad, i, factor, w, v.grad);
@@ -517,9 +528,10 @@ static void expect_row(struct reference *f, size_t row, real *room, int64_t *lis
 static void resolve_label_mode(struct reference *f) {
   if (f->job->function->loss->first_parameter != PARAMETER_LABEL_MODE || f->parameters[0] != 0) return;
   f->parameters[0] = 1;
-  const float *t = f->target->values;
-  for (size_t i = 0; i < job_length(f->job, f->target); i++)
-    if (t[i] != 0 && t[i] != 1) f->parameters[0] = 2;
+  for (size_t i = 0; i < job_length(f->job, f->target); i++) {
+    const real t = job_value(f->target, i);
+    if (t != 0 && t != 1) f->parameters[0] = 2;
+  }
 }
 
 static struct expectation *expected(const struct job *job, const char *name) {

@@ -7,16 +7,19 @@
 
 /* One row of a [outer, classes, inner] array. */
 struct row {
-  const float *first;
+  const void *first;
   size_t classes, step;
+  bool doubles;
 };
 
 static struct row row_of(const void *array, size_t stride, size_t classes, size_t inner, size_t r) {
   if (stride == 0) stride = classes * inner;
-  return (struct row){(const float *)array + r / inner * stride + r % inner, classes, inner};
+  return (struct row){(const float *)array + r / inner * stride + r % inner, classes, inner, false};
 }
 
-static real at(struct row x, size_t c) { return x.first[c * x.step]; }
+static real at(struct row x, size_t c) {
+  return x.doubles ? (real)((const double *)x.first)[c * x.step] : (real)((const float *)x.first)[c * x.step];
+}
 
 static struct expectation exactly(real value) { return (struct expectation){value, fabs(value)}; }
 
@@ -225,13 +228,14 @@ void reference_nll(const vloss_cross_entropy_args *a, const struct cross_entropy
 
 static size_t rows_of(const vloss_softmax_args *a) { return a->rows * (a->inner ? a->inner : 1); }
 
-static struct row input_row(const vloss_softmax_args *a, size_t r) {
-  return row_of(a->input, a->input_stride, a->classes, a->inner ? a->inner : 1, r);
+/* The values of the softmax functions are dense and in order. */
+static struct row values_of(const vloss_softmax_args *a, const void *values, size_t r) {
+  if (a->type != VLOSS_F64) return row_of(values, 0, a->classes, 1, r);
+  return (struct row){(const double *)values + r * a->classes, a->classes, 1, true};
 }
+static struct row input_row(const vloss_softmax_args *a, size_t r) { return values_of(a, a->input, r); }
 
-static struct row upstream_row(const vloss_softmax_args *a, size_t r) {
-  return row_of(a->upstream, a->upstream_stride, a->classes, a->inner ? a->inner : 1, r);
-}
+static struct row upstream_row(const vloss_softmax_args *a, size_t r) { return values_of(a, a->upstream, r); }
 
 void reference_softmax(const vloss_softmax_args *a, struct expectation *output) {
   for (size_t r = 0; r < rows_of(a); r++) {
@@ -250,7 +254,11 @@ void reference_log_softmax(const vloss_softmax_args *a, struct expectation *outp
 }
 
 void reference_log_sum_exp(const vloss_softmax_args *a, struct expectation *output) {
-  for (size_t r = 0; r < rows_of(a); r++) output[r] = lse_of(log_sum_of(input_row(a, r)));
+  for (size_t r = 0; r < rows_of(a); r++) {
+    const struct log_sum s = log_sum_of(input_row(a, r));
+    output[r] = lse_of(s);
+    if (a->type == VLOSS_F64 && s.max < 0) output[r].scale = fmax(fabs(output[r].value), s.log);
+  }
 }
 
 void reference_softmax_backward(const vloss_softmax_args *a, struct expectation *output) {

@@ -23,13 +23,15 @@ static void backward(struct job *job, struct random *r, fill *fill_input) {
   for (size_t row = 0; row < job->rows; row++, h += job->classes)
     (random_below(r, 4) ? fill_upstream : fill_one_hot)(r, job->classes, h);
   struct array *output = job_add_output(job, "output", MATRIX, F32, 4);
-  output->flushed = true;
+  output->flushed = job_type != VLOSS_F64;
   output->over[0] = "input";
   output->over[1] = "upstream";
 }
 
-void softmax_describe(struct job *job, struct random *r) { forward(job, r, MATRIX, 4, true); }
-void log_softmax_describe(struct job *job, struct random *r) { forward(job, r, MATRIX, 2, false); }
+/* Of doubles 4 ulp are promised of all, and denormals are written as they are. */
+static bool doubles(void) { return job_type == VLOSS_F64; }
+void softmax_describe(struct job *job, struct random *r) { forward(job, r, MATRIX, 4, !doubles()); }
+void log_softmax_describe(struct job *job, struct random *r) { forward(job, r, MATRIX, doubles() ? 4 : 2, false); }
 void log_sum_exp_describe(struct job *job, struct random *r) { forward(job, r, PER_ROW, 2, false); }
 void softmax_backward_describe(struct job *job, struct random *r) { backward(job, r, fill_probabilities); }
 void log_softmax_backward_describe(struct job *job, struct random *r) { backward(job, r, fill_log_probabilities); }
@@ -51,17 +53,18 @@ static vloss_softmax_args arguments(const struct job *job) {
   };
 }
 
-/* For the reference: the contents as floats, row by row. */
-static const float *rows_in_call(const struct job *job, const char *name) {
-  for (size_t i = 0; i < job->array_count; i++)
-    if (strcmp(job->arrays[i].name, name) == 0) return (const float *)job->arrays[i].values + job->first * job->classes;
-  return NULL;
+/* For the reference: the contents as floats, or doubles, row by row. */
+static const void *rows_in_call(const struct job *job, const char *name) {
+  const struct array *const array = job_array(job, name);
+  const size_t element = doubles() ? sizeof(double) : sizeof(float);
+  return array ? (const char *)array->values + job->first * job->classes * element : NULL;
 }
 static vloss_softmax_args contents(const struct job *job) {
   return (vloss_softmax_args){.rows = job->count,
                               .classes = job->classes,
                               .input = rows_in_call(job, "input"),
-                              .upstream = rows_in_call(job, "upstream")};
+                              .upstream = rows_in_call(job, "upstream"),
+                              .type = doubles() ? VLOSS_F64 : VLOSS_F32};
 }
 
 #define DEFINE(name)                                             \

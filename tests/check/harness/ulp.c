@@ -56,3 +56,20 @@ double ulp_error_of_half(vloss_type type, float got, struct expectation expected
   const real error = fabs((real)got - value) - allowed;
   return error <= 0 ? 0 : (double)(error / ulp);
 }
+
+double ulp_error_of_double(double got, struct expectation expected, double gate, bool flushed) {
+  const real value = expected.value, most = (real)DBL_MAX, smallest = (real)0x1p-1022;
+  real size = fabs(value) > expected.scale ? fabs(value) : expected.scale;
+  uint64_t bits;
+  memcpy(&bits, &got, sizeof bits);
+  if (isnan(value)) return bits == UINT64_C(0x7ff8000000000000) ? 0 : (double)INFINITY;
+  if (isnan(got)) return (double)INFINITY;
+  if (isinf(value)) return (real)got == value ? 0 : (double)INFINITY;
+  if (flushed && (got == 0 ? signbit(got) != 0 : fabs(got) < 0x1p-1022)) return (double)INFINITY;
+  if (isinf(size)) size = (real)LDBL_MAX;
+  int exponent = size > 0 ? ilogb(size) : -1022;
+  const real ulp = ldexp((real)1, (exponent < -1022 ? -1022 : exponent) - 52);
+  if (isinf(got)) return (got > 0) == (value > 0) && fabs(value) + (real)gate * ulp >= most ? 0 : (double)INFINITY;
+  if (flushed && got == 0 && fabs(value) <= smallest * (1 + (real)gate * (real)DBL_EPSILON)) return 0;
+  return (double)(fabs((real)got - value) / ulp);
+}

@@ -17,6 +17,9 @@ double ulp_error_of_half(vloss_type type, float got, struct expectation expected
 /* What a result of 16 bits may be off beyond that: half a unit for its own rounding, and a little. */
 #define HALF_GATE 0.51
 
+/* The same of doubles, whose NaN must be 0x7ff8000000000000, and +0 may stand for what is below 2^-1022. */
+double ulp_error_of_double(double got, struct expectation expected, double gate, bool flushed);
+
 /* The bits of a float. */
 uint32_t float_bits(float x);
 

@@ -1,0 +1,47 @@
+/* Sums of doubles inside a block: 16 lanes, each with what its roundings lost beside it, in the order of the elements.
+ * The lanes go into an exact sum, both parts of them: so a sum is within an ulp, and the same on every ISA. */
+#ifndef VLOSS_KERNELS_F64_SUM_H
+#define VLOSS_KERNELS_F64_SUM_H
+
+#include "memory/exact_sum.h"
+#include "wide.h"
+
+struct lanes {
+  vd high, low;
+};
+VFN struct lanes no_lanes(void) { return (struct lanes){dset1(0.0), dset1(0.0)}; }
+
+VFN vd dtail(const double *p, size_t n, double fill) {
+  double t[16];
+  dstore(t, dset1(fill));
+  memcpy(t, p, n * sizeof *p);
+  return dload(t);
+}
+
+VFN struct lanes lanes_plus(struct lanes l, vd v) {
+  const vd sum = dadd(l.high, v), of_v = dsub(sum, l.high);
+  return (struct lanes){sum, dadd(l.low, dadd(dsub(l.high, dsub(sum, of_v)), dsub(v, of_v)))};
+}
+VFN int lanes_finite(struct lanes l) { return dsum(dadd(dsub(l.high, l.high), dsub(l.low, l.low))) == 0; }
+
+/* Adds n numbers to the lanes; where something is not finite, or a sum would be, to the exact sum instead. */
+VFN void add_numbers(struct lanes *lanes, struct vloss_exact_sum *exact, const double *p, size_t n) {
+  struct lanes l = *lanes;
+  for (size_t i = 0; i < n; i += 16) l = lanes_plus(l, n - i < 16 ? dtail(p + i, n - i, 0.0) : dload(p + i));
+  if (__builtin_expect(lanes_finite(l), 1))
+    *lanes = l;
+  else
+    for (size_t i = 0; i < n; i++) vloss_exact_add(exact, p[i]);
+}
+
+VFN void add_lanes(struct vloss_exact_sum *exact, struct lanes l) {
+  double part[16];
+  dstore(part, l.high);
+  for (int i = 0; i < 16; i++)
+    if (part[i] != 0) vloss_exact_add(exact, part[i]);
+  dstore(part, l.low);
+  for (int i = 0; i < 16; i++)
+    if (part[i] != 0) vloss_exact_add(exact, part[i]);
+}
+
+#endif

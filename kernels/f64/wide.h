@@ -1,0 +1,156 @@
+/* What the losses of doubles are written against (NAME_wide in kernels/loss/NAME.h): a vector of elements, and sums,
+ * products and exponentials in two parts, for what a double alone would make wrong by more than the loss may be. The
+ * loop around them is elementwise.c. */
+#ifndef VLOSS_KERNELS_F64_WIDE_H
+#define VLOSS_KERNELS_F64_WIDE_H
+
+#include "words/sleef.h"
+
+#define WIDE_NAN ((double)NOT_A_NUMBER)
+#define WIDE_INF ((double)INF)
+#define WIDE_MAX 0x1.fffffffffffffp1023
+
+/* Keras' fuzz factor, and 1 - eps as double arithmetic has it. */
+#define WIDE_KERAS_EPS 1e-7
+#define WIDE_KERAS_ONE_MINUS_EPS (1.0 - 1e-7)
+
+/* An element; `other` is 1 where it is not given. No loss has to care for NaN in an operand: the loop makes NaN of all
+ * results then. */
+struct wide {
+  vd p, t, other;
+};
+struct wide_result {
+  vd loss, grad, grad_target, grad_other;
+};
+
+VFN vd dneg(vd v) { return dsub(dset1(0.0), v); }
+VFN dm dfinite(vd v) { return deq(dsub(v, v), dset1(0.0)); }
+VFN dm dis_infinite(vd v) { return deq(dabs(v), dset1(WIDE_INF)); }
+/* max(0, v): NaN passes. */
+VFN vd dpositive(vd v) { return dmax(dset1(0.0), v); }
+/* -1, 0, 1; NaN at NaN. */
+VFN vd dsign(vd d) {
+  const vd zero = dset1(0.0);
+  return dsel(dgt(d, zero), dset1(1.0), dsel(dgt(zero, d), dset1(-1.0), d));
+}
+VFN vd dclamped(vd v, double limit) { return dmax(dset1(-limit), dmin(dset1(limit), v)); }
+/* -slope where z >= 0, else 0; NaN passes. */
+VFN vd dslope(vd z, vd slope) { return dsel(dgt(dset1(0.0), z), dset1(0.0), dsel(dnan(z), z, dneg(slope))); }
+
+/* high + low, low below half an ulp of high, and 0 where either is not finite. */
+struct parts {
+  vd high, low;
+};
+VFN struct parts parts_of(vd high, vd low) {
+  return (struct parts){high, dsel(dmand(dfinite(high), dfinite(low)), low, dset1(0.0))};
+}
+/* a + b, exactly (Knuth). */
+VFN struct parts sum_of(vd a, vd b) {
+  const vd sum = dadd(a, b), of_b = dsub(sum, a);
+  return parts_of(sum, dadd(dsub(a, dsub(sum, of_b)), dsub(b, of_b)));
+}
+/* a b, exactly where its low part is no denormal. */
+VFN struct parts product_of(vd a, vd b) {
+  const vd product = dmul(a, b);
+  return parts_of(product, dfma(a, b, dneg(product)));
+}
+VFN struct parts parts_sum(struct parts a, struct parts b) {
+  const struct parts s = sum_of(a.high, b.high);
+  const vd low = dadd(s.low, dadd(a.low, b.low)), high = dadd(s.high, low);
+  return parts_of(high, dsub(low, dsub(high, s.high)));
+}
+VFN struct parts parts_product(struct parts a, struct parts b) {
+  const struct parts p = product_of(a.high, b.high);
+  return parts_of(p.high, dadd(p.low, dfma(a.high, b.low, dmul(a.low, b.high))));
+}
+/* a b + more, where more is small beside the product, and no number where that is none. */
+VFN vd product_plus(vd a, vd b, vd more) {
+  const vd product = dmul(a, b);
+  return dsel(dfinite(product), dfma(a, b, more), product);
+}
+/* a / b. */
+VFN struct parts parts_quotient(struct parts a, struct parts b) {
+  const vd q = ddiv(a.high, b.high);
+  return parts_of(q, ddiv(dadd(dnfma(q, b.high, a.high), dnfma(q, b.low, a.low)), b.high));
+}
+
+VFN struct parts parts_negated(struct parts a) { return (struct parts){dneg(a.high), dneg(a.low)}; }
+/* A number as parts, and parts as a number. */
+VFN struct parts whole(vd v) { return (struct parts){v, dset1(0.0)}; }
+VFN vd rounded_parts(struct parts a) { return dadd(a.high, a.low); }
+/* t (1 - smoothing) + smoothing / 2. */
+VFN struct parts smoothed(struct parts t, double smoothing) {
+  if (smoothing == 0) return t;
+  const struct parts unsmoothed = sum_of(dset1(1.0), dset1(-smoothing));
+  return parts_sum(parts_product(t, unsmoothed), whole(dset1(smoothing / 2)));
+}
+
+/* a - b = (high + low) unit; unit is 1, or 2 where a - b may be beyond the doubles. */
+struct difference {
+  vd high, low, unit, shrink; /* shrink = 1 / unit */
+};
+VFN struct difference difference_of(vd a, vd b) {
+  const vd one = dset1(1.0);
+  const dm large = dgt(dmax(dabs(a), dabs(b)), dset1(0x1p1000));
+  const vd shrink = dsel(large, dset1(0.5), one);
+  const struct parts d = sum_of(dmul(a, shrink), dneg(dmul(b, shrink)));
+  return (struct difference){d.high, d.low, dsel(large, dset1(2.0), one), shrink};
+}
+
+/* log(high + low), also where that is near 1. */
+VFN vd log_of_parts(struct parts x) {
+  const dm normal = dmand(dgt(x.high, dset1(0.0)), dgt(dset1(WIDE_INF), x.high));
+  return dadd(sleef_log(x.high), dsel(normal, ddiv(x.low, x.high), dset1(0.0)));
+}
+/* log(1 + high + low), high >= 0. */
+VFN vd log1p_of_parts(struct parts x) {
+  const vd log = sleef_log1p(x.high);
+  return dsel(dfinite(log), dadd(log, ddiv(x.low, dadd(dset1(1.0), x.high))), log);
+}
+
+/* e^x = mantissa scale: what is beyond the doubles, or a denormal, may be a number again when something multiplies it
+ * before the scale does. 1000 ln 2 in two parts. */
+struct scaled_exp {
+  vd mantissa, scale;
+};
+VFN struct scaled_exp scaled_exp_of(vd x) {
+  const dm low = dgt(dset1(-700.0), x), high = dgt(x, dset1(700.0));
+  const vd none = dset1(0.0);
+  const vd far = dsel(low, dset1(0x1.5a92d6d005c94p9), dsel(high, dset1(-0x1.5a92d6d005c94p9), none));
+  const vd rest = dsel(low, dset1(-0x1.971e6bd14ec61p-45), dsel(high, dset1(0x1.971e6bd14ec61p-45), none));
+  const struct parts moved = sum_of(x, far);
+  const vd exp = sleef_exp(moved.high);
+  const vd scale = dsel(low, dset1(0x1p-1000), dsel(high, dset1(0x1p1000), dset1(1.0)));
+  return (struct scaled_exp){dsel(dfinite(exp), dfma(exp, dadd(moved.low, rest), exp), exp), scale};
+}
+
+/* e^-y for 0 <= y in two parts, to 2^-55 of it where y <= 700. Beyond in one. y = n ln 2 - r, ln 2 in three parts, of
+ * which the products of the first two with n are exact; then 1 - r + r^2 / 2 - ..., of which 1 - r is added last. */
+VFN struct parts exp_minus_in_parts(vd y) {
+  const vd one = dset1(1.0), x = dneg(dmin(dset1(700.0), y));
+  const vd t = dfma(x, dset1(1 / VLOSS_D_LN2_HI), dset1(VLOSS_D_ROUND)), n = dsub(t, dset1(VLOSS_D_ROUND));
+  const struct parts r = sum_of(dnfma(n, dset1(0x1.62e42fefa38p-1), x), dneg(dmul(n, dset1(0x1.ef35793c76p-45))));
+  const vd low = dnfma(n, dset1(0x1.cc01f97b57a08p-87), r.low);
+  vd q = dset1(1 / 87178291200.0); /* 1/14! */
+  static const double factorials[] = {6227020800, 479001600, 39916800, 3628800, 362880, 40320,
+                                      5040,       720,       120,      24,      6,      2};
+  UNROLL for (int i = 0; i < 12; i++) q = dfma(q, r.high, dset1(1 / factorials[i]));
+  const vd above = dfma(dmul(r.high, r.high), q, dfma(low, r.high, low));
+  const vd s = dadd(one, r.high), rest = dadd(dadd(dsub(one, s), r.high), above), high = dadd(s, rest);
+  const vd scale = dshl52(t);
+  const dm far = dgt(y, dset1(700.0));
+  return (struct parts){dsel(far, sleef_exp(dneg(y)), dmul(high, scale)),
+                        dsel(far, dset1(0.0), dmul(dsub(rest, dsub(high, s)), scale))};
+}
+
+/* |x|^y for x in two parts; of negative x times `sign`. 0^0 is 1, 0 to another power 0. */
+VFN vd power_of_parts(struct parts x, double y, double sign) {
+  const vd zero = dset1(0.0), size = dabs(x.high), exponent = dset1(y);
+  if (y == 2) return dfma(x.high, x.high, dmul(dadd(x.high, x.high), x.low));
+  vd power = sleef_pow(size, exponent);
+  power = dfma(power, dmul(exponent, ddiv(x.low, x.high)), power);
+  power = dsel(dgt(zero, x.high), dmul(power, dset1(sign)), power);
+  return dsel(deq(size, zero), dset1(y == 0), power);
+}
+
+#endif

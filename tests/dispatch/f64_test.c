@@ -1,0 +1,115 @@
+/* VLOSS_F64: computed where the library was built with SLEEF and the CPU has FMA, else refused with the status that
+ * says so, and nothing is written; and what dispatch makes of doubles: domains, label modes, reductions. */
+#include <math.h>
+#include <string.h>
+
+#include "cpu.h"
+#include "expect.h"
+#include "f64.h"
+#include "table.h"
+#include "vloss/vloss.h"
+
+static void decisions(void) {
+  static const struct vloss_f64_table f64;
+  const struct vloss_table with = {.name = "scalar", .f64 = &f64}, without = {.name = "scalar"};
+  const uint32_t fma = VLOSS_CPU_FMA | VLOSS_CPU_AVX | VLOSS_CPU_OS_AVX;
+  EXPECT(vloss_f64_decide(&without, fma) == VLOSS_ERROR_NO_SLEEF, "no SLEEF");
+  EXPECT(vloss_f64_decide(&without, VLOSS_CPU_NONE) == VLOSS_ERROR_NO_SLEEF, "neither");
+  EXPECT(vloss_f64_decide(&with, fma) == VLOSS_OK, "both");
+  EXPECT(vloss_f64_decide(&with, VLOSS_CPU_NEON) == VLOSS_OK, "arm64 has FMA");
+  EXPECT(vloss_f64_decide(&with, fma & ~(uint32_t)VLOSS_CPU_FMA) == VLOSS_ERROR_NO_FMA, "no FMA");
+  EXPECT(vloss_f64_decide(&with, fma & ~(uint32_t)VLOSS_CPU_OS_AVX) == VLOSS_ERROR_NO_FMA, "an old operating system");
+  EXPECT(vloss_f64_decide(&with, VLOSS_CPU_SSE2) == VLOSS_ERROR_NO_FMA, "SSE2");
+}
+
+/* One row; loss and gradient start as 7. */
+static double loss, grad[4];
+static vloss_loss_args args_of(vloss_loss_kind kind, const double *p, const double *t, size_t n) {
+  loss = 7;
+  for (int i = 0; i < 4; i++) grad[i] = 7;
+  return (vloss_loss_args){.kind = kind,
+                           .rows = 1,
+                           .columns = n,
+                           .type = VLOSS_F64,
+                           .prediction = p,
+                           .target = t,
+                           .reduction = VLOSS_SUM,
+                           .loss = &loss,
+                           .grad = grad};
+}
+
+static void refused(vloss_status expected) {
+  static const double p[] = {0.25, 0.5}, t[] = {1, 0};
+  for (size_t i = 0;; i++) {
+    const vloss_loss_info *info = vloss_loss_info_at(i);
+    if (!info) break;
+    if (info->family == VLOSS_LOGITS) continue;
+    vloss_loss_args a = args_of(info->kind, p, t, 2);
+    const vloss_status status = vloss_loss(&a), wanted = info->family == VLOSS_ROWS ? VLOSS_ERROR_TYPE : expected;
+    if (info->family == VLOSS_ELEMENTWISE && expected == VLOSS_OK) continue;
+    EXPECT(status == wanted, "%s: %s", info->name, vloss_status_name(status));
+    EXPECT(loss == 7 && grad[0] == 7, "%s wrote something", info->name);
+  }
+}
+
+static void computed(void) {
+  const double p[] = {0.1, 0.75, 3}, t[] = {0, 1, 0.1};
+  vloss_loss_args a = args_of(VLOSS_MSE, p, t, 2);
+  EXPECT(vloss_loss(&a) == VLOSS_OK && loss == 0.1 * 0.1 + 0.25 * 0.25 && grad[0] == 0.2 && grad[1] == -0.5, "%.17g",
+         loss);
+
+  size_t bad = 99;
+  a = args_of(VLOSS_BCE, p, t, 3);
+  a.bad_index = &bad;
+  EXPECT(vloss_loss(&a) == VLOSS_ERROR_PROBABILITY && bad == 2 && loss == 7 && grad[0] == 7, "bad %zu", bad);
+  const double beyond[] = {0.5, 1 + 0x1p-52, -0x1p-1074};
+  bad = 99;
+  a = args_of(VLOSS_BCE, beyond, t, 3);
+  a.grad = NULL; /* the total tells */
+  a.bad_index = &bad;
+  EXPECT(vloss_loss(&a) == VLOSS_ERROR_PROBABILITY && bad == 1 && loss == 7, "bad %zu", bad);
+  a.flags = VLOSS_UNCHECKED;
+  EXPECT(vloss_loss(&a) == VLOSS_OK && isnan(loss), "%g", loss);
+
+  /* A target that is 0 or 1 as a float is not as a double. */
+  const double binary[] = {0, 1}, not_binary[] = {0, 1 + 0x1p-52}, two[] = {2, 2};
+  a = args_of(VLOSS_HINGE, two, binary, 2);
+  EXPECT(vloss_loss(&a) == VLOSS_OK && loss == 3, "labels 0 and 1: %g", loss);
+  a = args_of(VLOSS_HINGE, two, not_binary, 2);
+  EXPECT(vloss_loss(&a) == VLOSS_OK && loss == 1, "labels as they are: %g", loss);
+
+  /* Eps and beta are doubles. */
+  const double eps = 1e-7, third = 0.1;
+  const double tiny[] = {0.05}, zero[] = {0};
+  a = args_of(VLOSS_SMOOTH_L1, tiny, zero, 1);
+  a.parameters = &third, a.parameter_count = 1;
+  EXPECT(vloss_loss(&a) == VLOSS_OK && grad[0] == 0.05 / 0.1, "%.17g", grad[0]);
+  a = args_of(VLOSS_MAPE, tiny, zero, 1);
+  EXPECT(vloss_loss(&a) == VLOSS_OK && grad[0] == 100 / eps, "%.17g", grad[0]);
+
+  /* The sum is beyond the doubles, and its mean is not. */
+  const double large[] = {0x1.8p1023, 0x1.8p1023, 0x1.8p1023, 0}, none[4] = {0};
+  a = args_of(VLOSS_L1, large, none, 4);
+  EXPECT(vloss_loss(&a) == VLOSS_OK && isinf(loss), "%g", loss);
+  a.reduction = VLOSS_MEAN;
+  EXPECT(vloss_loss(&a) == VLOSS_OK && loss == 0x1.2p1023, "%a", loss);
+  a = args_of(VLOSS_L1, none, none, 0);
+  a.reduction = VLOSS_MEAN, a.grad = NULL;
+  EXPECT(vloss_loss(&a) == VLOSS_OK && isnan(loss), "%g", loss);
+}
+
+int main(void) {
+  decisions();
+  const double one = 1, zero = 0;
+  vloss_loss_args a = args_of(VLOSS_MSE, &one, &zero, 1);
+  const vloss_status status = vloss_loss(&a);
+  printf("a loss of doubles: %s\n", vloss_status_message(status));
+#ifdef VLOSS_WITH_F64
+  EXPECT(status == VLOSS_OK || status == VLOSS_ERROR_NO_FMA, "%s", vloss_status_name(status));
+#else
+  EXPECT(status == VLOSS_ERROR_NO_SLEEF, "%s", vloss_status_name(status));
+#endif
+  refused(status);
+  if (status == VLOSS_OK) computed();
+  return report("doubles");
+}
