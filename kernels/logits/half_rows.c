@@ -103,8 +103,8 @@ static const double none[16]; /* of the rows is left */
 
 size_t half_row_find(const struct half_reader *r, float max, int nan) {
   for (size_t c = 0; c < r->row.classes; c += CLASS_BLOCK) {
-    const size_t i = row_find(r->block, 1, half_block_read(&r->row, c, r->block), max, nan);
-    if (nan ? r->block[i] != r->block[i] : r->block[i] == max) return c + i;
+    const size_t n = half_block_read(&r->row, c, r->block), i = row_find(r->block, 1, n, max, nan);
+    if (i < n && (nan ? r->block[i] != r->block[i] : r->block[i] == max)) return c + i;
   }
   return r->row.classes - 1;
 }

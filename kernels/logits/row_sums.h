@@ -25,7 +25,8 @@ void short_rows_sum(const float *x, size_t stride, size_t n, size_t classes, con
                     float *stash, size_t stash_stride, struct row_sums *out);
 /* The greatest x_c, c != skip; -inf if there is none; some x_c if one is NaN. */
 float row_max(const float *x, size_t classes, size_t skip);
-/* The first class whose logit is the row's maximum; of the first NaN if `nan`. */
+/* The first class whose logit is the row's maximum; of the first NaN if `nan`. Where there is none, the last or one
+ * behind it. */
 size_t row_find(const float *x, size_t step, size_t classes, float max, int nan);
 
 /* Classes c..c+15, with -inf for `skip` and for classes from `classes` on. */

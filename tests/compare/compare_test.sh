@@ -23,7 +23,7 @@ compare=$source/tools/vloss-compare
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export VLOSS_REAL="$real"
-rows='^(log_softmax|softmax|huber/forward)/.*(/V:1000/N:[0-9]{2}|/n:[0-9]{5})$'
+rows='^(log_softmax|softmax|huber/forward)/[a-z0-9]*(/V:1000/N:[0-9]{2}|/n:[0-9]{5})$'
 
 fail() {
   echo "FAIL: $*"
@@ -177,7 +177,7 @@ case $case_ in
     echo 'message(FATAL_ERROR "not today")' >>"$tree/CMakeLists.txt"
     commit third
     compare=$tree/tools/vloss-compare
-    answers 1 main~2 main~1 --rows '^mse/forward/.*/n:[0-9]{5}$'
+    answers 1 main~2 main~1 --rows '^mse/forward/[a-z0-9]*/n:[0-9]{5}$'
     names out ' DIFFER ' mape
     has out 'base main~2' 'head main~1' 'mse/forward'
     answers 3 main main~1 --no-speed
