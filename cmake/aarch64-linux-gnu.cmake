@@ -1,14 +1,11 @@
 # Toolchain: builds for arm64 Linux with Debian's cross gcc and runs the tests under qemu. SLEEF_ROOT is the prefix of
-# an arm64 SLEEF (tests/arm64_sleef.sh unpacks one): doubles and some tests need it.
+# an arm64 SLEEF (tests/arm64_sleef.sh unpacks one); it is needed by the tests only.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L /usr/aarch64-linux-gnu)
-if(SLEEF_ROOT) # for what is installed, which does not know the folder
-  list(APPEND CMAKE_CROSSCOMPILING_EMULATOR -E LD_LIBRARY_PATH=${SLEEF_ROOT}/lib/aarch64-linux-gnu)
-endif()
 
 list(APPEND CMAKE_FIND_ROOT_PATH ${SLEEF_ROOT} /usr/aarch64-linux-gnu)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
