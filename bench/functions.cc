@@ -114,5 +114,6 @@ bool Takes(const Function &function, vloss_type type) {
   p.matrix = one;
   p.loss = one + 1;
   p.parameters = function.parameters.data();
-  return function.vloss(p) == VLOSS_OK;
+  const vloss_status status = function.vloss(p);  // any other refusal than these is for its rows to tell
+  return status != VLOSS_ERROR_TYPE && status != VLOSS_ERROR_NO_SLEEF && status != VLOSS_ERROR_NO_FMA;
 }

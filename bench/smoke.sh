@@ -25,6 +25,14 @@ for isa in $isas; do
   done
 done
 
+# 16 bits of every function of logits, three numbers of classes in L2 and in memory.
+for name in cross_entropy/forward cross_entropy/forward_gradient cross_entropy/in_place softmax log_softmax log_sum_exp \
+  softmax_backward log_softmax_backward nll/forward nll/forward_gradient; do
+  for type in bf16 f16; do
+    [ "$(printf '%s\n' "$rows" | grep -c "^$name/scalar/$type/V:")" -eq 6 ] || fail "not 6 sizes of $name in $type"
+  done
+done
+
 # Both forms of every loss of the registry, from L1 to memory.
 losses=$(sed -n -e 's/^LOSS([^,]*, \([a-z0-9_]*\), ELEMENTWISE,.*/\1/p' -e 's/^LOSS([^,]*, \([a-z0-9_]*\), ROWS,.*/\1/p' \
   "$(dirname "$0")/../kernels/losses.def")
