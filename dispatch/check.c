@@ -51,7 +51,7 @@ vloss_status vloss_check_memory(const struct vloss_memory *m) {
 static double check_step(const struct vloss_label_check *check, struct vloss_range range,
                          struct vloss_partial *partial) {
   const struct vloss_labels *labels = check->labels;
-  const float *weights = check->weights;
+  const void *const weights = check->weights;
   const int64_t ignore_index = labels->ignore_index;
   size_t live = 0;
   double weight = 0;
@@ -60,7 +60,10 @@ static double check_step(const struct vloss_label_check *check, struct vloss_ran
     if (labels->ignoring && t == ignore_index) continue;
     live++;
     if ((uint64_t)t < check->classes) {
-      if (weights) weight += (double)weights[t];
+      if (weights && check->wide)
+        vloss_exact_add(&partial->sum, ((const double *)weights)[t]); /* of doubles one by one: digits would be lost */
+      else if (weights)
+        weight += (double)((const float *)weights)[t];
     } else if (check->unchecked) {
       weight += 1;
     } else {

@@ -92,7 +92,8 @@ vloss_status vloss_check_memory(const struct vloss_memory *m);
 struct vloss_label_check {
   const struct vloss_labels *labels;
   size_t classes;
-  const float *weights;
+  const void *weights; /* float; double where `wide` */
+  int wide;
   int unchecked; /* labels out of range count, with weight 1 */
 };
 /* Of a range of rows, for vloss_run_work with TOTAL_ELEMENTS rows a step: sets live, sum and first_bad, where it stops.

@@ -1,9 +1,12 @@
 /* vloss_cross_entropy and vloss_nll: check the arguments, choose the kernel, call it, divide the sum. */
 #include "cross_entropy.h"
 
+#include <math.h>
+
 #include "check.h"
 #include "environment.h"
 #include "executor.h"
+#include "f64.h"
 #include "memory/labels.h"
 #include "select.h"
 
@@ -11,12 +14,15 @@ enum { CROSS_ENTROPY, NLL };
 
 enum { KNOWN_FLAGS = VLOSS_UNCHECKED | VLOSS_EMPTY_MEAN_ZERO };
 
-vloss_status vloss_check_cross_entropy_fields(const vloss_cross_entropy_args *a) {
+vloss_status vloss_check_cross_entropy_fields(const vloss_cross_entropy_args *a, const struct vloss_table *table) {
   if (a->type < VLOSS_F32 || a->type > VLOSS_BF16 || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 ||
       a->reduction < VLOSS_MEAN || a->reduction > VLOSS_NONE || a->ignore < VLOSS_IGNORE_DEFAULT ||
       a->ignore > VLOSS_IGNORE_NOTHING || a->flags & ~(uint32_t)KNOWN_FLAGS)
     return VLOSS_ERROR_ENUM;
-  if (a->type == VLOSS_F64) return VLOSS_ERROR_TYPE;
+  if (a->type == VLOSS_F64) {
+    const vloss_status status = table ? vloss_check_f64(table) : VLOSS_ERROR_TYPE;
+    if (status) return status;
+  }
   if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1)) return VLOSS_ERROR_LABEL_SMOOTHING;
   if (a->labels && a->targets) return VLOSS_ERROR_ARGUMENTS;
   if (a->ignore_index != 0 && (a->targets || a->ignore == VLOSS_IGNORE_NOTHING)) return VLOSS_ERROR_IGNORE_INDEX;
@@ -24,8 +30,8 @@ vloss_status vloss_check_cross_entropy_fields(const vloss_cross_entropy_args *a)
   return vloss_check_executor(a->executor);
 }
 
-static vloss_status check_fields(const vloss_cross_entropy_args *a, int loss) {
-  const vloss_status status = vloss_check_cross_entropy_fields(a);
+static vloss_status check_fields(const vloss_cross_entropy_args *a, const struct vloss_table *table, int loss) {
+  const vloss_status status = vloss_check_cross_entropy_fields(a, table);
   if (status) return status;
   if (loss == NLL && (a->targets || a->lse || a->predicted || a->label_smoothing != 0)) return VLOSS_ERROR_ARGUMENTS;
   if (a->class_offset || a->total_classes || a->states) return VLOSS_ERROR_ARGUMENTS;
@@ -41,22 +47,23 @@ vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, cons
       (status = vloss_check_tensor(a->targets, shape, a->targets_stride, a->type, &targets)) ||
       (status = vloss_check_tensor(a->grad, shape, a->grad_stride, a->type, &grad)))
     return status;
-  const int narrow = a->label_type == VLOSS_I32, half = a->type != VLOSS_F32;
+  const int narrow = a->label_type == VLOSS_I32, half = a->type != VLOSS_F32, wide = a->type == VLOSS_F64;
+  const size_t number = wide ? sizeof(double) : sizeof(float); /* what has one value a class, a row or a call */
   const struct vloss_array states = vloss_array_flat(a->states, rows * (sizeof *a->states / 8), 8);
   struct vloss_memory memory;
   memory.input_count = memory.output_count = 0;
   vloss_add_input(&memory, logits);
   vloss_add_input(&memory, vloss_array_flat(a->labels, rows, vloss_label_size(narrow)));
   vloss_add_input(&memory, targets);
-  vloss_add_input(&memory, vloss_array_flat(a->weights, total_classes, sizeof(float)));
-  vloss_add_input(&memory, vloss_array_flat(a->upstream, one_or_rows, sizeof(float)));
+  vloss_add_input(&memory, vloss_array_flat(a->weights, total_classes, number));
+  vloss_add_input(&memory, vloss_array_flat(a->upstream, one_or_rows, number));
   if (writes_states)
     vloss_add_output(&memory, states, NULL);
   else
     vloss_add_input(&memory, states);
-  vloss_add_output(&memory, vloss_array_flat(a->loss, one_or_rows, sizeof(float)), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->loss, one_or_rows, number), NULL);
   vloss_add_output(&memory, grad, a->logits);
-  vloss_add_output(&memory, vloss_array_flat(a->lse, rows, sizeof(float)), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->lse, rows, number), NULL);
   vloss_add_output(&memory, vloss_array_flat(a->predicted, rows, vloss_label_size(narrow)), NULL);
   *job = (struct vloss_cross_entropy_job){
       .shape = *shape,
@@ -69,22 +76,27 @@ vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, cons
                  .ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index},
       .targets = half ? NULL : a->targets,
       .targets_stride = targets.stride,
-      .weights = a->weights,
+      .weights = wide ? NULL : a->weights,
       .smoothing = a->label_smoothing,
       .total_classes = total_classes,
       .class_offset = a->class_offset,
       .states = (struct vloss_state *)a->states,
-      .upstream = a->upstream,
+      .upstream = wide ? NULL : a->upstream,
       .upstream_per_row = a->reduction == VLOSS_NONE,
       .grad_scale = 1,
-      .loss = a->reduction == VLOSS_NONE ? a->loss : NULL,
+      .loss = a->reduction == VLOSS_NONE && !wide ? a->loss : NULL,
       .grad = half ? NULL : a->grad,
       .grad_stride = grad.stride,
-      .lse = a->lse,
+      .lse = wide ? NULL : a->lse,
       .predicted = a->predicted,
       .predicted_narrow = narrow,
   };
   if (half) job->half = (struct vloss_half_logits){a->logits, a->targets, a->grad};
+  if (wide)
+    job->wide = (struct vloss_wide_rows){.weights = a->weights,
+                                         .upstream = a->upstream,
+                                         .loss = a->reduction == VLOSS_NONE ? a->loss : NULL,
+                                         .lse = a->lse};
   return vloss_check_memory(&memory);
 }
 
@@ -98,7 +110,7 @@ static vloss_status check_labels(const vloss_cross_entropy_args *a, const struct
   const size_t rows = job->shape.outer * job->shape.inner;
   *count = (struct label_count){rows, (double)rows};
   if (!a->labels) return VLOSS_OK;
-  const struct vloss_label_check check = {&job->labels, job->total_classes, a->weights,
+  const struct vloss_label_check check = {&job->labels, job->total_classes, a->weights, a->type == VLOSS_F64,
                                           (a->flags & VLOSS_UNCHECKED) != 0};
   const struct vloss_work work = {a->executor, rows, TOTAL_ELEMENTS, rows, vloss_check_labels, &check};
   struct vloss_partial partial;
@@ -129,7 +141,11 @@ vloss_status vloss_run_cross_entropy(const vloss_cross_entropy_args *a, struct v
   const int empty = count.live == 0 && a->flags & VLOSS_EMPTY_MEAN_ZERO;
   /* Where every live weight is 0 there is no mean: NaN, not what the smoothing's own terms would make of 1/0. */
   const double denominator = count.weight == 0 ? (double)__builtin_nanf("") : count.weight;
-  if (a->reduction == VLOSS_MEAN && !empty) job->grad_scale = 1 / denominator;
+  if (a->reduction == VLOSS_MEAN && !empty) {
+    job->grad_scale = 1 / denominator;
+    const double low = fma(-job->grad_scale, denominator, 1) / denominator;
+    job->wide.grad_scale_low = low - low == 0 ? low : 0;
+  }
   const struct kernel_call call = {kernel, job};
   const size_t rows = job->shape.outer * job->shape.inner;
   const struct vloss_work work = {.executor = a->executor,
@@ -141,9 +157,14 @@ vloss_status vloss_run_cross_entropy(const vloss_cross_entropy_args *a, struct v
   struct vloss_partial partial;
   vloss_run_work(&work, &partial);
   if (a->loss && a->reduction != VLOSS_NONE) {
-    const double sum = vloss_exact_value(&partial.sum);
-    const double total = a->reduction == VLOSS_SUM || empty ? sum : sum / denominator;
-    *(float *)a->loss = total == total ? (float)total : __builtin_nanf("");
+    const double divisor = a->reduction == VLOSS_SUM || empty ? 1 : denominator;
+    if (a->type == VLOSS_F64) {
+      const double total = vloss_exact_quotient(&partial.sum, divisor);
+      *(double *)a->loss = total == total ? total : __builtin_nan("");
+    } else {
+      const double total = vloss_exact_value(&partial.sum) / divisor;
+      *(float *)a->loss = total == total ? (float)total : __builtin_nanf("");
+    }
   }
   return VLOSS_OK;
 }
@@ -157,11 +178,14 @@ static vloss_status run(const void *args, size_t size, int loss) {
   vloss_status status = vloss_check_args(&complete, &copy, sizeof copy, args, size);
   const vloss_cross_entropy_args *a = complete;
   if (!status) status = vloss_select(&table);
-  if (!status) status = check_fields(a, loss);
+  if (!status) status = check_fields(a, table, loss);
   if (!status) status = vloss_check_shape(a->rows, a->classes, a->inner, &shape);
   if (!status && shape.outer && (!a->logits || (!a->labels && !a->targets))) status = VLOSS_ERROR_NULL;
   if (!status) status = vloss_prepare_cross_entropy(a, &shape, shape.classes, 0, &job);
   if (status) return status;
+  if (a->type == VLOSS_F64)
+    return vloss_run_cross_entropy(
+        a, &job, loss == NLL ? table->f64->cross_entropy->nll : table->f64->cross_entropy->cross_entropy);
   return vloss_run_cross_entropy(a, &job, loss == NLL ? table->nll : table->cross_entropy);
 }
 

@@ -12,7 +12,7 @@ _Static_assert(sizeof(vloss_row_state) == sizeof(struct vloss_state), "what is o
 enum { PARTIAL, FINISH, GRADIENT };
 
 static vloss_status check_fields(const vloss_cross_entropy_args *a, int step) {
-  const vloss_status status = vloss_check_cross_entropy_fields(a);
+  const vloss_status status = vloss_check_cross_entropy_fields(a, NULL);
   if (status) return status;
   const int losses = a->loss || a->lse || a->predicted;
   if (a->targets || (step != FINISH && losses) || (step != GRADIENT && a->grad)) return VLOSS_ERROR_ARGUMENTS;

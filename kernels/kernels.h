@@ -15,6 +15,7 @@ vloss_softmax_kernel KERNEL(softmax), KERNEL(log_softmax), KERNEL(log_sum_exp), 
 
 extern const struct vloss_f64_table KERNEL(f64_table);
 extern const struct vloss_f64_softmax KERNEL(f64_softmax);
+extern const struct vloss_f64_cross_entropy KERNEL(f64_cross_entropy);
 
 /* The head of a loss's kernel. */
 #define LOSS_KERNEL(name) \

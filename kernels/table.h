@@ -51,10 +51,15 @@ struct vloss_cross_entropy_job {
   float *lse;
   void *predicted; /* of the labels' type */
   int predicted_narrow;
-  struct vloss_half_logits { /* what is of `type`, where that has 16 bits: x, targets and grad are not used then */
+  struct vloss_half_logits { /* what is of `type`, where that is not float: x, targets and grad are not used then */
     const void *x, *targets;
     void *grad;
   } half;
+  struct vloss_wide_rows { /* of doubles: weights, upstream, loss and lse are not used then */
+    const double *weights, *upstream;
+    double *loss, *lse;
+    double grad_scale_low; /* what grad_scale lacks */
+  } wide;
 };
 
 struct vloss_softmax_job {
@@ -115,8 +120,12 @@ typedef void vloss_loss_kernel(const struct vloss_loss_job *job, struct vloss_ra
 struct vloss_f64_softmax {
   vloss_softmax_kernel *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward;
 };
+struct vloss_f64_cross_entropy {
+  vloss_cross_entropy_kernel *cross_entropy, *nll;
+};
 struct vloss_f64_table {
   const struct vloss_f64_softmax *softmax;
+  const struct vloss_f64_cross_entropy *cross_entropy;
   vloss_loss_kernel *loss;
   size_t (*first_outside)(const double *p, size_t n, double high, int nan_welcome); /* as those of vloss_table */
   int (*all_binary)(const double *p, size_t n);

@@ -1,47 +1,12 @@
-/* Softmax, log-softmax, log-sum-exp and the backward forms of doubles: one row at a time, 16 classes at once, whatever
- * the layout. With m the maximum and `rest` the sum of exp(x - m) of all classes but the first at the maximum, log S is
- * log1p(rest), and loses no digits where one class has nearly everything. */
+/* Softmax, log-softmax, log-sum-exp and the backward forms of doubles. */
 #include "kernels.h"
-#include "sum.h"
+#include "rows.h"
 
-/* A row of one of the arrays. */
-struct wide_row {
-  double *p; /* inputs are not written */
-  size_t step;
-};
 static struct wide_row row_of(const struct vloss_softmax_job *job, const void *p, size_t stride, size_t row) {
-  const size_t inner = job->shape.inner;
-  const char *const first = (const char *)p + (row / inner * stride + row % inner) * sizeof(double);
-  struct wide_row r = {.step = inner};
-  memcpy(&r.p, &first, sizeof r.p);
-  return r;
-}
-/* Classes c .. c + n - 1, at most 16; `fill` beyond. */
-VFN vd classes_at(struct wide_row r, size_t c, size_t n, double fill) {
-  if (r.step == 1) return n < 16 ? dtail(r.p + c, n, fill) : dload(r.p + c);
-  double t[16];
-  for (size_t i = 0; i < 16; i++) t[i] = i < n ? r.p[(c + i) * r.step] : fill;
-  return dload(t);
-}
-VFN void put_classes(struct wide_row r, size_t c, size_t n, vd v) {
-  double t[16];
-  dstore(t, dsel(dnan(v), dset1(WIDE_NAN), v));
-  for (size_t i = 0; i < n; i++) r.p[(c + i) * r.step] = t[i];
-}
-static size_t at_once(size_t classes, size_t c) { return classes - c < 16 ? classes - c : 16; }
-
-/* e^(x - m), given the difference in two parts: its rounding would be relative error. */
-VFN vd exp_of_parts(struct parts d) {
-  const vd exp = sleef_exp(d.high);
-  return dfma(exp, d.low, exp);
+  return wide_row_of(&job->shape, p, stride, row);
 }
 
-struct log_sum {
-  double max, rest;
-  size_t best;   /* the first class at the maximum */
-  int undefined; /* NaN, +inf, or nothing but -inf; max is NaN, or infinite */
-};
-static struct log_sum log_sum_of(struct wide_row x, size_t classes) {
+struct log_sum wide_log_sum(struct wide_row x, size_t classes, size_t but) {
   struct log_sum s = {.max = x.p[0]};
   for (size_t c = 1; c < classes && s.max == s.max; c++) {
     const double v = x.p[c * x.step];
@@ -51,23 +16,27 @@ static struct log_sum log_sum_of(struct wide_row x, size_t classes) {
   if (s.undefined) return s;
   struct lanes lanes = no_lanes();
   const vd minus_max = dset1(-s.max);
+  double of_but = 0;
   for (size_t c = 0; c < classes; c += 16) {
     const size_t n = at_once(classes, c);
     double terms[16];
     dstore(terms, exp_of_parts(sum_of(classes_at(x, c, n, -WIDE_INF), minus_max)));
     if (s.best - c < 16) terms[s.best - c] = 0;
+    if (but - c < 16) of_but = terms[but - c], terms[but - c] = 0;
     lanes = lanes_plus(lanes, dload(terms));
   }
   struct vloss_exact_sum rest;
   vloss_exact_clear(&rest);
   add_lanes(&rest, lanes);
+  s.rest_but = vloss_exact_value(&rest);
+  vloss_exact_add(&rest, of_but);
   s.rest = vloss_exact_value(&rest);
   return s;
 }
 
 /* One of softmax and log-softmax. */
 static void write_row(struct wide_row x, struct wide_row out, size_t classes, int log) {
-  const struct log_sum s = log_sum_of(x, classes);
+  const struct log_sum s = wide_log_sum(x, classes, (size_t)WIDE_NO_CLASS);
   const vd minus_max = dset1(-s.max), log_s = sleef_log1p(dset1(s.rest));
   const struct parts inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), dset1(s.rest)));
   for (size_t c = 0; c < classes; c += 16) {
@@ -93,7 +62,8 @@ static void log_softmax(const struct vloss_softmax_job *job, struct vloss_range 
 
 static void log_sum_exp(const struct vloss_softmax_job *job, struct vloss_range range) {
   for (size_t row = range.first; row < range.last; row++) {
-    const struct log_sum s = log_sum_of(row_of(job, job->half.x, job->x_stride, row), job->shape.classes);
+    const struct log_sum s =
+        wide_log_sum(row_of(job, job->half.x, job->x_stride, row), job->shape.classes, (size_t)WIDE_NO_CLASS);
     double lse[16];
     dstore(lse, dadd(dset1(s.max), sleef_log1p(dset1(s.rest))));
     if (s.undefined) lse[0] = s.max == s.max ? s.max : WIDE_NAN;

@@ -32,5 +32,8 @@ static int all_binary(const double *p, size_t n) {
   return 1;
 }
 
-const struct vloss_f64_table KERNEL(f64_table) = {
-    .softmax = &KERNEL(f64_softmax), .loss = loss, .first_outside = first_outside, .all_binary = all_binary};
+const struct vloss_f64_table KERNEL(f64_table) = {.softmax = &KERNEL(f64_softmax),
+                                                  .cross_entropy = &KERNEL(f64_cross_entropy),
+                                                  .loss = loss,
+                                                  .first_outside = first_outside,
+                                                  .all_binary = all_binary};

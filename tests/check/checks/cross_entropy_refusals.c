@@ -90,7 +90,10 @@ static void refuse_pointers(struct refusals *refusals, function *call) {
 }
 
 static void refuse_enumerators(struct refusals *refusals, function *call) {
-  ANSWERS(VLOSS_ERROR_TYPE, a.type = VLOSS_F64);
+  const vloss_status doubles = doubles_status();
+  ANSWERS(doubles, a.type = VLOSS_F64; a.rows = 0);
+  ANSWERS(doubles ? doubles : VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.logits = beyond(a.logits, 4));
+  ANSWERS(doubles ? doubles : VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.loss = (char *)a.loss + 4);
   ANSWERS(VLOSS_OK, a.type = VLOSS_F16);
   ANSWERS(VLOSS_OK, a.type = VLOSS_BF16);
   ANSWERS(VLOSS_ERROR_ENUM, a.type = (vloss_type)4);

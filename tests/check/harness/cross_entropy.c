@@ -50,12 +50,12 @@ static void describe(struct job *job, struct random *r, double loss_gate) {
   }
   job_add_output(job, "loss", per_loss, F32, loss_gate);
   struct array *grad = job_add_output(job, "grad", MATRIX, F32, 4);
-  grad->flushed = true;
+  grad->flushed = job_type != VLOSS_F64; /* of doubles denormals are written as they are */
   grad->over[0] = "logits";
 }
 
 void cross_entropy_describe(struct job *job, struct random *r) {
-  describe(job, r, 2);
+  describe(job, r, job_type == VLOSS_F64 ? 4 : 2);
   job_add_output(job, "lse", PER_ROW, F32, 2);
   job_add_output(job, "predicted", PER_ROW, job->option->label_type == VLOSS_I64 ? I64 : I32, 0);
 }
@@ -103,15 +103,17 @@ vloss_status nll_call(const struct job *job) {
   return library->nll_sized(&args, sizeof args);
 }
 
-/* For the reference: the contents of matrices as floats, row by row. */
-static const float *rows_in_call(const struct job *job, const char *name) {
+/* For the reference: the contents of matrices as floats, or doubles, row by row. */
+static const void *rows_in_call(const struct job *job, const char *name) {
   const struct array *array = job_array(job, name);
-  return array ? (const float *)array->values + job->first * job->classes : NULL;
+  const size_t element = job_type == VLOSS_F64 ? sizeof(double) : sizeof(float);
+  return array ? (const char *)array->values + job->first * job->classes * element : NULL;
 }
 static vloss_cross_entropy_args contents(const struct job *job) {
   vloss_cross_entropy_args args = arguments(job);
   args.rows = job->count;
   args.inner = args.logits_stride = args.targets_stride = 0;
+  if (job_type != VLOSS_F64) args.type = VLOSS_F32;
   args.logits = rows_in_call(job, "logits");
   args.targets = rows_in_call(job, "targets");
   return args;

@@ -73,8 +73,8 @@ static const struct option no_options[] = {{.name = ""}};
              .refuse = function##_refuse
 
 static const struct function own_functions[] = {
-    {FUNCTION(cross_entropy), OPTIONS(cross_entropy_options)},
-    {FUNCTION(nll), OPTIONS(index_options)},
+    {FUNCTION(cross_entropy), OPTIONS(cross_entropy_options), .doubles = true},
+    {FUNCTION(nll), OPTIONS(index_options), .doubles = true},
     {FUNCTION(softmax), OPTIONS(no_options), .doubles = true},
     {FUNCTION(log_softmax), OPTIONS(no_options), .doubles = true},
     {FUNCTION(log_sum_exp), OPTIONS(no_options), .doubles = true},

@@ -74,7 +74,8 @@ static struct label label_of(const vloss_cross_entropy_args *a, size_t r) {
 }
 
 static real weight_of(const vloss_cross_entropy_args *a, size_t c) {
-  return a->weights ? ((const float *)a->weights)[c] : 1;
+  if (!a->weights) return 1;
+  return a->type == VLOSS_F64 ? (real)((const double *)a->weights)[c] : (real)((const float *)a->weights)[c];
 }
 
 /* What VLOSS_MEAN divides by: the weights of the rows that count, or the number of rows. */
@@ -90,7 +91,10 @@ static real denominator_of(const vloss_cross_entropy_args *a, size_t rows) {
 
 /* What the gradient of row r is multiplied by; of a mean over live rows whose weights are all 0, NaN. */
 static real factor_of(const vloss_cross_entropy_args *a, size_t r, real denominator) {
-  real upstream = a->upstream ? ((const float *)a->upstream)[a->reduction == VLOSS_NONE ? r : 0] : 1;
+  const size_t i = a->reduction == VLOSS_NONE ? r : 0;
+  real upstream = 1;
+  if (a->upstream)
+    upstream = a->type == VLOSS_F64 ? (real)((const double *)a->upstream)[i] : (real)((const float *)a->upstream)[i];
   if (a->reduction != VLOSS_MEAN) return upstream;
   return denominator == 0 ? (real)NAN : upstream / denominator;
 }
@@ -119,11 +123,17 @@ static void reduce_loss(const vloss_cross_entropy_args *a, struct total t, real 
   }
 }
 
+/* A row of a tensor of the call; doubles are dense and in order, as the contents of jobs are. */
+static struct row logits_row(const vloss_cross_entropy_args *a, const void *p, size_t stride, size_t inner, size_t r) {
+  if (a->type != VLOSS_F64) return row_of(p, stride, a->classes, inner, r);
+  return (struct row){(const double *)p + r * a->classes, a->classes, 1, true};
+}
+
 /* The coefficient q_c of a row. */
 static real coefficient(const vloss_cross_entropy_args *a, size_t r, size_t t, size_t inner, size_t c) {
   real e = (real)a->label_smoothing, even = e / (real)a->classes;
   if (!a->labels) {
-    struct row target = row_of(a->targets, a->targets_stride, a->classes, inner, r);
+    struct row target = logits_row(a, a->targets, a->targets_stride, inner, r);
     return times(weight_of(a, c), (1 - e) * at(target, c) + even);
   }
   return times(even, weight_of(a, c)) + (c == t ? times(1 - e, weight_of(a, t)) : 0);
@@ -173,10 +183,11 @@ void reference_cross_entropy(const vloss_cross_entropy_args *a, const struct cro
     real predicted = -1, fill = 0;
     bool filled = t.kind == IGNORED;
     if (t.kind != IGNORED) {
-      struct row x = row_of(a->logits, a->logits_stride, classes, inner, r);
+      struct row x = logits_row(a, a->logits, a->logits_stride, inner, r);
       struct log_sum s = log_sum_of(x);
       total.live++;
       lse = lse_of(s);
+      if (a->type == VLOSS_F64 && s.max < 0) lse.scale = fmax(fabs(lse.value), s.log);
       predicted = (real)s.best;
       real factor = factor_of(a, r, denominator);
       if (s.undefined || t.kind == OUT_OF_RANGE) {
@@ -211,8 +222,7 @@ void reference_nll(const vloss_cross_entropy_args *a, const struct cross_entropy
     real factor = factor_of(a, r, denominator);
     if (t.kind != IGNORED) total.live++;
     if (t.kind == LIVE)
-      loss =
-          exactly(-times(weight_of(a, t.class), at(row_of(a->logits, a->logits_stride, classes, inner, r), t.class)));
+      loss = exactly(-times(weight_of(a, t.class), at(logits_row(a, a->logits, a->logits_stride, inner, r), t.class)));
     for (size_t c = 0; out->grad && c < classes; c++) {
       real g = t.kind == LIVE && c == t.class ? -factor * weight_of(a, c) : 0;
       bool undefined = t.kind == OUT_OF_RANGE || (t.kind == LIVE && !isfinite(factor));

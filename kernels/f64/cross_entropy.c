@@ -1,0 +1,237 @@
+/* Cross-entropy and NLL of doubles. The formulas are those of kernels/logits/cross_entropy.c: with index labels and no
+ * smoothing the target is left out of the sum, so that confident rows keep their digits; with q spread over classes the
+ * loss is sum_c q_c (m - x_c) + Q log S. */
+#include "kernels.h"
+#include "memory/blocks.h"
+#include "memory/labels.h"
+#include "rows.h"
+
+typedef struct vloss_cross_entropy_job job_of_rows;
+
+static int is_spread(const job_of_rows *job) { return job->half.targets || job->smoothing > 0; }
+static double weight_of(const job_of_rows *job, size_t c) { return job->wide.weights ? job->wide.weights[c] : 1; }
+
+/* A row between its labels and its results. */
+struct wide_target {
+  int ignored, bad;
+  size_t label;        /* WIDE_NO_CLASS: none */
+  struct parts factor; /* of its gradient */
+};
+static struct wide_target target_of(const job_of_rows *job, size_t row) {
+  struct wide_target t = {.label = (size_t)WIDE_NO_CLASS};
+  const double upstream = job->wide.upstream ? job->wide.upstream[job->upstream_per_row ? row : 0] : 1;
+  const struct parts scale = {dset1(job->grad_scale), dset1(job->wide.grad_scale_low)};
+  t.factor = parts_product(whole(dset1(upstream)), scale);
+  if (!job->labels.p) return t;
+  const int64_t label = vloss_label_at(&job->labels, row);
+  if (job->labels.ignoring && label == job->labels.ignore_index)
+    t.ignored = 1;
+  else if (label < 0 || (uint64_t)label >= job->shape.classes)
+    t.bad = 1;
+  else
+    t.label = (size_t)label;
+  return t;
+}
+
+/* w v, but 0 where w is 0, whatever v; NaN excepted. */
+static double times(double w, double v) { return w == 0 && v == v ? 0 : w * v; }
+
+static void fill_row(struct wide_row out, size_t classes, double value) {
+  for (size_t c = 0; c < classes; c++) out.p[c * out.step] = value;
+}
+
+/* ---- Index labels without smoothing ------------------------------------------------------------------------------ */
+
+static double plain_loss(double w, double x, const struct log_sum *s, size_t label) {
+  const vd log = sleef_log1p(dset1(s->rest));
+  if (label == s->best) return times(w, first_of(log));
+  const struct parts d = sum_of(dset1(s->max), dset1(-x));
+  return times(w, first_of(dadd(dadd(d.high, log), d.low)));
+}
+
+/* p_c times the factor; at the label -(1 - p_t), which is the share of the others. */
+static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wide_row out, const struct log_sum *s,
+                           const struct wide_target *t) {
+  const size_t classes = job->shape.classes;
+  const struct parts factor = parts_product(t->factor, whole(dset1(weight_of(job, t->label))));
+  const struct parts inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), dset1(s->rest)));
+  const struct parts p = parts_product(inverse, factor);
+  const struct parts others = t->label == s->best ? whole(dset1(s->rest)) : sum_of(dset1(1.0), dset1(s->rest_but));
+  const double at_label = -first_of(rounded_parts(parts_product(others, p)));
+  if (first_of(factor.high) - first_of(factor.high) != 0) {
+    fill_row(out, classes, WIDE_NAN);
+    return;
+  }
+  const vd minus_max = dset1(-s->max);
+  for (size_t c = 0; c < classes; c += 16) {
+    const size_t n = at_once(classes, c);
+    const struct parts d = sum_of(classes_at(x, c, n, 0.0), minus_max);
+    const struct scaled_exp exp = scaled_exp_of(d.high);
+    const vd mantissa = dfma(exp.mantissa, d.low, exp.mantissa);
+    put_classes(out, c, n, dmul(dfma(mantissa, p.high, dmul(mantissa, p.low)), exp.scale));
+  }
+  out.p[t->label * out.step] = at_label == at_label ? at_label : WIDE_NAN;
+}
+
+/* ---- q spread over classes --------------------------------------------------------------------------------------- */
+
+/* q of classes c .. c + n - 1; 0 beyond. */
+static vd coefficients(const job_of_rows *job, size_t row, size_t label, size_t c, size_t n) {
+  const double e = job->smoothing, even = e / (double)job->shape.classes;
+  const double *const weights = job->wide.weights;
+  const vd zero = dset1(0.0), w = !weights ? dset1(1.0) : n < 16 ? dtail(weights + c, n, 0.0) : dload(weights + c);
+  double q[16];
+  vd v = dset1(even);
+  if (job->half.targets) {
+    v = classes_at(wide_row_of(&job->shape, job->half.targets, job->targets_stride, row), c, n, 0.0);
+    if (e > 0) v = dfma(v, dset1(1 - e), dset1(even));
+  }
+  dstore(q, dsel(dmand(deq(w, zero), deq(v, v)), zero, dmul(w, v)));
+  for (size_t i = n; i < 16; i++) q[i] = 0;
+  if (label - c < n) q[label - c] += times(1 - e, weight_of(job, label));
+  return dload(q);
+}
+
+struct spread {
+  double loss, q; /* the sum of q is in q */
+};
+static struct spread spread_loss(const job_of_rows *job, size_t row, struct wide_row x, const struct log_sum *s,
+                                 size_t label) {
+  struct vloss_exact_sum of_terms, of_q;
+  struct lanes terms = no_lanes(), q_lanes = no_lanes();
+  vloss_exact_clear(&of_terms);
+  vloss_exact_clear(&of_q);
+  for (size_t c = 0, n; c < job->shape.classes; c += n) {
+    n = at_once(job->shape.classes, c);
+    const vd q = coefficients(job, row, label, c, n), zero = dset1(0.0);
+    const struct parts d = sum_of(dset1(s->max), dneg(classes_at(x, c, n, s->max)));
+    const struct parts product = product_of(q, d.high);
+    const dm none = deq(q, zero);
+    double some[16];
+    dstore(some, dsel(none, zero, product.high));
+    add_numbers(&terms, &of_terms, some, 16);
+    const vd low = dfma(q, d.low, product.low);
+    terms.low = dadd(terms.low, dsel(dmor(none, dnan(dsub(low, low))), zero, low));
+    dstore(some, q);
+    add_numbers(&q_lanes, &of_q, some, 16);
+  }
+  add_lanes(&of_terms, terms);
+  add_lanes(&of_q, q_lanes);
+  const double q = vloss_exact_value(&of_q);
+  const struct parts of_log = product_of(dset1(q), sleef_log1p(dset1(s->rest)));
+  vloss_exact_add(&of_terms, q == 0 ? 0 : first_of(of_log.high));
+  vloss_exact_add(&of_terms, q == 0 ? 0 : first_of(of_log.low));
+  return (struct spread){vloss_exact_value(&of_terms), q};
+}
+
+/* Q p_c - q_c, times the factor. */
+static void spread_gradient(const job_of_rows *job, size_t row, struct wide_row x, struct wide_row out,
+                            const struct log_sum *s, const struct wide_target *t, double q_sum) {
+  const size_t classes = job->shape.classes;
+  const double factor = first_of(t->factor.high);
+  if (factor - factor != 0) {
+    fill_row(out, classes, WIDE_NAN);
+    return;
+  }
+  const struct parts inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), dset1(s->rest)));
+  const vd minus_max = dset1(-s->max), zero = dset1(0.0), wide_q = dset1(q_sum);
+  const struct parts alone = parts_product(parts_product(inverse, whole(wide_q)), t->factor); /* where q is 0 */
+  for (size_t c = 0; c < classes; c += 16) {
+    const size_t n = at_once(classes, c);
+    const vd q = coefficients(job, row, t->label, c, n);
+    const struct parts d = sum_of(classes_at(x, c, n, 0.0), minus_max);
+    const struct scaled_exp exp = scaled_exp_of(d.high);
+    const vd mantissa = dfma(exp.mantissa, d.low, exp.mantissa);
+    const vd p = dmul(dfma(mantissa, inverse.high, dmul(mantissa, inverse.low)), exp.scale);
+    const vd g = dsub(dmul(p, wide_q), q), both = dfma(g, t->factor.high, dmul(g, t->factor.low));
+    const vd without_q = dmul(dfma(mantissa, alone.high, dmul(mantissa, alone.low)), exp.scale);
+    put_classes(out, c, n, factor == 0 ? dmul(g, zero) : dsel(deq(q, zero), without_q, both));
+  }
+}
+
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
+
+static void put_prediction(const job_of_rows *job, size_t row, int64_t c) {
+  if (job->predicted_narrow)
+    ((int32_t *)job->predicted)[row] = (int32_t)c;
+  else
+    ((int64_t *)job->predicted)[row] = c;
+}
+
+static double cross_entropy_row(const job_of_rows *job, size_t row) {
+  const size_t classes = job->shape.classes;
+  const struct wide_target t = target_of(job, row);
+  const struct wide_row x = wide_row_of(&job->shape, job->half.x, job->x_stride, row);
+  const struct wide_row out = wide_row_of(&job->shape, job->half.grad, job->grad_stride, row);
+  if (t.ignored) {
+    if (job->wide.lse) job->wide.lse[row] = 0;
+    if (job->predicted) put_prediction(job, row, -1);
+    if (job->half.grad) fill_row(out, classes, 0);
+    return 0;
+  }
+  const struct log_sum s = wide_log_sum(x, classes, is_spread(job) ? (size_t)WIDE_NO_CLASS : t.label);
+  if (job->wide.lse) {
+    const double lse = s.max == s.max ? s.max : WIDE_NAN;
+    job->wide.lse[row] = s.undefined ? lse : first_of(dadd(dset1(s.max), sleef_log1p(dset1(s.rest))));
+  }
+  if (job->predicted) put_prediction(job, row, (int64_t)s.best);
+  if (s.undefined || t.bad) {
+    if (job->half.grad) fill_row(out, classes, WIDE_NAN);
+    return WIDE_NAN;
+  }
+  if (!is_spread(job)) {
+    const double loss = plain_loss(weight_of(job, t.label), x.p[t.label * x.step], &s, t.label);
+    if (job->half.grad) plain_gradient(job, x, out, &s, &t);
+    return loss;
+  }
+  const struct spread spread = spread_loss(job, row, x, &s, t.label);
+  if (job->half.grad) spread_gradient(job, row, x, out, &s, &t, spread.q);
+  return spread.loss;
+}
+
+static double nll_row(const job_of_rows *job, size_t row) {
+  const size_t classes = job->shape.classes;
+  const struct wide_target t = target_of(job, row);
+  const struct wide_row x = wide_row_of(&job->shape, job->half.x, job->x_stride, row);
+  const struct wide_row out = wide_row_of(&job->shape, job->half.grad, job->grad_stride, row);
+  const int live = !t.ignored && !t.bad;
+  const double w = live ? weight_of(job, t.label) : 1, loss = live ? times(-w, x.p[t.label * x.step]) : 0;
+  if (job->half.grad) {
+    const double scale = first_of(rounded_parts(parts_product(t.factor, whole(dset1(w)))));
+    const int undefined = !t.ignored && (t.bad || scale - scale != 0);
+    fill_row(out, classes, undefined ? WIDE_NAN : 0);
+    if (live && !undefined && scale != 0) out.p[t.label * out.step] = -scale;
+  }
+  return t.bad ? WIDE_NAN : loss;
+}
+
+typedef double row_function(const job_of_rows *job, size_t row);
+static void rows(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial,
+                 row_function *function) {
+  const size_t block = vloss_block_rows(job->shape.classes);
+  for (size_t row = range.first; row < range.last;) {
+    const size_t end = range.last - row < block ? range.last : row + block;
+    struct lanes lanes = no_lanes();
+    while (row < end) {
+      double losses[16];
+      const size_t n = end - row < 16 ? end - row : 16;
+      for (size_t i = 0; i < n; i++) {
+        const double loss = function(job, row + i);
+        losses[i] = loss == loss ? loss : WIDE_NAN;
+      }
+      if (job->wide.loss) memcpy(job->wide.loss + row, losses, n * sizeof *losses);
+      add_numbers(&lanes, &partial->sum, losses, n);
+      row += n;
+    }
+    add_lanes(&partial->sum, lanes);
+  }
+}
+
+static void cross_entropy(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial) {
+  rows(job, range, partial, cross_entropy_row);
+}
+static void nll(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial) {
+  rows(job, range, partial, nll_row);
+}
+
+const struct vloss_f64_cross_entropy KERNEL(f64_cross_entropy) = {cross_entropy, nll};
