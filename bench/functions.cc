@@ -2,6 +2,10 @@
 // table follow.
 #include "functions.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
 #include "library.h"
 
 namespace {
@@ -77,6 +81,51 @@ vloss_status Backward(const problem &p) {
   return (library->*function)(&args, sizeof args);
 }
 
+// What a call writes beside what is compared; large enough after the first one.
+template <typename T>
+T *Scratch(std::size_t count) {
+  static std::vector<T> values;
+  if (values.size() < count) values.resize(count);
+  return values.data();
+}
+
+vloss_log_probs_args LogProbsOf(const problem &p) {
+  vloss_log_probs_args args{};
+  args.rows = p.rows / p.inner;
+  args.classes = p.classes;
+  args.inner = p.inner;
+  args.type = p.type;
+  args.logits = p.input;
+  args.executor = p.executor;
+  return args;
+}
+
+// What a server or an evaluation wants of a token: its log-probability and its rank; and log-sum-exp.
+vloss_status LogProbOfId(const problem &p) {
+  vloss_log_probs_args args = LogProbsOf(p);
+  args.ids = p.labels;
+  args.ids_per_row = 1;
+  args.logprob = p.loss;
+  args.rank = Scratch<std::int64_t>(p.rows);
+  args.lse = Scratch<double>(p.rows);
+  return library->log_probs_sized(&args, sizeof args);
+}
+
+vloss_status LogProbsOfTop(const problem &p) {
+  vloss_log_probs_args args = LogProbsOf(p);
+  args.top = std::min<std::size_t>(PLAIN_TOP, p.classes);
+  args.top_id = Scratch<std::int64_t>(p.rows * PLAIN_TOP);
+  args.top_logprob = Scratch<double>(p.rows * PLAIN_TOP);
+  args.lse = p.loss;
+  return library->log_probs_sized(&args, sizeof args);
+}
+
+vloss_status Entropy(const problem &p) {
+  vloss_log_probs_args args = LogProbsOf(p);
+  args.entropy = p.loss;
+  return library->log_probs_sized(&args, sizeof args);
+}
+
 }  // namespace
 
 // clang-format off
@@ -98,6 +147,12 @@ const std::vector<Function> functions = {
    Backward<&library::softmax_backward_sized>, &plain_loops::softmax_backward},
   {"log_softmax_backward",            "add",    false,    Loss::kNone,    Matrix::kBackward,
    Backward<&library::log_softmax_backward_sized>, &plain_loops::log_softmax_backward},
+  {"log_probs/id",                    "read",   false,    Loss::kPerRow,  Matrix::kNone,
+   LogProbOfId, &plain_loops::log_prob_of_id},
+  {"log_probs/top",                   "read",   false,    Loss::kPerRow,  Matrix::kNone,
+   LogProbsOfTop, &plain_loops::log_probs_of_top},
+  {"log_probs/entropy",               "read",   false,    Loss::kPerRow,  Matrix::kNone,
+   Entropy, &plain_loops::entropy},
   {"nll/forward",                     "",       false,    Loss::kReduced, Matrix::kNone,
    Nll, &plain_loops::nll},
   {"nll/forward_gradient",            "fill",   false,    Loss::kReduced, Matrix::kOutput,

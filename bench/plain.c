@@ -159,6 +159,67 @@ static void log_sum_exp(const struct problem *p) {
   }
 }
 
+static volatile size_t rank_written; /* which the loops below would not compute else */
+static void log_prob_of_id(const struct problem *p) {
+  const element *input = p->input;
+  real *loss = p->loss, buffer[BUFFER];
+  for (size_t r = 0; r < p->rows; r++) {
+    const element *x = input + r * p->classes;
+    const real max = row_max(x, p->classes), own = widened(x[p->labels[r]]);
+    unsigned rank = 0;
+    loss[r] = own - max - log(sum_exp(x, p->classes, max));
+    for (size_t at = 0; at < p->classes; at += block_at(p->classes, at)) {
+      const real *restrict v = read_block(x + at, block_at(p->classes, at), buffer);
+      for (size_t i = 0; i < block_at(p->classes, at); i++) rank += v[i] > own;
+    }
+    rank_written = rank;
+  }
+}
+
+/* As servers do it: log-sum-exp, and a partial sort into a short list. */
+static void log_probs_of_top(const struct problem *p) {
+  const element *input = p->input;
+  real *loss = p->loss, buffer[BUFFER], top[PLAIN_TOP + 1];
+  size_t ids[PLAIN_TOP + 1];
+  for (size_t r = 0; r < p->rows; r++) {
+    const element *x = input + r * p->classes;
+    const size_t wanted = p->classes < PLAIN_TOP ? p->classes : PLAIN_TOP;
+    const real max = row_max(x, p->classes);
+    size_t count = 0;
+    loss[r] = max + log(sum_exp(x, p->classes, max));
+    for (size_t at = 0; at < p->classes; at += block_at(p->classes, at)) {
+      const real *restrict v = read_block(x + at, block_at(p->classes, at), buffer);
+      for (size_t i = 0; i < block_at(p->classes, at); i++) {
+        if (count == wanted && !(v[i] > top[count - 1])) continue;
+        size_t place = count < wanted ? count++ : count - 1;
+        for (; place && v[i] > top[place - 1]; place--) top[place] = top[place - 1], ids[place] = ids[place - 1];
+        top[place] = v[i];
+        ids[place] = at + i;
+      }
+    }
+    rank_written = ids[count - 1];
+  }
+}
+
+static void entropy(const struct problem *p) {
+  const element *input = p->input;
+  real *loss = p->loss, buffer[BUFFER];
+  for (size_t r = 0; r < p->rows; r++) {
+    const element *x = input + r * p->classes;
+    const real max = row_max(x, p->classes);
+    real sum = 0, spread = 0;
+    for (size_t at = 0; at < p->classes; at += block_at(p->classes, at)) {
+      const real *restrict v = read_block(x + at, block_at(p->classes, at), buffer);
+      for (size_t i = 0; i < block_at(p->classes, at); i++) {
+        const real e = exp(v[i] - max);
+        sum += e;
+        spread += e * (max - v[i]);
+      }
+    }
+    loss[r] = log(sum) + spread / sum;
+  }
+}
+
 /* The sum of h y, or of h where y is null. */
 static real sum_of(const element *h, const element *y, size_t n) {
   real of_h[BUFFER], of_y[BUFFER], sum = 0;
@@ -211,6 +272,9 @@ const struct plain_loops PLAIN_LOOPS = {.cross_entropy = cross_entropy,
                                         .softmax = softmax,
                                         .log_softmax = log_softmax,
                                         .log_sum_exp = log_sum_exp,
+                                        .log_prob_of_id = log_prob_of_id,
+                                        .log_probs_of_top = log_probs_of_top,
+                                        .entropy = entropy,
                                         .softmax_backward = softmax_backward,
                                         .log_softmax_backward = log_softmax_backward,
                                         .nll = nll,

@@ -10,6 +10,8 @@
 extern "C" {
 #endif
 
+enum { PLAIN_TOP = 20 };
+
 typedef void plain_loop(const struct problem *p);
 
 /* Of a loss of the registry; null for those that are computed by functions of their own. Elementwise losses give the
@@ -22,6 +24,8 @@ struct plain_loops {
   plain_loop *cross_entropy, *cross_entropy_gradient; /* the loss; loss and gradient */
   plain_loop *cross_entropy_in_place;                 /* loss; the gradient replaces the logits in matrix */
   plain_loop *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward, *nll, *nll_gradient;
+  /* Log-probability and rank of the label; the top PLAIN_TOP classes, and log-sum-exp; the entropy. */
+  plain_loop *log_prob_of_id, *log_probs_of_top, *entropy;
   struct plain_loss (*loss)(vloss_loss_kind kind);
   /* Elements from floats, each rounded once, and back. */
   void (*from_floats)(void *to, const float *from, size_t n);

@@ -20,13 +20,14 @@ for row in cross_entropy/forward/scalar/V:50257/N:1335 cross_entropy/forward_gra
 done
 isas=$(printf '%s\n' "$rows" | sed -n 's,^call/cross_entropy/forward/\(.*\)/V:10/N:1$,\1,p')
 for isa in $isas; do
-  for name in cross_entropy/forward cross_entropy/forward_gradient softmax log_softmax log_sum_exp; do
+  for name in cross_entropy/forward cross_entropy/forward_gradient softmax log_softmax log_sum_exp log_probs/id; do
     [ "$(printf '%s\n' "$rows" | grep -c "^$name/$isa/V:")" -eq 14 ] || fail "not 14 sizes of $name on $isa"
   done
 done
 
 # 16 bits of every function of logits, three numbers of classes in L2 and in memory.
 for name in cross_entropy/forward cross_entropy/forward_gradient cross_entropy/in_place softmax log_softmax log_sum_exp \
+  log_probs/id log_probs/top log_probs/entropy \
   softmax_backward log_softmax_backward nll/forward nll/forward_gradient; do
   for type in bf16 f16; do
     [ "$(printf '%s\n' "$rows" | grep -c "^$name/scalar/$type/V:")" -eq 6 ] || fail "not 6 sizes of $name in $type"

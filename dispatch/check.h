@@ -66,7 +66,7 @@ static inline vloss_status vloss_check_tensor(const void *p, const struct vloss_
 }
 
 /* The arrays of a call, those that are given. */
-enum { VLOSS_MAX_ARRAYS = 8 };
+enum { VLOSS_MAX_ARRAYS = 10 };
 struct vloss_memory {
   struct vloss_array inputs[VLOSS_MAX_ARRAYS];
   struct vloss_output {

@@ -62,6 +62,22 @@ struct vloss_cross_entropy_job {
   } wide;
 };
 
+struct vloss_log_probs_job {
+  struct vloss_shape shape;
+  vloss_type type; /* of x and grad; all other numbers are floats, or doubles with doubles */
+  const void *x;
+  size_t x_stride;
+  double scale, softcap;   /* softcap 0: none */
+  struct vloss_labels ids; /* ids_per_row of them a row */
+  size_t ids_per_row, top;
+  void *logprob, *top_logprob;
+  void *rank, *top_id; /* of the ids' type */
+  void *max, *log_sum, *lse, *entropy;
+  const void *upstream, *entropy_upstream, *lse_upstream;
+  void *grad;
+  size_t grad_stride;
+};
+
 struct vloss_softmax_job {
   struct vloss_shape shape;
   vloss_type type;
@@ -113,6 +129,7 @@ typedef void vloss_cross_entropy_kernel(const struct vloss_cross_entropy_job *jo
                                         struct vloss_partial *partial);
 
 typedef void vloss_softmax_kernel(const struct vloss_softmax_job *job, struct vloss_range range);
+typedef void vloss_log_probs_kernel(const struct vloss_log_probs_job *job, struct vloss_range range);
 typedef void vloss_loss_kernel(const struct vloss_loss_job *job, struct vloss_range range,
                                struct vloss_partial *partial);
 
@@ -138,6 +155,7 @@ struct vloss_table {
   vloss_cross_entropy_kernel *cross_entropy_partial, *cross_entropy_finish, *cross_entropy_split_gradient;
   void (*merge_states)(struct vloss_state *into, const struct vloss_state *from);
   vloss_softmax_kernel *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward;
+  vloss_log_probs_kernel *log_probs;
   vloss_loss_kernel *loss;
   /* The first of n elements outside [0, high], or n; NaN is outside unless it is welcome. */
   size_t (*first_outside)(const void *p, vloss_type type, size_t n, float high, int nan_welcome);

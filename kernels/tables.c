@@ -28,6 +28,7 @@ const struct vloss_table KERNEL(table) = {
     .log_sum_exp = KERNEL(log_sum_exp),
     .softmax_backward = KERNEL(softmax_backward),
     .log_softmax_backward = KERNEL(log_softmax_backward),
+    .log_probs = KERNEL(log_probs),
     .loss = loss,
     .first_outside = first_outside,
     .all_binary = all_binary,

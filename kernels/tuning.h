@@ -47,6 +47,9 @@
 #define CLASS_BLOCK 4096
 /* Blocks whose terms are kept between the passes: 4 bytes of stack each. */
 #define STASHED_BLOCKS 1024
+/* Classes that the top of a row is found of at once: 8 bytes of stack each. More of them take another pass for each so
+ * many. log_probs/top/ISA/V:.. */
+#define TOP_CLASSES 512
 /* How far ahead of a block rows are asked for: the hardware's own prefetchers alone reach two thirds of the memory's
  * speed. cross_entropy/forward/ISA/V:.. of DRAM size. */
 #define ROW_AHEAD_BYTES 16384

@@ -21,6 +21,7 @@ extern "C" {
   X(log_sum_exp, vloss_softmax_args)          \
   X(softmax_backward, vloss_softmax_args)     \
   X(log_softmax_backward, vloss_softmax_args) \
+  X(log_probs, vloss_log_probs_args)          \
   X(loss, vloss_loss_args)
 
 /* Null where the library does not export it. */

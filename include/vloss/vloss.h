@@ -87,7 +87,9 @@ typedef enum vloss_status {
   VLOSS_ERROR_STATE, /* states of different calls, of the same classes twice, or not of all classes */
 
   VLOSS_ERROR_NO_SLEEF, /* VLOSS_F64, and the library was built without SLEEF; docs/building.md, VLOSS_F64 */
-  VLOSS_ERROR_NO_FMA    /* VLOSS_F64, and the CPU has no FMA */
+  VLOSS_ERROR_NO_FMA,   /* VLOSS_F64, and the CPU has no FMA */
+
+  VLOSS_ERROR_SCALE /* scale or softcap is NaN, below 0, or neither 0 nor a normal float */
 } vloss_status;
 
 /* A sentence in English for a status. For the two ISA statuses it names the ISA that was asked for. Never null; valid
@@ -394,6 +396,80 @@ static inline vloss_status vloss_softmax_backward(const vloss_softmax_args *args
 }
 static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *args) {
   return vloss_log_softmax_backward_sized(args, sizeof *args);
+}
+
+/* ---- Log-probabilities straight from logits ----------------------------------------------------------------------
+ *
+ * What servers, evaluation harnesses and trainers read from a row of logits x, without an array of log-probabilities.
+ * With y the logits as they count, m their maximum and S = sum_c exp(y_c - m):
+ *
+ *   y_c = cap tanh(scale x_c / cap)        or scale x_c without a softcap; scale = 1 / temperature
+ *   logprob    lp_c = (y_c - m) - log S    of each id
+ *   rank       its place in the order "value down, class number up": 0 for the first maximum
+ *   top        the first `top` classes of that order, with their log-probabilities
+ *   log_sum    log S, which is lse - m     and lse = m + log S
+ *   entropy    H = -sum_c p_c lp_c, p_c = exp(lp_c)
+ *   gradient   with upstreams U_k of the log-probabilities, V of the entropy and W of lse
+ *              dx_c = dy_c/dx_c (sum_k U_k [c = id_k] - p_c sum_k U_k - V p_c (lp_c + H) + W p_c)
+ *
+ * Each row is read once, for everything but the gradient (and, of more than 512 top classes, once more for every
+ * further 512); a row has the same bits in every batch: batch-invariant log-probs.
+ *
+ *   Ids are checked as labels are. An ignored id has log-probability 0, rank -1 and no gradient; a row of which nothing
+ *   is wanted is not read. An id that occurs twice in a row counts twice in the gradient.
+ *   Special rows: any NaN, any +inf or nothing but -inf (of y) makes every output NaN and every rank and top id -1. A
+ *   class at -inf has log-probability -inf, gradient 0, and stands behind all others. With a softcap -inf is -cap:
+ *   masks by -inf do not work then.
+ *   No rows: nothing is written, VLOSS_OK.
+ *   Accuracy (f32, and 16 bits widened): y is rounded to float, within 1 ulp; of that y, log-probabilities, log_sum and
+ *   lse are within 2 ulp (lse: of |m| + log S), also for an id that has nearly all the probability; the entropy within
+ *   4 ulp and never negative; the gradient within 4 ulp of the sum of the absolute terms (of rows of more than 128 ids
+ *   an ulp more for each repetition of an id). Gradients smaller than 2^-126 are +0.
+ */
+typedef struct vloss_log_probs_args {
+  size_t rows; /* as in vloss_cross_entropy_args */
+  size_t classes;
+  size_t inner;
+
+  const void *logits;   /* x, of `type` */
+  size_t logits_stride; /* 0: classes * inner */
+  vloss_type type;      /* of logits and grad: VLOSS_F32, VLOSS_F16 or VLOSS_BF16 */
+  double scale;         /* > 0, used as a float; 0 means 1 */
+  double softcap;       /* cap > 0; 0: none */
+
+  const void *ids;             /* ids_per_row class numbers of label_type a row, row by row: id k of row r is at
+                                  r * ids_per_row + k */
+  size_t ids_per_row;          /* 0 if and only if nothing of ids is given or wanted */
+  vloss_label_type label_type; /* of ids, rank and top_id */
+  vloss_ignore ignore;         /* which id means "nothing", as in vloss_cross_entropy_args */
+  int64_t ignore_index;
+  uint32_t flags; /* VLOSS_UNCHECKED: an id out of range has log-probability NaN, rank -1, and makes the gradient of
+                     its row NaN */
+
+  void *logprob;     /* float, one an id, laid out as ids */
+  void *rank;        /* label_type, the same */
+  size_t top;        /* how many of the first classes: at most `classes` */
+  void *top_id;      /* label_type, `top` a row, row by row */
+  void *top_logprob; /* float, the same */
+  void *max;         /* float, one a row: m, as all that follow */
+  void *log_sum;     /* lse - m >= 0: with m more digits than lse has */
+  void *lse;
+  void *entropy; /* in nats */
+
+  const void *upstream;         /* U: float, laid out as ids; null: 0, as the next two */
+  const void *entropy_upstream; /* V: float, one a row */
+  const void *lse_upstream;     /* W: float, one a row. An upstream that is not finite makes its row NaN */
+  void *grad;                   /* of `type` and shape of the logits; may be the logits themselves. Needs an upstream */
+  size_t grad_stride;           /* as logits_stride */
+
+  size_t *bad_row; /* written only with VLOSS_ERROR_LABEL: the first row with an id out of range */
+
+  const vloss_executor *executor; /* threads to use; null: the calling one. Calls are cut between rows */
+} vloss_log_probs_args;
+
+VLOSS_API vloss_status vloss_log_probs_sized(const vloss_log_probs_args *args, size_t size);
+static inline vloss_status vloss_log_probs(const vloss_log_probs_args *args) {
+  return vloss_log_probs_sized(args, sizeof *args);
 }
 
 /* ---- The losses of PyTorch and Keras ----------------------------------------------------------------------------

@@ -58,18 +58,17 @@ VFN vd dpower_of_two(vd n) {
 }
 
 /* exp(x) / 2^N of `count` vectors (1 or 4): mantissa * 2^(n - N) with n = round(x log2e), the power of two by a shift
- * of the sum with ref->round. x is clamped to ref->low, and must not exceed N + 127; NaN passes. Steps of
- * INTERLEAVE vectors alternate, so that the chains of dependent operations overlap even where the CPU looks ahead less
- * than a term: as many as the ISA has registers for. */
-VFN void terms(vf *e, const vf *x, const int count, const struct reference *ref) {
+ * of the sum with ref->round. x is from ref->low to N + 127; NaN passes. Steps of INTERLEAVE vectors alternate, so that
+ * the chains of dependent operations overlap even where the CPU looks ahead less than a term: as many as the ISA has
+ * registers for. */
+VFN void terms_from_low(vf *e, const vf *x, const int count, const struct reference *ref) {
   const int step = count < INTERLEAVE ? count : INTERLEAVE;
   UNROLL for (int j = 0; j < count; j += step) {
     vf t[INTERLEAVE], r[INTERLEAVE], p[INTERLEAVE];
 #define EACH UNROLL for (int i = 0; i < step; i++)
-    EACH r[i] = vmax(ref->low, x[j + i]);
-    EACH t[i] = vfma(r[i], vset1(VLOSS_LOG2E), ref->round);
+    EACH t[i] = vfma(x[j + i], vset1(VLOSS_LOG2E), ref->round);
     EACH p[i] = vsub(t[i], ref->round);
-    EACH r[i] = vnfma(p[i], vset1(VLOSS_LN2_HI), r[i]);
+    EACH r[i] = vnfma(p[i], vset1(VLOSS_LN2_HI), x[j + i]);
     EACH r[i] = vnfma(p[i], vset1(VLOSS_LN2_LO), r[i]);
     EACH p[i] = vset1(VLOSS_EXP_6);
     EACH p[i] = vfma(p[i], r[i], vset1(VLOSS_EXP_5));
@@ -81,6 +80,12 @@ VFN void terms(vf *e, const vf *x, const int count, const struct reference *ref)
     EACH e[j + i] = vfma(p[i], t[i], t[i]);
 #undef EACH
   }
+}
+/* The same of any x that does not exceed N + 127: what is below ref->low counts as that. */
+VFN void terms(vf *e, const vf *x, const int count, const struct reference *ref) {
+  vf v[4];
+  UNROLL for (int j = 0; j < count; j++) v[j] = vmax(ref->low, x[j]);
+  terms_from_low(e, v, count, ref);
 }
 /* The same, and +0 below the least. */
 VFN void terms_or_0(vf *e, const vf *x, const int count, const struct reference *ref) {

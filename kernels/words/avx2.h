@@ -137,6 +137,7 @@ VFN vf vpermute(vf a, vi order) { return (vf){vpermute_(a, order.lo), vpermute_(
 VFN vi vbits(vf a) { return (vi){_mm256_castps_si256(a.lo), _mm256_castps_si256(a.hi)}; }
 VFN vf vfloat(vi a) { return (vf){_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi)}; }
 VFN vi visel(vm m, vi a, vi b) { return vbits(vsel(m, vfloat(a), vfloat(b))); }
+VFN vi vicount(vi count, vm m) { return I2(_mm256_sub_epi32, count, vbits(m)); }
 VFN vi viadd(vi a, vi b) { return I2(_mm256_add_epi32, a, b); }
 VFN vi visub(vi a, vi b) { return I2(_mm256_sub_epi32, a, b); }
 VFN vi viand(vi a, vi b) { return I2(_mm256_and_si256, a, b); }

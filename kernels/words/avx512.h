@@ -73,6 +73,8 @@ VFN int vany(vm m) { return m != 0; }
 VFN vf vsel(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
 VFN vi visel(vm m, vi a, vi b) { return _mm512_mask_blend_epi32(m, b, a); }
 
+VFN vi vicount(vi count, vm m) { return _mm512_mask_sub_epi32(count, m, count, _mm512_set1_epi32(-1)); }
+
 VFN vf vpermute(vf a, vi order) { return _mm512_permutexvar_ps(order, a); }
 
 VFN vi vbits(vf a) { return _mm512_castps_si512(a); }

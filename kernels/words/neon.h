@@ -127,6 +127,7 @@ WORD(vm, EACH4, vmand, (vm a, vm b), vandq_u32(a.r[i], b.r[i]))
 WORD(vm, EACH4, vmor, (vm a, vm b), vorrq_u32(a.r[i], b.r[i]))
 VFN int vany(vm m) { return vmaxvq_u32(vorrq_u32(vorrq_u32(m.r[0], m.r[1]), vorrq_u32(m.r[2], m.r[3]))) != 0; }
 WORD(vf, EACH4, vsel, (vm m, vf a, vf b), vbslq_f32(m.r[i], a.r[i], b.r[i]))
+WORD(vi, EACH4, vicount, (vi count, vm m), vsubq_s32(count.r[i], vreinterpretq_s32_u32(m.r[i])))
 WORD(vi, EACH4, visel, (vm m, vi a, vi b), vbslq_s32(m.r[i], a.r[i], b.r[i]))
 
 /* The bytes of number i are 4 i .. 4 i + 3. */

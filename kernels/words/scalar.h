@@ -211,6 +211,12 @@ VFN vi visel(vm m, vi a, vi b) {
   return b;
 }
 
+/* One more in the lanes of m. */
+VFN vi vicount(vi count, vm m) {
+  EACH count.a[i_] += m.a[i_];
+  return count;
+}
+
 /* Lane i of the result is lane lanes[i] of a; 0 <= lanes[i] < 16. */
 VFN vf vpermute(vf a, vi order) {
   vf r;

@@ -148,6 +148,9 @@ void fill_ordinary(struct job *job, enum ordinary kind, struct random *r) {
     const struct array *array = &job->arrays[k];
     const bool is_input = strcmp(array->name, "input") == 0 || strcmp(array->name, "logits") == 0;
     float *x = array->values;
+    for (size_t i = 0; array->shape == PER_ROW && array->element == F32 && !array->output && i < job_length(job, array);
+         i++)
+      x[i] = uniform(r, -2, 2);
     for (size_t row = 0; array->shape == MATRIX && !array->output && row < job->rows; row++, x += job->classes) {
       if (is_input && !(backward && !of_log))
         any_logits(r, kind, job->classes, x);

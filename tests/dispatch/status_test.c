@@ -5,7 +5,7 @@
 #include "vloss/vloss.h"
 
 int main(void) {
-  enum { COUNT = VLOSS_ERROR_NO_FMA + 1 };
+  enum { COUNT = VLOSS_ERROR_SCALE + 1 };
   for (int i = 0; i < COUNT; i++) {
     const char *name = vloss_status_name((vloss_status)i), *message = vloss_status_message((vloss_status)i);
     EXPECT(strncmp(name, i ? "VLOSS_ERROR_" : "VLOSS_OK", i ? 12 : 9) == 0 && !strchr(name, '?'), "%d: %s", i, name);

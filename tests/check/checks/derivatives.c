@@ -86,6 +86,10 @@ static void of_loss(struct check *check, struct line *line, const struct functio
   option.flags &= ~(uint32_t)VLOSS_UNCHECKED; /* which lets NaN in */
   struct job job;
   job_create(&job, function, &option, ROWS, CLASSES, PLAIN, check->seed);
+  if (!job_array(&job, "loss")) { /* log_probs: published values and dispatch/log_probs look at its slopes */
+    job_destroy(&job);
+    return;
+  }
   const struct array *upstream = job_array(&job, "upstream");
   for (size_t i = 0; upstream && i < job_length(&job, upstream); i++) /* of one size: the rows' losses are summed */
     ((float *)upstream->values)[i] = i % 2 ? 0.5f + (float)(i % 8) : -1.25f;

@@ -7,7 +7,7 @@
 
 static size_t bytes_of(const struct job *job, const struct array *array) {
   const size_t size = array->element == I64 ? 8 : 4;
-  return array->shape == MATRIX || array->shape == PER_CLASS ? job->classes * size : size;
+  return job_row_length(job, array) * size;
 }
 
 static char *place_of(const struct job *job, const struct array *array, size_t row) {
@@ -204,6 +204,7 @@ void mutate_shared(struct job *job, struct option *option, struct random *r) {
 struct option any_option(const struct function *function, struct random *r) {
   static const vloss_reduction reductions[] = {VLOSS_NONE, VLOSS_NONE, VLOSS_NONE, VLOSS_SUM, VLOSS_MEAN};
   struct option option = function->options[random_below(r, function->option_count)];
+  if (option.ids > MAX_COLUMNS) option.ids = 3; /* a candidate has room for no more */
   if (!function->loss) return option;
   const vloss_loss_info *info = &function->loss->info;
   option.reduction = reductions[random_below(r, 5)];

@@ -48,7 +48,7 @@ static bool evaluate(struct search *s, struct job *job) {
 
 /* The error of an output in a row. */
 static double error_in(const struct job *job, const struct array *output, size_t row) {
-  const size_t width = output->shape == MATRIX ? job->classes : 1;
+  const size_t width = job_row_length(job, output);
   double worst = 0;
   for (size_t i = row * width; i < (row + 1) * width; i++)
     worst =
@@ -74,7 +74,7 @@ static void describe(const struct job *job, size_t row, char *text, size_t size)
   for (size_t k = 0; k < job->array_count; k++) {
     const struct array *array = &job->arrays[k];
     if (array->output || length + 40 * MAX_COLUMNS > size) continue;
-    const size_t width = array->shape == MATRIX || array->shape == PER_CLASS ? job->classes : 1;
+    const size_t width = job_row_length(job, array);
     const size_t first = array->shape == MATRIX || array->shape == PER_ROW ? row * width : 0;
     length += (size_t)snprintf(text + length, size - length, "%s%s", length ? "; " : "", array->name);
     for (size_t c = first; c < first + width; c++)
@@ -102,7 +102,7 @@ static void report_worst(struct search *s, const struct candidate *worst, const 
     report_ulp(&s->line, isa, name, error, output->gate);
     if (error <= output->gate) continue;
     char inputs[9000];
-    const size_t width = output->shape == MATRIX ? job.classes : 1;
+    const size_t width = job_row_length(&job, output);
     size_t at = 0;
     for (size_t c = 0; c < width; c++)
       if (ulp_error(((float *)output->values)[c], output->expected[c], output->gate, output->flushed) >= error) at = c;
@@ -200,7 +200,8 @@ struct guarded {
 };
 
 static void search_outputs(void *context) {
-  static const char *const names[] = {"loss", "grad", "grad_target", "grad_other", "lse", "output"};
+  static const char *const names[] = {"loss",   "grad",    "grad_target", "grad_other", "lse",
+                                      "output", "logprob", "log_sum",     "entropy"};
   struct guarded *guarded = context;
   struct search *s = guarded->search;
   struct job job; /* with a loss a row, to see what outputs there are */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cross_entropy.h"
+#include "log_probs.h"
 #include "losses.h"
 #include "refusals.h"
 #include "softmax.h"
@@ -65,6 +66,32 @@ static const struct option cross_entropy_options[] = {
      .upstream = true},
 };
 
+static const struct option log_probs_options[] = {
+    {.name = "an id, upstream", .ids = 1, .upstream = true},
+    {.name = "3 ids, int32, top 5, all upstreams",
+     .ids = 3,
+     .label_type = VLOSS_I32,
+     .top = 5,
+     .upstream = true,
+     .row_upstreams = true},
+    {.name = "top 600", .top = 600},
+    {.name = "150 ids, ignore nothing, upstream", .ids = 150, .ignore = VLOSS_IGNORE_NOTHING, .upstream = true},
+    {.name = "2 ids, top 20, unchecked", .ids = 2, .top = 20, .flags = VLOSS_UNCHECKED, .upstream = true},
+    {.name = "entropy and lse, upstreams", .row_upstreams = true},
+    {.name = "an id, scale 0.7, top 3, all upstreams",
+     .ids = 1,
+     .scale = 0.7,
+     .top = 3,
+     .upstream = true,
+     .row_upstreams = true},
+    {.name = "2 ids, scale 1.3, softcap 30, all upstreams",
+     .ids = 2,
+     .scale = 1.3,
+     .softcap = 30,
+     .upstream = true,
+     .row_upstreams = true},
+};
+
 static const struct option no_options[] = {{.name = ""}};
 
 #define OPTIONS(list) .options = list, .option_count = sizeof list / sizeof *list
@@ -80,6 +107,7 @@ static const struct function own_functions[] = {
     {FUNCTION(log_sum_exp), OPTIONS(no_options), .doubles = true},
     {FUNCTION(softmax_backward), OPTIONS(no_options), .doubles = true},
     {FUNCTION(log_softmax_backward), OPTIONS(no_options), .doubles = true},
+    {FUNCTION(log_probs), OPTIONS(log_probs_options)},
 };
 
 const struct function *functions;

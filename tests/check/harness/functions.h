@@ -18,6 +18,11 @@ struct option {
   uint32_t flags;
   bool targets, weights, signed_weights, upstream;
 
+  /* of log_probs */
+  size_t ids, top;
+  double scale, softcap;
+  bool row_upstreams; /* of the entropy and of lse */
+
   /* of the losses of the registry */
   vloss_spread weights_spread, other_spread;
   bool other; /* given, where it may be left out */

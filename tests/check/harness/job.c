@@ -111,32 +111,45 @@ void job_destroy(struct job *job) {
   }
 }
 
-size_t job_length(const struct job *job, const struct array *array) {
+size_t job_row_length(const struct job *job, const struct array *array) {
   switch (array->shape) {
     case SCALAR:
       return 1;
     case PER_ROW:
-      return job->rows;
-    case PER_CLASS:
-      return job->classes;
+      return array->width;
     default:
-      return job->rows * job->classes;
+      return job->classes;
   }
 }
+size_t job_length(const struct job *job, const struct array *array) {
+  const size_t length = job_row_length(job, array);
+  return array->shape == PER_ROW || array->shape == MATRIX ? job->rows * length : length;
+}
 
+struct array *job_add_wide(struct job *job, const char *name, size_t width, enum element element) {
+  struct array *array = &job->arrays[job->array_count++];
+  *array = (struct array){.name = name, .shape = PER_ROW, .element = element, .width = width};
+  array->values = allocate(job_length(job, array), element_size[element]);
+  return array;
+}
 struct array *job_add(struct job *job, const char *name, enum shape shape, enum element element) {
   struct array *array = &job->arrays[job->array_count++];
-  *array = (struct array){.name = name, .shape = shape, .element = element};
+  *array = (struct array){.name = name, .shape = shape, .element = element, .width = 1};
   array->values = allocate(job_length(job, array), element_size[element]);
   return array;
 }
 
-struct array *job_add_output(struct job *job, const char *name, enum shape shape, enum element element, double gate) {
-  struct array *array = job_add(job, name, shape, element);
+static struct array *as_output(const struct job *job, struct array *array, double gate) {
   array->output = true;
   array->gate = gate;
   array->expected = allocate(job_length(job, array), sizeof *array->expected);
   return array;
+}
+struct array *job_add_output(struct job *job, const char *name, enum shape shape, enum element element, double gate) {
+  return as_output(job, job_add(job, name, shape, element), gate);
+}
+struct array *job_add_wide_output(struct job *job, const char *name, size_t width, enum element element, double gate) {
+  return as_output(job, job_add_wide(job, name, width, element), gate);
 }
 
 const struct array *job_array(const struct job *job, const char *name) {
@@ -186,8 +199,8 @@ static struct run run_at(const struct job *job, const struct array *array, size_
   const size_t size = element_size[array->element], in_memory = memory_size(array);
   struct run run = {array->data, array->values, job_length(job, array), in_memory, size, in_memory, array->type};
   if (array->shape == PER_ROW) {
-    run.values += job->first * size;
-    run.length = job->count;
+    run.values += job->first * array->width * size;
+    run.length = job->count * array->width;
   } else if (array->shape == MATRIX) {
     const size_t inner = array->flat ? 1 : job->inner, stride = array->flat ? job->classes : array->stride;
     run.data += (i / inner * stride + i % inner) * in_memory;
@@ -252,7 +265,7 @@ static void poison_run(struct run run) {
 
 /* The elements from the first to the last one of an array, gaps included. */
 static size_t extent(const struct job *job, const struct array *array) {
-  if (array->shape == PER_ROW) return job->count;
+  if (array->shape == PER_ROW) return job->count * array->width;
   if (array->shape != MATRIX) return job_length(job, array);
   if (array->flat) return job->count * job->classes;
   return job->count ? (job->count / job->inner - 1) * array->stride + job->classes * job->inner : 0;
@@ -357,7 +370,7 @@ const struct array *job_differs(const struct job *job, const struct results *kep
     if (!array->output || !array->data) continue;
     size_t size = element_size[array->element], first = 0, length = job_length(job, array);
     if (array->shape == PER_ROW || array->shape == MATRIX) {
-      size_t row = array->shape == MATRIX ? job->classes : 1;
+      const size_t row = job_row_length(job, array);
       first = job->first * row;
       length = job->count * row;
     }

@@ -19,6 +19,7 @@ struct array {
   const char *name;
   enum shape shape;
   enum element element;
+  size_t width; /* PER_ROW: elements a row */
   bool output;
   bool flat;           /* a matrix whose rows follow each other whatever the layout of the others */
   const char *over[2]; /* output: the inputs in whose memory it may lie */
@@ -33,7 +34,7 @@ struct array {
   size_t stride; /* of a matrix: elements from one outer index to the next */
 };
 
-enum { MAX_ARRAYS = 9 };
+enum { MAX_ARRAYS = 14 };
 
 struct job {
   const struct function *function;
@@ -68,7 +69,13 @@ void job_destroy(struct job *job);
 struct array *job_add(struct job *job, const char *name, enum shape shape, enum element element);
 struct array *job_add_output(struct job *job, const char *name, enum shape shape, enum element element, double gate);
 
+/* The same, one with several elements a row. */
+struct array *job_add_wide(struct job *job, const char *name, size_t width, enum element element);
+struct array *job_add_wide_output(struct job *job, const char *name, size_t width, enum element element, double gate);
+
 size_t job_length(const struct job *job, const struct array *array); /* elements, in logical order */
+/* Those of one row; of an array that has none a row, all. */
+size_t job_row_length(const struct job *job, const struct array *array);
 const struct array *job_array(const struct job *job, const char *name);
 void *job_data(const struct job *job, const char *name); /* null if there is no such array, or it is not wanted */
 size_t job_stride(const struct job *job, const char *name);

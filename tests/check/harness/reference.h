@@ -39,4 +39,10 @@ void reference_log_sum_exp(const vloss_softmax_args *args, struct expectation *o
 void reference_softmax_backward(const vloss_softmax_args *args, struct expectation *output);
 void reference_log_softmax_backward(const vloss_softmax_args *args, struct expectation *output);
 
+/* Those of rows are rows * inner, of ids as many as there are, of the top likewise. */
+struct log_probs_expectations {
+  struct expectation *logprob, *rank, *top_id, *top_logprob, *max, *log_sum, *lse, *entropy, *grad;
+};
+void reference_log_probs(const vloss_log_probs_args *args, const struct log_probs_expectations *out);
+
 #endif

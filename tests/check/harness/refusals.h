@@ -57,6 +57,7 @@ void log_softmax_refuse(struct refusals *refusals);
 void log_sum_exp_refuse(struct refusals *refusals);
 void softmax_backward_refuse(struct refusals *refusals);
 void log_softmax_backward_refuse(struct refusals *refusals);
+void log_probs_refuse(struct refusals *refusals);
 void loss_refuse(struct refusals *refusals);
 
 #endif

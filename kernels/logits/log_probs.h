@@ -1,0 +1,47 @@
+/* Log-probabilities read from logits: what the pass over a row finds, and what is made of it. */
+#ifndef VLOSS_KERNELS_LOG_PROBS_H
+#define VLOSS_KERNELS_LOG_PROBS_H
+
+#include "logit_rows.h"
+
+#define log_probs_gradient VLOSS_ISA_SYMBOL(vloss_log_probs_gradient)
+
+/* Of a row whose first maximum is m: rest = sum over the other classes of e^(y - m), spread = sum of e^(y - m) (m - y).
+ * So log S = log1p(rest), and the entropy log S + spread / (1 + rest): sums of positive terms all. */
+struct row_summary {
+  float max;
+  double rest, spread; /* rest is NaN in a row without an answer: with NaN, with +inf, or of nothing but -inf */
+};
+
+/* And what is made of it. */
+struct row_answers {
+  float max;
+  double log_sum, lse, entropy;
+  double inverse, share; /* 1 / S, and rest / S: 1 - p of the maximum, without cancellation */
+  int undefined;
+};
+
+/* Id k of a row. */
+enum id_kind { LIVE_ID, IGNORED_ID, BAD_ID };
+struct row_id {
+  enum id_kind kind;
+  size_t c;
+};
+VFN struct row_id id_at(const struct vloss_log_probs_job *job, size_t row, size_t k) {
+  const int64_t id = vloss_label_at(&job->ids, row * job->ids_per_row + k);
+  if (job->ids.ignoring && id == job->ids.ignore_index) return (struct row_id){IGNORED_ID, NO_CLASS};
+  if (id < 0 || (uint64_t)id >= job->shape.classes) return (struct row_id){BAD_ID, NO_CLASS};
+  return (struct row_id){LIVE_ID, (size_t)id};
+}
+VFN struct logit_row log_probs_row(const struct vloss_log_probs_job *job, size_t row, float *block) {
+  struct logit_row r = logit_row_of(job->x, job->type, &job->shape, job->x_stride, row);
+  r.scale = (float)job->scale;
+  r.cap = job->softcap;
+  r.block = block;
+  return r;
+}
+
+/* The gradient of a row, read again. */
+void log_probs_gradient(const struct vloss_log_probs_job *job, size_t row, const struct row_answers *answers);
+
+#endif

@@ -1,0 +1,144 @@
+/* The gradient of log-probabilities, entropy and log-sum-exp: with upstreams U of the ids, V of the entropy H and W of
+ * lse,
+ *   dx_c = f_c (sum_k U_k [c = id_k] - p_c sum_k U_k - V p_c (lp_c + H) + W p_c),
+ * f = dy/dx. In double, so that nothing is a denormal number on the way, and rounded once. */
+#include "log_probs.h"
+
+/* Up to so many ids, each is compared with the others, so that 1 - p of a class that has nearly everything is no
+ * difference; beyond, ids are added to the gradient one by one. */
+enum { COMPARED_IDS = 128 };
+
+struct row_upstream {
+  double ids, entropy, lse; /* of the ids their sum */
+  int bad, live;            /* an id out of range; one that is a class */
+};
+static struct row_upstream upstream_of(const struct vloss_log_probs_job *job, size_t row) {
+  const float *const u = job->upstream, *const v = job->entropy_upstream, *const w = job->lse_upstream;
+  struct row_upstream up = {.entropy = v ? (double)v[row] : 0, .lse = w ? (double)w[row] : 0};
+  for (size_t k = 0; k < job->ids_per_row; k++) {
+    const struct row_id id = id_at(job, row, k);
+    up.bad |= id.kind == BAD_ID;
+    up.live |= id.kind == LIVE_ID;
+    if (u && id.kind == LIVE_ID) up.ids += (double)u[row * job->ids_per_row + k];
+  }
+  return up;
+}
+
+/* What is the same for all classes of a row: p_c times `even` + `slope` (y - max) is the gradient without the ids. */
+struct gradient_row {
+  struct logit_row x;
+  const struct row_answers *a;
+  struct row_upstream up;
+  double even, slope;
+};
+
+VFN vd probabilities(const struct gradient_row *g, vf y, vd *distance) {
+  const vd least = dset1(-700.0), d = dmax(least, dsub(dwiden(y), dset1((double)g->a->max)));
+  *distance = d;
+  return dsel(dgt(d, least), dmul(dexp(d), dset1(g->a->inverse)), dset1(0.0));
+}
+VFN vf gradient_of(const struct gradient_row *g, vf x) {
+  const vf y = g->x.scale == 1 && g->x.cap == 0 ? x : logits_of(&g->x, x);
+  vd d;
+  const vd p = probabilities(g, y, &d);
+  return canonical(dnarrow(dflush(dmul(dmul(dfma(d, dset1(g->slope), dset1(g->even)), p), logit_slopes(&g->x, x)))));
+}
+/* At an id, of whose upstreams `own` is the sum, and of the other ids' `rest`. */
+static float gradient_at(const struct gradient_row *g, float x, double own, double rest) {
+  const struct row_answers *const a = g->a;
+  const vf wide = vset1(x), y = logits_of(&g->x, wide);
+  ALIGNED double of_p[16], of_d[16], slope[16];
+  ALIGNED float result[16];
+  vd d;
+  dstore(of_p, probabilities(g, y, &d));
+  dstore(of_d, d);
+  dstore(slope, logit_slopes(&g->x, wide));
+  const double p = of_p[0], others = vfirst(y) == a->max ? a->share : 1 - p;
+  const double of_ids = own * others - p * rest;
+  const double of_row = p * ((g->up.lse - g->up.entropy * (a->entropy - a->log_sum)) + g->slope * of_d[0]);
+  vstore(result, canonical(dnarrow(dflush(dset1(slope[0] * (of_ids + of_row))))));
+  return result[0];
+}
+
+/* The ids among classes first .. first + n - 1, whose gradients without them are in out. x is read before it may be
+ * written: at most COMPARED_IDS of them. */
+struct ids_of_block {
+  size_t count;
+  struct {
+    size_t c;
+    float value;
+  } at[COMPARED_IDS];
+};
+static void compare_ids(const struct vloss_log_probs_job *job, size_t row, const struct gradient_row *g, const float *x,
+                        size_t first, size_t n, struct ids_of_block *ids) {
+  const float *const u = (const float *)job->upstream + row * job->ids_per_row;
+  ids->count = 0;
+  for (size_t k = 0; k < job->ids_per_row; k++) {
+    const size_t c = id_at(job, row, k).c;
+    if (c - first >= n) continue;
+    double own = 0, rest = 0;
+    size_t earlier = 0;
+    for (size_t j = 0; j < job->ids_per_row; j++) {
+      const struct row_id id = id_at(job, row, j);
+      if (id.kind != LIVE_ID) continue;
+      *(id.c == c ? &own : &rest) += (double)u[j];
+      earlier += id.c == c && j < k;
+    }
+    if (earlier) continue;
+    ids->at[ids->count].c = c - first;
+    ids->at[ids->count++].value = gradient_at(g, x[c - first], own, rest);
+  }
+}
+static void add_ids(const struct vloss_log_probs_job *job, size_t row, const struct gradient_row *g, size_t first,
+                    size_t n, const float *slopes, float *out) {
+  const float *const u = (const float *)job->upstream + row * job->ids_per_row;
+  for (size_t k = 0; k < job->ids_per_row; k++) {
+    const size_t c = id_at(job, row, k).c - first;
+    if (c >= n) continue;
+    const float slope = g->x.cap == 0 ? g->x.scale : slopes[c];
+    ALIGNED float result[16];
+    vstore(result, canonical(vflush(vset1(out[c] + u[k] * slope))));
+    out[c] = result[0];
+  }
+}
+
+static void fill(const struct half_row *out, float value, float *block) {
+  for (size_t c = 0; c < CLASS_BLOCK && c < out->classes; c++) block[c] = value;
+  for (size_t c = 0; c < out->classes; c += CLASS_BLOCK)
+    logit_row_put(out, c, out->classes - c < CLASS_BLOCK ? out->classes - c : CLASS_BLOCK, block);
+}
+
+void log_probs_gradient(const struct vloss_log_probs_job *job, size_t row, const struct row_answers *a) {
+  ALIGNED float block[CLASS_BLOCK], slopes[CLASS_BLOCK];
+  const struct half_tensor output = half_tensor_of(job->grad, job->type, &job->shape, job->grad_stride);
+  const struct half_row out = half_row_of(&output, row);
+  struct gradient_row g = {.x = log_probs_row(job, row, block), .a = a, .up = upstream_of(job, row)};
+  const double sum = g.up.ids + g.up.entropy + g.up.lse;
+  if (!a || !(g.up.bad || g.up.live || job->entropy_upstream || job->lse_upstream)) {
+    fill(&out, 0, block);
+    return;
+  }
+  if (a->undefined || g.up.bad || sum - sum != 0) {
+    fill(&out, NOT_A_NUMBER, block);
+    return;
+  }
+  /* lp + H = (y - max) + (H - log S) */
+  g.slope = -g.up.entropy;
+  g.even = g.up.lse - g.up.ids - g.up.entropy * (a->entropy - a->log_sum);
+  const int compared = job->ids_per_row <= COMPARED_IDS, direct = job->type == VLOSS_F32 && out.step == 1;
+  for (size_t c = 0, n; c < job->shape.classes; c += n) {
+    struct ids_of_block ids = {0};
+    const float *const x = logit_row_raw(&g.x, c, &n);
+    float *const to = direct ? (float *)out.p + c : block;
+    if (job->upstream && compared) compare_ids(job, row, &g, x, c, n, &ids);
+    for (size_t i = 0; i < n; i += 16) {
+      const size_t m = n - i < 16 ? n - i : 16;
+      const vf v = load_n(x + i, m);
+      if (job->upstream && !compared && g.x.cap != 0) vstore_tail(slopes + i, dnarrow_small(logit_slopes(&g.x, v)), m);
+      store_n(to + i, gradient_of(&g, v), m, 0);
+    }
+    for (size_t k = 0; k < ids.count; k++) to[ids.at[k].c] = ids.at[k].value;
+    if (job->upstream && !compared) add_ids(job, row, &g, c, n, slopes, to);
+    if (!direct) logit_row_put(&out, c, n, block);
+  }
+}
