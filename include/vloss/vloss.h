@@ -423,8 +423,8 @@ static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *
  *   No rows: nothing is written, VLOSS_OK.
  *   Accuracy (f32, and 16 bits widened): y is rounded to float, within 1 ulp; of that y, log-probabilities, log_sum and
  *   lse are within 2 ulp (lse: of |m| + log S), also for an id that has nearly all the probability; the entropy within
- *   4 ulp and never negative; the gradient within 4 ulp of the sum of the absolute terms (of rows of more than 128 ids
- *   an ulp more for each repetition of an id). Gradients smaller than 2^-126 are +0.
+ *   4 ulp and never negative; the gradient within 4 ulp of the sum of the absolute terms. Gradients smaller than
+ *   2^-126 are +0.
  */
 typedef struct vloss_log_probs_args {
   size_t rows; /* as in vloss_cross_entropy_args */

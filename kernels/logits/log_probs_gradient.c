@@ -4,10 +4,6 @@
  * f = dy/dx. In double, so that nothing is a denormal number on the way, and rounded once. */
 #include "log_probs.h"
 
-/* Up to so many ids, each is compared with the others, so that 1 - p of a class that has nearly everything is no
- * difference; beyond, ids are added to the gradient one by one. */
-enum { COMPARED_IDS = 128 };
-
 struct row_upstream {
   double ids, entropy, lse; /* of the ids their sum */
   int bad, live;            /* an id out of range; one that is a class */
@@ -43,8 +39,8 @@ VFN vf gradient_of(const struct gradient_row *g, vf x) {
   const vd p = probabilities(g, y, &d);
   return canonical(dnarrow(dflush(dmul(dmul(dfma(d, dset1(g->slope), dset1(g->even)), p), logit_slopes(&g->x, x)))));
 }
-/* At an id, of whose upstreams `own` is the sum, and of the other ids' `rest`. */
-static float gradient_at(const struct gradient_row *g, float x, double own, double rest) {
+/* At an id, of whose upstreams `own` is the sum. */
+static float gradient_at(const struct gradient_row *g, float x, double own) {
   const struct row_answers *const a = g->a;
   const vf wide = vset1(x), y = logits_of(&g->x, wide);
   ALIGNED double of_p[16], of_d[16], slope[16];
@@ -54,51 +50,23 @@ static float gradient_at(const struct gradient_row *g, float x, double own, doub
   dstore(of_d, d);
   dstore(slope, logit_slopes(&g->x, wide));
   const double p = of_p[0], others = vfirst(y) == a->max ? a->share : 1 - p;
-  const double of_ids = own * others - p * rest;
+  const double of_ids = own * others - p * (g->up.ids - own);
   const double of_row = p * ((g->up.lse - g->up.entropy * (a->entropy - a->log_sum)) + g->slope * of_d[0]);
   vstore(result, canonical(dnarrow(dflush(dset1(slope[0] * (of_ids + of_row))))));
   return result[0];
 }
 
-/* The ids among classes first .. first + n - 1, whose gradients without them are in out. x is read before it may be
- * written: at most COMPARED_IDS of them. */
-struct ids_of_block {
-  size_t count;
-  struct {
-    size_t c;
-    float value;
-  } at[COMPARED_IDS];
-};
-static void compare_ids(const struct vloss_log_probs_job *job, size_t row, const struct gradient_row *g, const float *x,
-                        size_t first, size_t n, struct ids_of_block *ids) {
+/* The sums of the ids' upstreams, of classes first .. first + n - 1; NaN where there is no id. */
+static void add_ids(const struct vloss_log_probs_job *job, size_t row, size_t first, size_t n, double *own) {
   const float *const u = (const float *)job->upstream + row * job->ids_per_row;
-  ids->count = 0;
-  for (size_t k = 0; k < job->ids_per_row; k++) {
-    const size_t c = id_at(job, row, k).c;
-    if (c - first >= n) continue;
-    double own = 0, rest = 0;
-    size_t earlier = 0;
-    for (size_t j = 0; j < job->ids_per_row; j++) {
-      const struct row_id id = id_at(job, row, j);
-      if (id.kind != LIVE_ID) continue;
-      *(id.c == c ? &own : &rest) += (double)u[j];
-      earlier += id.c == c && j < k;
-    }
-    if (earlier) continue;
-    ids->at[ids->count].c = c - first;
-    ids->at[ids->count++].value = gradient_at(g, x[c - first], own, rest);
-  }
-}
-static void add_ids(const struct vloss_log_probs_job *job, size_t row, const struct gradient_row *g, size_t first,
-                    size_t n, const float *slopes, float *out) {
-  const float *const u = (const float *)job->upstream + row * job->ids_per_row;
+  for (size_t i = 0; i < n; i++) own[i] = (double)NOT_A_NUMBER;
   for (size_t k = 0; k < job->ids_per_row; k++) {
     const size_t c = id_at(job, row, k).c - first;
-    if (c >= n) continue;
-    const float slope = g->x.cap == 0 ? g->x.scale : slopes[c];
-    ALIGNED float result[16];
-    vstore(result, canonical(vflush(vset1(out[c] + u[k] * slope))));
-    out[c] = result[0];
+    if (c < n) own[c] = 0;
+  }
+  for (size_t k = 0; k < job->ids_per_row; k++) {
+    const size_t c = id_at(job, row, k).c - first;
+    if (c < n) own[c] += (double)u[k];
   }
 }
 
@@ -109,7 +77,8 @@ static void fill(const struct half_row *out, float value, float *block) {
 }
 
 void log_probs_gradient(const struct vloss_log_probs_job *job, size_t row, const struct row_answers *a) {
-  ALIGNED float block[CLASS_BLOCK], slopes[CLASS_BLOCK];
+  ALIGNED float block[CLASS_BLOCK];
+  ALIGNED double own[CLASS_BLOCK];
   const struct half_tensor output = half_tensor_of(job->grad, job->type, &job->shape, job->grad_stride);
   const struct half_row out = half_row_of(&output, row);
   struct gradient_row g = {.x = log_probs_row(job, row, block), .a = a, .up = upstream_of(job, row)};
@@ -125,20 +94,24 @@ void log_probs_gradient(const struct vloss_log_probs_job *job, size_t row, const
   /* lp + H = (y - max) + (H - log S) */
   g.slope = -g.up.entropy;
   g.even = g.up.lse - g.up.ids - g.up.entropy * (a->entropy - a->log_sum);
-  const int compared = job->ids_per_row <= COMPARED_IDS, direct = job->type == VLOSS_F32 && out.step == 1;
+  const int direct = job->type == VLOSS_F32 && out.step == 1;
   for (size_t c = 0, n; c < job->shape.classes; c += n) {
-    struct ids_of_block ids = {0};
     const float *const x = logit_row_raw(&g.x, c, &n);
     float *const to = direct ? (float *)out.p + c : block;
-    if (job->upstream && compared) compare_ids(job, row, &g, x, c, n, &ids);
+    if (job->upstream) add_ids(job, row, c, n, own);
     for (size_t i = 0; i < n; i += 16) {
       const size_t m = n - i < 16 ? n - i : 16;
+      ALIGNED float of_ids[16];
       const vf v = load_n(x + i, m);
-      if (job->upstream && !compared && g.x.cap != 0) vstore_tail(slopes + i, dnarrow_small(logit_slopes(&g.x, v)), m);
-      store_n(to + i, gradient_of(&g, v), m, 0);
+      vf result = gradient_of(&g, v);
+      if (job->upstream) {
+        vstore(of_ids, result);
+        for (size_t k = i; k < i + m; k++)
+          if (own[k] == own[k]) of_ids[k - i] = gradient_at(&g, x[k], own[k]);
+        result = vload(of_ids);
+      }
+      store_n(to + i, result, m, 0);
     }
-    for (size_t k = 0; k < ids.count; k++) to[ids.at[k].c] = ids.at[k].value;
-    if (job->upstream && !compared) add_ids(job, row, &g, c, n, slopes, to);
     if (!direct) logit_row_put(&out, c, n, block);
   }
 }

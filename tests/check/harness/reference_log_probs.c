@@ -144,11 +144,9 @@ static void put_gradient(const struct row *r, struct expectation *grad) {
   for (size_t c = 0; c < a->classes; c++) {
     const real y = r->order[r->rank[c]].y, lp = y - r->max - r->log_sum, p = undefined ? 0 : exp(lp);
     const int first = r->rank[c] == 0;
-    size_t repeated = 0;
     struct expectation own = {0, 0}, others = {0, 0}, g = {0, 0};
     for (size_t j = 0; j < k && a->upstream; j++) {
       const struct id id = id_at(a, n * k + j);
-      repeated += id.kind == LIVE && id.c == c;
       if (id.kind == LIVE) add(id.c == c ? &own : &others, number_at(a, a->upstream, n * k + j));
     }
     add(&g, own.value * (first ? r->rest / (1 + r->rest) : 1 - p));
@@ -157,7 +155,7 @@ static void put_gradient(const struct row *r, struct expectation *grad) {
     if (p > 0) add(&g, -v * p * r->entropy);
     add(&g, w * p);
     g.scale = fmax(g.scale, own.scale * (first ? r->rest / (1 + r->rest) : 1) + p * others.scale);
-    if (k > 128) g.scale += (real)repeated * own.scale + p * own.scale; /* added one by one */
+    g.scale += p * all.scale * (real)0x1p-28; /* the sum of the ids' upstreams is a double */
     const real slope = slope_at(a, number_at(a, r->x, c));
     grad[c] = (struct expectation){g.value * slope, fabs(g.scale * slope) * (1 + r->slack)};
     if (r->slack > 0) grad[c].scale += fabs(slope) * r->slack * p * (all.scale + fabs(v) * (fabs(lp) + r->entropy));
