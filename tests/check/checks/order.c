@@ -92,8 +92,14 @@ static bool may_lie_over(const struct array *output, const struct array *input) 
  * so both are looked at: the other's bytes must stay, and every other output's. */
 static void pair(struct order *order, struct job *job, size_t o, size_t other) {
   struct array *output = &job->arrays[o], *array = &job->arrays[other];
-  char *const home = output->data, before[4096];
+  static char before[1 << 16];
+  char *const home = output->data;
   const size_t bytes = job_length(job, array) * (array->element == I64 ? 8 : 4);
+  if (bytes > sizeof before) {
+    report_failure(order->check->report, &order->line, order->isa, check_where(job),
+                   "%s is longer than the check's room", array->name);
+    return;
+  }
   memcpy(before, array->data, bytes);
   for (size_t shift = 0; shift < 2; shift++) {
     char text[80];
