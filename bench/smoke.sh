@@ -25,11 +25,13 @@ for isa in $isas; do
   done
 done
 
-# 16 bits of every function of logits, three numbers of classes in L2 and in memory.
+# Other types of every function of logits, three numbers of classes in L2 and in memory: doubles where the library has them.
+types='bf16 f16'
+printf '%s\n' "$rows" | grep -q '^mse/forward/scalar/f64/' && types="$types f64"
 for name in cross_entropy/forward cross_entropy/forward_gradient cross_entropy/in_place softmax log_softmax log_sum_exp \
   log_probs/id log_probs/top log_probs/entropy \
   softmax_backward log_softmax_backward nll/forward nll/forward_gradient; do
-  for type in bf16 f16; do
+  for type in $types; do
     [ "$(printf '%s\n' "$rows" | grep -c "^$name/scalar/$type/V:")" -eq 6 ] || fail "not 6 sizes of $name in $type"
   done
 done
@@ -43,7 +45,7 @@ for loss in $losses; do
     forms=$((forms + 1))
     for variant in $isas plain; do
       [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/[nV]:")" -eq 4 ] || fail "not 4 sizes of $loss/$form on $variant"
-      for type in bf16 f16; do
+      for type in $types; do
         [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/$type/")" -eq 2 ] ||
           fail "not 2 sizes of $loss/$form on $variant in $type"
       done

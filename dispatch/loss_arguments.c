@@ -10,11 +10,6 @@ enum { KNOWN_FLAGS = VLOSS_UNCHECKED | VLOSS_EMPTY_MEAN_ZERO };
 
 static int takes(const vloss_loss_info *info, uint32_t what) { return (info->operands & what) != 0; }
 
-static vloss_status check_type(vloss_type type, const vloss_loss_info *info, const struct vloss_table *table) {
-  if (type != VLOSS_F64) return VLOSS_OK;
-  return info->family == VLOSS_ELEMENTWISE ? vloss_check_f64(table) : VLOSS_ERROR_TYPE;
-}
-
 /* The fields that stand for themselves, before any array is looked at. */
 static vloss_status check_fields(const vloss_loss_args *a, const vloss_loss_info *info,
                                  const struct vloss_table *table) {
@@ -23,7 +18,7 @@ static vloss_status check_fields(const vloss_loss_args *a, const vloss_loss_info
       a->other_spread < VLOSS_PER_ELEMENT || a->other_spread > VLOSS_PER_CALL ||
       a->weights_spread < VLOSS_PER_ELEMENT || a->weights_spread > VLOSS_PER_CALL || a->flags & ~(uint32_t)KNOWN_FLAGS)
     return VLOSS_ERROR_ENUM;
-  const vloss_status status = check_type(a->type, info, table);
+  const vloss_status status = a->type == VLOSS_F64 ? vloss_check_f64(table) : VLOSS_OK;
   if (status) return status;
   const int labels = takes(info, VLOSS_TAKES_LABELS | VLOSS_TAKES_LABEL_LISTS);
   if ((a->labels && !labels) || (a->target && !takes(info, VLOSS_TAKES_TARGET)) ||

@@ -109,8 +109,8 @@ struct vloss_loss_job {
   size_t outer, columns, inner;
   struct vloss_operand prediction, target, other, weights, upstream;
   struct vloss_labels labels;
-  const float *class_weights; /* row losses whose formula has them */
-  const double *parameters;   /* all of them */
+  const void *class_weights; /* row losses whose formula has them: floats, or doubles of VLOSS_F64 */
+  const double *parameters;  /* all of them */
   enum vloss_form form;
   double grad_scale;     /* what the reduction multiplies every gradient by */
   double grad_scale_low; /* what that lacks, for doubles */

@@ -143,8 +143,8 @@ VLOSS_API const char *vloss_cpu_features(void);
  *
  * VLOSS_F64 is double throughout, constants such as the eps of Keras and the beta of SMOOTH_L1 included; NaN is written
  * as 0x7ff8000000000000. Its exp and logarithms are SLEEF's: without SLEEF the library answers VLOSS_ERROR_NO_SLEEF, on
- * a CPU without FMA VLOSS_ERROR_NO_FMA. It is computed by vloss_cross_entropy, vloss_nll, the softmax functions, and
- * vloss_loss of elementwise losses; the others answer VLOSS_ERROR_TYPE. */
+ * a CPU without FMA VLOSS_ERROR_NO_FMA. It is computed by vloss_cross_entropy, vloss_nll, the softmax functions and
+ * vloss_loss; the functions of rows in parts answer VLOSS_ERROR_TYPE. */
 typedef enum vloss_type { VLOSS_F32 = 0, VLOSS_F64, VLOSS_F16, VLOSS_BF16 } vloss_type;
 
 /* Element type of class indices. */

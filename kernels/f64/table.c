@@ -2,7 +2,7 @@
 #include "kernels.h"
 
 #define DECLARE_WIDE_ELEMENTWISE(name) vloss_loss_kernel KERNEL(name##_f64);
-#define DECLARE_WIDE_ROWS(name)
+#define DECLARE_WIDE_ROWS(name) vloss_loss_kernel KERNEL(name##_f64);
 #define DECLARE_WIDE_LOGITS(name)
 #define LOSS(kind, name, family, ...) DECLARE_WIDE_##family(name)
 #include "losses.def"
@@ -11,7 +11,7 @@
 static void loss(const struct vloss_loss_job *job, struct vloss_range range, struct vloss_partial *partial) {
   static vloss_loss_kernel *const losses[] = {
 #define ENTRY_ELEMENTWISE(name) KERNEL(name##_f64),
-#define ENTRY_ROWS(name) NULL, /* dispatch refuses them */
+#define ENTRY_ROWS(name) KERNEL(name##_f64),
 #define ENTRY_LOGITS(name) NULL,
 #define LOSS(kind, name, family, ...) ENTRY_##family(name)
 #include "losses.def"

@@ -4,7 +4,7 @@
 #ifndef VLOSS_KERNELS_LOSS_CATEGORICAL_HINGE_H
 #define VLOSS_KERNELS_LOSS_CATEGORICAL_HINGE_H
 
-#ifndef VLOSS_FORMULA
+#if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/beside.h"
 #include "../losses/reduce.h"
 
@@ -128,6 +128,42 @@ static void categorical_hinge_beside(const struct beside *b) {
     hinge_summed(&b->row[i], &b->state[i], sums, 0);
     hinge_finite(&b->row[i], &b->state[i]);
   }
+}
+#elif defined(VLOSS_WIDE) /* of doubles */
+#include "../f64/row_loss.h"
+
+/* Products are doubles, and so are ties. */
+static double categorical_hinge_wide(const struct wide_loss_row *r) {
+  const vd one = dset1(1.0);
+  struct row_sum sum;
+  vd most = dset1(-WIDE_INF);
+  begin_sum(&sum);
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const vd p = classes_at(r->p, c, n, -WIDE_INF), t = classes_at(r->t, c, n, 0.0);
+    most = dmax(dmul_or_zero(dsub(one, t), p), most);
+    add_to_sum(&sum, dneg(dmul_or_zero(t, p)));
+  }
+  double lanes[16], neg = -WIDE_INF, ties = 0;
+  dstore(lanes, most);
+  for (int i = 0; i < 16; i++) neg = lanes[i] > neg ? lanes[i] : neg;
+  add_to_sum(&sum, lanes_below(dset1(neg), 1));
+  add_to_sum(&sum, lanes_below(one, 1));
+  const double excess = rounded_number(end_sum(&sum));
+  if (excess < 0) fill_gradients(r, 0);
+  if (!(excess >= 0) || !r->grad.p) return excess < 0 ? 0 : excess;
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const vd other = dmul_or_zero(dsub(one, classes_at(r->t, c, n, 0.0)), classes_at(r->p, c, n, 0.0));
+    ties += dsum(lanes_below(dsel(deq(other, dset1(neg)), one, dset1(0.0)), n));
+  }
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const vd t = classes_at(r->t, c, n, 0.0), wrong = dsub(one, t);
+    const dm tied = deq(dmul_or_zero(wrong, classes_at(r->p, c, n, 0.0)), dset1(neg));
+    put_gradient(r, r->grad, c, n, dsel(tied, dsub(ddiv(wrong, dset1(ties)), t), dneg(t)));
+  }
+  return excess;
 }
 #else
 #include "../losses/formula.h"

@@ -4,7 +4,7 @@
 #ifndef VLOSS_KERNELS_LOSS_COSINE_EMBEDDING_H
 #define VLOSS_KERNELS_LOSS_COSINE_EMBEDDING_H
 
-#ifndef VLOSS_FORMULA
+#if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/cosines_beside.h"
 
 /* Below this, 1 - c is found from the difference of the vectors: sums in float have lost its digits. */
@@ -107,27 +107,89 @@ static void cosine_embedding_beside(const struct beside *b) {
     cosine_embedding_summed(&b->row[i], &b->state[i], products_again(&b->row[i], &b->state[i]));
   if (cosines_in_float(b, COSINE_GRADIENT, 2)) cosine_gradients_beside(b, b->p, b->other);
 }
+#elif defined(VLOSS_WIDE) /* of doubles */
+#include "../f64/row_loss.h"
+
+/* 1 - c of vectors that are nearly parallel, where it would cancel: with f the constant and e = b - a sum ab / sum a^2,
+ * the part of b that is across a, A B - (sum ab)^2 = sum a^2 sum e^2 + f (sum a^2 + sum b^2 + f). */
+static struct parts parted_wide(const struct wide_loss_row *r, const struct products *s, struct parts all,
+                                struct parts cosine) {
+  const struct parts k = parts_quotient(s->ab, s->aa), fa = one_number(s->a_least), fb = one_number(s->b_least);
+  struct row_sum sum;
+  begin_sum(&sum);
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const vd a = dmul(classes_at(r->p, c, n, 0.0), dset1(s->a_scale));
+    const vd b = dmul(classes_at(r->other, c, n, 0.0), dset1(s->b_scale));
+    const struct parts along = product_of(k.high, a), d = sum_of(b, dneg(along.high));
+    const vd e = dnfma(k.low, a, dadd(d.high, dsub(d.low, along.low)));
+    add_parts_to_sum(&sum, product_of(e, e));
+  }
+  const struct parts of_b = parts_product(fa, parts_sum(s->bb, fb));
+  const struct parts across = parts_sum(parts_product(s->aa, end_sum(&sum)), parts_product(fb, s->aa));
+  return parts_quotient(parts_sum(across, of_b), parts_product(all, parts_sum(one_number(1.0), cosine)));
+}
+
+static double cosine_embedding_wide(const struct wide_loss_row *r) {
+  const double margin = r->parameters[0];
+  const struct products s = products_of(r->p, r->other, r->columns);
+  const struct parts aa = parts_sum(s.aa, one_number(s.a_least)), bb = parts_sum(s.bb, one_number(s.b_least));
+  const struct parts cosine = parts_quotient(s.ab, parts_product(parts_root(aa), parts_root(bb)));
+  const struct parts above = parts_sum(cosine, one_number(-margin));
+  const double rounded = rounded_number(cosine);
+  if (rounded != rounded || r->target != r->target) return WIDE_NAN;
+  const int reaches = margin == 0 ? !s.negative : rounded_number(above) >= 0;
+  const int sign = r->target == 1 ? -1 : r->target == -1 && reaches;
+  struct parts loss = sign > 0 ? above : one_number(0.0);
+  if (sign < 0 && rounded > 1 - 0x1p-10)
+    loss = parted_wide(r, &s, parts_product(aa, bb), cosine);
+  else if (sign < 0)
+    loss = parts_sum(one_number(1.0), parts_negated(cosine));
+  const struct wide_cosine_slope of_a = wide_cosine_slope(s.ab, aa, bb, 1, sign * s.a_scale);
+  const struct wide_cosine_slope of_b = wide_cosine_slope(s.ab, bb, aa, 1, sign * s.b_scale);
+  for (size_t c = 0; (r->grad.p || r->grad_other.p) && c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const vd a = dmul(classes_at(r->p, c, n, 0.0), dset1(s.a_scale));
+    const vd b = dmul(classes_at(r->other, c, n, 0.0), dset1(s.b_scale));
+    put_gradient(r, r->grad, c, n, wide_cosine_gradient(of_a, a, b));
+    put_gradient(r, r->grad_other, c, n, wide_cosine_gradient(of_b, b, a));
+  }
+  return rounded_number(loss);
+}
 #else
 #include "../losses/formula.h"
 
+/* 1 - c of nearly parallel vectors, without cancellation: see parted_wide. What is left along a of b less its part
+ * along a, because a quotient is rounded, is taken out of the square. */
+FORMULA real cosine_embedding_parted(const struct formula_row *r, real aa, real bb, real ab, real cosine) {
+  const real *a = r->p, *b = r->other, f = (real)1e-12, k = ab / aa;
+  real square = 0, along = 0;
+  for (size_t c = 0; c < r->n; c++) {
+    const real e = fma(-k, a[c], b[c]);
+    square += e * e;
+    along += e * a[c];
+  }
+  square -= along / aa * along;
+  return (aa * square + f * (aa + bb + f)) / ((aa + f) * (bb + f) * (1 + cosine));
+}
+
 FORMULA void cosine_embedding_formula(const struct formula_row *r, struct formula_value *loss) {
   const real *a = r->p, *b = r->other, margin = (real)r->parameters[0];
-  real aa = (real)1e-12, bb = (real)1e-12, ab = 0, scale = 0;
+  const real f = (real)1e-12;
+  real aa = 0, bb = 0, ab = 0, scale = 0;
   for (size_t c = 0; c < r->n; c++) {
     aa += a[c] * a[c];
     bb += b[c] * b[c];
     ab += a[c] * b[c];
     scale += fabs(a[c] * b[c]);
   }
-  const real na = sqrt(aa), nb = sqrt(bb), cosine = ab / na / nb, size = scale / na / nb;
+  const real na = sqrt(aa + f), nb = sqrt(bb + f), cosine = ab / na / nb, size = scale / na / nb;
   const real nan = cosine == cosine ? r->target : cosine, bad = nan == nan ? 0 : nan;
   const real similar = r->target == 1 ? 1 : 0, apart = r->target == -1 && cosine >= margin ? 1 : 0;
   const real sign = apart - similar;
   real parted = 1 - cosine, parted_scale = 1 + size;
   if (similar != 0 && parted < (real)0x1p-11) { /* nearly parallel: without cancellation */
-    real sum = (real)1e-12 / aa + (real)1e-12 / bb;
-    for (size_t c = 0; c < r->n; c++) sum += (a[c] / na - b[c] / nb) * (a[c] / na - b[c] / nb);
-    parted = sum / 2;
+    parted = cosine_embedding_parted(r, aa, bb, ab, cosine);
     parted_scale = parted + (real)0x1p-80; /* unit vectors in double are right to 2^-53, squares of theirs to 2^-106 */
   }
   *loss = (struct formula_value){similar * parted + apart * (cosine - margin) + bad,

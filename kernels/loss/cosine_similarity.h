@@ -3,7 +3,7 @@
 #ifndef VLOSS_KERNELS_LOSS_COSINE_SIMILARITY_H
 #define VLOSS_KERNELS_LOSS_COSINE_SIMILARITY_H
 
-#ifndef VLOSS_FORMULA
+#if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/cosines_beside.h"
 
 VFN void cosine_similarity_decide(const struct row *r, struct row_state *s) {
@@ -63,6 +63,26 @@ static void cosine_similarity_beside(const struct beside *b) {
   for (size_t i = 0; i < b->rows; i++)
     cosine_similarity_summed(&b->row[i], &b->state[i], products_again(&b->row[i], &b->state[i]));
   if (cosines_in_float(b, 2, 1)) cosine_gradients_beside(b, b->p, b->t);
+}
+#elif defined(VLOSS_WIDE) /* of doubles */
+#include "../f64/row_loss.h"
+
+static double cosine_similarity_wide(const struct wide_loss_row *r) {
+  const struct products s = products_of(r->p, r->t, r->columns);
+  const int floored = first_of(s.aa.high) < s.a_least;
+  const struct parts pp = floored ? one_number(s.a_least) : s.aa;
+  const struct parts tt = first_of(s.bb.high) < s.b_least ? one_number(s.b_least) : s.bb;
+  const struct parts roots = parts_product(parts_root(pp), parts_root(tt));
+  const double cosine = rounded_number(parts_quotient(s.ab, roots));
+  if (cosine != cosine || !r->grad.p) return -cosine;
+  const struct wide_cosine_slope slope = wide_cosine_slope(s.ab, pp, tt, !floored, -s.a_scale);
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const vd p = dmul(classes_at(r->p, c, n, 0.0), dset1(s.a_scale));
+    const vd t = dmul(classes_at(r->t, c, n, 0.0), dset1(s.b_scale));
+    put_gradient(r, r->grad, c, n, wide_cosine_gradient(slope, p, t));
+  }
+  return -cosine;
 }
 #else
 #include "../losses/formula.h"

@@ -5,7 +5,7 @@
 #ifndef VLOSS_KERNELS_LOSS_KERAS_CATEGORICAL_CROSSENTROPY_H
 #define VLOSS_KERNELS_LOSS_KERAS_CATEGORICAL_CROSSENTROPY_H
 
-#ifndef VLOSS_FORMULA
+#if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/reduce.h"
 
 /* A sum of negative and positive terms that is no more than this of their sizes is nothing but rounding: 0. */
@@ -93,18 +93,97 @@ VFN void keras_categorical_crossentropy(const struct row *r, struct row_state *s
   }
   wrote(r, s);
 }
+#elif defined(VLOSS_WIDE) /* of doubles */
+#include "../f64/row_loss.h"
+
+/* t' of columns c .. c + n - 1; 0 beyond. */
+VFN struct parts smoothed_columns(const struct wide_loss_row *r, size_t c, size_t n) {
+  const double smoothing = r->parameters[0];
+  const struct parts t = whole(classes_at(r->t, c, n, 0.0));
+  if (smoothing == 0) return t;
+  const struct parts share = parts_quotient(one_number(smoothing), one_number((double)r->columns));
+  const struct parts smooth = parts_sum(parts_product(t, sum_of(dset1(1.0), dset1(-smoothing))), share);
+  return (struct parts){lanes_below(smooth.high, n), lanes_below(smooth.low, n)};
+}
+/* p / S, and on which side it is clipped. Near 1 the last digits of the quotient are the first of its logarithm. */
+struct share_of_row {
+  struct parts u;
+  dm below, above;
+};
+VFN struct share_of_row share_of_row(vd p, struct parts total) {
+  const struct parts u = normal_parts(parts_quotient(whole(p), total));
+  return (struct share_of_row){u, dgt(dset1(WIDE_KERAS_EPS), u.high), dgt(u.high, dset1(WIDE_KERAS_ONE_MINUS_EPS))};
+}
+
+/* Of the row times a power of two that brings its largest column near to 1. */
+static double keras_categorical_crossentropy_wide(const struct wide_loss_row *r) {
+  const double scale = scale_to(largest_of(r->p, r->columns), 0);
+  const vd zero = dset1(0.0);
+  struct row_sum sum, size, loss, shares;
+  begin_sum(&sum), begin_sum(&size), begin_sum(&loss), begin_sum(&shares);
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const vd p = dmul(classes_at(r->p, c, at_once(r->columns, c), 0.0), dset1(scale));
+    add_to_sum(&sum, p);
+    add_to_sum(&size, dabs(p));
+  }
+  const struct parts total = end_sum(&sum);
+  if (!(fabs(first_of(total.high)) > rounded_number(end_sum(&size)) * 0x1p-40)) return WIDE_NAN;
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const struct share_of_row s = share_of_row(dmul(classes_at(r->p, c, n, 0.0), dset1(scale)), total);
+    const struct parts t = smoothed_columns(r, c, n);
+    const vd v = wide_clip(s.u.high, WIDE_KERAS_EPS, WIDE_KERAS_ONE_MINUS_EPS);
+    const dm clipped = dmor(s.below, s.above);
+    const vd log = log_of_parts((struct parts){v, dsel(clipped, zero, s.u.low)});
+    add_to_sum(&loss, dneg(dfma(t.high, log, dmul(t.low, log))));
+    add_parts_to_sum(&shares, (struct parts){dsel(clipped, zero, t.high), dsel(clipped, zero, t.low)});
+  }
+  const double result = rounded_number(end_sum(&loss));
+  if (result != result || !r->grad.p) return result;
+  const struct parts shared = parts_quotient(end_sum(&shares), total), unscaled = parts_times(shared, scale);
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const vd p = classes_at(r->p, c, n, 0.0), scaled_p = dmul(p, dset1(scale));
+    const struct share_of_row s = share_of_row(scaled_p, total);
+    const dm clipped = dmor(s.below, s.above);
+    const struct parts t = smoothed_columns(r, c, n);
+    const struct parts own = parts_quotient(t, whole(dsel(clipped, dset1(1.0), p)));
+    const struct parts scaled_own = parts_quotient(t, whole(dsel(clipped, dset1(1.0), scaled_p)));
+    /* Where terms are beyond the doubles, what is left of them may be none. */
+    const vd scaled = dmul(rounded_parts(parts_sum(shared, parts_negated(scaled_own))), dset1(scale));
+    const dm finite = dmand(dfinite(own.high), dfinite(unscaled.high));
+    const vd v = dsel(finite, rounded_parts(parts_sum(unscaled, parts_negated(own))), scaled);
+    put_gradient(r, r->grad, c, n, dsel(clipped, dmul(rounded_parts(shared), dset1(scale)), v));
+  }
+  return result;
+}
 #else
 #include "../losses/formula.h"
 
+/* The sum of p without class `but`. Negative p may cancel: the reference has what its additions lost beside it. */
+FORMULA real keras_categorical_crossentropy_sum(const struct formula_row *r, size_t but) {
+  real sum = 0, lost = 0;
+  for (size_t c = 0; c < r->n; c++) {
+    const real p = c == but ? 0 : r->p[c], next = sum + p;
+    if (sizeof sum > sizeof(double)) lost += formula_lost(sum, -p, next);
+    sum = next;
+  }
+  return sum + lost;
+}
+/* log(p / s). Of the class that has nearly everything, by what the others have: the quotient has few digits of it. */
+FORMULA real keras_categorical_crossentropy_log(const struct formula_row *r, size_t c, real v, real s) {
+  if (sizeof v <= sizeof(double) || !(r->p[c] / s == v) || v < (real)0.75) return log(v);
+  return -log1p(keras_categorical_crossentropy_sum(r, c) / r->p[c]);
+}
 FORMULA void keras_categorical_crossentropy_formula(const struct formula_row *r, struct formula_value *loss) {
   const real *p = r->p, *t = r->t, a = (real)r->parameters[0], keep = 1 - a, share = a / (real)r->n;
-  real s = 0, size = 0, l = 0, scale = 0, hu = 0, hu_scale = 0;
-  for (size_t c = 0; c < r->n; c++) s += p[c], size += fabs(p[c]);
+  real s = keras_categorical_crossentropy_sum(r, r->n), size = 0, l = 0, scale = 0, hu = 0, hu_scale = 0;
+  for (size_t c = 0; c < r->n; c++) size += fabs(p[c]);
   s = fabs(s) <= size * (real)0x1p-40 ? (real)NAN : s;
   for (size_t c = 0; c < r->n; c++) {
     const real u = p[c] / s, smooth = t[c] * keep + share;
     const real v = u < FORMULA_EPS ? FORMULA_EPS : u > FORMULA_ONE_MINUS_EPS ? FORMULA_ONE_MINUS_EPS : u;
-    const real term = smooth * log(v), h = u == v ? -smooth / v : 0;
+    const real term = smooth * keras_categorical_crossentropy_log(r, c, v, s), h = u == v ? -smooth / v : 0;
     l -= term;
     scale += fabs(term);
     hu += h * u;

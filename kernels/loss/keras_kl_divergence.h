@@ -5,7 +5,7 @@
 #ifndef VLOSS_KERNELS_LOSS_KERAS_KL_DIVERGENCE_H
 #define VLOSS_KERNELS_LOSS_KERAS_KL_DIVERGENCE_H
 
-#ifndef VLOSS_FORMULA
+#if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/reduce.h"
 
 VFN void keras_kl_divergence(const struct row *r, struct row_state *s) {
@@ -33,15 +33,35 @@ VFN void keras_kl_divergence(const struct row *r, struct row_state *s) {
   s->pass = ROW_DONE;
   if (s->loss != s->loss) nan_row(r, s);
 }
+#elif defined(VLOSS_WIDE) /* of doubles */
+#include "../f64/row_loss.h"
+
+static double keras_kl_divergence_wide(const struct wide_loss_row *r) {
+  struct row_sum sum;
+  begin_sum(&sum);
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const vd p = classes_at(r->p, c, n, 1.0), a = wide_clip(classes_at(r->t, c, n, 1.0), WIDE_KERAS_EPS, 1);
+    const vd b = wide_clip(p, WIDE_KERAS_EPS, 1);
+    const struct parts ratio = normal_parts(parts_quotient(whole(a), whole(b)));
+    add_to_sum(&sum, dmul(a, log_of_parts(ratio)));
+    put_gradient(r, r->grad, c, n, dsel(wide_clips(p, WIDE_KERAS_EPS, 1), dset1(0.0), dneg(ratio.high)));
+  }
+  return rounded_number(end_sum(&sum));
+}
 #else
 #include "../losses/formula.h"
 
+/* log(a / b). The quotient of nearly equal numbers has few digits of it. */
+FORMULA real keras_kl_divergence_log(real a, real b) {
+  return sizeof a > sizeof(double) && a > b / 2 && a < 2 * b ? log1p((a - b) / b) : log(a / b);
+}
 FORMULA void keras_kl_divergence_formula(const struct formula_row *r, struct formula_value *loss) {
   const real *p = r->p, *t = r->t, low = FORMULA_EPS;
   real l = 0, scale = 0;
   for (size_t c = 0; c < r->n; c++) {
     const real a = t[c] < low ? low : t[c] > 1 ? 1 : t[c], b = p[c] < low ? low : p[c] > 1 ? 1 : p[c];
-    const real term = a * log(a / b);
+    const real term = a * keras_kl_divergence_log(a, b);
     l += term;
     scale += fabs(term);
   }

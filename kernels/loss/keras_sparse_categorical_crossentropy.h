@@ -4,7 +4,7 @@
 #ifndef VLOSS_KERNELS_LOSS_KERAS_SPARSE_CATEGORICAL_CROSSENTROPY_H
 #define VLOSS_KERNELS_LOSS_KERAS_SPARSE_CATEGORICAL_CROSSENTROPY_H
 
-#ifndef VLOSS_FORMULA
+#if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/beside.h"
 #include "../losses/reduce.h"
 
@@ -124,19 +124,46 @@ static void keras_sparse_categorical_crossentropy_beside(const struct beside *b)
   }
   if (open == b->rows) sparse_gradients_beside(b);
 }
+#elif defined(VLOSS_WIDE) /* of doubles */
+#include "../f64/row_loss.h"
+
+static double keras_sparse_categorical_crossentropy_wide(const struct wide_loss_row *r) {
+  const double low = WIDE_KERAS_EPS, high = WIDE_KERAS_ONE_MINUS_EPS, p = r->p.p[r->label * r->p.step];
+  const struct parts own = whole(wide_clip(dset1(p), low, high));
+  struct row_sum others;
+  begin_sum(&others);
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const vd v = lanes_below(wide_clip(classes_at(r->p, c, n, 0.0), low, high), n);
+    add_to_sum(&others, with_label(v, c, r->label, 0));
+  }
+  const struct parts rest = end_sum(&others), all = parts_sum(rest, own);
+  const double loss = first_of(log1p_of_parts(normal_parts(parts_quotient(rest, own))));
+  if (loss != loss || !r->grad.p) return loss;
+  const vd elsewhere = rounded_parts(parts_quotient(one_number(1.0), all));
+  const vd at_label = dneg(rounded_parts(parts_quotient(rest, parts_product(all, own))));
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const dm clipped = wide_clips(classes_at(r->p, c, n, 0.0), low, high);
+    const vd v = with_label(elsewhere, c, r->label, first_of(at_label));
+    put_gradient(r, r->grad, c, n, dsel(clipped, dset1(0.0), v));
+  }
+  return loss;
+}
 #else
 #include "../losses/formula.h"
 
 FORMULA void keras_sparse_categorical_crossentropy_formula(const struct formula_row *r, struct formula_value *loss) {
   const real *p = r->p, low = FORMULA_EPS, high = FORMULA_ONE_MINUS_EPS;
-  real s = 0;
-  for (size_t c = 0; c < r->n; c++) s += p[c] < low ? low : p[c] > high ? high : p[c];
-  const real own = p[r->label], v = own < low ? low : own > high ? high : own;
-  *loss = (struct formula_value){log(s) - log(v), 0};
+  real rest = 0;
+  for (size_t c = 0; c < (size_t)r->label; c++) rest += p[c] < low ? low : p[c] > high ? high : p[c];
+  for (size_t c = (size_t)r->label + 1; c < r->n; c++) rest += p[c] < low ? low : p[c] > high ? high : p[c];
+  const real own = p[r->label], v = own < low ? low : own > high ? high : own, s = rest + v;
+  *loss = (struct formula_value){log1p(rest / v), 0};
   if (r->grad) {
     const real bad = s == s ? 0 : s;
     for (size_t c = 0; c < r->n; c++) r->grad[c] = (p[c] < low || p[c] > high ? 0 : 1 / s) + bad;
-    r->grad[r->label] = (own < low || own > high ? 0 : 1 / s - 1 / v) + bad;
+    r->grad[r->label] = (own < low || own > high ? 0 : -rest / (s * v)) + bad;
   }
   if (r->grad_scale)
     for (size_t c = 0; c < r->n; c++) r->grad_scale[c] = 0;

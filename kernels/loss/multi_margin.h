@@ -7,7 +7,7 @@
 /* The parameters. */
 enum { MULTI_MARGIN_NORM, MULTI_MARGIN_MARGIN };
 
-#ifndef VLOSS_FORMULA
+#if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/reduce.h"
 
 /* margin - p_y, and for any p_c what z_c is: where it is small, it is exact. */
@@ -82,6 +82,48 @@ VFN void multi_margin(const struct row *r, struct row_state *s) {
     multi_margin_of(r, s, 1, 1);
   else
     multi_margin_of(r, s, 0, 1);
+}
+#elif defined(VLOSS_WIDE) /* of doubles */
+#include "../f64/row_loss.h"
+
+/* z of columns c .. c + n - 1; 0 at the label and beyond. */
+VFN vd multi_margin_z_wide(const struct wide_loss_row *r, struct parts start, size_t c, size_t n) {
+  const struct parts z = sum_of(start.high, classes_at(r->p, c, n, 0.0));
+  return with_label(lanes_below(dadd(z.high, dadd(z.low, start.low)), n), c, r->label, 0);
+}
+
+static double multi_margin_wide(const struct wide_loss_row *r) {
+  const int squared = r->parameters[MULTI_MARGIN_NORM] == 2;
+  const double own = r->p.p[r->label * r->p.step];
+  const double w = r->weights.p ? r->weights.p[r->label * r->weights.step] : 1;
+  const struct parts start = sum_of(dset1(r->parameters[MULTI_MARGIN_MARGIN]), dset1(-own));
+  const vd zero = dset1(0.0), one = dset1(1.0);
+  vd most = zero;
+  for (size_t c = 0; c < r->columns; c += 16)
+    most = dmax(multi_margin_z_wide(r, start, c, at_once(r->columns, c)), most);
+  double lanes[16];
+  dstore(lanes, most);
+  /* Squares are of z times a power of two that brings the largest near to 1. */
+  const double scale = squared ? scale_to(largest_of((struct wide_row){lanes, 1}, 16), 0) : 1;
+  struct row_sum sum, slopes;
+  begin_sum(&sum), begin_sum(&slopes);
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const vd z = dmul(dpositive(multi_margin_z_wide(r, start, c, at_once(r->columns, c))), dset1(scale));
+    add_parts_to_sum(&sum, squared ? product_of(z, z) : whole(z));
+    add_to_sum(&slopes, squared ? z : dsel(dgt(z, zero), one, zero));
+  }
+  const double mean = own == own ? end_mean(&sum, r->columns) : WIDE_NAN;
+  const double loss = w == 0 && mean == mean ? 0 : mean * w / scale / (squared ? scale : 1);
+  if (loss != loss || !r->grad.p) return loss;
+  const struct parts slope = parts_quotient(one_number(squared ? 2 * w : w), one_number((double)r->columns));
+  const vd at_label = dneg(ddiv(rounded_parts(parts_product(end_sum(&slopes), slope)), dset1(scale)));
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const vd z = multi_margin_z_wide(r, start, c, n), size = squared ? z : one;
+    const vd v = dsel(dgt(z, zero), product_plus(size, slope.high, dmul(size, slope.low)), zero);
+    put_gradient(r, r->grad, c, n, w == 0 ? zero : with_label(v, c, r->label, first_of(at_label)));
+  }
+  return loss;
 }
 #else
 #include "../losses/formula.h"

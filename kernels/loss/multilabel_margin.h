@@ -6,7 +6,7 @@
 #ifndef VLOSS_KERNELS_LOSS_MULTILABEL_MARGIN_H
 #define VLOSS_KERNELS_LOSS_MULTILABEL_MARGIN_H
 
-#ifndef VLOSS_FORMULA
+#if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/reduce.h"
 
 /* Label number l of the list; SIZE_MAX at its end. */
@@ -158,6 +158,75 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
   else
     for (size_t c = 0; c < r->columns; c++)
       g[c * r->column_stride] = with_factor(r, (double)g[c * r->column_stride] * share);
+}
+#elif defined(VLOSS_WIDE) /* of doubles */
+#include "../f64/row_loss.h"
+
+enum { MULTILABEL_TILE_WIDE = 512 };
+
+/* Label number l of the list; SIZE_MAX at its end. */
+VFN size_t listed_wide(const struct wide_loss_row *r, size_t l) {
+  const int64_t label = l < r->columns ? vloss_label_at(&r->labels, r->first_label + l) : -1;
+  return label < 0 ? SIZE_MAX : (size_t)label;
+}
+
+/* Columns of a row, of which those outside the list have 1 in `counted`, and how many pairs of each are active. */
+struct multilabel_tile {
+  double x[MULTILABEL_TILE_WIDE], counted[MULTILABEL_TILE_WIDE], pairs[MULTILABEL_TILE_WIDE];
+};
+/* Whether there is NaN in it. */
+static int multilabel_fill_tile(const struct wide_loss_row *r, struct multilabel_tile *tile, size_t start, size_t n) {
+  int nan = 0;
+  for (size_t i = 0; i < (n + 15) / 16 * 16; i++) {
+    tile->x[i] = i < n ? r->p.p[(start + i) * r->p.step] : 0;
+    tile->counted[i] = i < n;
+    tile->pairs[i] = 0;
+    nan |= tile->x[i] != tile->x[i];
+  }
+  for (size_t l = 0, j; (j = listed_wide(r, l)) != SIZE_MAX; l++)
+    if (j - start < n) tile->counted[j - start] = 0;
+  return nan;
+}
+/* Adds the pairs of a label with the columns of a tile. Returns how many are active. */
+static double multilabel_pairs_wide(struct multilabel_tile *tile, size_t n, double p, struct row_sum *sum) {
+  const struct parts from = sum_of(dset1(1.0), dset1(-p));
+  const vd zero = dset1(0.0), one = dset1(1.0);
+  vd all = zero;
+  for (size_t i = 0; i < n; i += 16) {
+    const struct parts d = sum_of(from.high, dload(tile->x + i));
+    const vd z = dsel(deq(dload(tile->counted + i), one), dadd(d.high, dadd(d.low, from.low)), zero);
+    const vd active = dsel(dgt(z, zero), one, zero);
+    add_to_sum(sum, dpositive(z));
+    dstore(tile->pairs + i, dadd(dload(tile->pairs + i), active));
+    all = dadd(all, active);
+  }
+  return dsum(all);
+}
+
+/* The gradient, which lies over no operand, holds the counts of pairs until the end. */
+static double multilabel_margin_wide(const struct wide_loss_row *r) {
+  struct multilabel_tile tile;
+  struct row_sum sum;
+  const struct wide_row g = r->grad;
+  int nan = 0;
+  begin_sum(&sum);
+  for (size_t c = 0; g.p && c < r->columns; c++) g.p[c * g.step] = 0;
+  for (size_t start = 0; start < r->columns; start += MULTILABEL_TILE_WIDE) {
+    const size_t left = r->columns - start, n = left < MULTILABEL_TILE_WIDE ? left : MULTILABEL_TILE_WIDE;
+    nan |= multilabel_fill_tile(r, &tile, start, n);
+    for (size_t l = 0, j; (j = listed_wide(r, l)) != SIZE_MAX; l++) {
+      const double pairs = multilabel_pairs_wide(&tile, n, r->p.p[j * r->p.step], &sum);
+      if (g.p) g.p[j * g.step] -= pairs;
+    }
+    for (size_t i = 0; g.p && i < n; i++)
+      if (tile.counted[i] == 1) g.p[(start + i) * g.step] = tile.pairs[i];
+  }
+  const double loss = end_mean(&sum, r->columns);
+  for (size_t c = 0; g.p && c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    put_gradient(r, g, c, n, ddiv(classes_at(g, c, n, 0.0), dset1((double)r->columns)));
+  }
+  return nan ? WIDE_NAN : loss;
 }
 #else
 #include "../losses/formula.h"

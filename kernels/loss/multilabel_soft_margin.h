@@ -6,7 +6,7 @@
 
 #include "bce_with_logits.h"
 
-#ifndef VLOSS_FORMULA
+#if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/reduce.h"
 
 /* Weights, and factors outside [-1, 1], multiply before anything is rounded. */
@@ -47,6 +47,28 @@ VFN void multilabel_soft_margin(const struct row *r, struct row_state *s) {
     soft_margins_exactly(*r, s);
   else
     soft_margins(r, s, 0);
+}
+#elif defined(VLOSS_WIDE) /* of doubles */
+#include "../f64/row_loss.h"
+
+static double multilabel_soft_margin_wide(const struct wide_loss_row *r) {
+  const struct parts columns = one_number((double)r->columns);
+  const vd zero = dset1(0.0), one = dset1(1.0);
+  struct row_sum sum;
+  begin_sum(&sum);
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const struct wide e = {classes_at(r->p, c, n, 0.0), classes_at(r->t, c, n, 0.0), one};
+    const struct wide_result bce = bce_with_logits_wide(e, (double[]){0}); /* no smoothing, no pos_weight */
+    const vd w = r->weights.p ? classes_at(r->weights, c, n, 0.0) : one;
+    const struct parts loss = product_of(w, bce.loss);
+    const dm none = dmand(deq(w, zero), deq(bce.loss, bce.loss));
+    add_to_sum(&sum, lanes_below(dsel(none, zero, loss.high), n));
+    add_to_sum(&sum, lanes_below(dsel(none, zero, loss.low), n));
+    const struct parts slope = parts_product(whole(bce.grad), parts_quotient(whole(w), columns));
+    put_gradient(r, r->grad, c, n, rounded_parts(slope));
+  }
+  return end_mean(&sum, r->columns);
 }
 #else
 #include "../losses/formula.h"

@@ -2,14 +2,15 @@
  * negative (other); D(u, v) = (sum_c |u_c - v_c + eps|^norm)^(1/norm), the greatest of them if norm is infinite. With
  * swap, D(a, n) is the smaller of that and D(p, n), and of equal ones each gets half of the gradient. dD/du_c = sg(d_c)
  * (|d_c| / D)^(norm - 1) with d = u - v + eps, 0 where D is 0; if norm is infinite, in the columns that reach D,
- * sg(d_c) over their number. In double throughout, which neither overflows nor loses differences near -eps. */
+ * sg(d_c) over their number. In double throughout, which neither overflows nor loses differences near -eps.
+ * Three forms of three distances, hence longer than other files. */
 #ifndef VLOSS_KERNELS_LOSS_TRIPLET_MARGIN_H
 #define VLOSS_KERNELS_LOSS_TRIPLET_MARGIN_H
 
 /* The parameters. */
 enum { TRIPLET_MARGIN, TRIPLET_NORM, TRIPLET_EPS, TRIPLET_SWAP };
 
-#ifndef VLOSS_FORMULA
+#if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/beside.h"
 #include "../losses/reduce.h"
 
@@ -182,6 +183,108 @@ static void triplet_margin_beside(const struct beside *b) {
     else
       triplet_summed(&b->row[i], s, 1);
   }
+}
+#elif defined(VLOSS_WIDE) /* of doubles */
+#include "../f64/row_loss.h"
+
+/* The distance of two rows, times a power of two that brings the largest |d| near to 1. `slope` is what powers of
+ * |d| / largest are multiplied by in dD/dd, for norms other than 1 and 2. */
+struct wide_distance {
+  struct wide_row u, v;
+  struct parts size, slope;
+  double scale, largest;
+};
+VFN vd wide_differences(const struct wide_loss_row *r, const struct wide_distance *d, size_t c, size_t n) {
+  const vd u = classes_at(d->u, c, n, 0.0), v = classes_at(d->v, c, n, 0.0);
+  return lanes_below(dadd(dsub(u, v), dset1(r->parameters[TRIPLET_EPS])), n);
+}
+/* (|d| / largest)^power, where nothing is lost that a high power would show. */
+VFN vd wide_power(const struct wide_distance *d, vd x, double power) {
+  const struct parts ratio = normal_parts(parts_quotient(whole(dabs(x)), one_number(d->largest)));
+  return dpositive(power_of_parts(ratio, power, 1));
+}
+/* s^(1 / norm), s in two parts and its exponent, too. */
+static struct parts wide_root(struct parts s, double norm) {
+  const struct parts y = parts_quotient(one_number(1.0), one_number(norm));
+  const vd power = sleef_pow(s.high, y.high);
+  return parts_of(power, dmul(power, dfma(y.low, sleef_log(s.high), dmul(y.high, ddiv(s.low, s.high)))));
+}
+static struct wide_distance wide_distance(const struct wide_loss_row *r, struct wide_row u, struct wide_row v) {
+  struct wide_distance d = {.u = u, .v = v, .scale = 1};
+  const double norm = r->parameters[TRIPLET_NORM];
+  const vd zero = dset1(0.0), one = dset1(1.0);
+  double lanes[16];
+  vd most = zero, nan = zero;
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const vd x = wide_differences(r, &d, c, at_once(r->columns, c));
+    most = dmax(dabs(x), most);
+    nan = dsel(dnan(x), one, nan);
+  }
+  dstore(lanes, most);
+  const double largest = largest_of((struct wide_row){lanes, 1}, 16);
+  d.scale = scale_to(largest, 0);
+  d.largest = largest * d.scale;
+  d.size = one_number(dsum(nan) > 0 ? WIDE_NAN : d.largest);
+  if (dsum(nan) > 0 || largest == 0) return d;
+  struct row_sum sum;
+  begin_sum(&sum);
+  for (size_t c = 0; c < r->columns; c += 16) {
+    const vd x = dmul(wide_differences(r, &d, c, at_once(r->columns, c)), dset1(d.scale)), size = dabs(x);
+    add_parts_to_sum(&sum, norm == 1          ? whole(size)
+                           : norm == 2        ? product_of(x, x)
+                           : norm == WIDE_INF ? whole(dsel(deq(size, dset1(d.largest)), one, zero))
+                                              : whole(wide_power(&d, x, norm)));
+  }
+  const struct parts s = end_sum(&sum), inverse = parts_quotient(one_number(1.0), s);
+  if (norm == 1 || norm == 2) d.size = norm == 1 ? s : parts_root(s);
+  if (norm == WIDE_INF) d.slope = inverse;
+  if (norm == 1 || norm == 2 || norm == WIDE_INF || largest == WIDE_INF) return d;
+  const struct parts root = wide_root(s, norm);
+  d.size = parts_product(root, one_number(d.largest));
+  d.slope = parts_product(root, inverse);
+  return d;
+}
+
+/* dD/dd times `share`. */
+VFN vd wide_slope(const struct wide_loss_row *r, const struct wide_distance *d, double share, size_t c, size_t n) {
+  const vd x = dmul(wide_differences(r, d, c, n), dset1(d->scale)), zero = dset1(0.0), sign = dsign(x);
+  const double norm = r->parameters[TRIPLET_NORM];
+  vd v = sign;
+  if (share == 0 || first_of(d->size.high) == 0) return zero;
+  if (norm == 2)
+    v = rounded_parts(parts_quotient(whole(x), d->size));
+  else if (norm == WIDE_INF)
+    v = dsel(deq(dabs(x), dset1(d->largest)), dmul(sign, d->slope.high), zero);
+  else if (norm != 1)
+    v = dmul(sign, rounded_parts(parts_product(whole(wide_power(d, x, norm - 1)), d->slope)));
+  return dmul(v, dset1(share));
+}
+
+static double triplet_margin_wide(const struct wide_loss_row *r) {
+  const int swaps = r->parameters[TRIPLET_SWAP] == 1;
+  const struct wide_distance ap = wide_distance(r, r->p, r->t), an = wide_distance(r, r->p, r->other);
+  const struct wide_distance pn = swaps ? wide_distance(r, r->t, r->other) : an;
+  /* Large ones are taken in units of 2^64, for their difference may be a double where they are none. */
+  const double huge = 0x1p900, shrink = ap.largest / ap.scale > huge || an.largest / an.scale > huge ? 0x1p-64 : 1;
+  const struct parts to_p = parts_times(ap.size, shrink / ap.scale), to_n = parts_times(an.size, shrink / an.scale);
+  const struct parts between = parts_times(pn.size, shrink / pn.scale);
+  const double n_size = rounded_number(to_n), between_size = rounded_number(between);
+  const double share = !swaps || n_size < between_size ? 1 : n_size == between_size ? 0.5 : 0;
+  const struct parts over = parts_sum(to_p, parts_negated(share > 0 ? to_n : between));
+  const double margin = r->parameters[TRIPLET_MARGIN] * shrink;
+  const double excess = rounded_number(parts_sum(over, one_number(margin))) / shrink;
+  const int swap_nan = between_size != between_size;
+  if (excess != excess || swap_nan) return WIDE_NAN;
+  if (excess < 0) fill_gradients(r, 0);
+  for (size_t c = 0; excess >= 0 && (r->grad.p || r->grad_target.p || r->grad_other.p) && c < r->columns; c += 16) {
+    const size_t n = at_once(r->columns, c);
+    const vd of_p = wide_slope(r, &ap, 1, c, n), of_n = wide_slope(r, &an, share, c, n);
+    const vd of_pn = wide_slope(r, &pn, 1 - share, c, n);
+    put_gradient(r, r->grad, c, n, dsub(of_p, of_n));
+    put_gradient(r, r->grad_target, c, n, dsub(dneg(of_p), of_pn));
+    put_gradient(r, r->grad_other, c, n, dadd(of_n, of_pn));
+  }
+  return excess < 0 ? 0 : excess;
 }
 #else
 #include "../losses/formula.h"

@@ -175,7 +175,7 @@ size_t losses_collect(struct function *out) {
                            .expect = loss_expect,
                            .refuse = loss_refuse,
                            .loss = row,
-                           .doubles = elementwise(info),
+                           .doubles = true,
                            .flat_rows = elementwise(info),
                            .first_of_family = !seen[info->family]};
     seen[info->family] = true;
