@@ -5,8 +5,7 @@
 #include "table.h"
 #include "vloss/vloss.h"
 
-/* The fields that stand for themselves, before any array is looked at; which of them a function uses, it knows. table:
- * null where doubles are not computed. */
+/* The fields that stand for themselves, before any array is looked at; which of them a function uses, it knows. */
 vloss_status vloss_check_cross_entropy_fields(const vloss_cross_entropy_args *a, const struct vloss_table *table);
 
 /* Arrays: strides, alignment, overlap; and the job that the kernels get, but for what labels decide. Of the fields that

@@ -3,6 +3,7 @@
 #include "check.h"
 #include "cross_entropy.h"
 #include "environment.h"
+#include "f64.h"
 #include "logits/row_state.h"
 #include "select.h"
 
@@ -11,8 +12,8 @@ _Static_assert(sizeof(vloss_row_state) == sizeof(struct vloss_state), "what is o
 
 enum { PARTIAL, FINISH, GRADIENT };
 
-static vloss_status check_fields(const vloss_cross_entropy_args *a, int step) {
-  const vloss_status status = vloss_check_cross_entropy_fields(a, NULL);
+static vloss_status check_fields(const vloss_cross_entropy_args *a, const struct vloss_table *table, int step) {
+  const vloss_status status = vloss_check_cross_entropy_fields(a, table);
   if (status) return status;
   const int losses = a->loss || a->lse || a->predicted;
   if (a->targets || (step != FINISH && losses) || (step != GRADIENT && a->grad)) return VLOSS_ERROR_ARGUMENTS;
@@ -71,13 +72,18 @@ static vloss_status run(const void *args, size_t size, int step) {
   vloss_status status = vloss_check_args(&complete, &copy, sizeof copy, args, size);
   const vloss_cross_entropy_args *a = complete;
   if (!status) status = vloss_select(&table);
-  if (!status) status = check_fields(a, step);
+  if (!status) status = check_fields(a, table, step);
   if (!status) status = check_shard(a);
   if (!status) status = prepare(a, step, &job);
   if (!status && step != PARTIAL) status = check_states(&job);
   if (status) return status;
-  vloss_cross_entropy_kernel *const kernels[] = {table->cross_entropy_partial, table->cross_entropy_finish,
-                                                 table->cross_entropy_split_gradient};
+  vloss_cross_entropy_kernel *kernels[] = {table->cross_entropy_partial, table->cross_entropy_finish,
+                                           table->cross_entropy_split_gradient};
+  if (a->type == VLOSS_F64) {
+    kernels[PARTIAL] = table->f64->cross_entropy->partial;
+    kernels[FINISH] = table->f64->cross_entropy->finish;
+    kernels[GRADIENT] = table->f64->cross_entropy->split_gradient;
+  }
   return vloss_run_cross_entropy(a, &job, kernels[step]);
 }
 
@@ -120,9 +126,18 @@ static vloss_status run_merge(const void *arguments, size_t size, int unused) {
   if (placed) return placed;
   struct vloss_state *const a = (struct vloss_state *)m->into;
   const struct vloss_state *const b = (const struct vloss_state *)m->from;
-  for (size_t i = 0; i < m->count; i++)
+  uint32_t flags = 0;
+  for (size_t i = 0; i < m->count; i++) {
     if (!fit(&a[i], &b[i])) return VLOSS_ERROR_STATE;
-  for (size_t i = 0; i < m->count; i++) table->merge_states(&a[i], &b[i]);
+    flags |= a[i].flags | b[i].flags;
+  }
+  const vloss_status computed = flags & STATE_DOUBLES ? vloss_check_f64(table) : VLOSS_OK;
+  if (computed) return computed;
+  for (size_t i = 0; i < m->count; i++)
+    if ((a[i].flags | b[i].flags) & STATE_DOUBLES)
+      table->f64->cross_entropy->merge_states(&a[i], &b[i]);
+    else
+      table->merge_states(&a[i], &b[i]);
   return VLOSS_OK;
 }
 vloss_status vloss_cross_entropy_merge(vloss_row_state *into, const vloss_row_state *from, size_t count) {

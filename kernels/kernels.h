@@ -17,6 +17,9 @@ vloss_log_probs_kernel KERNEL(log_probs);
 extern const struct vloss_f64_table KERNEL(f64_table);
 extern const struct vloss_f64_softmax KERNEL(f64_softmax);
 extern const struct vloss_f64_cross_entropy KERNEL(f64_cross_entropy);
+vloss_cross_entropy_kernel KERNEL(f64_cross_entropy_partial), KERNEL(f64_cross_entropy_finish),
+    KERNEL(f64_cross_entropy_split_gradient);
+void KERNEL(f64_merge_states)(struct vloss_state *into, const struct vloss_state *from);
 
 /* The head of a loss's kernel. */
 #define LOSS_KERNEL(name) \

@@ -138,7 +138,8 @@ struct vloss_f64_softmax {
   vloss_softmax_kernel *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward;
 };
 struct vloss_f64_cross_entropy {
-  vloss_cross_entropy_kernel *cross_entropy, *nll;
+  vloss_cross_entropy_kernel *cross_entropy, *nll, *partial, *finish, *split_gradient;
+  void (*merge_states)(struct vloss_state *into, const struct vloss_state *from);
 };
 struct vloss_f64_table {
   const struct vloss_f64_softmax *softmax;

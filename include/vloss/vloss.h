@@ -60,7 +60,7 @@ typedef enum vloss_status {
   VLOSS_ERROR_NULL,            /* a pointer that the call needs is null */
   VLOSS_ERROR_NO_OUTPUT,       /* every output pointer is null: the call would do nothing */
   VLOSS_ERROR_ENUM,            /* an enumerator or flag that this version does not know */
-  VLOSS_ERROR_TYPE,            /* an element type that is known but that this function does not compute yet */
+  VLOSS_ERROR_TYPE,            /* an element type that is known but that this function does not compute: none today */
   VLOSS_ERROR_NO_CLASSES,      /* classes is 0 although there are rows */
   VLOSS_ERROR_OVERFLOW,        /* an array larger than the address space, or more than 2^31 - 1 classes */
   VLOSS_ERROR_STRIDE,          /* a stride is smaller than the classes * inner elements it has to span */
@@ -143,8 +143,8 @@ VLOSS_API const char *vloss_cpu_features(void);
  *
  * VLOSS_F64 is double throughout, constants such as the eps of Keras and the beta of SMOOTH_L1 included; NaN is written
  * as 0x7ff8000000000000. Its exp and logarithms are SLEEF's: without SLEEF the library answers VLOSS_ERROR_NO_SLEEF, on
- * a CPU without FMA VLOSS_ERROR_NO_FMA. It is computed by vloss_cross_entropy, vloss_nll, the softmax functions and
- * vloss_loss; the functions of rows in parts answer VLOSS_ERROR_TYPE. */
+ * a CPU without FMA VLOSS_ERROR_NO_FMA. Every function computes it elsewhere; states of rows in parts are those of one
+ * type. */
 typedef enum vloss_type { VLOSS_F32 = 0, VLOSS_F64, VLOSS_F16, VLOSS_BF16 } vloss_type;
 
 /* Element type of class indices. */

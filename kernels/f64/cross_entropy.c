@@ -1,23 +1,12 @@
 /* Cross-entropy and NLL of doubles. The formulas are those of kernels/logits/cross_entropy.c: with index labels and no
  * smoothing the target is left out of the sum, so that confident rows keep their digits; with q spread over classes the
  * loss is sum_c q_c (m - x_c) + Q log S. */
-#include "kernels.h"
+#include "cross_entropy.h"
+
 #include "memory/blocks.h"
 #include "memory/labels.h"
-#include "rows.h"
 
-typedef struct vloss_cross_entropy_job job_of_rows;
-
-static int is_spread(const job_of_rows *job) { return job->half.targets || job->smoothing > 0; }
-static double weight_of(const job_of_rows *job, size_t c) { return job->wide.weights ? job->wide.weights[c] : 1; }
-
-/* A row between its labels and its results. */
-struct wide_target {
-  int ignored, bad;
-  size_t label;        /* WIDE_NO_CLASS: none */
-  struct parts factor; /* of its gradient */
-};
-static struct wide_target target_of(const job_of_rows *job, size_t row) {
+struct wide_target wide_target_of(const job_of_rows *job, size_t row) {
   struct wide_target t = {.label = (size_t)WIDE_NO_CLASS};
   const double upstream = job->wide.upstream ? job->wide.upstream[job->upstream_per_row ? row : 0] : 1;
   const struct parts scale = {dset1(job->grad_scale), dset1(job->wide.grad_scale_low)};
@@ -26,15 +15,12 @@ static struct wide_target target_of(const job_of_rows *job, size_t row) {
   const int64_t label = vloss_label_at(&job->labels, row);
   if (job->labels.ignoring && label == job->labels.ignore_index)
     t.ignored = 1;
-  else if (label < 0 || (uint64_t)label >= job->shape.classes)
+  else if (label < 0 || (uint64_t)label >= job->total_classes)
     t.bad = 1;
   else
     t.label = (size_t)label;
   return t;
 }
-
-/* w v, but 0 where w is 0, whatever v; NaN excepted. */
-static double times(double w, double v) { return w == 0 && v == v ? 0 : w * v; }
 
 static void fill_row(struct wide_row out, size_t classes, double value) {
   for (size_t c = 0; c < classes; c++) out.p[c * out.step] = value;
@@ -49,6 +35,11 @@ static double plain_loss(double w, double x, const struct log_sum *s, size_t lab
   return times(w, first_of(dadd(dadd(d.high, log), d.low)));
 }
 
+/* The gradient at the label, if that is in the shard. */
+static void put_at_label(const job_of_rows *job, struct wide_row out, const struct wide_target *t, double v) {
+  const size_t c = t->label - job->class_offset;
+  if (c < job->shape.classes) out.p[c * out.step] = v == v ? v : WIDE_NAN;
+}
 /* p_c times the factor; at the label -(1 - p_t), which is the share of the others. */
 static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wide_row out, const struct log_sum *s,
                            const struct wide_target *t) {
@@ -70,15 +61,14 @@ static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wid
     const vd mantissa = dfma(exp.mantissa, d.low, exp.mantissa);
     put_classes(out, c, n, dmul(dfma(mantissa, p.high, dmul(mantissa, p.low)), exp.scale));
   }
-  out.p[t->label * out.step] = at_label == at_label ? at_label : WIDE_NAN;
+  put_at_label(job, out, t, at_label);
 }
 
 /* ---- q spread over classes --------------------------------------------------------------------------------------- */
 
-/* q of classes c .. c + n - 1; 0 beyond. */
-static vd coefficients(const job_of_rows *job, size_t row, size_t label, size_t c, size_t n) {
-  const double e = job->smoothing, even = e / (double)job->shape.classes;
-  const double *const weights = job->wide.weights;
+vd wide_coefficients(const job_of_rows *job, size_t row, size_t label, size_t c, size_t n) {
+  const double e = job->smoothing, even = e / (double)job->total_classes;
+  const double *const weights = job->wide.weights ? job->wide.weights + job->class_offset : NULL;
   const vd zero = dset1(0.0), w = !weights ? dset1(1.0) : n < 16 ? dtail(weights + c, n, 0.0) : dload(weights + c);
   double q[16];
   vd v = dset1(even);
@@ -88,12 +78,12 @@ static vd coefficients(const job_of_rows *job, size_t row, size_t label, size_t 
   }
   dstore(q, dsel(dmand(deq(w, zero), deq(v, v)), zero, dmul(w, v)));
   for (size_t i = n; i < 16; i++) q[i] = 0;
-  if (label - c < n) q[label - c] += times(1 - e, weight_of(job, label));
+  if (label - job->class_offset - c < n) q[label - job->class_offset - c] += times(1 - e, weight_of(job, label));
   return dload(q);
 }
 
 struct spread {
-  double loss, q; /* the sum of q is in q */
+  double loss, q;
 };
 static struct spread spread_loss(const job_of_rows *job, size_t row, struct wide_row x, const struct log_sum *s,
                                  size_t label) {
@@ -103,7 +93,7 @@ static struct spread spread_loss(const job_of_rows *job, size_t row, struct wide
   vloss_exact_clear(&of_q);
   for (size_t c = 0, n; c < job->shape.classes; c += n) {
     n = at_once(job->shape.classes, c);
-    const vd q = coefficients(job, row, label, c, n), zero = dset1(0.0);
+    const vd q = wide_coefficients(job, row, label, c, n), zero = dset1(0.0);
     const struct parts d = sum_of(dset1(s->max), dneg(classes_at(x, c, n, s->max)));
     const struct parts product = product_of(q, d.high);
     const dm none = deq(q, zero);
@@ -138,7 +128,7 @@ static void spread_gradient(const job_of_rows *job, size_t row, struct wide_row 
   const struct parts alone = parts_product(parts_product(inverse, whole(wide_q)), t->factor); /* where q is 0 */
   for (size_t c = 0; c < classes; c += 16) {
     const size_t n = at_once(classes, c);
-    const vd q = coefficients(job, row, t->label, c, n);
+    const vd q = wide_coefficients(job, row, t->label, c, n);
     const struct parts d = sum_of(classes_at(x, c, n, 0.0), minus_max);
     const struct scaled_exp exp = scaled_exp_of(d.high);
     const vd mantissa = dfma(exp.mantissa, d.low, exp.mantissa);
@@ -151,47 +141,62 @@ static void spread_gradient(const job_of_rows *job, size_t row, struct wide_row 
 
 /* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
-static void put_prediction(const job_of_rows *job, size_t row, int64_t c) {
+void wide_put_prediction(const job_of_rows *job, size_t row, int64_t c) {
   if (job->predicted_narrow)
     ((int32_t *)job->predicted)[row] = (int32_t)c;
   else
     ((int64_t *)job->predicted)[row] = c;
 }
 
-static double cross_entropy_row(const job_of_rows *job, size_t row) {
+struct known_row wide_known_row(const job_of_rows *job, size_t row, const struct wide_target *t,
+                                const struct wide_bins *q) {
   const size_t classes = job->shape.classes;
-  const struct wide_target t = target_of(job, row);
   const struct wide_row x = wide_row_of(&job->shape, job->half.x, job->x_stride, row);
-  const struct wide_row out = wide_row_of(&job->shape, job->half.grad, job->grad_stride, row);
-  if (t.ignored) {
-    if (job->wide.lse) job->wide.lse[row] = 0;
-    if (job->predicted) put_prediction(job, row, -1);
-    if (job->half.grad) fill_row(out, classes, 0);
-    return 0;
+  struct known_row known = {.x = t->label < classes ? x.p[t->label * x.step] : 0};
+  if (classes > CLASS_BLOCK && !job->half.targets) {
+    const struct some_blocks blocks = wide_blocks(job, row);
+    return wide_known_of(job, &blocks, q, t, known.x);
   }
-  const struct log_sum s = wide_log_sum(x, classes, is_spread(job) ? (size_t)WIDE_NO_CLASS : t.label);
-  if (job->wide.lse) {
-    const double lse = s.max == s.max ? s.max : WIDE_NAN;
-    job->wide.lse[row] = s.undefined ? lse : first_of(dadd(dset1(s.max), sleef_log1p(dset1(s.rest))));
-  }
-  if (job->predicted) put_prediction(job, row, (int64_t)s.best);
-  if (s.undefined || t.bad) {
-    if (job->half.grad) fill_row(out, classes, WIDE_NAN);
-    return WIDE_NAN;
-  }
-  if (!is_spread(job)) {
-    const double loss = plain_loss(weight_of(job, t.label), x.p[t.label * x.step], &s, t.label);
-    if (job->half.grad) plain_gradient(job, x, out, &s, &t);
-    return loss;
-  }
-  const struct spread spread = spread_loss(job, row, x, &s, t.label);
-  if (job->half.grad) spread_gradient(job, row, x, out, &s, &t, spread.q);
-  return spread.loss;
+  known.s = wide_log_sum(x, classes, is_spread(job) ? (size_t)WIDE_NO_CLASS : t->label);
+  if (!is_spread(job) || known.s.undefined || t->bad) return known;
+  const struct spread spread = spread_loss(job, row, x, &known.s, t->label);
+  known.loss = spread.loss, known.q = spread.q;
+  return known;
 }
 
-static double nll_row(const job_of_rows *job, size_t row) {
+double wide_loss_of(const job_of_rows *job, const struct known_row *known, const struct wide_target *t) {
+  if (known->s.undefined || t->bad) return WIDE_NAN;
+  return is_spread(job) ? known->loss : plain_loss(weight_of(job, t->label), known->x, &known->s, t->label);
+}
+double wide_lse_of(const struct known_row *known) {
+  const struct log_sum *s = &known->s;
+  if (s->undefined) return s->max == s->max ? s->max : WIDE_NAN;
+  return first_of(dadd(dset1(s->max), sleef_log1p(dset1(s->rest))));
+}
+void wide_gradient(const job_of_rows *job, size_t row, const struct known_row *known, const struct wide_target *t) {
+  const struct wide_row x = wide_row_of(&job->shape, job->half.x, job->x_stride, row);
+  const struct wide_row out = wide_row_of(&job->shape, job->half.grad, job->grad_stride, row);
+  if (t->ignored || known->s.undefined || t->bad)
+    fill_row(out, job->shape.classes, t->ignored ? 0 : WIDE_NAN);
+  else if (is_spread(job))
+    spread_gradient(job, row, x, out, &known->s, t, known->q);
+  else
+    plain_gradient(job, x, out, &known->s, t);
+}
+
+static double cross_entropy_row(const job_of_rows *job, size_t row, const struct wide_bins *q) {
+  const struct wide_target t = wide_target_of(job, row);
+  const struct known_row known = t.ignored ? (struct known_row){.x = 0} : wide_known_row(job, row, &t, q);
+  if (job->wide.lse) job->wide.lse[row] = t.ignored ? 0 : wide_lse_of(&known);
+  if (job->predicted) wide_put_prediction(job, row, t.ignored ? -1 : (int64_t)known.s.best);
+  if (job->half.grad) wide_gradient(job, row, &known, &t);
+  return t.ignored ? 0 : wide_loss_of(job, &known, &t);
+}
+
+static double nll_row(const job_of_rows *job, size_t row, const struct wide_bins *q) {
+  (void)q;
   const size_t classes = job->shape.classes;
-  const struct wide_target t = target_of(job, row);
+  const struct wide_target t = wide_target_of(job, row);
   const struct wide_row x = wide_row_of(&job->shape, job->half.x, job->x_stride, row);
   const struct wide_row out = wide_row_of(&job->shape, job->half.grad, job->grad_stride, row);
   const int live = !t.ignored && !t.bad;
@@ -205,10 +210,9 @@ static double nll_row(const job_of_rows *job, size_t row) {
   return t.bad ? WIDE_NAN : loss;
 }
 
-typedef double row_function(const job_of_rows *job, size_t row);
-static void rows(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial,
-                 row_function *function) {
-  const size_t block = vloss_block_rows(job->shape.classes);
+void wide_loss_rows(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial,
+                    row_function *function, const struct wide_bins *q) {
+  const size_t block = vloss_block_rows(job->total_classes);
   for (size_t row = range.first; row < range.last;) {
     const size_t end = range.last - row < block ? range.last : row + block;
     struct lanes lanes = no_lanes();
@@ -216,7 +220,7 @@ static void rows(const job_of_rows *job, struct vloss_range range, struct vloss_
       double losses[16];
       const size_t n = end - row < 16 ? end - row : 16;
       for (size_t i = 0; i < n; i++) {
-        const double loss = function(job, row + i);
+        const double loss = function(job, row + i, q);
         losses[i] = loss == loss ? loss : WIDE_NAN;
       }
       if (job->wide.loss) memcpy(job->wide.loss + row, losses, n * sizeof *losses);
@@ -228,10 +232,17 @@ static void rows(const job_of_rows *job, struct vloss_range range, struct vloss_
 }
 
 static void cross_entropy(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial) {
-  rows(job, range, partial, cross_entropy_row);
+  const int blocks = job->total_classes > CLASS_BLOCK && !job->half.targets;
+  const struct wide_bins q = blocks ? wide_q_of(job) : no_bins(WIDE_BINS);
+  wide_loss_rows(job, range, partial, cross_entropy_row, &q);
 }
 static void nll(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial) {
-  rows(job, range, partial, nll_row);
+  wide_loss_rows(job, range, partial, nll_row, NULL);
 }
 
-const struct vloss_f64_cross_entropy KERNEL(f64_cross_entropy) = {cross_entropy, nll};
+const struct vloss_f64_cross_entropy KERNEL(f64_cross_entropy) = {cross_entropy,
+                                                                  nll,
+                                                                  KERNEL(f64_cross_entropy_partial),
+                                                                  KERNEL(f64_cross_entropy_finish),
+                                                                  KERNEL(f64_cross_entropy_split_gradient),
+                                                                  KERNEL(f64_merge_states)};

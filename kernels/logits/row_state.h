@@ -10,7 +10,8 @@
 enum {
   STATE_HAS_TARGET = 1, /* the label's class is among those that were read */
   STATE_SPREAD = 2,     /* of label smoothing */
-  STATE_MET = 2         /* from this bit on, three for each sum: what it met beside numbers */
+  STATE_MET = 2,        /* from this bit on, three for each sum: what it met beside numbers */
+  STATE_DOUBLES = 1 << 16
 };
 #define STATE_NO_CLASS INT32_MAX
 
@@ -18,7 +19,12 @@ struct __attribute__((may_alias)) vloss_state { /* callers have it as vloss_row_
   uint64_t signature;                           /* of the call and the row; 0: a struct of zeros, which is nothing */
   uint64_t coverage;                            /* the sum of a number for each block that was read */
   uint32_t blocks, total_blocks;
-  float target, max; /* the label's logit; the maximum of the sums */
+  union {
+    struct {
+      float target, max; /* the label's logit; the maximum of the sums */
+    };
+    double wide_target; /* the same of doubles */
+  };
   int32_t best, nan; /* the first class at the greatest logit; the first NaN */
   uint32_t flags;
   int32_t top[3];
@@ -28,6 +34,13 @@ struct __attribute__((may_alias)) vloss_state { /* callers have it as vloss_row_
       double sum, q, a, lse;
       float n, shift, max, left_out;
     } whole; /* of rows of one block, which are read at once or not at all */
+    struct {
+      double max;
+      int64_t rest_top, rest[3], x[4]; /* sums of f64/long_rows.h; the top of the second is top[0] */
+    } wide;
+    struct {
+      double max, rest, rest_but, loss, q;
+    } wide_whole;
   } u;
 };
 _Static_assert(sizeof(struct vloss_state) == 128, "vloss.h promises the size of a state");
@@ -57,8 +70,9 @@ static inline uint64_t vloss_state_signature(const struct vloss_cross_entropy_jo
   uint64_t smoothing, z = vloss_state_mix(job->total_classes);
   memcpy(&smoothing, &job->smoothing, sizeof smoothing);
   z = vloss_state_mix(z ^ smoothing);
-  z = vloss_state_mix(z ^ (uint64_t)(job->weights != NULL));
+  z = vloss_state_mix(z ^ (uint64_t)(job->weights != NULL || job->wide.weights != NULL));
   z = vloss_state_mix(z ^ (uint64_t)(ignored ? -1 : bad ? -2 : label));
+  if (job->type == VLOSS_F64) z = vloss_state_mix(z);
   return z ? z : 1;
 }
 

@@ -1,5 +1,6 @@
 /* Rows whose classes are spread over calls: in any shards, merged in any order and grouping, on any ISA, they have the
- * bits of a call on the whole rows; and what is refused leaves everything as it was. */
+ * bits of a call on the whole rows; and what is refused leaves everything as it was. With SPLIT_OF_DOUBLES of doubles.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,24 +9,43 @@
 #include "expect.h"
 #include "vloss/vloss.h"
 
+#ifdef SPLIT_OF_DOUBLES
+typedef double number;
+enum { TYPE = VLOSS_F64, OTHER_TYPE = VLOSS_F32, EXPONENTS = 1020 };
+#else
+typedef float number;
+enum { TYPE = VLOSS_F32, OTHER_TYPE = VLOSS_F64, EXPONENTS = 125 };
+#endif
 enum { MOST = 60000, ROWS = 40, SHARDS = 16 };
 
-static float logits[MOST], shard_logits[MOST], grad[MOST], split_grad[MOST], weights[MOST], upstream[ROWS];
+static number logits[MOST], shard_logits[MOST], grad[MOST], split_grad[MOST], weights[MOST], upstream[ROWS];
 static int64_t labels[ROWS];
 static int32_t narrow_labels[ROWS];
 static vloss_row_state states[SHARDS][ROWS], again[SHARDS][ROWS];
 
 struct results {
-  float loss[ROWS], lse[ROWS];
+  number loss[ROWS], lse[ROWS];
   int64_t predicted[ROWS];
 };
 
 /* ---- Inputs ---- */
 
-static float bell(struct random *r) {
-  return (random_unit(r) + random_unit(r) + random_unit(r) + random_unit(r) - 2) * 1.73f;
+static number bell(struct random *r) {
+  const float x = (random_unit(r) + random_unit(r) + random_unit(r) + random_unit(r) - 2) * 1.73f;
+#ifdef SPLIT_OF_DOUBLES
+  return (double)x * (1 + (double)random_unit(r) * 0x1p-25);
+#else
+  return x;
+#endif
 }
-static float any_logit(struct random *r, int kind) {
+/* Where numbers are far from each other. */
+static number far_logit(struct random *r) {
+#ifdef SPLIT_OF_DOUBLES
+  if (random_below(r, 2)) return 0x1.4p62 + 1024 * ((double)random_below(r, 3) - 1); /* on both sides of large */
+#endif
+  return 0x1p31f + 256 * (float)random_below(r, 3);
+}
+static number any_logit(struct random *r, int kind) {
   switch (kind) {
     case 0:
       return bell(r);
@@ -38,9 +58,9 @@ static float any_logit(struct random *r, int kind) {
     case 4:
       return -65536 + 3 * bell(r);
     case 5:
-      return ldexpf(bell(r), (int)random_below(r, 125)); /* up to 1e38 */
+      return (number)ldexp((double)bell(r), (int)random_below(r, EXPONENTS)); /* up to 1e38 or 1e307 */
     case 6:
-      return 0x1p31f + 256 * (float)random_below(r, 3); /* where floats are far from each other */
+      return far_logit(r);
     case 7:
       return random_below(r, 20) ? -INFINITY : bell(r); /* masked */
     case 8:
@@ -54,13 +74,13 @@ static float any_logit(struct random *r, int kind) {
 static void fill_logits(struct random *r, size_t rows, size_t classes, size_t inner) {
   for (size_t o = 0; o < rows / inner; o++)
     for (size_t i = 0; i < inner; i++) {
-      float *x = logits + o * classes * inner + i;
+      number *x = logits + o * classes * inner + i;
       const int kind = (int)random_below(r, 11);
       double sum = 0;
       for (size_t c = 0; c < classes; c++) x[c * inner] = any_logit(r, kind);
       if (kind < 2 && random_below(r, 2)) { /* log-probabilities */
         for (size_t c = 0; c < classes; c++) sum += exp((double)x[c * inner]);
-        for (size_t c = 0; c < classes; c++) x[c * inner] = (float)((double)x[c * inner] - log(sum));
+        for (size_t c = 0; c < classes; c++) x[c * inner] = (number)((double)x[c * inner] - log(sum));
       }
       if (random_below(r, 8) == 0) x[random_below(r, classes) * inner] = 30; /* a leader */
       if (random_below(r, 12) == 0)                                          /* whole blocks without a class */
@@ -75,7 +95,8 @@ static vloss_cross_entropy_args any_call(struct random *r, size_t *rows) {
   static const size_t inners[] = {1, 1, 1, 2, 3, 16, 17};
   vloss_cross_entropy_args a = {.total_classes = totals[random_below(r, sizeof totals / sizeof *totals)],
                                 .inner = inners[random_below(r, 7)],
-                                .rows = 1 + random_below(r, 3)};
+                                .rows = 1 + random_below(r, 3),
+                                .type = (vloss_type)TYPE};
   if (random_below(r, 4) == 0) a.rows = 18;
   while (a.rows > 1 && a.rows * a.inner * a.total_classes > MOST) a.rows--;
   if (a.rows * a.inner * a.total_classes > MOST) a.inner = MOST / a.total_classes;
@@ -211,7 +232,7 @@ static void compare(struct random *r, uint64_t seed) {
     any_isa(r);
     EXPECT(vloss_cross_entropy_partial_gradient(&part) == VLOSS_OK, "gradient");
     for (size_t o = 0; o < a.rows; o++)
-      EXPECT(!differ((float *)part.grad + o * stride, grad + (o * a.total_classes + border[k]) * a.inner,
+      EXPECT(!differ((number *)part.grad + o * stride, grad + (o * a.total_classes + border[k]) * a.inner,
                      width * sizeof *grad),
              "case %llu: gradient of shard %zu, outer row %zu", n, k, o);
   }
@@ -241,6 +262,7 @@ static vloss_cross_entropy_args two_rows(size_t first, size_t last, vloss_row_st
                                     .class_offset = first,
                                     .total_classes = 10000,
                                     .logits = logits,
+                                    .type = (vloss_type)TYPE,
                                     .labels = labels,
                                     .states = s};
 }
@@ -276,8 +298,6 @@ static void bad_shards_and_fields(void) {
   a = two_rows(0, 4096, (vloss_row_state *)(void *)logits);
   refused(VLOSS_ERROR_OVERLAP, vloss_cross_entropy_partial, &a, "states over the logits");
   a = two_rows(0, 4096, states[0]);
-  a.type = VLOSS_F64;
-  refused(VLOSS_ERROR_TYPE, vloss_cross_entropy_partial, &a, "double");
   a.type = (vloss_type)4;
   refused(VLOSS_ERROR_ENUM, vloss_cross_entropy_partial, &a, "no type");
   a.type = VLOSS_BF16;
@@ -317,11 +337,14 @@ static void bad_states(void) {
   EXPECT(vloss_cross_entropy_partial(&other) == VLOSS_OK, "partial");
   merge_refused(VLOSS_ERROR_STATE, states[4], "another number of classes");
   other = two_rows(4096, 8192, states[4]);
+  other.type = (vloss_type)OTHER_TYPE;
+  if (vloss_cross_entropy_partial(&other) == VLOSS_OK) merge_refused(VLOSS_ERROR_STATE, states[4], "another type");
+  other = two_rows(4096, 8192, states[4]);
   labels[1] = 9001;
   EXPECT(vloss_cross_entropy_partial(&other) == VLOSS_OK, "partial");
   labels[1] = 9000;
   merge_refused(VLOSS_ERROR_STATE, states[4], "another label of the second row");
-  float loss = 42;
+  number loss = 42;
   vloss_cross_entropy_args a = two_rows(0, 4096, states[0]);
   a.loss = &loss;
   refused(VLOSS_ERROR_STATE, vloss_cross_entropy_finish, &a, "states of a part");
