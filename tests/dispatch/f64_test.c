@@ -101,13 +101,14 @@ static void computed(void) {
 /* Row losses: constants are doubles, kinks and ties those of doubles, and nothing is lost in squares. */
 static void computed_rows(void) {
   const int64_t first[] = {0, -1, 0, 0};
-  const double small[] = {5e-8, 1.5e-7, 1 - 2e-7}, one_hot[] = {0, 1, 0};
+  /* Below eps; between that and eps of floats; below 1 - eps. */
+  const double small[] = {5e-8, 1.000000005e-7, 1 - 2e-7}, one_hot[] = {0, 1, 0};
   vloss_loss_args a = args_of(VLOSS_KERAS_KL_DIVERGENCE, small, one_hot, 3);
-  EXPECT(vloss_loss(&a) == VLOSS_OK && grad[0] == 0 && fabs(grad[1] + 1 / 1.5e-7) < 1e-8, "%.17g, %.17g", grad[0],
+  EXPECT(vloss_loss(&a) == VLOSS_OK && grad[0] == 0 && fabs(grad[1] + 1 / small[1]) < 1e-8, "%.17g, %.17g", grad[0],
          grad[1]);
   a = args_of(VLOSS_KERAS_SPARSE_CATEGORICAL_CROSSENTROPY, small, NULL, 3);
   a.labels = first;
-  const double rest = 1.5e-7 + (1 - 2e-7);
+  const double rest = small[1] + small[2];
   EXPECT(vloss_loss(&a) == VLOSS_OK && fabs(loss - log1p(rest / 1e-7)) < 1e-14 && grad[0] == 0, "%.17g", loss);
 
   const double wide[] = {1e300, 1e-300, 0}, same[] = {2e300, 1e-300, 0};
@@ -119,8 +120,8 @@ static void computed_rows(void) {
   a.other = beside;
   EXPECT(vloss_loss(&a) == VLOSS_OK && fabs(loss - 0x1p-91 - 1e-24) < 1e-35, "%.17g", loss);
 
-  /* 1 - (p_0 - p_1) is 2^-60, which a double beside 1 is not: active. */
-  const double kink[] = {1, 0x1p-60}, beyond_kink[] = {1, -0x1p-60};
+  /* 1 - (p_0 - p_1) is 2^-60, which is lost in 1 - p_0: active. */
+  const double kink[] = {-0x1p-60, -1}, beyond_kink[] = {0x1p-60, -1};
   a = args_of(VLOSS_MULTI_MARGIN, kink, NULL, 2);
   a.labels = first;
   EXPECT(vloss_loss(&a) == VLOSS_OK && loss == 0x1p-61 && grad[0] == -0.5 && grad[1] == 0.5, "%a", loss);
