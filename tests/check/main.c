@@ -216,7 +216,7 @@ static void check_type(struct check *check, const struct function *function) {
   check_layouts(check, function);
   check_outputs(check, function);
   check_in_place(check, function);
-  if (job_type == VLOSS_F64) check_sums_of_doubles(check, function);
+  if (job_type == VLOSS_F64) check_sums(check, function);
   if (function->first_of_family || !function->loss) check_threads(check, function);
   check_environment(check, function);
   check_stack(check, function);

@@ -1,5 +1,6 @@
 /* Sums and means of the losses against the exact sum of their element (or row) losses, as the library itself returns
- * those under VLOSS_NONE: 2 ulp, at any length and for equal elements, whatever else is asked for in the same call. */
+ * those under VLOSS_NONE: 2 ulp, at any length and for equal elements, whatever else is asked for in the same call. Of
+ * doubles also where partial sums are beyond the largest one. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ struct sums {
   struct line *line;
   struct job *job;
   const char *isa;
-  const float *elements; /* the losses under VLOSS_NONE */
+  const struct array *elements; /* the losses under VLOSS_NONE: floats or doubles */
 };
 
 static const struct {
@@ -29,23 +30,34 @@ static const struct {
                   {VLOSS_KERAS_SUM, "Keras sum"},
                   {VLOSS_KERAS_SUM_OVER_BATCH_SIZE, "Keras sum over batch size"}};
 
-static void compare(struct sums *s, const char *reduction, float got, const float *terms, size_t count, real divisor) {
+/* Of `count` losses from `first` on, exactly: what each addition lost is kept beside the sum. */
+static struct expectation sum_of(const struct sums *s, size_t first, size_t count, real divisor) {
   struct expectation exact = {0, 0};
-  for (size_t i = 0; i < count; i++) {
-    /* A row loss beyond the largest float is infinite only when it is written as one. */
-    if (isinf(terms[i]) && !s->job->function->flat_rows) return;
-    exact.value += terms[i];
-    exact.scale += fabs((real)terms[i]);
+  real lost = 0;
+  for (size_t i = first; i < first + count; i++) {
+    const real term = job_value(s->elements, i), sum = exact.value + term;
+    const real of_term = sum - exact.value, error = (exact.value - (sum - of_term)) + (term - of_term);
+    if (isfinite(sum)) lost += error;
+    exact.value = sum;
+    exact.scale += fabs(term);
   }
-  exact.value /= divisor;
-  exact.scale /= divisor;
-  const double error = ulp_error(got, exact, GATE, false);
+  return (struct expectation){(exact.value + lost) / divisor, exact.scale / divisor};
+}
+
+static void compare(struct sums *s, const char *reduction, real got, size_t first, size_t count, real divisor) {
+  /* A row loss beyond the largest number is infinite only when it is written as one. */
+  for (size_t i = first; !s->job->function->flat_rows && i < first + count; i++)
+    if (isinf(job_value(s->elements, i))) return;
+  const struct expectation exact = sum_of(s, first, count, divisor);
+  const bool wide = s->elements->element == F64;
+  const double error =
+      wide ? ulp_error_of_double((double)got, exact, GATE, false) : ulp_error((float)got, exact, GATE, false);
   s->line->cases++;
   report_ulp(s->line, s->isa, "sum", error, GATE);
   if (!(error <= GATE))
     report_failure(s->check->report, s->line, s->isa, check_where(s->job),
-                   "%s of %zu losses is %.9g, exactly %.17g: %.3g ulp", reduction, count, (double)got,
-                   (double)exact.value, error);
+                   "%s of %zu losses is %.17g, exactly %.20Lg: %.3g ulp", reduction, count, (double)got,
+                   (long double)exact.value, error);
 }
 
 static void of_reduction(struct sums *s, size_t k, bool with_grad) {
@@ -53,7 +65,8 @@ static void of_reduction(struct sums *s, size_t k, bool with_grad) {
   const bool by_element = s->job->function->flat_rows, by_row = reductions[k].reduction == VLOSS_KERAS_NONE;
   const size_t count = by_row ? rows : 1, width = by_element ? columns : 1;
   if (by_row && rows > 1000000) return; /* row values of one element each: nothing is added */
-  float *results = malloc((count + 1) * sizeof *results);
+  const bool wide = s->elements->element == F64;
+  double *const results = malloc((count + 1) * sizeof *results); /* or floats */
   if (!results) exit(2);
   vloss_loss_args args = loss_arguments(s->job);
   args.reduction = reductions[k].reduction;
@@ -71,7 +84,8 @@ static void of_reduction(struct sums *s, size_t k, bool with_grad) {
                            [VLOSS_KERAS_SUM_OVER_BATCH_SIZE] = n};
   const size_t terms = rows * width / count;
   for (size_t i = 0; status == VLOSS_OK && i < count; i++)
-    compare(s, reductions[k].name, results[i], s->elements + i * terms, terms, divisors[args.reduction]);
+    compare(s, reductions[k].name, wide ? (real)results[i] : (real)((const float *)(const void *)results)[i], i * terms,
+            terms, divisors[args.reduction]);
   free(results);
 }
 
@@ -84,7 +98,7 @@ static void of_size(struct check *check, struct line *line, const struct functio
     const struct layout layout = {.count = rows, .inner = 1, .outputs = (uint32_t)ALL_OUTPUTS, .dense = true};
     sums.isa = check->isas[i];
     if (!check_run(check, line, &job, layout, i, sums.isa, check_default_environment())) continue;
-    sums.elements = job_array(&job, "loss")->values;
+    sums.elements = job_array(&job, "loss");
     job_place(&job, layout, &(struct random){i});
     for (size_t k = 0; k < sizeof reductions / sizeof *reductions; k++)
       if (function->flat_rows || reductions[k].reduction != VLOSS_BATCH_MEAN)
@@ -147,7 +161,9 @@ void check_sums(struct check *check, const struct function *function) {
   static const size_t sizes[][2] = {{1, 1},      {1, 31},      {1, 33},       {3, 1},       {16, 16},   {1, 1023},
                                     {1, 1025},   {7, 147},     {1025, 3},     {33, 1000},   {3, 40001}, {400000, 1},
                                     {1, 400000}, {4096, 4096}, {16777216, 1}, {1, 16777216}};
-  static const enum family families[] = {PLAIN, EQUAL, RISING, WIDE, SHIFTED, HUGE_RANGE};
+  /* Of floats of_specials has the last two, and more. */
+  static const enum family families[] = {PLAIN, EQUAL, RISING, WIDE, SHIFTED, HUGE_RANGE, WITH_INFINITY, WITH_NAN};
+  const size_t family_count = job_type == VLOSS_F64 ? 8 : 6;
   static const size_t levels[] = {[QUICK] = 9, [NORMAL] = 11, [LARGE] = 16};
   struct line line = {.function = function->name, .what = "sums of the losses", .isas = check->isa_count};
   if (!function->loss) return;
@@ -157,9 +173,9 @@ void check_sums(struct check *check, const struct function *function) {
   const bool classes = function->loss->info.operands & VLOSS_WEIGHTS_A_CLASS;
   weighed.weights_spread = classes ? VLOSS_PER_COLUMN : VLOSS_PER_ROW;
   for (size_t i = 0; i < levels[check->level]; i++)
-    for (size_t k = 0; k < (sizes[i][0] * sizes[i][1] > 50000 ? 2 : sizeof families / sizeof *families); k++)
+    for (size_t k = 0; k < (sizes[i][0] * sizes[i][1] > 50000 ? 2 : family_count); k++)
       of_size(check, &line, function, k == 2 || k == 5 ? &weighed : &plain, families[k], sizes[i][0], sizes[i][1]);
-  if (function->flat_rows && loss_domain(function->loss, &plain, "prediction") == DOMAIN_REAL)
+  if (job_type == VLOSS_F32 && function->flat_rows && loss_domain(function->loss, &plain, "prediction") == DOMAIN_REAL)
     of_specials(check, &line, function);
   report_line(check->report, &line);
 }

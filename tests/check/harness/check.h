@@ -52,7 +52,6 @@ void check_order(struct check *check, const struct function *function);
 void check_sums(struct check *check, const struct function *function);
 
 /* The same of doubles. */
-void check_sums_of_doubles(struct check *check, const struct function *function);
 
 /* Values known in advance (known.h), and the reference's gradients against differences of its losses. */
 void check_values(struct check *check, const struct function *function);

@@ -1,26 +1,9 @@
-/* See formulas.h: the table of the formulas, from kernels/losses.def. */
+/* See formulas.h: the formulas of floats; and which are those of a job. */
 #include "formulas.h"
 
+#include "formulas_table.h"
 #include "job.h"
 
-#define LOSS_FILES
-#include "losses.def"
-#undef LOSS_FILES
-
-#define OF_ELEMENTWISE(name) \
-  { name##_formula, 0 }
-#define OF_ROWS(name) \
-  { 0, name##_formula }
-#define OF_LOGITS(name) \
-  { 0, 0 }
-#define LOSS(kind, name, family, ...) [VLOSS_##kind] = OF_##family(name),
-static const struct loss_formula formulas[] = {
-#include "losses.def"
-};
-#undef LOSS
-
 struct loss_formula formula_of(vloss_loss_kind kind) {
-  if (job_type == VLOSS_F64) return formula_of_doubles(kind);
-  const size_t index = (size_t)kind;
-  return index < sizeof formulas / sizeof *formulas ? formulas[index] : (struct loss_formula){0, 0};
+  return job_type == VLOSS_F64 ? formula_of_doubles(kind) : formula_in_table(kind);
 }
