@@ -15,6 +15,12 @@ if(NOT wanted STREQUAL "AUTO")
 elseif(NOT PROJECT_IS_TOP_LEVEL)
   set(wanted OFF)
 endif()
+if(NOT "f64" IN_LIST VLOSS_BUILT_TYPES)
+  if(wanted STREQUAL "ON")
+    message(FATAL_ERROR "vloss: VLOSS_F64=ON, but VLOSS_TYPES leaves f64 out.")
+  endif()
+  return()
+endif()
 
 # Elsewhere nobody has compared SLEEF's bits.
 if(NOT wanted STREQUAL "OFF" AND NOT (CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64|aarch64|arm64|ARM64)$"

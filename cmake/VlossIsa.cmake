@@ -94,6 +94,7 @@ function(vloss_isa_sources target)
     string(TOUPPER ${isa} upper)
     add_library(${objects} OBJECT ${ARGN})
     target_compile_definitions(${objects} PRIVATE VLOSS_ISA=${isa} VLOSS_ISA_IS_${upper}
+                                                  ${VLOSS_TYPE_DEFINITIONS}
                                                   $<$<NOT:$<BOOL:${VLOSS_TRUSTS_FMA}>>:VLOSS_OWN_FMA>)
     target_compile_options(${objects} PRIVATE ${VLOSS_WARNINGS} ${VLOSS_KERNEL_FLAGS} ${VLOSS_OPTIMISE}
                                               ${VLOSS_FLAGS_${isa}})

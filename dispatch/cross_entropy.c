@@ -19,7 +19,7 @@ vloss_status vloss_check_cross_entropy_fields(const vloss_cross_entropy_args *a,
       a->reduction < VLOSS_MEAN || a->reduction > VLOSS_NONE || a->ignore < VLOSS_IGNORE_DEFAULT ||
       a->ignore > VLOSS_IGNORE_NOTHING || a->flags & ~(uint32_t)KNOWN_FLAGS)
     return VLOSS_ERROR_ENUM;
-  const vloss_status computed = a->type == VLOSS_F64 ? vloss_check_f64(table) : VLOSS_OK;
+  const vloss_status computed = vloss_check_type(a->type, table);
   if (computed) return computed;
   if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1)) return VLOSS_ERROR_LABEL_SMOOTHING;
   if (a->labels && a->targets) return VLOSS_ERROR_ARGUMENTS;

@@ -18,7 +18,7 @@ static vloss_status check_fields(const vloss_loss_args *a, const vloss_loss_info
       a->other_spread < VLOSS_PER_ELEMENT || a->other_spread > VLOSS_PER_CALL ||
       a->weights_spread < VLOSS_PER_ELEMENT || a->weights_spread > VLOSS_PER_CALL || a->flags & ~(uint32_t)KNOWN_FLAGS)
     return VLOSS_ERROR_ENUM;
-  const vloss_status status = a->type == VLOSS_F64 ? vloss_check_f64(table) : VLOSS_OK;
+  const vloss_status status = vloss_check_type(a->type, table);
   if (status) return status;
   const int labels = takes(info, VLOSS_TAKES_LABELS | VLOSS_TAKES_LABEL_LISTS);
   if ((a->labels && !labels) || (a->target && !takes(info, VLOSS_TAKES_TARGET)) ||

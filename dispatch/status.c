@@ -12,7 +12,9 @@
   X(VLOSS_ERROR_NULL, "A pointer that this call needs is null.")                                                      \
   X(VLOSS_ERROR_NO_OUTPUT, "Every output pointer is null, so there is nothing to compute: set at least one.")         \
   X(VLOSS_ERROR_ENUM, "An enumerator or flag has a value that this version of vloss does not know.")                  \
-  X(VLOSS_ERROR_TYPE, "This function does not compute that element type; VLOSS_F32 always works.")                    \
+  X(VLOSS_ERROR_TYPE,                                                                                                 \
+    "This function does not compute that element type, or this vloss was built without it "                           \
+    "(VLOSS_TYPES); VLOSS_F32 always works.")                                                                         \
   X(VLOSS_ERROR_NO_CLASSES, "There are rows, but classes is 0.")                                                      \
   X(VLOSS_ERROR_OVERFLOW,                                                                                             \
     "The sizes and strides describe an array larger than the address space, or classes exceeds 2^31 - 1.")            \

@@ -9,6 +9,7 @@
 
 #include "cpu.h"
 #include "self_test.h"
+#include "types.h"
 #include "vloss/vloss.h"
 
 static int usage(FILE *out, const char *program) {
@@ -54,18 +55,17 @@ static void print_isas(const char *current, int requested) {
   }
 }
 
-static void print_doubles(void) {
-  const double zero = 0;
-  double loss;
-  const vloss_loss_args args = {.kind = VLOSS_MSE,
-                                .rows = 1,
-                                .columns = 1,
-                                .type = VLOSS_F64,
-                                .prediction = &zero,
-                                .target = &zero,
-                                .loss = &loss};
-  const vloss_status status = vloss_loss(&args);
-  printf("doubles   %s\n", status == VLOSS_OK ? "by SLEEF" : vloss_status_message(status));
+static void print_types_here(void) {
+  const char *doubles = "by SLEEF";
+  printf("types    ");
+  for (size_t i = 0; i < TYPE_COUNT; i++) {
+    double loss;
+    const vloss_loss_args args = type_question(type_names[i].type, &loss);
+    const vloss_status status = vloss_loss(&args);
+    if (status == VLOSS_OK) printf(" %s", type_names[i].name);
+    if (status != VLOSS_OK && type_names[i].type == VLOSS_F64) doubles = vloss_status_message(status);
+  }
+  printf("\ndoubles   %s\n", doubles);
 }
 
 /* The types that a call computes, by calls of no rows. */
@@ -81,13 +81,9 @@ static vloss_status status_of_type(const vloss_loss_info *loss, vloss_type type)
   return vloss_loss(&args);
 }
 static void print_types(const vloss_loss_info *loss) {
-  static const struct {
-    vloss_type type;
-    const char *name;
-  } types[] = {{VLOSS_F32, "f32"}, {VLOSS_BF16, "bf16"}, {VLOSS_F16, "f16"}, {VLOSS_F64, "f64"}};
   printf("  types:");
-  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-    if (status_of_type(loss, types[i].type) == VLOSS_OK) printf(" %s", types[i].name);
+  for (size_t i = 0; i < TYPE_COUNT; i++)
+    if (status_of_type(loss, type_names[i].type) == VLOSS_OK) printf(" %s", type_names[i].name);
   printf("\n");
 }
 
@@ -135,7 +131,7 @@ int main(int argc, char **argv) {
   if (!isa_only) {
     print_cpu();
     print_isas(current, request && *request);
-    print_doubles();
+    print_types_here();
   }
   if (status == VLOSS_OK) return 0;
   fflush(stdout);

@@ -60,7 +60,7 @@ typedef enum vloss_status {
   VLOSS_ERROR_NULL,            /* a pointer that the call needs is null */
   VLOSS_ERROR_NO_OUTPUT,       /* every output pointer is null: the call would do nothing */
   VLOSS_ERROR_ENUM,            /* an enumerator or flag that this version does not know */
-  VLOSS_ERROR_TYPE,            /* an element type that is known but that this function does not compute: none today */
+  VLOSS_ERROR_TYPE,            /* an element type that is known but that the library was built without */
   VLOSS_ERROR_NO_CLASSES,      /* classes is 0 although there are rows */
   VLOSS_ERROR_OVERFLOW,        /* an array larger than the address space, or more than 2^31 - 1 classes */
   VLOSS_ERROR_STRIDE,          /* a stride is smaller than the classes * inner elements it has to span */
@@ -139,7 +139,8 @@ VLOSS_API const char *vloss_cpu_features(void);
  * class, a row or a call. The fields below say "float" for short. 16 bits are widened exactly when they are read,
  * computed with as floats, and rounded once, to nearest, ties to even, when they are written: within 0.51 of their ulp
  * of the exact value. NaN is written as 0x7fc0 or 0x7e00. VLOSS_F32, VLOSS_F16 and VLOSS_BF16 are computed by every
- * function.
+ * function. A library may be built without any type but VLOSS_F32 (VLOSS_TYPES, docs/building.md), and answers
+ * VLOSS_ERROR_TYPE to it then.
  *
  * VLOSS_F64 is double throughout, constants such as the eps of Keras and the beta of SMOOTH_L1 included; NaN is written
  * as 0x7ff8000000000000. Its exp and logarithms are SLEEF's: without SLEEF the library answers VLOSS_ERROR_NO_SLEEF, on

@@ -215,7 +215,7 @@ void cross_entropy_rows(const struct vloss_cross_entropy_job *job, struct vloss_
 void KERNEL(cross_entropy)(const struct vloss_cross_entropy_job *job, struct vloss_range range,
                            struct vloss_partial *partial) {
   struct totals totals = totals_of(job->shape.classes, range, partial);
-  if (job->type != VLOSS_F32)
+  if (VLOSS_IS_HALF(job->type))
     half_cross_entropy(job, range, &totals);
   else
     cross_entropy_rows(job, range, &totals);

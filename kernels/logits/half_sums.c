@@ -28,7 +28,7 @@ static __attribute__((noinline)) void f16_steps(struct row_state *s, const uint1
 /* Classes of one block, from a multiple of 64 on, n of them: without class `skip` of these. */
 static void whole_steps(struct row_state *s, const struct half_row *row, size_t c, size_t n) {
   const uint16_t *const x = (const uint16_t *)row->p + c;
-  if (row->type == VLOSS_BF16)
+  if (VLOSS_HALF_IS_BF16(row->type))
     bf16_steps(s, x, n);
   else
     f16_steps(s, x, n);

@@ -90,9 +90,10 @@ void row_softmax(const struct row_output *row, const struct row_factors *factors
     row_softmax_as(row, &f, VLOSS_F32, CACHED, 0);
 }
 
+#if VLOSS_BUILDS_BF16 || VLOSS_BUILDS_F16
 void half_row_softmax(const struct row_output *row, const struct row_factors *factors, size_t i, enum writing writing) {
   const struct factors f = factors_of_row(factors, i);
-  const int bf16 = row->type == VLOSS_BF16;
+  const int bf16 = VLOSS_HALF_IS_BF16(row->type);
   if (row->shift != 0)
     bf16 ? row_softmax_as(row, &f, VLOSS_BF16, CACHED, 1) : row_softmax_as(row, &f, VLOSS_F16, CACHED, 1);
   else if (writing == PAST)
@@ -100,6 +101,7 @@ void half_row_softmax(const struct row_output *row, const struct row_factors *fa
   else
     bf16 ? row_softmax_as(row, &f, VLOSS_BF16, CACHED, 0) : row_softmax_as(row, &f, VLOSS_F16, CACHED, 0);
 }
+#endif
 
 void kept_row_softmax(const struct row_output *row, const struct finished *finished, const vd *upstream,
                       const float *block_n) {

@@ -216,13 +216,13 @@ static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_ra
 }
 
 void KERNEL(softmax)(const struct vloss_softmax_job *job, struct vloss_range range) {
-  if (job->type != VLOSS_F32)
+  if (VLOSS_IS_HALF(job->type))
     half_softmax_rows(job, range, KERNEL(softmax), half_softmax);
   else
     softmax_forward(job, range, SOFTMAX);
 }
 void KERNEL(log_softmax)(const struct vloss_softmax_job *job, struct vloss_range range) {
-  if (job->type != VLOSS_F32)
+  if (VLOSS_IS_HALF(job->type))
     half_softmax_rows(job, range, KERNEL(log_softmax), half_log_softmax);
   else
     softmax_forward(job, range, LOG_SOFTMAX);
@@ -247,7 +247,7 @@ static void log_sum_exps(const struct vloss_softmax_job *job, struct vloss_range
   }
 }
 void KERNEL(log_sum_exp)(const struct vloss_softmax_job *job, struct vloss_range range) {
-  if (job->type != VLOSS_F32)
+  if (VLOSS_IS_HALF(job->type))
     half_softmax_rows(job, range, KERNEL(log_sum_exp), half_log_sum_exp);
   else
     log_sum_exps(job, range);

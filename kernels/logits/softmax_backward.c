@@ -149,6 +149,7 @@ VFN void backward_along(const float *y, const float *h, float *out, size_t class
   }
 }
 
+#if VLOSS_BUILDS_BF16 || VLOSS_BUILDS_F16
 /* A long row in 16 bits: the same, block by block. */
 VFN void half_backward(const struct vloss_softmax_job *job, size_t row, const enum softmax_kind kind) {
   ALIGNED float y[CLASS_BLOCK], h[CLASS_BLOCK];
@@ -176,6 +177,7 @@ void half_softmax_backward(const struct vloss_softmax_job *job, size_t row) { ha
 void half_log_softmax_backward(const struct vloss_softmax_job *job, size_t row) {
   half_backward(job, row, LOG_SOFTMAX);
 }
+#endif
 
 /* full: the tiles have 16 rows, and the compiler knows. */
 VFN void backward_tile_of(struct tile y, struct tile h, struct tile out, size_t classes, const enum softmax_kind kind,
@@ -227,13 +229,13 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, struct vloss_r
 }
 
 void KERNEL(softmax_backward)(const struct vloss_softmax_job *job, struct vloss_range range) {
-  if (job->type != VLOSS_F32)
+  if (VLOSS_IS_HALF(job->type))
     half_softmax_rows(job, range, KERNEL(softmax_backward), half_softmax_backward);
   else
     softmax_backward_of(job, range, SOFTMAX);
 }
 void KERNEL(log_softmax_backward)(const struct vloss_softmax_job *job, struct vloss_range range) {
-  if (job->type != VLOSS_F32)
+  if (VLOSS_IS_HALF(job->type))
     half_softmax_rows(job, range, KERNEL(log_softmax_backward), half_log_softmax_backward);
   else
     softmax_backward_of(job, range, LOG_SOFTMAX);

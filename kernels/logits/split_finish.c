@@ -104,7 +104,7 @@ void KERNEL(cross_entropy_split_gradient)(const struct vloss_cross_entropy_job *
   struct group_state s;
   struct vloss_cross_entropy_job local = *job;
   const struct binned_sum q = sum_of_weights(job);
-  const int half = job->type != VLOSS_F32;
+  const int half = VLOSS_IS_HALF(job->type);
   (void)partial;
   if (local.weights) local.weights += job->class_offset;
   enum writing writing = is_spread(job) ? CACHED : writing_for(&job->shape, job->x == job->grad);

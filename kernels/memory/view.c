@@ -56,25 +56,25 @@ VFN void write_half_past_cache(uint16_t *to, const float *from, size_t n, store_
 }
 
 void view_read(float *to, const void *from, vloss_type type, size_t n) {
-  if (type == VLOSS_BF16)
-    read_half(to, from, n, vload_bf16);
-  else if (type == VLOSS_F16)
-    read_half(to, from, n, vload_f16);
-  else
+  if (!VLOSS_IS_HALF(type))
     memcpy(to, from, n * sizeof *to);
+  else if (VLOSS_HALF_IS_BF16(type))
+    read_half(to, from, n, vload_bf16);
+  else
+    read_half(to, from, n, vload_f16);
 }
 
 void view_write(void *to, const float *from, vloss_type type, size_t n, int past_cache) {
-  if (type == VLOSS_BF16 && past_cache)
-    write_half_past_cache(to, from, n, vstore_bf16, vstream_bf16_numbers);
-  else if (type == VLOSS_F16 && past_cache)
-    write_half_past_cache(to, from, n, vstore_f16, vstream_f16_numbers);
-  else if (type == VLOSS_BF16)
-    write_half(to, from, n, vstore_bf16, vstore_bf16_numbers);
-  else if (type == VLOSS_F16)
-    write_half(to, from, n, vstore_f16, vstore_f16_numbers);
-  else if (past_cache)
+  if (!VLOSS_IS_HALF(type) && past_cache)
     copy_past_cache(to, from, n);
-  else
+  else if (!VLOSS_IS_HALF(type))
     memcpy(to, from, n * sizeof *from);
+  else if (VLOSS_HALF_IS_BF16(type) && past_cache)
+    write_half_past_cache(to, from, n, vstore_bf16, vstream_bf16_numbers);
+  else if (VLOSS_HALF_IS_BF16(type))
+    write_half(to, from, n, vstore_bf16, vstore_bf16_numbers);
+  else if (past_cache)
+    write_half_past_cache(to, from, n, vstore_f16, vstream_f16_numbers);
+  else
+    write_half(to, from, n, vstore_f16, vstore_f16_numbers);
 }

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "types.h"
 #include "vloss/vloss.h"
 
 static inline size_t vloss_type_size(vloss_type type) {

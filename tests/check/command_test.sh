@@ -43,6 +43,8 @@ answers 2 '--progress needs --accuracy' --progress
 answers 0 'checked 100%, about 0 s left' --quick --function log_sum_exp --isa scalar --accuracy --progress
 answers 2 'not NAME=PATH or NAME:ISA=PATH' --library /none
 answers 0 '"seed": 9' --quick --function log_sum_exp --isa scalar --seed 9 --json
+answers 0 ', seed 5, ISAs: scalar' --quick --function log_sum_exp --isa scalar --seed 5 --type f32
+answers 2 'no type: f8' --type f8
 
 # Hashes: written, read back, and missed when one digit is another.
 answers 0 '0 failures' --function softmax --isa scalar --write-hashes "$work/hashes"

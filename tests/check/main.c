@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "types.h"
 
 struct command {
   const char *isa, *function, *hashes, *json;
@@ -66,13 +67,8 @@ static uint64_t number(const char *text) {
   return n;
 }
 
-static vloss_type type_named(const char *name) {
-  if (strcmp(name, "f32") == 0) return VLOSS_F32;
-  if (strcmp(name, "bf16") == 0) return VLOSS_BF16;
-  if (strcmp(name, "f16") == 0) return VLOSS_F16;
-  if (strcmp(name, "f64") == 0) return VLOSS_F64;
-  mistake("no type", name);
-  return VLOSS_F32;
+static void take_type(const char *name) {
+  if (!type_named(name, &job_type)) mistake("no type", name);
 }
 
 /* "2/4" */
@@ -115,7 +111,7 @@ static struct command parse(int count, char **words) {
     else if (strcmp(word, "--part") == 0)
       parse_part(&command, value_of(count, words, &i));
     else if (strcmp(word, "--type") == 0)
-      job_type = type_named(value_of(count, words, &i));
+      take_type(value_of(count, words, &i));
     else if (strcmp(word, "--seed") == 0)
       command.seed = number(value_of(count, words, &i));
     else if (strcmp(word, "--quick") == 0)
@@ -271,7 +267,8 @@ static void list_arguments(const struct command *command, char *text, size_t siz
   if (command->search)
     length += (size_t)snprintf(text + length, size - length, " --search %g", command->search_seconds);
   if (length >= size) return;
-  snprintf(text + length, size - length, "%s%s%s%s%s",
+  snprintf(text + length, size - length, "%s%s%s%s%s%s%s", job_type == VLOSS_F32 ? "" : " --type ",
+           job_type == VLOSS_F32 ? "" : type_name(job_type),
            command->level == QUICK   ? " --quick"
            : command->level == LARGE ? " --large"
                                      : "",
@@ -287,7 +284,7 @@ int main(int count, char **words) {
   list_arguments(&command, arguments, sizeof arguments);
   report.arguments = arguments;
   open_libraries(&command);
-  if (job_type == VLOSS_F64 && doubles_status()) mistake(vloss_status_message(doubles_status()), "f64");
+  if (type_status(job_type)) mistake(vloss_status_message(type_status(job_type)), type_name(job_type));
   choose_isas(&check, command.isa);
   for (size_t i = 0; i < check.isa_count; i++) {
     if (i) strcat(isas, " ");

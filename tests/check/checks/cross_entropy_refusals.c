@@ -90,7 +90,7 @@ static void refuse_pointers(struct refusals *refusals, function *call) {
 }
 
 static void refuse_enumerators(struct refusals *refusals, function *call) {
-  const vloss_status doubles = doubles_status();
+  const vloss_status doubles = type_status(VLOSS_F64);
   ANSWERS(doubles, a.type = VLOSS_F64; a.rows = 0);
   ANSWERS(doubles ? doubles : VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.logits = beyond(a.logits, 4));
   ANSWERS(doubles ? doubles : VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.loss = (char *)a.loss + 4);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cases.h"
+#include "types.h"
 
 /* Of the inputs behind the file. Changing either of them, or the inputs, changes every line. */
 enum { SEED = 1, JOBS_PER_SIZE = 3 };
@@ -151,18 +152,20 @@ bool check_hashes(struct check *check, const char *path, bool write, const char 
         "# The results of vloss-check's fixed inputs, on every ISA: hash, elements, function and options. Written by\n"
         "# vloss-check --write-hashes FILE; vloss-check --hashes FILE compares.\n",
         file);
-  const vloss_status status = doubles_status();
-  const bool doubles = status == VLOSS_OK;
-  if (!doubles) fprintf(stderr, "no hashes of doubles: %s\n", vloss_status_message(status));
+  bool built[TYPE_COUNT];
+  for (size_t i = 0; i < TYPE_COUNT; i++) {
+    const vloss_status status = type_status(type_names[i].type);
+    built[i] = status == VLOSS_OK;
+    if (!built[i]) fprintf(stderr, "no hashes of %s: %s\n", type_names[i].name, vloss_status_message(status));
+  }
   for (size_t f = 0; f < function_count; f++) {
     if (only_function && strcmp(only_function, functions[f].name) != 0) continue;
-    static const vloss_type types[] = {VLOSS_F32, VLOSS_BF16, VLOSS_F16, VLOSS_F64};
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-      const bool computed = types[i] == VLOSS_F32   ? functions[f].loss != NULL
-                            : types[i] == VLOSS_F64 ? doubles && functions[f].doubles
+    for (size_t i = 0; i < TYPE_COUNT; i++) {
+      job_type = type_names[i].type;
+      const bool computed = job_type == VLOSS_F32   ? functions[f].loss != NULL
+                            : job_type == VLOSS_F64 ? functions[f].doubles
                                                     : true;
-      if (!computed) continue;
-      job_type = types[i];
+      if (!computed || !built[i]) continue;
       hash_option(check, &functions[f], ALL, file, write);
     }
     job_type = VLOSS_F32;

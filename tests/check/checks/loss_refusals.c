@@ -102,7 +102,7 @@ static void refuse_operands(struct refusals *refusals) {
 
 /* The operands of an arena are floats: only what is found before they are looked at as doubles. */
 static void refuse_doubles(struct refusals *refusals) {
-  const vloss_status here = doubles_status();
+  const vloss_status here = type_status(VLOSS_F64);
   ANSWERS(here, a.type = VLOSS_F64; a.rows = 0);
   if (here != VLOSS_OK) {
     ANSWERS(here, a.type = VLOSS_F64);

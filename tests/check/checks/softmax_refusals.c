@@ -39,7 +39,7 @@ static void refuse_common(struct refusals *refusals, struct kind kind) {
   ANSWERS(VLOSS_ERROR_NO_OUTPUT, a.output = NULL);
   ANSWERS(VLOSS_ERROR_ALIGNMENT, a.input = beyond(a.input, 1));
   ANSWERS(VLOSS_ERROR_ALIGNMENT, a.output = beyond(a.output, 2));
-  const vloss_status doubles = doubles_status();
+  const vloss_status doubles = type_status(VLOSS_F64);
   ANSWERS(doubles, a.type = VLOSS_F64; a.rows = 0);
   ANSWERS(doubles ? doubles : VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.input = beyond(a.input, 4));
   ANSWERS(doubles ? doubles : VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.output = beyond(a.output, 4));

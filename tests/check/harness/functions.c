@@ -10,6 +10,7 @@
 #include "losses.h"
 #include "refusals.h"
 #include "softmax.h"
+#include "types.h"
 
 /* The class-index options serve nll as well; only cross_entropy has the rest. */
 #define INDEX_OPTIONS                                                                                                 \
@@ -121,14 +122,9 @@ void functions_collect(void) {
   functions = all;
 }
 
-vloss_status doubles_status(void) {
-  double zero = 0, loss;
-  const vloss_loss_args args = {.kind = VLOSS_MSE,
-                                .rows = 1,
-                                .columns = 1,
-                                .type = VLOSS_F64,
-                                .prediction = &zero,
-                                .target = &zero,
-                                .loss = &loss};
-  return library->loss_sized ? library->loss_sized(&args, sizeof args) : VLOSS_ERROR_TYPE;
+vloss_status type_status(vloss_type type) {
+  double loss;
+  const vloss_loss_args args = type_question(type, &loss);
+  if (!library->loss_sized) return type == VLOSS_F64 ? VLOSS_ERROR_TYPE : VLOSS_OK; /* others' functions take floats */
+  return library->loss_sized(&args, sizeof args);
 }

@@ -53,7 +53,7 @@ extern const struct function *functions;
 extern size_t function_count;
 void functions_collect(void);
 
-/* What the library answers to a loss of doubles here: VLOSS_OK, or why not. */
-vloss_status doubles_status(void);
+/* What the library answers to a loss of that type here: VLOSS_OK, or why not. */
+vloss_status type_status(vloss_type type);
 
 #endif

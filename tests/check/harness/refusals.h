@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "functions.h"
 
 struct refusals {
   struct check *check;
@@ -19,32 +20,38 @@ struct refusals {
  * anything. */
 void refusals_note(struct refusals *refusals, const char *text, vloss_status expected, vloss_status got, bool written);
 
+/* What is expected of a call that has that type: of 16 bits it may not be built. */
+static inline vloss_status with_type(vloss_type type, vloss_status expected) {
+  const vloss_status status = type == VLOSS_BF16 || type == VLOSS_F16 ? type_status(type) : VLOSS_OK;
+  return status ? status : expected;
+}
+
 /* The scaffolding of a list: `valid` makes arguments `a` of that type, whose arrays lie in the static struct `arena`;
  * `call` is given them with `change` made, and must answer `expected`. Accepted calls write, so writing counts only
  * against refusals. Changes may touch the arena: the copy `before` to compare with is taken after them. */
-#define REFUSALS_ANSWER(text, expected, type, valid, call, change)                      \
+#define REFUSALS_ANSWER(text, expected, args, valid, call, change)                      \
   do {                                                                                  \
-    type a = valid;                                                                     \
+    args a = valid;                                                                     \
     size_t size = sizeof a;                                                             \
     change;                                                                             \
     memcpy(&before, &arena, sizeof arena);                                              \
     const vloss_status got = call(&a, size);                                            \
     const bool written = got != VLOSS_OK && memcmp(&before, &arena, sizeof arena) != 0; \
-    refusals_note(refusals, text, expected, got, written);                              \
+    refusals_note(refusals, text, with_type(a.type, expected), got, written);           \
   } while (0)
 
 /* The same for contents: the field of the arena that tells the first bad one must be set to `index`, and nothing else.
  */
-#define REFUSALS_TELL(field, index, text, expected, type, valid, call, change) \
+#define REFUSALS_TELL(field, index, text, expected, args, valid, call, change) \
   do {                                                                         \
-    type a = valid;                                                            \
+    args a = valid;                                                            \
     change;                                                                    \
     memcpy(&before, &arena, sizeof arena);                                     \
     const vloss_status got = call(&a, sizeof a);                               \
     const bool right = arena.field == (size_t)(index);                         \
     arena.field = before.field;                                                \
     const bool written = !right || memcmp(&before, &arena, sizeof arena) != 0; \
-    refusals_note(refusals, text, expected, got, written);                     \
+    refusals_note(refusals, text, with_type(a.type, expected), got, written);  \
   } while (0)
 
 /* A pointer `bytes` beyond another. */
