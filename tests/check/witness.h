@@ -1,5 +1,5 @@
-/* The inputs of the flag witness (witness.c): classes of ordinary inputs, every one a normal float or 0, that make what
- * is between input and result small. */
+/* The inputs of the flag witness (witness.c): classes of ordinary inputs, every one a normal number of its type or 0,
+ * that make what is between input and result small. */
 #ifndef VLOSS_TESTS_CHECK_WITNESS_H
 #define VLOSS_TESTS_CHECK_WITNESS_H
 

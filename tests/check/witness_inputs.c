@@ -1,7 +1,8 @@
-/* See witness.h: ordinary inputs, whose results are normal floats or 0. */
+/* See witness.h: ordinary inputs, whose results are normal numbers or 0. */
 #include <math.h>
 #include <string.h>
 
+#include "half.h"
 #include "losses.h"
 #include "witness.h"
 
@@ -103,11 +104,32 @@ static void any_probabilities(struct random *r, enum ordinary kind, size_t n, fl
   if (one_hot || kind == LEADING || kind == SATURATED) p[leader] = 1;
 }
 
-/* Predictions beside another operand. */
-static void beside(struct random *r, float *x, const float *other, size_t n) {
+/* As numbers of the array's type: what is finite stays so, and what is not 0 no less than its least normal number. */
+static float of_type(vloss_type type, float x) {
+  if (type == VLOSS_F32 || isinf(x)) return x;
+  const float most = type == VLOSS_BF16 ? 0x1.fep127f : 65504, least = 0x1p-14f;
+  if (fabsf(x) > most) return copysignf(most, x);
+  if (type == VLOSS_F16 && x != 0 && fabsf(x) < least) x = copysignf(least * (1 + fabsf(frexpf(x, &(int){0}))), x);
+  return half_widened(type, half_narrowed(type, x));
+}
+static void fit_type(const struct job *job, const struct array *array) {
+  float *x = array->values;
+  for (size_t i = 0; array->element == F32 && i < job_length(job, array); i++) x[i] = of_type(array->type, x[i]);
+}
+
+/* The number of that type above another one, which is neither 0 nor the largest. */
+static float above(vloss_type type, float x) {
+  if (type == VLOSS_F32) return nextafterf(x, INFINITY);
+  return half_widened(type, (uint16_t)(half_narrowed(type, x) + (x > 0 ? 1 : -1)));
+}
+
+/* Predictions beside another operand of their type. */
+static void beside(struct random *r, const struct array *prediction, const float *other, size_t n) {
+  float *const x = prediction->values;
   for (size_t i = 0; i < n; i++) {
     x[i] = other[i];
-    for (size_t steps = x[i] != 0 ? random_below(r, 3) : 0; steps > 0; steps--) x[i] = nextafterf(x[i], INFINITY);
+    for (size_t steps = x[i] != 0 ? random_below(r, 3) : 0; steps > 0; steps--) x[i] = above(prediction->type, x[i]);
+    x[i] = of_type(prediction->type, x[i]);
   }
 }
 
@@ -127,14 +149,15 @@ static void fill_loss(struct job *job, enum ordinary kind, struct random *r) {
     for (size_t i = 0; i < n; i++) ((float *)array->values)[i] = any_element(r, domain, kind);
     for (size_t row = 0; domain == DOMAIN_ROW_PROBABILITY && row < job->rows; row++)
       any_probabilities(r, kind, job->classes, (float *)array->values + row * job->classes);
+    fit_type(job, array);
   }
   const struct array *prediction = job_array(job, "prediction"), *target = matrix(job, "target"),
                      *other = matrix(job, "other");
   if (kind != SMALL_DIFFERENCE || loss->prediction == DOMAIN_LOG_PROBABILITY) return;
   if (target && loss->target != DOMAIN_SIGN && loss->target != DOMAIN_HINGE_LABEL)
-    beside(r, prediction->values, target->values, job_length(job, prediction));
+    beside(r, prediction, target->values, job_length(job, prediction));
   else if (other && loss->other == DOMAIN_REAL)
-    beside(r, prediction->values, other->values, job_length(job, prediction));
+    beside(r, prediction, other->values, job_length(job, prediction));
 }
 
 void fill_ordinary(struct job *job, enum ordinary kind, struct random *r) {
@@ -160,6 +183,7 @@ void fill_ordinary(struct job *job, enum ordinary kind, struct random *r) {
         any_probabilities(r, kind, job->classes, x);
       for (size_t c = 0; is_input && of_log && c < job->classes; c++) x[c] = -fabsf(x[c]);
     }
+    if (!array->output) fit_type(job, array);
   }
 }
 
@@ -184,6 +208,6 @@ void fill_harmless(struct job *job, size_t row, size_t column, bool whole_row, s
     if (array->shape == SCALAR && whole_row) x[0] = harmless(job, array, r);
     if (array->shape != MATRIX) continue;
     for (size_t c = whole_row ? 0 : column; c < (whole_row ? job->classes : column + 1); c++)
-      x[row * job->classes + c] = harmless(job, array, r);
+      x[row * job->classes + c] = of_type(array->type, harmless(job, array, r));
   }
 }
