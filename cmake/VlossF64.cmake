@@ -1,9 +1,10 @@
 # Kernels of doubles, whose exp and logarithms are SLEEF's. VLOSS_F64 says whether they are built: ON needs SLEEF; AUTO
 # takes it where vloss is built alone and it is found; without them VLOSS_F64 (the type) is refused. Sets VLOSS_SLEEF to
-# the target to link with, or to nothing.
+# the target to link with, or to nothing, and VLOSS_SLEEF_FOLDER to where it lies unless linkers look there by themselves.
 set(VLOSS_F64 AUTO CACHE STRING "Compute doubles, by SLEEF: ON, OFF or AUTO (if vloss is built alone and finds SLEEF)")
 set_property(CACHE VLOSS_F64 PROPERTY STRINGS AUTO ON OFF)
 set(VLOSS_SLEEF)
+set(VLOSS_SLEEF_FOLDER)
 set(reason)
 string(TOUPPER "${VLOSS_F64}" wanted)
 if(NOT wanted STREQUAL "AUTO")
@@ -54,6 +55,11 @@ endif()
 
 message(STATUS "vloss: doubles by SLEEF ${SLEEF_VERSION}")
 set(VLOSS_SLEEF sleef::sleef)
+get_target_property(location sleef::sleef LOCATION)
+cmake_path(GET location PARENT_PATH folder)
+if(NOT folder IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES)
+  set(VLOSS_SLEEF_FOLDER ${folder})
+endif()
 foreach(isa IN LISTS VLOSS_ISAS)
   set(objects vloss_objects_${isa})
   target_compile_definitions(${objects} PRIVATE VLOSS_WITH_F64)

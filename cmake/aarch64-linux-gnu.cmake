@@ -1,5 +1,5 @@
 # Toolchain: builds for arm64 Linux with Debian's cross gcc and runs the tests under qemu. SLEEF_ROOT is the prefix of
-# an arm64 SLEEF (tests/arm64_sleef.sh unpacks one); it is needed by the tests only.
+# an arm64 SLEEF (tests/arm64_sleef.sh unpacks one): doubles and some tests need it.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
