@@ -4,15 +4,17 @@
 #include "check.h"
 #include "environment.h"
 #include "executor.h"
+#include "f64.h"
 #include "memory/labels.h"
 #include "select.h"
 
 /* The fields that stand for themselves, before any array is looked at. */
-static vloss_status check_fields(const vloss_log_probs_args *a) {
+static vloss_status check_fields(const vloss_log_probs_args *a, const struct vloss_table *table) {
   if (a->type < VLOSS_F32 || a->type > VLOSS_BF16 || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 ||
       a->ignore < VLOSS_IGNORE_DEFAULT || a->ignore > VLOSS_IGNORE_NOTHING || a->flags & ~(uint32_t)VLOSS_UNCHECKED)
     return VLOSS_ERROR_ENUM;
-  if (a->type == VLOSS_F64) return VLOSS_ERROR_TYPE;
+  const vloss_status computed = vloss_check_type(a->type, table);
+  if (computed) return computed;
   /* As floats: what is written with is one. */
   if (!(a->scale >= 0 && (float)a->scale <= __FLT_MAX__ && (a->scale == 0 || (float)a->scale >= __FLT_MIN__)) ||
       !(a->softcap >= 0 && (float)a->softcap <= __FLT_MAX__ && (a->softcap == 0 || (float)a->softcap >= __FLT_MIN__)))
@@ -45,7 +47,7 @@ static vloss_status prepare(const vloss_log_probs_args *a, struct vloss_log_prob
       (status = vloss_check_tensor(a->grad, &shape, a->grad_stride, a->type, &grad)))
     return status;
   const int narrow = a->label_type == VLOSS_I32;
-  const size_t number = sizeof(float), label = vloss_label_size(narrow);
+  const size_t number = a->type == VLOSS_F64 ? sizeof(double) : sizeof(float), label = vloss_label_size(narrow);
   struct vloss_memory memory;
   memory.input_count = memory.output_count = 0;
   vloss_add_input(&memory, logits);
@@ -123,11 +125,11 @@ static vloss_status run(const void *args, size_t size, int unused) {
   vloss_status status = vloss_check_args(&complete, &copy, sizeof copy, args, size);
   const vloss_log_probs_args *a = complete;
   if (!status) status = vloss_select(&table);
-  if (!status) status = check_fields(a);
+  if (!status) status = check_fields(a, table);
   if (!status) status = prepare(a, &job);
   if (!status) status = check_ids(a, &job);
   if (status) return status;
-  const struct kernel_call call = {table->log_probs, &job};
+  const struct kernel_call call = {a->type == VLOSS_F64 ? table->f64->log_probs : table->log_probs, &job};
   const size_t rows = job.shape.outer * job.shape.inner;
   const struct vloss_work work = {.executor = a->executor,
                                   .count = rows,

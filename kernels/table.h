@@ -144,6 +144,7 @@ struct vloss_f64_cross_entropy {
 struct vloss_f64_table {
   const struct vloss_f64_softmax *softmax;
   const struct vloss_f64_cross_entropy *cross_entropy;
+  vloss_log_probs_kernel *log_probs;
   vloss_loss_kernel *loss;
   size_t (*first_outside)(const double *p, size_t n, double high, int nan_welcome); /* as those of vloss_table */
   int (*all_binary)(const double *p, size_t n);

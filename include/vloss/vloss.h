@@ -434,8 +434,8 @@ typedef struct vloss_log_probs_args {
 
   const void *logits;   /* x, of `type` */
   size_t logits_stride; /* 0: classes * inner */
-  vloss_type type;      /* of logits and grad: VLOSS_F32, VLOSS_F16 or VLOSS_BF16 */
-  double scale;         /* > 0, used as a float; 0 means 1 */
+  vloss_type type;      /* of logits and grad */
+  double scale;         /* > 0, used as a float but with doubles; 0 means 1 */
   double softcap;       /* cap > 0; 0: none */
 
   const void *ids;             /* ids_per_row class numbers of label_type a row, row by row: id k of row r is at

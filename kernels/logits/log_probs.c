@@ -8,13 +8,6 @@
 
 /* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
-static void put_label_of(void *p, int narrow, size_t i, int64_t c) {
-  if (narrow)
-    ((int32_t *)p)[i] = (int32_t)c;
-  else
-    ((int64_t *)p)[i] = c;
-}
-
 /* What the ids of a row stand behind, of the classes of a block, none of which is above `max`. */
 static void add_ranks(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x, const float *y,
                       size_t first, size_t n, float max) {
@@ -180,14 +173,6 @@ static void put_top_logprobs(const struct vloss_log_probs_job *job, size_t row, 
   }
 }
 
-/* Whether anything is wanted that the row has to be read for. */
-static int is_wanted(const struct vloss_log_probs_job *job, size_t row) {
-  if (job->top || job->max || job->log_sum || job->lse || job->entropy) return 1;
-  if (job->grad && (job->entropy_upstream || job->lse_upstream)) return 1;
-  for (size_t k = 0; k < job->ids_per_row; k++)
-    if (id_at(job, row, k).kind != IGNORED_ID) return 1;
-  return 0;
-}
 static SMALL void put_unwanted(const struct vloss_log_probs_job *job, size_t row) {
   for (size_t i = row * job->ids_per_row; i < (row + 1) * job->ids_per_row; i++) {
     if (job->logprob) ((float *)job->logprob)[i] = 0;
@@ -211,8 +196,8 @@ static __attribute__((noinline)) void read_rows(const struct vloss_log_probs_job
 static void some_rows(const struct vloss_log_probs_job *job, size_t first, size_t n) {
   struct row_summary summary[16] = {{0, 0, 0}};
   struct row_sums sums;
-  int wanted[16];
-  for (size_t i = 0; i < n; i++) wanted[i] = is_wanted(job, first + i);
+  int wanted[16] = {0};
+  for (size_t i = 0; i < n; i++) wanted[i] = row_is_wanted(job, first + i);
   read_rows(job, first, n, wanted, summary);
   no_sums(&sums);
   for (size_t i = 0; i < n; i++) {

@@ -33,6 +33,21 @@ VFN struct row_id id_at(const struct vloss_log_probs_job *job, size_t row, size_
   if (id < 0 || (uint64_t)id >= job->shape.classes) return (struct row_id){BAD_ID, NO_CLASS};
   return (struct row_id){LIVE_ID, (size_t)id};
 }
+VFN void put_label_of(void *p, int narrow, size_t i, int64_t c) {
+  if (narrow)
+    ((int32_t *)p)[i] = (int32_t)c;
+  else
+    ((int64_t *)p)[i] = c;
+}
+
+/* Whether anything is wanted that the row has to be read for. */
+VFN int row_is_wanted(const struct vloss_log_probs_job *job, size_t row) {
+  if (job->top || job->max || job->log_sum || job->lse || job->entropy) return 1;
+  if (job->grad && (job->entropy_upstream || job->lse_upstream)) return 1;
+  for (size_t k = 0; k < job->ids_per_row; k++)
+    if (id_at(job, row, k).kind != IGNORED_ID) return 1;
+  return 0;
+}
 VFN struct logit_row log_probs_row(const struct vloss_log_probs_job *job, size_t row, float *block) {
   struct logit_row r = logit_row_of(job->x, job->type, &job->shape, job->x_stride, row);
   r.scale = (float)job->scale;

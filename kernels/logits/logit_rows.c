@@ -8,7 +8,7 @@ static size_t classes_from(const struct logit_row *r, size_t c) {
 const float *logit_row_raw(const struct logit_row *r, size_t c, size_t *n) {
   *n = classes_from(r, c);
   if (r->at.type == VLOSS_F32 && r->at.step == 1) return (const float *)r->at.p + c;
-  if (r->at.type != VLOSS_F32) {
+  if (VLOSS_IS_HALF(r->at.type)) {
     half_block_read(&r->at, c, r->block);
   } else {
     const float *const from = (const float *)r->at.p + c * r->at.step;

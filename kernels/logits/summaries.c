@@ -123,9 +123,9 @@ void merged_summaries(const struct row_summary *parts, size_t n, struct row_summ
   dstore(e, dsel(dgt(least, minus_d), dset1(0.0), dexp(dmax(least, minus_d))));
   for (size_t i = 0; i < n; i++) {
     if (i == high || e[i] == 0) continue;
-    const double all = (1 + parts[i].rest) * e[i];
-    s.rest += all;
-    s.spread += parts[i].spread * e[i] + all * d[i];
+    const double all = 1 + parts[i].rest;
+    s.rest += all * e[i];
+    s.spread += (parts[i].spread + all * d[i]) * e[i]; /* a tiny spread alone times e would be a denormal number */
   }
   *row = s;
 }

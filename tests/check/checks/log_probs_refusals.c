@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "functions.h"
 #include "refusals.h"
 
 enum { ROWS = 4, CLASSES = 6, IDS = 2, TOP = 3, ROOM = 64 };
@@ -57,6 +58,9 @@ static void refuse_fields(struct refusals *refusals) {
   refusals_note(refusals, "null arguments", VLOSS_ERROR_NULL,
                 library->log_probs_sized(NULL, sizeof(vloss_log_probs_args)), false);
   ANSWERS(VLOSS_OK, size = sizeof a);
+  const vloss_status doubles = type_status(VLOSS_F64);
+  ANSWERS(doubles, a.type = VLOSS_F64; a.rows = 0);
+  ANSWERS(doubles ? doubles : VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_F64; a.lse = beyond(a.lse, 4));
   ANSWERS(VLOSS_ERROR_ENUM, a.type = (vloss_type)4);
   ANSWERS(VLOSS_ERROR_ENUM, a.type = (vloss_type)-1);
   ANSWERS(VLOSS_ERROR_ENUM, a.label_type = (vloss_label_type)2);

@@ -108,7 +108,7 @@ static const struct function own_functions[] = {
     {FUNCTION(log_sum_exp), OPTIONS(no_options), .doubles = true},
     {FUNCTION(softmax_backward), OPTIONS(no_options), .doubles = true},
     {FUNCTION(log_softmax_backward), OPTIONS(no_options), .doubles = true},
-    {FUNCTION(log_probs), OPTIONS(log_probs_options)},
+    {FUNCTION(log_probs), OPTIONS(log_probs_options), .doubles = true},
 };
 
 const struct function *functions;

@@ -22,7 +22,8 @@ static real number_at(const vloss_log_probs_args *a, const void *p, size_t i) {
 /* y: rounded as the contract says, but with a softcap exact. */
 static real logit_at(const vloss_log_probs_args *a, real x) {
   const double scale = a->scale == 0 ? 1 : a->scale;
-  if (a->softcap != 0) return (real)a->softcap * tanh((real)(float)scale * x / (real)a->softcap);
+  const real exact = a->type == VLOSS_F64 ? (real)scale : (real)(float)scale;
+  if (a->softcap != 0) return (real)a->softcap * tanh(exact * x / (real)a->softcap);
   if (a->type == VLOSS_F64) return (real)((double)x * scale);
   return (real)((float)x * (float)scale);
 }
@@ -58,7 +59,9 @@ struct row {
 };
 
 static struct expectation with_slack(const struct row *r, real value, real scale) {
-  return (struct expectation){value, fmax(fabs(value), fmax(scale, r->slack))};
+  /* Of doubles what is denormal on the way loses digits. */
+  const real least = r->a->type == VLOSS_F64 ? (real)0x1p-1010 : 0;
+  return (struct expectation){value, fmax(fmax(fabs(value), least), fmax(scale, r->slack))};
 }
 
 static void sum_row(struct row *r) {
@@ -155,7 +158,8 @@ static void put_gradient(const struct row *r, struct expectation *grad) {
     if (p > 0) add(&g, -v * p * r->entropy);
     add(&g, w * p);
     g.scale = fmax(g.scale, own.scale * (first ? r->rest / (1 + r->rest) : 1) + p * others.scale);
-    g.scale += p * all.scale * (real)0x1p-28; /* the sum of the ids' upstreams is a double */
+    /* The sum of the ids' upstreams is a double. */
+    g.scale += a->type == VLOSS_F64 ? own.scale + p * all.scale : p * all.scale * (real)0x1p-28;
     const real slope = slope_at(a, number_at(a, r->x, c));
     grad[c] = (struct expectation){g.value * slope, fabs(g.scale * slope) * (1 + r->slack)};
     if (r->slack > 0) grad[c].scale += fabs(slope) * r->slack * p * (all.scale + fabs(v) * (fabs(lp) + r->entropy));

@@ -1,0 +1,266 @@
+/* Log-probabilities, ranks, top classes and entropy of rows of doubles, and their gradient: the formulas of
+ * kernels/logits/log_probs.c, a row at a time in passes of their own. */
+#include "logits/log_probs.h"
+
+#include "kernels.h"
+#include "rows.h"
+
+typedef struct vloss_log_probs_job log_probs_job;
+
+/* A row of logits as they count. */
+struct wide_logits {
+  struct wide_row x;
+  double scale, cap;
+  size_t classes;
+};
+static struct wide_logits logits_row(const log_probs_job *job, size_t row) {
+  return (struct wide_logits){wide_row_of(&job->shape, job->x, job->x_stride, row), job->scale, job->softcap,
+                              job->shape.classes};
+}
+static vd capped_at(const struct wide_logits *r, vd x) {
+  if (r->cap == 0) return dmul(x, dset1(r->scale));
+  return dmul(dset1(r->cap), sleef_tanh(dmul(x, dset1(r->scale / r->cap))));
+}
+/* dy/dx: scale times 1 / cosh^2. */
+static struct scaled_exp slopes_at(const struct wide_logits *r, vd x) {
+  const vd one = dset1(1.0);
+  if (r->cap == 0) return (struct scaled_exp){dset1(r->scale), one};
+  /* In two parts: far out the rounding of the exponent would be many ulp. */
+  const struct parts ratio = parts_quotient(whole(dset1(2 * r->scale)), whole(dset1(r->cap)));
+  const struct parts power = parts_product(whole(dneg(dabs(x))), ratio);
+  const vd sum = dadd(one, sleef_exp(power.high));
+  struct scaled_exp e = scaled_exp_of(power.high);
+  e.mantissa = dfma(e.mantissa, power.low, e.mantissa);
+  e.mantissa = ddiv(dmul(dmul(dset1(4.0), e.mantissa), dset1(r->scale)), dmul(sum, sum));
+  return e;
+}
+/* y of classes c .. c + n - 1, at most 16; -inf beyond. */
+static vd logits_at(const struct wide_logits *r, size_t c, size_t n) {
+  double y[16];
+  dstore(y, capped_at(r, classes_at(r->x, c, n, 0.0)));
+  for (size_t i = n; i < 16; i++) y[i] = -WIDE_INF;
+  return dload(y);
+}
+static double logit_at(const struct wide_logits *r, size_t c) { return first_of(logits_at(r, c, 1)); }
+
+/* ---- A row ------------------------------------------------------------------------------------------------------- */
+
+struct wide_answers {
+  double max, log_sum, entropy;
+  struct parts inverse; /* 1 / S */
+  double share;         /* rest / S */
+  int undefined;
+};
+
+static struct wide_answers answers_of(const struct wide_logits *r) {
+  struct wide_answers a = {.max = -WIDE_INF};
+  size_t best = 0;
+  for (size_t c = 0; c < r->classes; c += 16) {
+    double y[16];
+    dstore(y, logits_at(r, c, at_once(r->classes, c)));
+    for (size_t i = 0; i < 16; i++) {
+      a.undefined |= y[i] != y[i];
+      if (y[i] > a.max) a.max = y[i], best = c + i;
+    }
+  }
+  a.undefined |= a.max - a.max != 0;
+  if (a.undefined) return a;
+  a.max += 0.0; /* of -0 and 0 the same */
+  struct lanes rests = no_lanes(), spreads = no_lanes();
+  const vd minus_max = dset1(-a.max), zero = dset1(0.0);
+  for (size_t c = 0; c < r->classes; c += 16) {
+    double terms[16];
+    const struct parts d = sum_of(logits_at(r, c, at_once(r->classes, c)), minus_max);
+    dstore(terms, exp_of_parts(d));
+    if (best - c < 16) terms[best - c] = 0;
+    const vd e = dload(terms);
+    rests = lanes_plus(rests, e);
+    spreads = lanes_plus(spreads, dsel(deq(e, zero), zero, dneg(dmul(e, d.high))));
+  }
+  struct vloss_exact_sum rest, spread;
+  vloss_exact_clear(&rest);
+  vloss_exact_clear(&spread);
+  add_lanes(&rest, rests);
+  add_lanes(&spread, spreads);
+  const vd wide_rest = dset1(vloss_exact_value(&rest));
+  a.inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), wide_rest));
+  a.log_sum = first_of(sleef_log1p(wide_rest));
+  a.share = first_of(rounded_parts(parts_product(whole(wide_rest), a.inverse)));
+  const vd scaled = rounded_parts(parts_product(whole(dset1(vloss_exact_value(&spread))), a.inverse));
+  a.entropy = a.log_sum + first_of(scaled);
+  return a;
+}
+
+static double log_prob(const struct wide_answers *a, double y) {
+  const struct parts d = sum_of(dset1(y), dset1(-a->max));
+  return first_of(dadd(dsub(d.high, dset1(a->log_sum)), d.low));
+}
+
+static int64_t rank_of(const struct wide_logits *r, size_t id) {
+  const double v = logit_at(r, id);
+  int64_t rank = 0;
+  for (size_t c = 0; c < r->classes; c += 16) {
+    double y[16];
+    dstore(y, logits_at(r, c, at_once(r->classes, c)));
+    for (size_t i = 0; i < 16; i++) rank += y[i] > v || (y[i] == v && c + i < id);
+  }
+  return rank;
+}
+
+/* ---- The top ----------------------------------------------------------------------------------------------------- */
+
+struct wide_class {
+  double y;
+  size_t c;
+};
+static int comes_before(struct wide_class a, struct wide_class b) { return a.y > b.y || (a.y == b.y && a.c < b.c); }
+
+/* The classes that come behind *bound (null: all), as many as there is room for; how many there are. */
+static size_t next_classes(const struct wide_logits *r, const struct wide_class *bound, struct wide_class *sorted,
+                           size_t room) {
+  size_t count = 0;
+  for (size_t c = 0; c < r->classes; c += 16) {
+    double y[16];
+    const size_t n = at_once(r->classes, c);
+    dstore(y, logits_at(r, c, n));
+    for (size_t i = 0; i < n; i++) {
+      const struct wide_class entry = {y[i], c + i};
+      if ((bound && !comes_before(*bound, entry)) || (count == room && !comes_before(entry, sorted[count - 1])))
+        continue;
+      size_t at = count < room ? count++ : count - 1;
+      for (; at && comes_before(entry, sorted[at - 1]); at--) sorted[at] = sorted[at - 1];
+      sorted[at] = entry;
+    }
+  }
+  return count;
+}
+static __attribute__((noinline)) void put_top(const log_probs_job *job, size_t row, const struct wide_logits *r,
+                                              const struct wide_answers *a) {
+  struct wide_class sorted[TOP_CLASSES], bound;
+  double *const logprob = job->top_logprob;
+  for (size_t done = 0, n; done < job->top; done += n) {
+    const size_t left = job->top - done;
+    n = left < TOP_CLASSES ? left : TOP_CLASSES;
+    if (!a->undefined) n = next_classes(r, done ? &bound : NULL, sorted, n);
+    for (size_t j = 0; j < n; j++) {
+      const size_t i = row * job->top + done + j;
+      if (logprob) logprob[i] = a->undefined ? WIDE_NAN : log_prob(a, sorted[j].y);
+      if (job->top_id) put_label_of(job->top_id, job->ids.narrow, i, a->undefined ? -1 : (int64_t)sorted[j].c);
+    }
+    bound = sorted[n - 1];
+  }
+}
+
+/* ---- The gradient ------------------------------------------------------------------------------------------------ */
+
+struct wide_gradient {
+  struct wide_logits r;
+  const struct wide_answers *a;
+  double ids, ids_low;     /* the sum of their upstreams, and what it lacks */
+  double row, even, slope; /* p_c (row + slope (y - max)) without the ids; row less their sum is even */
+};
+/* p_c apart from a power of two, and y - max. */
+static struct scaled_exp probabilities_of(const struct wide_gradient *g, vd y, vd *distance) {
+  const struct parts d = sum_of(y, dset1(-g->a->max));
+  struct scaled_exp exp = scaled_exp_of(d.high);
+  const vd mantissa = dfma(exp.mantissa, d.low, exp.mantissa);
+  exp.mantissa = dfma(mantissa, g->a->inverse.high, dmul(mantissa, g->a->inverse.low));
+  *distance = dmax(dset1(-WIDE_MAX), d.high);
+  return exp;
+}
+static vd gradient_of(const struct wide_gradient *g, vd x) {
+  vd d;
+  const struct scaled_exp p = probabilities_of(g, capped_at(&g->r, x), &d), slope = slopes_at(&g->r, x);
+  const vd factor = dfma(d, dset1(g->slope), dset1(g->even)), zero = dset1(0.0);
+  const vd product = dmul(dmul(p.mantissa, factor), slope.mantissa);
+  return dsel(deq(p.mantissa, zero), zero, dmul(dmul(product, p.scale), slope.scale));
+}
+/* At an id, of whose upstreams `own` is the sum. */
+static double gradient_at(const struct wide_gradient *g, double x, double own) {
+  const vd wide = dset1(x), y = capped_at(&g->r, wide);
+  vd d;
+  const struct scaled_exp of_p = probabilities_of(g, y, &d), slope = slopes_at(&g->r, wide);
+  const double p = first_of(dmul(of_p.mantissa, of_p.scale)), others = first_of(y) == g->a->max ? g->a->share : 1 - p;
+  const double of_p_alone = (g->row + g->slope * first_of(d)) - ((g->ids - own) + g->ids_low);
+  const double of_row =
+      first_of(of_p.mantissa) == 0 ? 0 : first_of(dmul(dmul(of_p.mantissa, dset1(of_p_alone)), of_p.scale));
+  const double v = own * others + of_row;
+  return first_of(dmul(dmul(dset1(v), slope.mantissa), slope.scale));
+}
+
+static void put_gradient(const log_probs_job *job, size_t row, const struct wide_logits *r,
+                         const struct wide_answers *a) {
+  const struct wide_row out = wide_row_of(&job->shape, job->grad, job->grad_stride, row);
+  const double *const u = job->upstream, *const of_entropy = job->entropy_upstream, *const of_lse = job->lse_upstream;
+  const double v = of_entropy ? of_entropy[row] : 0, w = of_lse ? of_lse[row] : 0;
+  struct wide_gradient g = {.r = *r, .a = a};
+  int live = 0, bad = 0;
+  for (size_t k = 0; k < job->ids_per_row; k++) {
+    const struct row_id id = id_at(job, row, k);
+    live |= id.kind == LIVE_ID;
+    bad |= id.kind == BAD_ID;
+    if (!u || id.kind != LIVE_ID) continue;
+    const struct parts sum = sum_of(dset1(g.ids), dset1(u[row * job->ids_per_row + k]));
+    g.ids = first_of(sum.high);
+    g.ids_low += first_of(sum.low);
+  }
+  const int wanted = live || bad || of_entropy || of_lse;
+  const double sum = g.ids + v + w, filled = wanted ? WIDE_NAN : 0;
+  if (!wanted || bad || a->undefined || sum - sum != 0) {
+    for (size_t c = 0; c < r->classes; c++) out.p[c * out.step] = filled;
+    return;
+  }
+  g.slope = -v;
+  g.row = w - v * (a->entropy - a->log_sum);
+  g.even = g.row - g.ids;
+  for (size_t c = 0; c < r->classes; c += 16) {
+    const size_t n = at_once(r->classes, c);
+    const vd x = classes_at(r->x, c, n, 0.0);
+    double own[16], logits[16], result[16];
+    int any = 0;
+    for (size_t i = 0; i < 16; i++) own[i] = WIDE_NAN;
+    for (size_t k = 0; u && k < job->ids_per_row; k++) {
+      const size_t i = id_at(job, row, k).c - c;
+      if (i >= n) continue;
+      own[i] = (own[i] == own[i] ? own[i] : 0) + u[row * job->ids_per_row + k];
+      any = 1;
+    }
+    dstore(logits, x);
+    dstore(result, gradient_of(&g, x));
+    for (size_t i = 0; any && i < n; i++)
+      if (own[i] == own[i]) result[i] = gradient_at(&g, logits[i], own[i]);
+    put_classes(out, c, n, dload(result));
+  }
+}
+
+/* ---- Results ----------------------------------------------------------------------------------------------------- */
+
+static void put_ids(const log_probs_job *job, size_t row, const struct wide_logits *r, const struct wide_answers *a) {
+  double *const logprob = job->logprob;
+  for (size_t k = 0; k < job->ids_per_row; k++) {
+    const struct row_id id = id_at(job, row, k);
+    const size_t i = row * job->ids_per_row + k;
+    const int live = id.kind == LIVE_ID && !a->undefined;
+    if (logprob) logprob[i] = live ? log_prob(a, logit_at(r, id.c)) : id.kind == IGNORED_ID ? 0 : WIDE_NAN;
+    if (job->rank) put_label_of(job->rank, job->ids.narrow, i, live ? rank_of(r, id.c) : -1);
+  }
+}
+static void put(void *p, size_t row, const struct wide_answers *a, double v) {
+  if (p) ((double *)p)[row] = a->undefined ? WIDE_NAN : v;
+}
+static void one_row(const log_probs_job *job, size_t row) {
+  const struct wide_logits r = logits_row(job, row);
+  struct wide_answers a = {0};
+  if (row_is_wanted(job, row)) a = answers_of(&r);
+  put(job->max, row, &a, a.max);
+  put(job->log_sum, row, &a, a.log_sum);
+  put(job->lse, row, &a, a.max + a.log_sum);
+  put(job->entropy, row, &a, a.entropy);
+  if (job->logprob || job->rank) put_ids(job, row, &r, &a);
+  if (job->top) put_top(job, row, &r, &a);
+  if (job->grad) put_gradient(job, row, &r, &a);
+}
+
+void KERNEL(f64_log_probs)(const log_probs_job *job, struct vloss_range range) {
+  for (size_t row = range.first; row < range.last; row++) one_row(job, row);
+}
