@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""compare.py LIBVLOSS: holds every loss of the registry that serves an API of PyTorch against PyTorch itself.
+"""compare.py LIBVLOSS: holds every loss of the registry that serves an API of PyTorch against PyTorch itself, in each
+type of elements: f32, bf16, f16 and f64.
 
-PyTorch computes in float64 from the same float32 inputs, values and gradients of every operand, over shapes, reductions,
-parameters and weights. Left out are the cells in which vloss departs on purpose (docs/semantics.md): targets of 0 in
-kl_div, d = 0 with beta = 0, infinities. Exit status 77 means that there is no PyTorch here.
+PyTorch computes in float64 from the same inputs, numbers of the type, values and gradients of every operand, over shapes,
+reductions, parameters and weights; so operations that it does not have in 16 bits on a CPU are compared, too. Left out
+are the cells in which vloss departs on purpose (docs/semantics.md): targets of 0 in kl_div, d = 0 with beta = 0,
+infinities. Exit status 77 means that there is no PyTorch here.
 """
 import ctypes
 import itertools
@@ -17,96 +19,68 @@ except ImportError as reason:
     print(f"SKIP: nothing was compared with PyTorch: {reason} (package python3-torch)")
     sys.exit(77)
 
-# ---- vloss.h in ctypes -----------------------------------------------------------------------------------------------
+from vloss import (BF16, F16, F32, F64, GRAD_OTHER, GRAD_TARGET, LOGITS, PER_CALL, PER_COLUMN, PER_ELEMENT, PER_ROW,
+                   REDUCTIONS, CrossEntropyArgs, LossArgs, Mismatch, TypeRefused, address, apis, call, load, registry)  # fmt: skip
 
-size_t, pointer, u32, c_int = ctypes.c_size_t, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int
-MEAN, SUM, NONE, BATCH_MEAN = range(4)
-PER_ELEMENT, PER_COLUMN, PER_ROW, PER_CALL = range(4)
-GRAD_TARGET, GRAD_OTHER = 256, 512
-LOGITS = 2
-REDUCTIONS = {"mean": MEAN, "sum": SUM, "none": NONE, "batchmean": BATCH_MEAN}
+# ---- Types -----------------------------------------------------------------------------------------------------------
 
 
-def struct(name, *fields):
-    return type(name, (ctypes.Structure,), {"_fields_": list(fields)})
+class Type:
+    """dtype: of matrices; rows: of what has one value a class, a row or a call. precision: of what is computed, 1 for
+    floats. Of 16 bits step is half of the unit in the last place of 1, relative to it; least is half of the smallest
+    number; and what rounds to no finite number is from `beyond` on. own_error: PyTorch's, of operands of size 1."""
+
+    def __init__(self, name, number, dtype, rows, precision=1, step=0, least=0, beyond=float("inf"), own_error=0):
+        self.name, self.number, self.dtype, self.rows, self.precision = name, number, dtype, rows, precision
+        self.step, self.least, self.beyond, self.own_error = step, least, beyond, own_error
 
 
-LossArgs = struct(
-    "vloss_loss_args",
-    ("kind", c_int), ("rows", size_t), ("columns", size_t), ("inner", size_t),
-    ("prediction", pointer), ("prediction_stride", size_t), ("target", pointer), ("target_stride", size_t),
-    ("other", pointer), ("other_stride", size_t), ("other_spread", c_int), ("type", c_int),
-    ("labels", pointer), ("label_type", c_int),
-    ("weights", pointer), ("weights_stride", size_t), ("weights_spread", c_int),
-    ("parameters", ctypes.POINTER(ctypes.c_double)), ("parameter_count", size_t),
-    ("reduction", c_int), ("flags", u32), ("upstream", pointer),
-    ("loss", pointer), ("grad", pointer), ("grad_stride", size_t), ("grad_target", pointer),
-    ("grad_target_stride", size_t), ("grad_other", pointer), ("grad_other_stride", size_t), ("bad_index", pointer))  # fmt: skip
-
-CrossEntropyArgs = struct(
-    "vloss_cross_entropy_args",
-    ("rows", size_t), ("classes", size_t), ("inner", size_t), ("logits", pointer), ("logits_stride", size_t),
-    ("type", c_int), ("labels", pointer), ("label_type", c_int), ("ignore", c_int), ("ignore_index", ctypes.c_int64),
-    ("targets", pointer), ("targets_stride", size_t), ("weights", pointer), ("label_smoothing", ctypes.c_double),
-    ("reduction", c_int), ("flags", u32), ("upstream", pointer), ("loss", pointer), ("grad", pointer),
-    ("grad_stride", size_t), ("lse", pointer), ("predicted", pointer), ("bad_row", pointer))  # fmt: skip
-
-LossInfo = struct(
-    "vloss_loss_info",
-    ("kind", c_int), ("family", c_int), ("name", ctypes.c_char_p), ("operands", u32), ("other", ctypes.c_char_p),
-    ("parameters", pointer), ("parameter_count", size_t), ("apis", ctypes.POINTER(ctypes.c_char_p)))  # fmt: skip
+TYPES = [
+    Type("f32", F32, torch.float32, torch.float32),
+    Type("bf16", BF16, torch.bfloat16, torch.float32, step=0.51 * 2.0**-7),
+    Type("f16", F16, torch.float16, torch.float32, step=0.51 * 2.0**-10, least=0.51 * 2.0**-24, beyond=65520),
+    Type("f64", F64, torch.float64, torch.float64, precision=2.0**-27, own_error=2.0**-46),
+]
+now = TYPES[0]  # the type that is compared now
 
 
-def load(path):
-    library = ctypes.CDLL(path)
-    library.vloss_loss_info_at.restype = ctypes.POINTER(LossInfo)
-    library.vloss_loss_info_at.argtypes = [size_t]
-    library.vloss_status_name.restype = ctypes.c_char_p
-    return library
+def use(kind):
+    global now
+    now = kind
+    torch.set_default_dtype(kind.rows)
 
 
-def registry(library):
-    for index in itertools.count():
-        info = library.vloss_loss_info_at(index)
-        if not info:
-            return
-        yield info.contents
+def rounded(x):
+    """To numbers of the type."""
+    return x.to(now.dtype).to(now.rows)
 
 
-def apis(info):
-    return list(map(bytes.decode, itertools.takewhile(lambda api: api is not None, info.apis)))
+def laid_out(x, like):
+    """As the library gets it: what has a value for every row and column in the type itself."""
+    return x.to(now.dtype) if x is not None and x.shape == like.shape else x
 
 
 # ---- One case --------------------------------------------------------------------------------------------------------
 
 
-class Mismatch(Exception):
-    pass
-
-
-def address(tensor):
-    return None if tensor is None else tensor.data_ptr()
-
-
-def call(library, function, args):
-    status = getattr(library, function)(ctypes.byref(args), size_t(ctypes.sizeof(args)))
-    if status:
-        raise Mismatch(library.vloss_status_name(status).decode())
-
-
-def check(what, ours, theirs, unit=0.0):
+def check(what, ours, theirs, size, unit=0.0):
     """PyTorch rounds nothing to float32, so what differs is vloss's own error, relative to the terms that it adds: the
-    largest result, or what a single term of a gradient may be (unit)."""
+    largest result, or what a single term of a gradient may be (unit); and the rounding to 16 bits. Where it computes in
+    the type itself, f64, its error is in it, too, relative to the largest operand (size)."""
     theirs = theirs.detach().reshape(ours.shape)
-    allowed = 2e-6 * theirs.abs() + 4e-7 * theirs.abs().max() + 2e-7 * unit
-    wrong = ~((ours.double() - theirs).abs() <= allowed)
+    largest = theirs[theirs.isfinite()].abs().max() if theirs.isfinite().any() else 0.0
+    allowed = now.precision * (2e-6 * theirs.abs() + 4e-7 * largest + 2e-7 * unit) + now.own_error * (1 + size)
+    if ours.dtype in (torch.bfloat16, torch.float16):
+        allowed = allowed + (now.step * theirs.abs()).clamp(min=now.least)
+        theirs = torch.where(theirs.abs() >= now.beyond, theirs * float("inf"), theirs)
+    wrong = ~((ours.double() == theirs) | ((ours.double() - theirs).abs() <= allowed))
     if wrong.any():
         i = int(wrong.flatten().nonzero()[0])
-        raise Mismatch(f"{what}[{i}] is {ours.flatten()[i]:.9g}, PyTorch says {theirs.flatten()[i]:.9g}")
+        raise Mismatch(f"{what}[{i}] is {ours.flatten()[i].double():.17g}, PyTorch says {theirs.flatten()[i]:.17g}")
 
 
 def upstream_for(loss):
-    return torch.empty_like(loss).uniform_(0.5, 2).float() if loss.dim() else torch.tensor(1.5)
+    return torch.empty_like(loss).uniform_(0.5, 2).to(now.rows) if loss.dim() else torch.tensor(1.5)
 
 
 def spread(weight, shape):
@@ -128,21 +102,25 @@ def compare_loss(library, info, p, theirs, target=None, other=None, labels=None,
     expected = theirs(*wide)
     upstream = upstream_for(expected)
     expected.backward(upstream.double())
-    grads = [torch.empty_like(x).float() if leaf else None for x, leaf in zip(wide, leaves)]
+    grads = [torch.empty_like(x, dtype=now.dtype) if leaf else None for x, leaf in zip(wide, leaves)]
     loss = torch.empty(expected.shape)
+    given = [laid_out(x, p) for x in (p, target, other)]  # as long as the call takes
     rows, columns = p.shape
     args = LossArgs(
-        kind=info.kind, rows=rows, columns=columns, prediction=address(p), target=address(target), other=address(other),
+        kind=info.kind, type=now.number, rows=rows, columns=columns, prediction=address(given[0]),
+        target=address(given[1]), other=address(given[2]),
         other_spread=spread(other, p.shape), labels=address(labels),
         weights=address(weight), weights_spread=spread(weight, p.shape),
         parameters=(ctypes.c_double * len(parameters))(*parameters) if parameters else None,
         parameter_count=len(parameters), reduction=REDUCTIONS[reduction], upstream=address(upstream),
         loss=address(loss), grad=address(grads[0]), grad_target=address(grads[1]), grad_other=address(grads[2]))  # fmt: skip
     call(library, "vloss_loss_sized", args)
-    check("loss", loss, expected)
+    size = float(p.detach().abs().max())
+    check("loss", loss, expected, size)
     for name, ours, x in zip(("grad", "grad_target", "grad_other"), grads, wide):
         if ours is not None:
-            check(name, ours, x.grad, float(upstream.abs().max()) / (p.numel() if reduction == "mean" else 1))
+            unit = float(upstream.abs().max()) / (p.numel() if reduction == "mean" else 1)
+            check(name, ours, x.grad, size, unit)
 
 
 # ---- Cases of each loss: generators of keyword arguments for compare_loss ---------------------------------------------
@@ -152,22 +130,32 @@ REDUCED = ("none", "mean", "sum")
 
 
 def normal(shape, scale=3):
-    return torch.randn(shape) * scale
+    return rounded(torch.randn(shape) * scale)
 
 
-def uniform(shape, low=0.001, high=0.999):
-    return torch.empty(shape).uniform_(low, high)
+def uniform(shape, low=0.001, high=0.99):  # no 1 in 16 bits, either
+    return rounded(torch.empty(shape).uniform_(low, high))
+
+
+def bits(shape):
+    return torch.randint(0, 2, shape).to(now.rows)
 
 
 def sign(shape):
-    return torch.randint(0, 2, shape).float() * 2 - 1
+    return bits(shape) * 2 - 1
+
+
+def beside(target, p):
+    """The target, nowhere equal to the prediction."""
+    return torch.where(target == p, rounded(target + 1), target)
 
 
 def regression(function, name=None, values=(None,)):
     def cases():
         for shape, reduction, value in itertools.product(SHAPES, REDUCED, values):
             options = {} if value is None else {name: value}
-            yield dict(p=normal(shape), target=normal(shape), reduction=reduction,
+            p = normal(shape)
+            yield dict(p=p, target=beside(normal(shape), p), reduction=reduction,
                        parameters=[] if value is None else [value],
                        theirs=lambda p, t, o, w, r=reduction, k=options: function(p, t, reduction=r, **k))  # fmt: skip
 
@@ -264,7 +252,7 @@ def multilabel_margin():
 
 def multilabel_soft_margin():
     for shape, reduction, weighed in itertools.product(SHAPES, REDUCED, (False, True)):
-        yield dict(p=normal(shape), target=torch.randint(0, 2, shape).float(), reduction=reduction,
+        yield dict(p=normal(shape), target=bits(shape), reduction=reduction,
                    weight=uniform(shape[1:], 0.1, 3) if weighed else None,
                    theirs=lambda p, t, o, w, r=reduction: F.multilabel_soft_margin_loss(p, t, w, reduction=r))  # fmt: skip
 
@@ -309,15 +297,18 @@ def compare_logits(library, function, x, theirs, labels=None, targets=None, weig
                       None if weight is None else weight.double())  # fmt: skip
     upstream = upstream_for(expected)
     expected.backward(upstream.double())
-    loss, grad = torch.empty(expected.shape), torch.empty_like(x)
+    loss, grad = torch.empty(expected.shape), torch.empty_like(x, dtype=now.dtype)
+    given = [laid_out(y, x) for y in (x, targets)]
     args = CrossEntropyArgs(
-        rows=x.shape[0], classes=x.shape[1], inner=x[0, 0].numel(), logits=address(x), labels=address(labels),
-        ignore_index=0 if ignore_index == -100 else ignore_index, targets=address(targets), weights=address(weight),
+        rows=x.shape[0], classes=x.shape[1], inner=x[0, 0].numel(), logits=address(given[0]), type=now.number,
+        labels=address(labels), ignore_index=0 if ignore_index == -100 else ignore_index, targets=address(given[1]),
+        weights=address(weight),
         label_smoothing=smoothing, reduction=REDUCTIONS[reduction], upstream=address(upstream), loss=address(loss),
         grad=address(grad))  # fmt: skip
     call(library, function, args)
-    check("loss", loss, expected)
-    check("grad", grad, wide.grad)
+    size = float(x.detach().abs().max())
+    check("loss", loss, expected, size)
+    check("grad", grad, wide.grad, size)
 
 
 def label_case(shape, ignore_index):
@@ -329,7 +320,7 @@ def label_case(shape, ignore_index):
 
 def nll():
     for shape, reduction, weighed, ignore in itertools.product(LOGIT_SHAPES, REDUCED, (False, True), (-100, 1)):
-        yield dict(x=F.log_softmax(normal(shape), 1), labels=label_case(shape, ignore), reduction=reduction,
+        yield dict(x=rounded(F.log_softmax(normal(shape), 1)), labels=label_case(shape, ignore), reduction=reduction,
                    ignore_index=ignore, weight=uniform(shape[1:2], 0.1, 3) if weighed else None,
                    theirs=lambda x, t, w, r=reduction, i=ignore: F.nll_loss(x, t, w, ignore_index=i, reduction=r))  # fmt: skip
 
@@ -349,14 +340,46 @@ def cross_entropy():
 LOGIT_LOSSES = {"cross_entropy": cross_entropy, "nll": nll}
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    warnings.simplefilter("ignore")  # about reductions that PyTorch means to change
-    library = load(sys.argv[1])
-    torch.manual_seed(1)
-    torch.set_num_threads(1)
-    compared = failures = 0
+def compare_case(library, info, case):
+    if info.family == LOGITS:
+        compare_logits(library, f"vloss_{info.name.decode()}_sized", **case)
+    else:
+        compare_loss(library, info, **case)
+
+
+def told(case):
+    x = case.get("p", case.get("x"))
+    options = {k: list(v.shape) if torch.is_tensor(v) else v for k, v in case.items()
+               if k not in ("p", "x", "theirs") and v is not None}  # fmt: skip
+    return f"{list(x.shape)} {options}"
+
+
+class Counts:
+    def __init__(self):
+        self.compared = self.failures = 0
+        self.refusals = {}
+
+
+def compare_function(library, info, cases, counts):
+    """Returns how many cases were compared. After a refusal of the type the others would be refused, too."""
+    name = info.name.decode()
+    before = counts.compared
+    for case in cases():
+        try:
+            compare_case(library, info, case)
+        except TypeRefused as status:
+            counts.refusals.setdefault(str(status), []).append(name)
+            break
+        except Mismatch as what:
+            counts.failures += 1
+            if counts.failures <= 20:
+                print(f"FAIL {name} in {now.name} {told(case)}: {what}")
+        counts.compared += 1
+    return counts.compared - before
+
+
+def compare_type(library):
+    counts = Counts()
     for info in registry(library):
         name = info.name.decode()
         served = [api for api in apis(info) if api.startswith("torch.nn.")]
@@ -365,27 +388,30 @@ def main():
         cases = LOGIT_LOSSES.get(name) if info.family == LOGITS else LOSSES.get(name)
         if not cases:
             print(f"FAIL {name}: nothing compares it with {', '.join(served)}")
-            failures += 1
+            counts.failures += 1
             continue
-        count = 0
-        for case in cases():
-            count += 1
-            try:
-                if info.family == LOGITS:
-                    compare_logits(library, f"vloss_{name}_sized", **case)
-                else:
-                    compare_loss(library, info, **case)
-            except Mismatch as what:
-                failures += 1
-                x = case.get("p", case.get("x"))
-                options = {k: list(v.shape) if torch.is_tensor(v) else v for k, v in case.items()
-                           if k not in ("p", "x", "theirs") and v is not None}  # fmt: skip
-                if failures <= 20:
-                    print(f"FAIL {name} {list(x.shape)} {options}: {what}")
-        print(f"{name:24} {count:5} cases with {', '.join(served)}")
-        compared += count
-    print(f"{compared} cases compared with PyTorch {torch.__version__}, {failures} failures")
-    sys.exit(1 if failures or not compared else 0)
+        count = compare_function(library, info, cases, counts)
+        if count:
+            print(f"{now.name:4} {name:24} {count:5} cases with {', '.join(served)}")
+    for status, names in counts.refusals.items():
+        print(f"NOT COMPARED in {now.name}: {len(names)} losses answer {status}: {', '.join(names)}")
+    print(f"{now.name:4} {counts.compared} cases compared with PyTorch {torch.__version__}, {counts.failures} failures")
+    return counts
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    warnings.simplefilter("ignore")  # about reductions that PyTorch means to change
+    library = load(sys.argv[1])
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    failed = False
+    for kind in TYPES:
+        use(kind)
+        counts = compare_type(library)
+        failed |= counts.failures > 0 or (kind.number == F32 and not counts.compared)
+    sys.exit(1 if failed else 0)
 
 
 main()
