@@ -66,10 +66,10 @@ def laid_out(x, like):
 def check(what, ours, theirs, size, unit=0.0):
     """PyTorch rounds nothing to float32, so what differs is vloss's own error, relative to the terms that it adds: the
     largest result, or what a single term of a gradient may be (unit); and the rounding to 16 bits. Where it computes in
-    the type itself, f64, its error is in it, too, relative to the largest operand (size)."""
+    the type itself, f64, its error is in it, too, relative to the sum of the operands' sizes (size)."""
     theirs = theirs.detach().reshape(ours.shape)
     largest = theirs[theirs.isfinite()].abs().max() if theirs.isfinite().any() else 0.0
-    allowed = now.precision * (2e-6 * theirs.abs() + 4e-7 * largest + 2e-7 * unit) + now.own_error * (1 + size)
+    allowed = now.precision * (2e-6 * theirs.abs() + 4e-7 * largest + 2e-7 * unit) + now.own_error * (1 + size) + 2.0**-50
     if ours.dtype in (torch.bfloat16, torch.float16):
         allowed = allowed + (now.step * theirs.abs()).clamp(min=now.least)
         theirs = torch.where(theirs.abs() >= now.beyond, theirs * float("inf"), theirs)
@@ -104,18 +104,18 @@ def compare_loss(library, info, p, theirs, target=None, other=None, labels=None,
     expected.backward(upstream.double())
     grads = [torch.empty_like(x, dtype=now.dtype) if leaf else None for x, leaf in zip(wide, leaves)]
     loss = torch.empty(expected.shape)
-    given = [laid_out(x, p) for x in (p, target, other)]  # as long as the call takes
+    given = [laid_out(x, p) for x in (p, target, other, weight)]  # as long as the call takes
     rows, columns = p.shape
     args = LossArgs(
         kind=info.kind, type=now.number, rows=rows, columns=columns, prediction=address(given[0]),
         target=address(given[1]), other=address(given[2]),
         other_spread=spread(other, p.shape), labels=address(labels),
-        weights=address(weight), weights_spread=spread(weight, p.shape),
+        weights=address(given[3]), weights_spread=spread(weight, p.shape),
         parameters=(ctypes.c_double * len(parameters))(*parameters) if parameters else None,
         parameter_count=len(parameters), reduction=REDUCTIONS[reduction], upstream=address(upstream),
         loss=address(loss), grad=address(grads[0]), grad_target=address(grads[1]), grad_other=address(grads[2]))  # fmt: skip
     call(library, "vloss_loss_sized", args)
-    size = float(p.detach().abs().max())
+    size = float(p.detach().abs().max()) * columns  # PyTorch adds one column after the other
     check("loss", loss, expected, size)
     for name, ours, x in zip(("grad", "grad_target", "grad_other"), grads, wide):
         if ours is not None:
