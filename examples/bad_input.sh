@@ -1,6 +1,6 @@
 #!/bin/sh
 # Feeds an example wrong options and wrong data: each must be refused with the message that says what is wrong.
-# usage: bad_input.sh perplexity|training|linear PROGRAM
+# usage: bad_input.sh perplexity|training|linear|linear_cross_entropy PROGRAM
 set -eu
 
 program=$2
@@ -59,6 +59,12 @@ perplexity)
     echo 'Zzzzq 12 !!' >"$work/unknown"
     refused 'no word that the model knows' --text "$work/unknown"
   fi
+  ;;
+linear_cross_entropy)
+  refused '--rows wants a whole number' --rows 0
+  refused '--classes wants a whole number' --classes 2e4
+  refused '--width needs a value' --width
+  refused 'more than an example should hold' --rows 1000000000 --width 1000000000
   ;;
 linear)
   refused '--loss wants' --loss focal

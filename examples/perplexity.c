@@ -3,7 +3,8 @@
  * The model gives rows of log-probabilities, one row a word of the text; vloss gives the loss. As the rows are
  * log-probabilities already, the loss must be the model's own -log P(word | history), but for the log-sum-exp of the
  * row, which is 0 up to the model's rounding: so the run checks itself. Every ISA that can run here scores every row,
- * to the same bits. With --type the rows are first rounded to that type, as an engine may hold them.
+ * to the same bits; and reads from it the word's log-probability and rank and the row's entropy. With --type the rows
+ * are first rounded to that type, as an engine may hold them.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -33,8 +34,8 @@ struct rows {
 
 /* Floats, or doubles for f64: both exactly as doubles. */
 struct score {
-  double loss[BATCH], lse[BATCH], mean;
-  int64_t predicted[BATCH];
+  double loss[BATCH], lse[BATCH], logprob[BATCH], entropy[BATCH], mean;
+  int64_t predicted[BATCH], rank[BATCH];
 };
 
 struct isa {
@@ -44,7 +45,7 @@ struct isa {
 };
 
 /* Where vloss puts its results, of whichever type. */
-static struct { double loss[BATCH], lse[BATCH], mean; } results;
+static struct { double loss[BATCH], lse[BATCH], logprob[BATCH], entropy[BATCH], mean; } results;
 
 /* The call that gives everything per word. */
 static vloss_cross_entropy_args per_word(const struct batch *batch, const struct rows *rows, struct score *score) {
@@ -70,7 +71,18 @@ static void score_batch(const struct batch *batch, const struct rows *rows, stru
   args.loss = &results.mean;
   args.lse = args.predicted = NULL;
   require(vloss_cross_entropy(&args));
+  require(vloss_log_probs(&(vloss_log_probs_args){.rows = batch->rows,
+                                                  .classes = batch->classes,
+                                                  .type = rows->type,
+                                                  .logits = rows->logits,
+                                                  .ids = batch->words,
+                                                  .ids_per_row = 1,
+                                                  .logprob = results.logprob,
+                                                  .rank = score->rank,
+                                                  .entropy = results.entropy}));
   for (size_t r = 0; r < batch->rows; r++) {
+    score->logprob[r] = element(type, results.logprob, r);
+    score->entropy[r] = element(type, results.entropy, r);
     score->loss[r] = element(type, results.loss, r);
     score->lse[r] = element(type, results.lse, r);
   }
@@ -97,13 +109,40 @@ static bool same_bits(const struct score *a, const struct score *b, size_t rows)
   return memcmp(a->loss, b->loss, rows * sizeof a->loss[0]) == 0 &&
          memcmp(a->lse, b->lse, rows * sizeof a->lse[0]) == 0 &&
          memcmp(a->predicted, b->predicted, rows * sizeof a->predicted[0]) == 0 &&
-         memcmp(&a->mean, &b->mean, sizeof a->mean) == 0;
+         memcmp(a->logprob, b->logprob, rows * sizeof a->logprob[0]) == 0 &&
+         memcmp(a->entropy, b->entropy, rows * sizeof a->entropy[0]) == 0 &&
+         memcmp(a->rank, b->rank, rows * sizeof a->rank[0]) == 0 && memcmp(&a->mean, &b->mean, sizeof a->mean) == 0;
 }
 
 /* The spacing of numbers of that type at |x|. */
 static double ulp(vloss_type type, double x) {
   const int digits = type == VLOSS_F64 ? 52 : 23;
   return x == 0 ? 0x1p-149 : ldexp(1, (int)fmax(ilogb(x), -126) - digits);
+}
+
+/* What is read from row r without a loss, against the same arithmetic. */
+static void check_log_probs(const struct batch *batch, const struct rows *rows, const struct score *score, size_t r,
+                            long double lse) {
+  const vloss_type type = row_type(rows->type);
+  const size_t first = r * batch->classes, word = (size_t)batch->words[r];
+  const double own = element(rows->type, rows->logits, first + word);
+  const long double logprob = (long double)own - lse;
+  long double entropy = 0;
+  int64_t rank = 0;
+  for (size_t c = 0; c < batch->classes; c++) {
+    const double x = element(rows->type, rows->logits, first + c);
+    const long double lp = (long double)x - lse;
+    entropy -= (rows->type == VLOSS_F64 ? expl(lp) : (long double)exp((double)lp)) * lp;
+    rank += x > own || (x == own && c < word);
+  }
+  if (!(fabsl((long double)score->logprob[r] - logprob) <=
+        (long double)((rows->type == VLOSS_F64 ? 4 : 2) * ulp(type, (double)logprob))))
+    fail("log-probability of word %zu: vloss says %.17g, plain arithmetic %.17g", word, score->logprob[r],
+         (double)logprob);
+  if (!(fabsl((long double)score->entropy[r] - entropy) <= (long double)(4 * ulp(type, (double)entropy))))
+    fail("entropy of a row: vloss says %.17g, plain arithmetic %.17g", score->entropy[r], (double)entropy);
+  if (score->rank[r] != rank)
+    fail("rank of word %zu: vloss says %lld, it is %lld", word, (long long)score->rank[r], (long long)rank);
 }
 
 /* Checks a score against plain arithmetic of more digits, and in f32 and f64 against the model; returns the worst error
@@ -136,6 +175,7 @@ static double check_batch(const struct batch *batch, const struct rows *rows, co
       fail("log-sum-exp of a row: vloss says %.17g, plain arithmetic %.17g", score->lse[r], (double)lse);
     if (score->predicted[r] != (int64_t)best)
       fail("best word of a row: vloss says %lld, it is %zu", (long long)score->predicted[r], best);
+    check_log_probs(batch, rows, score, r, lse);
     worst = fmax(worst, error / ulp(type, (double)loss));
     sum += loss;
   }
@@ -203,8 +243,8 @@ int main(int argc, char **argv) {
   rows.logits = allocate(BATCH * model.words, element_size(rows.type));
   struct reader reader = {.at = text.start};
 
-  size_t scored = 0, right = 0;
-  double sum = 0, lse_sum = 0, of_model = 0, worst = 0, model_seconds = 0;
+  size_t scored = 0, right = 0, among_ten = 0;
+  double sum = 0, entropy = 0, lse_sum = 0, of_model = 0, worst = 0, model_seconds = 0;
   while (scored < wanted) {
     double start = seconds();
     fill_batch(&batch, &model, &reader, wanted - scored);
@@ -225,6 +265,8 @@ int main(int argc, char **argv) {
       lse_sum += score.lse[r];
       of_model -= batch.log_p[r];
       right += score.predicted[r] == batch.words[r];
+      among_ten += score.rank[r] < 10;
+      entropy += score.entropy[r];
     }
     scored += batch.rows;
     progress("words", scored, wanted);
@@ -236,7 +278,9 @@ int main(int argc, char **argv) {
   printf("%s under %s\n", text_file != NULL ? text_file : "King James Bible, from Genesis 1:1,", model_file);
   printf("%zu words scored, each among %zu; %zu unknown to the model, not scored; first guess right %.1f%%\n", scored,
          model.words, reader.unknown, 100 * (double)right / n);
-  printf("perplexity %.2f (mean loss %.6f)\n\n", exp(sum / n), sum / n);
+  printf(
+      "perplexity %.2f (mean loss %.6f); the word among the first ten %.1f%%, mean entropy of the rows %.4f nats\n\n",
+      exp(sum / n), sum / n, 100 * (double)among_ten / n, entropy / n);
   print_table(isas, isa_count, n, model_seconds);
   printf("\nloss against plain arithmetic of more digits: worst %.2f ulp; mean log-sum-exp of the rows %.6f\n", worst,
          lse_sum / n);

@@ -84,6 +84,7 @@ known_bits() {
 need gcc g++ libc6-dev cmake ninja-build pkg-config libsleef-dev libbenchmark-dev qemu-user
 need zlib1g-dev libsphinxbase-dev dataset-fashion-mnist bible-kjv bible-kjv-text pocketsphinx-en-us # for the examples
 need libopenmpi-dev openmpi-bin # for examples/vocab_parallel.c
+need libopenblas-dev            # for examples/linear_cross_entropy.c
 need chromium python3 python3-jinja2 # for the report of the bench
 need python3 python3-scipy git make # for vloss-compare
 need python3 python3-yaml           # for the workflow's test

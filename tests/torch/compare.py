@@ -19,7 +19,7 @@ except ImportError as reason:
     print(f"SKIP: nothing was compared with PyTorch: {reason} (package python3-torch)")
     sys.exit(77)
 
-from vloss import (BF16, F16, F32, F64, GRAD_OTHER, GRAD_TARGET, LOGITS, PER_CALL, PER_COLUMN, PER_ELEMENT, PER_ROW,
+from vloss import (BF16, F16, F32, F64, GRAD_OTHER, GRAD_TARGET, LOGITS, LogProbsArgs, PER_CALL, PER_COLUMN, PER_ELEMENT, PER_ROW,
                    REDUCTIONS, CrossEntropyArgs, LossArgs, Mismatch, TypeRefused, address, apis, call, load, registry)  # fmt: skip
 
 # ---- Types -----------------------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def check(what, ours, theirs, size, unit=0.0):
     the type itself, f64, its error is in it, too, relative to the sum of the operands' sizes (size)."""
     theirs = theirs.detach().reshape(ours.shape)
     largest = theirs[theirs.isfinite()].abs().max() if theirs.isfinite().any() else 0.0
-    allowed = now.precision * (2e-6 * theirs.abs() + 4e-7 * largest + 2e-7 * unit) + now.own_error * (1 + size) + 2.0**-50
+    allowed = now.precision * (2e-6 * theirs.abs() + 4e-7 * largest + 2e-7 * unit) + (now.own_error + 2.0**-50) * (1 + size)
     if ours.dtype in (torch.bfloat16, torch.float16):
         allowed = allowed + (now.step * theirs.abs()).clamp(min=now.least)
         theirs = torch.where(theirs.abs() >= now.beyond, theirs * float("inf"), theirs)
@@ -229,8 +229,9 @@ def margin_ranking():
 
 def cosine_embedding():
     for shape, reduction, margin in itertools.product(SHAPES, REDUCED, (0, 0.5, -1)):
-        yield dict(p=normal(shape), target=sign(shape[:1]), other=normal(shape), reduction=reduction,
-                   parameters=[margin],
+        # Not near 0: of one column the gradient is a difference of numbers of the size 1 / |p|.
+        p, other = (rounded(x + x.sign()) for x in (normal(shape), normal(shape)))
+        yield dict(p=p, target=sign(shape[:1]), other=other, reduction=reduction, parameters=[margin],
                    theirs=lambda p, t, o, w, r=reduction, m=margin: F.cosine_embedding_loss(p, o, t, m, reduction=r))  # fmt: skip
 
 
@@ -308,7 +309,7 @@ def compare_logits(library, function, x, theirs, labels=None, targets=None, weig
     call(library, function, args)
     size = float(x.detach().abs().max())
     check("loss", loss, expected, size)
-    check("grad", grad, wide.grad, size)
+    check("grad", grad, wide.grad, size, float(upstream.abs().max()) * (1.0 if weight is None else float(weight.max())))
 
 
 def label_case(shape, ignore_index):
@@ -335,6 +336,48 @@ def cross_entropy():
                            x, t, w, ignore_index=i, reduction=r, label_smoothing=s))  # fmt: skip
         yield dict(x=normal(shape, 5), targets=uniform(shape), reduction=reduction, weight=weight, smoothing=e,
                    theirs=lambda x, t, w, r=reduction, s=e: F.cross_entropy(x, t, w, reduction=r, label_smoothing=s))  # fmt: skip
+
+
+# ---- Log-probabilities: log_softmax, gather, topk and their gradients --------------------------------------------------
+
+
+def log_probs(library):
+    """How many cases were compared."""
+    cases = itertools.product(((1, 2), (5, 10), (16, 33), (3, 300), (2, 5000)), (1, 3), ((0.0, 0.0), (0.7, 0.0), (1.5, 5.0)))
+    for count, (shape, ids_per_row, (scale, cap)) in enumerate(cases):
+        x, (rows, classes) = normal(shape, 5), shape
+        ids, top = torch.randint(0, classes, (rows, ids_per_row)), min(classes, 7)
+        wide = x.double().requires_grad_()
+        y = wide * (scale or 1.0)
+        if cap:
+            y = cap * torch.tanh(y / cap)
+        lp = y.log_softmax(1)
+        own, entropy, lse = lp.gather(1, ids), -(lp.exp() * lp).sum(1), y.logsumexp(1)
+        u, v, w = (torch.empty_like(z, dtype=now.rows).uniform_(-1, 1) for z in (own, entropy, lse))
+        ((own * u).sum() + (entropy * v).sum() + (lse * w).sum()).backward()
+        logprob, top_logprob, of_entropy, of_lse = (torch.empty(n) for n in (own.shape, (rows, top), rows, rows))
+        rank, top_id = torch.empty(own.shape, dtype=torch.int64), torch.empty((rows, top), dtype=torch.int64)
+        given, grad = laid_out(x, x), torch.empty_like(x, dtype=now.dtype)
+        args = LogProbsArgs(
+            rows=rows, classes=classes, logits=address(given), type=now.number, scale=scale, softcap=cap,
+            ids=address(ids), ids_per_row=ids_per_row, logprob=address(logprob), rank=address(rank), top=top,
+            top_id=address(top_id), top_logprob=address(top_logprob), lse=address(of_lse), entropy=address(of_entropy),
+            upstream=address(u), entropy_upstream=address(v), lse_upstream=address(w), grad=address(grad))  # fmt: skip
+        call(library, "vloss_log_probs_sized", args)
+        size = 16 * float(x.abs().max())  # y is rounded to float: relative to the largest
+        check("logprob", logprob, own, size, size)
+        check("top_logprob", top_logprob, lp.topk(top, 1).values, size, size)
+        check("entropy", of_entropy, entropy, size, size)
+        check("lse", of_lse, lse, size, size)
+        check("grad", grad, wide.grad, size, size)
+        if cap == 0 and scale == 0:  # no two logits alike that were not before
+            above = (x.unsqueeze(1) > x.gather(1, ids).unsqueeze(2)).sum(2)
+            equal = ((x.unsqueeze(1) == x.gather(1, ids).unsqueeze(2)) & (torch.arange(classes) < ids.unsqueeze(2))).sum(2)
+            if not torch.equal(rank, above + equal):
+                raise Mismatch(f"ranks {rank.flatten().tolist()}, by counting {(above + equal).flatten().tolist()}")
+        if not torch.equal(top_logprob, top_logprob.sort(1, descending=True).values):
+            raise Mismatch("the top is not sorted")
+    return count + 1
 
 
 LOGIT_LOSSES = {"cross_entropy": cross_entropy, "nll": nll}
@@ -393,6 +436,15 @@ def compare_type(library):
         count = compare_function(library, info, cases, counts)
         if count:
             print(f"{now.name:4} {name:24} {count:5} cases with {', '.join(served)}")
+    try:
+        count = log_probs(library)
+        counts.compared += count
+        print(f"{now.name:4} {'log_probs':24} {count:5} cases with log_softmax, gather, topk, logsumexp")
+    except TypeRefused as status:
+        counts.refusals.setdefault(str(status), []).append("log_probs")
+    except Mismatch as what:
+        counts.failures += 1
+        print(f"FAIL log_probs in {now.name}: {what}")
     for status, names in counts.refusals.items():
         print(f"NOT COMPARED in {now.name}: {len(names)} losses answer {status}: {', '.join(names)}")
     print(f"{now.name:4} {counts.compared} cases compared with PyTorch {torch.__version__}, {counts.failures} failures")

@@ -35,6 +35,15 @@ CrossEntropyArgs = struct(
     ("reduction", c_int), ("flags", u32), ("upstream", pointer), ("loss", pointer), ("grad", pointer),
     ("grad_stride", size_t), ("lse", pointer), ("predicted", pointer), ("bad_row", pointer))  # fmt: skip
 
+LogProbsArgs = struct(
+    "vloss_log_probs_args",
+    ("rows", size_t), ("classes", size_t), ("inner", size_t), ("logits", pointer), ("logits_stride", size_t),
+    ("type", c_int), ("scale", ctypes.c_double), ("softcap", ctypes.c_double), ("ids", pointer), ("ids_per_row", size_t),
+    ("label_type", c_int), ("ignore", c_int), ("ignore_index", ctypes.c_int64), ("flags", u32), ("logprob", pointer),
+    ("rank", pointer), ("top", size_t), ("top_id", pointer), ("top_logprob", pointer), ("max", pointer),
+    ("log_sum", pointer), ("lse", pointer), ("entropy", pointer), ("upstream", pointer), ("entropy_upstream", pointer),
+    ("lse_upstream", pointer), ("grad", pointer), ("grad_stride", size_t), ("bad_row", pointer))  # fmt: skip
+
 LossInfo = struct(
     "vloss_loss_info",
     ("kind", c_int), ("family", c_int), ("name", ctypes.c_char_p), ("operands", u32), ("other", ctypes.c_char_p),
