@@ -1,5 +1,5 @@
 # What leaves the build: the symbols that the shared library exports, and the files that `cmake --install` puts down:
-# header, libraries, vloss-info, vloss.pc, and the CMake package with vloss::vloss and vloss::static; and where it is built
+# header, libraries, vloss-info, vloss-score, vloss.pc, and the CMake package with vloss::vloss and vloss::static; and where it is built
 # vloss::openmp, with a header, a .pc file and a file of targets of its own.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -32,7 +32,7 @@ if(BUILD_SHARED_LIBS)
 endif()
 install(TARGETS ${libraries} EXPORT vloss INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES include/vloss/vloss.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vloss)
-cmake_language(DEFER CALL install TARGETS vloss-info) # at the end of the top folder: the program is yet to be declared
+cmake_language(DEFER CALL install TARGETS ${VLOSS_PROGRAMS}) # at the end of the top folder: they are yet to be declared
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vloss)
 write_basic_package_version_file(vloss-config-version.cmake COMPATIBILITY SameMinorVersion)
