@@ -1,5 +1,7 @@
 /* What servers, evaluations and trainers do with logits, as calls of vloss: docs/recipes.md quotes the functions
  * between the marks, and a test holds it to that. Each result is checked against double arithmetic. */
+#define _POSIX_C_SOURCE 200809L
+
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
