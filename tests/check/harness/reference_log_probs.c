@@ -159,7 +159,7 @@ static void put_gradient(const struct row *r, struct expectation *grad) {
     add(&g, w * p);
     g.scale = fmax(g.scale, own.scale * (first ? r->rest / (1 + r->rest) : 1) + p * others.scale);
     /* The sum of the ids' upstreams is a double. */
-    g.scale += a->type == VLOSS_F64 ? own.scale + p * all.scale : p * all.scale * (real)0x1p-28;
+    if (k > 1) g.scale += a->type == VLOSS_F64 ? own.scale + p * all.scale : p * all.scale * (real)0x1p-28;
     const real slope = slope_at(a, number_at(a, r->x, c));
     grad[c] = (struct expectation){g.value * slope, fabs(g.scale * slope) * (1 + r->slack)};
     if (r->slack > 0) grad[c].scale += fabs(slope) * r->slack * p * (all.scale + fabs(v) * (fabs(lp) + r->entropy));
