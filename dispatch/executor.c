@@ -90,3 +90,16 @@ size_t vloss_row_step(size_t columns, size_t inner, int in_place) {
   size_t both;
   return __builtin_mul_overflow(block / a, inner, &both) ? SIZE_MAX : both;
 }
+
+void vloss_run_rows(const vloss_executor *executor, const struct vloss_shape *shape, int in_place,
+                    vloss_range_task *task, const void *call) {
+  const size_t rows = shape->outer * shape->inner;
+  const struct vloss_work work = {.executor = executor,
+                                  .count = rows,
+                                  .step = vloss_row_step(shape->classes, shape->inner, in_place),
+                                  .elements = rows * shape->classes,
+                                  .task = task,
+                                  .call = call};
+  struct vloss_partial nothing;
+  vloss_run_work(&work, &nothing);
+}

@@ -22,6 +22,10 @@ struct vloss_work {
 /* Does it all. *partial is set to what the ranges come to, whoever did them. */
 void vloss_run_work(const struct vloss_work *work, struct vloss_partial *partial);
 
+/* The same of rows with results of their own. in_place: some of these lie over inputs. */
+void vloss_run_rows(const vloss_executor *executor, const struct vloss_shape *shape, int in_place,
+                    vloss_range_task *task, const void *call);
+
 /* The step of work on rows, given whether results lie over inputs. Vectors reach into neighbouring rows where these lie
  * side by side (inner > 1), which another thread must not be writing then: cuts are between outer indices. */
 size_t vloss_row_step(size_t columns, size_t inner, int in_place);

@@ -1,6 +1,4 @@
 /* vloss_log_probs: check the arguments, choose the kernel, call it. */
-#include <math.h>
-
 #include "check.h"
 #include "environment.h"
 #include "executor.h"
@@ -130,15 +128,7 @@ static vloss_status run(const void *args, size_t size, int unused) {
   if (!status) status = check_ids(a, &job);
   if (status) return status;
   const struct kernel_call call = {a->type == VLOSS_F64 ? table->f64->log_probs : table->log_probs, &job};
-  const size_t rows = job.shape.outer * job.shape.inner;
-  const struct vloss_work work = {.executor = a->executor,
-                                  .count = rows,
-                                  .step = vloss_row_step(a->classes, job.shape.inner, a->grad == a->logits),
-                                  .elements = rows * a->classes,
-                                  .task = run_kernel,
-                                  .call = &call};
-  struct vloss_partial partial;
-  vloss_run_work(&work, &partial);
+  vloss_run_rows(a->executor, &job.shape, a->grad == a->logits, run_kernel, &call);
   return VLOSS_OK;
 }
 

@@ -88,16 +88,8 @@ static vloss_status run(const void *args, size_t size, int function) {
   if (!status) status = prepare(a, function, table, &job);
   if (status) return status;
   const struct kernel_call call = {kernel_of(table, function, a->type), &job};
-  const size_t rows = job.shape.outer * job.shape.inner;
   const int in_place = a->output == a->input || a->output == a->upstream;
-  const struct vloss_work work = {.executor = a->executor,
-                                  .count = rows,
-                                  .step = vloss_row_step(a->classes, job.shape.inner, in_place),
-                                  .elements = rows * a->classes,
-                                  .task = run_kernel,
-                                  .call = &call};
-  struct vloss_partial partial;
-  vloss_run_work(&work, &partial);
+  vloss_run_rows(a->executor, &job.shape, in_place, run_kernel, &call);
   return VLOSS_OK;
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """score_test.py VLOSS-SCORE: holds the program against NumPy in double arithmetic, for each type and format; and bad input
-against its messages. Exit status 77 means that there is no NumPy here."""
+against its messages. Exit status 77 means that there is no NumPy here; under
+tests/run.sh, which installs it, that is a failure."""
 import csv
 import io
 import json
@@ -13,7 +14,7 @@ try:
     import numpy as np
 except ImportError as reason:
     print(f"SKIP: nothing was compared: {reason} (package python3-numpy)")
-    sys.exit(77)
+    sys.exit(1 if os.environ.get("VLOSS_TESTS_HAVE_ALL") else 77)  # tests/run.sh installs it
 
 program = sys.argv[1:]
 work = tempfile.TemporaryDirectory()
