@@ -178,6 +178,26 @@ static void sorted(size_t classes, size_t top, int kind) {
     EXPECT(rank_of[j] == (int32_t)j, "%s: rank %d of place %zu", isa, rank_of[j], j);
 }
 
+/* Entropy and log S of rows of several blocks, whose maxima differ. */
+static void long_entropy(void) {
+  float entropy, log_sum;
+  double sum = 0, spread = 0, max = -INFINITY;
+  uint32_t state = 7;
+  for (size_t c = 0; c < LONG; c++) {
+    state = state * 1664525u + 1013904223u;
+    row[c] = (float)(state >> 16) * 0x1p-14f + (float)(c / 4096);
+    max = fmax(max, (double)row[c]);
+  }
+  for (size_t c = 0; c < LONG; c++) {
+    sum += exp((double)row[c] - max);
+    spread += exp((double)row[c] - max) * (max - (double)row[c]);
+  }
+  const vloss_log_probs_args a = {.rows = 1, .classes = LONG, .logits = row, .entropy = &entropy, .log_sum = &log_sum};
+  EXPECT(vloss_log_probs(&a) == VLOSS_OK, "%s", isa);
+  EXPECT_NEAR(log_sum, log(sum), "log_sum of a long row", 0);
+  EXPECT_NEAR(entropy, log(sum) + spread / sum, "entropy of a long row", 0);
+}
+
 /* sum_k U_k lp_k + V H + W lse of all rows, in double by the formulas. */
 static double value_of(const float *logits, size_t classes, double scale, double cap, const int64_t *ids,
                        const float *u, float v, float w) {
@@ -264,6 +284,7 @@ int main(void) {
     order();
     special();
     capped();
+    long_entropy();
     for (int kind = 0; kind < 5; kind++) {
       sorted(1, 1, kind);
       sorted(40, 40, kind);
