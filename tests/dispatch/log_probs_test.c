@@ -201,13 +201,16 @@ static void long_entropy(void) {
 /* sum_k U_k lp_k + V H + W lse of all rows, in double by the formulas. */
 static double value_of(const float *logits, size_t classes, double scale, double cap, const int64_t *ids,
                        const float *u, float v, float w) {
-  double y[16], max = -INFINITY, sum = 0, entropy = 0, all = 0;
+  double y[16], max = -INFINITY, sum = 0, spread = 0, all = 0;
   for (size_t c = 0; c < classes; c++) {
     y[c] = cap == 0 ? scale * (double)logits[c] : cap * tanh(scale * (double)logits[c] / cap);
-    max = fmax(max, y[c]);
+    if (y[c] > max) max = y[c];
   }
-  for (size_t c = 0; c < classes; c++) sum += exp(y[c] - max);
-  for (size_t c = 0; c < classes; c++) entropy -= exp(y[c] - max) / sum * (y[c] - max - log(sum));
+  for (size_t c = 0; c < classes; c++) {
+    sum += exp(y[c] - max);
+    spread += exp(y[c] - max) * (max - y[c]);
+  }
+  const double entropy = log(sum) + spread / sum;
   for (size_t k = 0; k < 2; k++) all += (double)u[k] * (y[ids[k]] - max - log(sum));
   return all + (double)v * entropy + (double)w * (max + log(sum));
 }
