@@ -65,6 +65,11 @@ static inline vloss_status vloss_check_tensor(const void *p, const struct vloss_
   return VLOSS_OK;
 }
 
+/* 0, or what is a normal float: it is used as one. */
+static inline int vloss_is_scale(double v) {
+  return v >= 0 && (float)v <= __FLT_MAX__ && (v == 0 || (float)v >= __FLT_MIN__);
+}
+
 /* The arrays of a call, those that are given. */
 enum { VLOSS_MAX_ARRAYS = 10 };
 struct vloss_memory {

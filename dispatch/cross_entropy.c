@@ -154,16 +154,8 @@ vloss_status vloss_run_cross_entropy(const vloss_cross_entropy_args *a, struct v
                                   .call = &call};
   struct vloss_partial partial;
   vloss_run_work(&work, &partial);
-  if (a->loss && a->reduction != VLOSS_NONE) {
-    const double divisor = a->reduction == VLOSS_SUM || empty ? 1 : denominator;
-    if (a->type == VLOSS_F64) {
-      const double total = vloss_exact_quotient(&partial.sum, divisor);
-      *(double *)a->loss = total == total ? total : __builtin_nan("");
-    } else {
-      const double total = vloss_exact_value(&partial.sum) / divisor;
-      *(float *)a->loss = total == total ? (float)total : __builtin_nanf("");
-    }
-  }
+  if (a->loss && a->reduction != VLOSS_NONE)
+    vloss_put_total(a->loss, a->type, &partial, a->reduction == VLOSS_SUM || empty ? 1 : denominator);
   return VLOSS_OK;
 }
 

@@ -103,3 +103,13 @@ void vloss_run_rows(const vloss_executor *executor, const struct vloss_shape *sh
   struct vloss_partial nothing;
   vloss_run_work(&work, &nothing);
 }
+
+void vloss_put_total(void *loss, vloss_type type, const struct vloss_partial *partial, double divisor) {
+  if (type == VLOSS_F64) {
+    const double total = vloss_exact_quotient(&partial->sum, divisor);
+    *(double *)loss = total == total ? total : __builtin_nan("");
+  } else {
+    const double total = vloss_exact_value(&partial->sum) / divisor;
+    *(float *)loss = total == total ? (float)total : __builtin_nanf("");
+  }
+}

@@ -26,6 +26,9 @@ void vloss_run_work(const struct vloss_work *work, struct vloss_partial *partial
 void vloss_run_rows(const vloss_executor *executor, const struct vloss_shape *shape, int in_place,
                     vloss_range_task *task, const void *call);
 
+/* The sum of losses over the divisor, to a double with doubles, else to a float. */
+void vloss_put_total(void *loss, vloss_type type, const struct vloss_partial *partial, double divisor);
+
 /* The step of work on rows, given whether results lie over inputs. Vectors reach into neighbouring rows where these lie
  * side by side (inner > 1), which another thread must not be writing then: cuts are between outer indices. */
 size_t vloss_row_step(size_t columns, size_t inner, int in_place);

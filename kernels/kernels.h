@@ -13,6 +13,7 @@ void KERNEL(merge_states)(struct vloss_state *into, const struct vloss_state *fr
 vloss_softmax_kernel KERNEL(softmax), KERNEL(log_softmax), KERNEL(log_sum_exp), KERNEL(softmax_backward),
     KERNEL(log_softmax_backward);
 vloss_log_probs_kernel KERNEL(log_probs), KERNEL(f64_log_probs);
+vloss_divergence_kernel KERNEL(divergence), KERNEL(f64_divergence);
 
 extern const struct vloss_f64_table KERNEL(f64_table);
 extern const struct vloss_f64_softmax KERNEL(f64_softmax);

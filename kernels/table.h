@@ -78,6 +78,25 @@ struct vloss_log_probs_job {
   size_t grad_stride;
 };
 
+struct vloss_divergence_job {
+  vloss_divergence_kind kind;
+  struct vloss_shape shape;
+  struct vloss_compared { /* a tensor of logits */
+    const void *p;
+    vloss_type type; /* doubles in both or in none; upstream and loss are then doubles, too */
+    size_t stride;
+  } student, teacher;
+  double scale, beta;
+  struct vloss_labels labels; /* p null: no row is ignored */
+  const void *upstream;       /* null: 1 */
+  int upstream_per_row;
+  double grad_scale, grad_scale_low; /* what the reduction multiplies every gradient by, and what that lacks */
+  void *loss;                        /* a row each, or null */
+  int32_t *same_top;
+  void *grad; /* of the student's type */
+  size_t grad_stride;
+};
+
 struct vloss_softmax_job {
   struct vloss_shape shape;
   vloss_type type;
@@ -130,6 +149,8 @@ typedef void vloss_cross_entropy_kernel(const struct vloss_cross_entropy_job *jo
 
 typedef void vloss_softmax_kernel(const struct vloss_softmax_job *job, struct vloss_range range);
 typedef void vloss_log_probs_kernel(const struct vloss_log_probs_job *job, struct vloss_range range);
+typedef void vloss_divergence_kernel(const struct vloss_divergence_job *job, struct vloss_range range,
+                                     struct vloss_partial *partial);
 typedef void vloss_loss_kernel(const struct vloss_loss_job *job, struct vloss_range range,
                                struct vloss_partial *partial);
 
@@ -145,6 +166,7 @@ struct vloss_f64_table {
   const struct vloss_f64_softmax *softmax;
   const struct vloss_f64_cross_entropy *cross_entropy;
   vloss_log_probs_kernel *log_probs;
+  vloss_divergence_kernel *divergence;
   vloss_loss_kernel *loss;
   size_t (*first_outside)(const double *p, size_t n, double high, int nan_welcome); /* as those of vloss_table */
   int (*all_binary)(const double *p, size_t n);
@@ -158,6 +180,7 @@ struct vloss_table {
   void (*merge_states)(struct vloss_state *into, const struct vloss_state *from);
   vloss_softmax_kernel *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward;
   vloss_log_probs_kernel *log_probs;
+  vloss_divergence_kernel *divergence;
   vloss_loss_kernel *loss;
   /* The first of n elements outside [0, high], or n; NaN is outside unless it is welcome. */
   size_t (*first_outside)(const void *p, vloss_type type, size_t n, float high, int nan_welcome);

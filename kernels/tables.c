@@ -29,6 +29,7 @@ const struct vloss_table KERNEL(table) = {
     .softmax_backward = KERNEL(softmax_backward),
     .log_softmax_backward = KERNEL(log_softmax_backward),
     .log_probs = KERNEL(log_probs),
+    .divergence = KERNEL(divergence),
     .loss = loss,
     .first_outside = first_outside,
     .all_binary = all_binary,

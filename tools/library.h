@@ -22,6 +22,7 @@ extern "C" {
   X(softmax_backward, vloss_softmax_args)     \
   X(log_softmax_backward, vloss_softmax_args) \
   X(log_probs, vloss_log_probs_args)          \
+  X(divergence, vloss_divergence_args)        \
   X(loss, vloss_loss_args)
 
 /* Null where the library does not export it. */

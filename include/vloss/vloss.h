@@ -474,6 +474,84 @@ static inline vloss_status vloss_log_probs(const vloss_log_probs_args *args) {
   return vloss_log_probs_sized(args, sizeof *args);
 }
 
+/* ---- Two rows of logits compared ---------------------------------------------------------------------------------
+ *
+ * How far a student's distribution q = softmax(scale x) is from a teacher's p = softmax(scale z), class by class of each
+ * row: distillation, KL penalties, and whether a smaller model still says the same. With d_c = log p_c - log q_c:
+ *
+ *   FORWARD_KL       sum_c p_c d_c, KL(p || q)               gradient to x_c: scale (q_c - p_c)
+ *   REVERSE_KL       R = -sum_c q_c d_c, KL(q || p)          scale q_c (-d_c - R)
+ *   JSD              beta KL(p || M) + (1 - beta) KL(q || M), M = beta p + (1 - beta) q
+ *                                                            scale q_c (h_c - sum q h), h = (1 - beta) log(q / M)
+ *   TOTAL_VARIATION  1/2 sum_c |p_c - q_c|                   the same with h = sg(q - p) / 2. 1 minus it is the share of
+ *                                                            tokens that speculative decoding accepts
+ *
+ * (PyTorch's kl_div of log_softmax with log_target, of whole rows; TRL's generalised JSD.) The value of a KL takes one
+ * read of both rows, JSD and TOTAL_VARIATION a second one, gradients another.
+ *
+ *   VLOSS_MEAN divides by the number of rows that are not ignored. A row whose label is ignored has loss 0, gradient 0
+ *   and same_top 0, whatever its logits are; other labels are not looked at, and no labels ignore nothing.
+ *   Never negative, and exactly 0 for rows of equal bits (in another type as well: of equal values).
+ *   Special rows: NaN, +inf or nothing but -inf in either row make the loss and the gradient NaN, and same_top 0. A
+ *   class with p_c = 0 (a logit of -inf) costs nothing in FORWARD_KL; one with a student's logit of -inf where p_c is
+ *   not 0 makes it +inf, its gradient stays finite. In REVERSE_KL the other way round, and the gradient of such a row is
+ *   NaN. JSD and TOTAL_VARIATION are finite. A class that both rows mask counts for nothing. Probabilities below e^-300
+ *   of the row's largest (of doubles: e^-700) count as 0.
+ *   No rows: VLOSS_SUM gives 0, VLOSS_MEAN NaN (or 0, see VLOSS_EMPTY_MEAN_ZERO). All rows ignored: the same.
+ *   Accuracy (f32, and 16 bits widened): scale x and scale z are rounded to floats; of those, losses from 1e-3 on are
+ *   within 4 ulp of the exact value, smaller ones within 1e-4 of themselves as long as p and q differ by a thousandth
+ *   somewhere, but for TOTAL_VARIATION, which is within 4 ulp of 1e-3 there; gradients within 4 ulp of the sum of the
+ *   absolute terms, p_c and q_c, or q_c |h_c| and q_c sum q |h| with h of at least 2^-9. Gradients smaller than 2^-126
+ *   are +0.
+ *   Accuracy (f64): the same in ulp of double, with h of at least 1; losses below 1e-3 within 4 ulp of four times their
+ *   root.
+ */
+typedef enum vloss_divergence_kind {
+  VLOSS_FORWARD_KL = 0,
+  VLOSS_REVERSE_KL,
+  VLOSS_JSD,
+  VLOSS_TOTAL_VARIATION
+} vloss_divergence_kind;
+
+typedef struct vloss_divergence_args {
+  vloss_divergence_kind kind;
+  size_t rows; /* as in vloss_cross_entropy_args */
+  size_t classes;
+  size_t inner;
+
+  const void *student;     /* x, of student_type */
+  size_t student_stride;   /* 0: classes * inner */
+  vloss_type student_type; /* of student and grad */
+  const void *teacher;     /* z, of teacher_type; may be the student itself */
+  size_t teacher_stride;   /* 0: classes * inner */
+  vloss_type teacher_type; /* any, but doubles go with doubles only: else VLOSS_ERROR_ARGUMENTS */
+  double scale;            /* 1 / temperature, > 0, used as a float but with doubles; 0 means 1. The factor T^2 by which
+                              distillation multiplies its loss is the caller's: upstream */
+  double beta;             /* of VLOSS_JSD, in (0, 1), else VLOSS_ERROR_PARAMETER; 0 means 0.5. Other kinds: must be 0 */
+
+  const void *labels; /* label_type, one a row; null: no row is ignored */
+  vloss_label_type label_type;
+  vloss_ignore ignore; /* which label means "ignore this row", as in vloss_cross_entropy_args */
+  int64_t ignore_index;
+
+  vloss_reduction reduction; /* VLOSS_MEAN, VLOSS_SUM or VLOSS_NONE, of loss and of the scale of grad */
+  uint32_t flags;            /* VLOSS_EMPTY_MEAN_ZERO */
+  const void *upstream;      /* float: one for mean and sum, one a row for VLOSS_NONE; null: 1. Scales grad only. One
+                                that is not finite makes its rows NaN, those that are ignored excepted */
+
+  void *loss;         /* float: one for mean and sum, rows * inner for VLOSS_NONE */
+  int32_t *same_top;  /* one a row: 1 if both rows have their first maximum at the same class, else 0 */
+  void *grad;         /* d loss / d student, of its type and shape; may be the student's logits themselves */
+  size_t grad_stride; /* 0: classes * inner */
+
+  const vloss_executor *executor; /* threads to use; null: the calling one. Calls are cut between rows */
+} vloss_divergence_args;
+
+VLOSS_API vloss_status vloss_divergence_sized(const vloss_divergence_args *args, size_t size);
+static inline vloss_status vloss_divergence(const vloss_divergence_args *args) {
+  return vloss_divergence_sized(args, sizeof *args);
+}
+
 /* ---- The losses of PyTorch and Keras ----------------------------------------------------------------------------
  *
  * One function for all: vloss_loss(); the field `kind` says which loss. In the formulas p is the prediction, t the

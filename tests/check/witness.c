@@ -59,6 +59,7 @@ static void note_flags(void) { raised |= (unsigned)environment_get() & (DENORMAL
   WITNESSED_ROWS(isa, softmax_backward)                                                                             \
   WITNESSED_ROWS(isa, log_softmax_backward)                                                                         \
   WITNESSED_KERNEL(isa, log_probs, (const struct vloss_log_probs_job *job, struct vloss_range range), (job, range)) \
+  WITNESSED_TOTAL(isa, divergence, struct vloss_divergence_job)                                                     \
   WITNESSED_TOTAL(isa, loss, struct vloss_loss_job)                                                                 \
   static size_t isa##_first_outside(const void *p, vloss_type type, size_t n, float high, int nan) {                \
     clear_flags();                                                                                                  \
@@ -85,6 +86,7 @@ static void note_flags(void) { raised |= (unsigned)environment_get() & (DENORMAL
                                                   isa##_softmax_backward,                                           \
                                                   isa##_log_softmax_backward,                                       \
                                                   isa##_log_probs,                                                  \
+                                                  isa##_divergence,                                                 \
                                                   isa##_loss,                                                       \
                                                   isa##_first_outside,                                              \
                                                   isa##_all_binary,                                                 \

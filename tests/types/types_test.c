@@ -35,6 +35,16 @@ static vloss_status log_probs(vloss_type type) {
   const vloss_log_probs_args a = {.rows = 1, .classes = 1, .type = type, .logits = input, .lse = outputs};
   return vloss_log_probs(&a);
 }
+static vloss_status divergence(vloss_type type) {
+  const vloss_divergence_args a = {.rows = 1,
+                                   .classes = 1,
+                                   .student = input,
+                                   .student_type = type,
+                                   .teacher = input,
+                                   .teacher_type = type,
+                                   .loss = outputs};
+  return vloss_divergence(&a);
+}
 static vloss_status softmax(vloss_type type, int function) {
   vloss_softmax_args a = {.rows = 1, .classes = 1, .type = type, .input = input, .output = outputs};
   if (function > 2) a.upstream = input;
@@ -84,6 +94,7 @@ static void check_type(vloss_type type, bool computed) {
   answers("cross_entropy", cross_entropy(type), type, computed);
   answers("nll", nll(type), type, computed);
   answers("log_probs", log_probs(type), type, computed);
+  answers("divergence", divergence(type), type, computed);
   answers("cross_entropy_partial", partial(type), type, computed);
   for (int f = 0; f < 5; f++) answers(names[f], softmax(type, f), type, computed);
   for (size_t i = 0; (info = vloss_loss_info_at(i)); i++)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cross_entropy.h"
+#include "divergence.h"
 #include "log_probs.h"
 #include "losses.h"
 #include "refusals.h"
@@ -105,6 +106,24 @@ static const struct option log_probs_options[] = {
      .row_upstreams = true},
 };
 
+static const struct option divergence_options[] = {
+    {.name = "forward, none", .reduction = VLOSS_NONE},
+    {.name = "forward, mean, scale 0.5, ignored, upstream", .scale = 0.5, .some_ignored = true, .upstream = true},
+    {.name = "reverse, none, upstream", .divergence = VLOSS_REVERSE_KL, .reduction = VLOSS_NONE, .upstream = true},
+    {.name = "reverse, sum, ignored, int32",
+     .divergence = VLOSS_REVERSE_KL,
+     .reduction = VLOSS_SUM,
+     .some_ignored = true,
+     .label_type = VLOSS_I32},
+    {.name = "JSD, none", .divergence = VLOSS_JSD, .reduction = VLOSS_NONE},
+    {.name = "JSD 0.1, mean, scale 2, upstream", .divergence = VLOSS_JSD, .beta = 0.1, .scale = 2, .upstream = true},
+    {.name = "variation, none, upstream",
+     .divergence = VLOSS_TOTAL_VARIATION,
+     .reduction = VLOSS_NONE,
+     .upstream = true},
+    {.name = "variation, mean, ignored", .divergence = VLOSS_TOTAL_VARIATION, .some_ignored = true},
+};
+
 static const struct option no_options[] = {{.name = ""}};
 
 #define OPTIONS(list) .options = list, .option_count = sizeof list / sizeof *list
@@ -121,6 +140,7 @@ static const struct function own_functions[] = {
     {FUNCTION(softmax_backward), OPTIONS(no_options), .doubles = true},
     {FUNCTION(log_softmax_backward), OPTIONS(no_options), .doubles = true},
     {FUNCTION(log_probs), OPTIONS(log_probs_options), .doubles = true},
+    {FUNCTION(divergence), OPTIONS(divergence_options), .doubles = true},
 };
 
 const struct function *functions;

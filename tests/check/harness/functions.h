@@ -23,6 +23,11 @@ struct option {
   double scale, softcap;
   bool row_upstreams; /* of the entropy and of lse */
 
+  /* of divergence */
+  vloss_divergence_kind divergence;
+  double beta;
+  bool some_ignored; /* by labels */
+
   /* of the losses of the registry */
   vloss_spread weights_spread, other_spread;
   bool other; /* given, where it may be left out */

@@ -56,7 +56,7 @@ static double lengthened(float x, uint64_t digits, enum family family, bool stre
   return longer;
 }
 static void set_double(const struct job *job, struct array *array) {
-  static const char *const operands[] = {"prediction", "target", "other", "logits", "input"};
+  static const char *const operands[] = {"prediction", "target", "other", "logits", "input", "student", "teacher"};
   bool stretches = false;
   for (size_t i = 0; i < sizeof operands / sizeof *operands; i++) stretches |= strcmp(array->name, operands[i]) == 0;
   float *const floats = array->values;

@@ -45,4 +45,10 @@ struct log_probs_expectations {
 };
 void reference_log_probs(const vloss_log_probs_args *args, const struct log_probs_expectations *out);
 
+/* loss as that of cross-entropy, same_top rows * inner. */
+struct divergence_expectations {
+  struct expectation *loss, *same_top, *grad;
+};
+void reference_divergence(const vloss_divergence_args *args, const struct divergence_expectations *out);
+
 #endif

@@ -58,6 +58,7 @@ static inline vloss_status with_type(vloss_type type, vloss_status expected) {
 static inline void *beyond(const void *p, size_t bytes) { return (char *)(uintptr_t)p + bytes; }
 
 void cross_entropy_refuse(struct refusals *refusals);
+void divergence_refuse(struct refusals *refusals);
 void nll_refuse(struct refusals *refusals);
 void softmax_refuse(struct refusals *refusals);
 void log_softmax_refuse(struct refusals *refusals);

@@ -1,0 +1,252 @@
+/* Two rows of doubles compared: the formulas of kernels/logits/divergence.h, in passes of their own. Where q is near p
+ * everything hangs on log(p / q), of which the part that all classes share, log S of one row less that of the other, is
+ * found twice: from the sums, and then from what p and q differ by. */
+#include "kernels.h"
+#include "memory/blocks.h"
+#include "memory/labels.h"
+#include "rows.h"
+
+typedef struct vloss_divergence_job divergence_job;
+
+#define LEAST (-700.0) /* terms below e^LEAST of the largest are 0 */
+
+/* ---- Words ------------------------------------------------------------------------------------------------------- */
+
+/* e^u - 1 - u by its series to u^20, for |u| < 1: 20!/2 is more than 2^60. Elsewhere it does not cancel. */
+VFN dm is_near(vd u) { return dgt(dset1(1.0), dabs(u)); }
+VFN vd near_phi(vd u) {
+  static const double factorials[] = {121645100408832000,
+                                      6402373705728000,
+                                      355687428096000,
+                                      20922789888000,
+                                      1307674368000,
+                                      87178291200,
+                                      6227020800,
+                                      479001600,
+                                      39916800,
+                                      3628800,
+                                      362880,
+                                      40320,
+                                      5040,
+                                      720,
+                                      120,
+                                      24,
+                                      6,
+                                      2};
+  vd s = dset1(1 / 2432902008176640000.0);
+  UNROLL for (int i = 0; i < 18; i++) s = dfma(s, u, dset1(1 / factorials[i]));
+  return dmul(dmul(s, u), u);
+}
+/* p phi(u), u = log(m / p). */
+VFN vd relative_term(vd p, vd m, vd u) {
+  const vd zero = dset1(0.0), far = dnfma(p, u, dsub(m, p));
+  return dsel(deq(p, zero), m, dsel(is_near(u), dmul(p, near_phi(u)), far));
+}
+VFN vd exp_minus_1(vd u) { return sleef_expm1(dmin(dset1(-LEAST), u)); }
+VFN vd distance_exp(struct parts d) {
+  const vd least = dset1(LEAST);
+  return dsel(dgt(least, d.high), dset1(0.0), exp_of_parts((struct parts){dmax(least, d.high), d.low}));
+}
+
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
+
+struct wide_logits {
+  struct wide_row x;
+  double scale;
+  size_t classes, top; /* the first maximum */
+  double max;
+  double sum;
+  struct parts inverse; /* 1 / S */
+};
+struct wide_pair {
+  vloss_divergence_kind kind;
+  double beta;
+  struct wide_logits teacher, student;
+  struct parts log_ratio; /* log S of the teacher less that of the student */
+};
+
+static vd logits_at(const struct wide_logits *r, size_t c, size_t n) {
+  double y[16];
+  dstore(y, dmul(classes_at(r->x, c, n, 0.0), dset1(r->scale)));
+  for (size_t i = n; i < 16; i++) y[i] = -WIDE_INF;
+  return dload(y);
+}
+static struct parts distances_at(const struct wide_logits *r, size_t c, size_t n) {
+  return sum_of(logits_at(r, c, n), dset1(-r->max));
+}
+
+/* The maximum and the sum; whether there is an answer. */
+static int sum_row(struct wide_logits *r) {
+  int defined = 1;
+  r->max = -WIDE_INF;
+  for (size_t c = 0; c < r->classes; c += 16) {
+    double y[16];
+    dstore(y, logits_at(r, c, at_once(r->classes, c)));
+    for (size_t i = 0; i < 16; i++) {
+      defined &= y[i] == y[i];
+      if (y[i] > r->max) r->max = y[i], r->top = c + i;
+    }
+  }
+  if (!defined || r->max - r->max != 0) return 0;
+  struct lanes sum = no_lanes();
+  for (size_t c = 0; c < r->classes; c += 16)
+    sum = lanes_plus(sum, distance_exp(distances_at(r, c, at_once(r->classes, c))));
+  struct vloss_exact_sum exact;
+  vloss_exact_clear(&exact);
+  add_lanes(&exact, sum);
+  r->sum = vloss_exact_value(&exact);
+  r->inverse = parts_quotient(whole(dset1(1.0)), whole(dset1(r->sum)));
+  return 1;
+}
+
+static vd probability(const struct wide_logits *r, struct parts distance) {
+  const vd e = distance_exp(distance);
+  return dfma(e, r->inverse.high, dmul(e, r->inverse.low));
+}
+
+/* Of classes: p, q and log(p / q), which is 0 where neither is there. */
+struct class_pair {
+  vd p, q, d;
+};
+static struct class_pair class_pair_at(const struct wide_pair *w, size_t c) {
+  const size_t n = at_once(w->student.classes, c);
+  const struct parts of_z = distances_at(&w->teacher, c, n), of_x = distances_at(&w->student, c, n);
+  struct class_pair pair = {probability(&w->teacher, of_z), probability(&w->student, of_x), dset1(0.0)};
+  const dm none = dmand(deq(pair.p, dset1(0.0)), deq(pair.q, dset1(0.0)));
+  const struct parts d = sum_of(of_z.high, dneg(of_x.high)), less = sum_of(d.high, dneg(w->log_ratio.high));
+  const vd low = dsub(dadd(dsub(of_z.low, of_x.low), dadd(d.low, less.low)), w->log_ratio.low);
+  pair.d = dsel(none, dset1(0.0), dsel(dfinite(less.high), dadd(less.high, low), less.high));
+  return pair;
+}
+/* p - q, from d where |d| is below `near`: a difference of p and q leaves the fewer digits, the nearer they are. */
+VFN vd p_minus_q(const struct class_pair *c, double near) {
+  return dsel(dgt(dset1(near), dabs(c->d)), dmul(c->q, exp_minus_1(c->d)), dsub(c->p, c->q));
+}
+
+/* A sum over the classes. */
+typedef vd class_term(const struct wide_pair *w, const struct class_pair *c);
+static double sum_over_classes(const struct wide_pair *w, class_term *term) {
+  struct vloss_exact_sum exact;
+  struct lanes sum = no_lanes();
+  vloss_exact_clear(&exact);
+  for (size_t c = 0; c < w->student.classes; c += 16) {
+    const struct class_pair pair = class_pair_at(w, c);
+    double some[16];
+    dstore(some, term(w, &pair));
+    add_numbers(&sum, &exact, some, 16);
+  }
+  add_lanes(&exact, sum);
+  return vloss_exact_value(&exact);
+}
+
+static vd term_of_difference(const struct wide_pair *w, const struct class_pair *c) {
+  (void)w;
+  return p_minus_q(c, 1);
+}
+static vd term_of_distant(const struct wide_pair *w, const struct class_pair *c) {
+  (void)w;
+  return dsel(is_near(c->d), dset1(0.0), dmax(c->p, c->q));
+}
+/* What p and q differ by in sum should be nothing. Where they are mostly near each other, it is what log_ratio is off.
+ */
+static void find_log_ratio(struct wide_pair *w) {
+  const vd of_sums = log_of_parts(parts_quotient(whole(dset1(w->teacher.sum)), whole(dset1(w->student.sum))));
+  w->log_ratio = whole(of_sums);
+  const double distant = sum_over_classes(w, term_of_distant);
+  if (distant > 0.25) return;
+  const vd off = sleef_log1p(ddiv(dset1(sum_over_classes(w, term_of_difference)), dset1(1 - distant)));
+  w->log_ratio = sum_of(of_sums, off);
+}
+
+/* ---- Kinds ------------------------------------------------------------------------------------------------------- */
+
+/* log(share e^d + 1 - share). */
+VFN vd log_of_mixture(vd d, double share) { return sleef_log1p(dmul(dset1(share), exp_minus_1(d))); }
+
+static vd value_of(const struct wide_pair *w, const struct class_pair *c) {
+  const vd p_share = dset1(w->beta), q_share = dset1(1 - w->beta), minus_d = dneg(c->d);
+  vd m;
+  switch (w->kind) {
+    case VLOSS_FORWARD_KL:
+      return relative_term(c->p, c->q, minus_d);
+    case VLOSS_REVERSE_KL:
+      return relative_term(c->q, c->p, c->d);
+    case VLOSS_JSD:
+      m = dfma(p_share, c->p, dmul(q_share, c->q));
+      return dfma(p_share, relative_term(c->p, m, log_of_mixture(minus_d, 1 - w->beta)),
+                  dmul(q_share, relative_term(c->q, m, log_of_mixture(c->d, w->beta))));
+    default:
+      return dmul(dset1(0.5), dabs(p_minus_q(c, 1)));
+  }
+}
+/* h, of which the gradient is q (h - sum q h); where q is 0, 0. */
+static vd h_of(const struct wide_pair *w, const struct class_pair *c) {
+  const vd zero = dset1(0.0), half = dset1(0.5), difference = p_minus_q(c, 1);
+  vd h;
+  if (w->kind == VLOSS_REVERSE_KL)
+    h = dneg(c->d);
+  else if (w->kind == VLOSS_JSD)
+    h = dmul(dset1(w->beta - 1), log_of_mixture(c->d, w->beta));
+  else
+    h = dsel(dgt(difference, zero), dneg(half), dsel(dgt(zero, difference), half, zero));
+  return dsel(deq(c->q, zero), zero, h);
+}
+static vd weighted_h(const struct wide_pair *w, const struct class_pair *c) { return dmul(c->q, h_of(w, c)); }
+
+/* ---- Results ----------------------------------------------------------------------------------------------------- */
+
+static void fill_gradient(const divergence_job *job, size_t row, double value) {
+  const struct wide_row out = wide_row_of(&job->shape, job->grad, job->grad_stride, row);
+  for (size_t c = 0; c < job->shape.classes; c++) out.p[c * out.step] = value;
+}
+static void put_gradient(const divergence_job *job, size_t row, const struct wide_pair *w) {
+  const double *const u = job->upstream;
+  const struct parts scale = {dset1(job->grad_scale), dset1(job->grad_scale_low)};
+  const vd upstream = dset1(u ? u[job->upstream_per_row ? row : 0] : 1);
+  const struct parts factor = parts_product(parts_product(whole(upstream), scale), whole(dset1(w->student.scale)));
+  const int forward = w->kind == VLOSS_FORWARD_KL;
+  const double mean = forward ? 0 : sum_over_classes(w, weighted_h), size = first_of(factor.high);
+  if (size - size != 0 || mean - mean != 0) {
+    fill_gradient(job, row, WIDE_NAN);
+    return;
+  }
+  const struct wide_row out = wide_row_of(&job->shape, job->grad, job->grad_stride, row);
+  for (size_t c = 0; c < job->shape.classes; c += 16) {
+    const struct class_pair pair = class_pair_at(w, c);
+    const vd zero = dset1(0.0), of_q = dmul(pair.q, dsub(h_of(w, &pair), dset1(mean)));
+    const vd g = forward ? dneg(p_minus_q(&pair, 0x1p-4)) : dsel(deq(pair.q, zero), zero, of_q);
+    put_classes(out, c, at_once(job->shape.classes, c), dfma(g, factor.high, dmul(g, factor.low)));
+  }
+}
+
+static double compare(const divergence_job *job, size_t row) {
+  struct wide_pair w = {.kind = job->kind, .beta = job->beta};
+  const size_t classes = job->shape.classes;
+  w.teacher = (struct wide_logits){.scale = job->scale, .classes = classes};
+  w.student = w.teacher;
+  w.teacher.x = wide_row_of(&job->shape, job->teacher.p, job->teacher.stride, row);
+  w.student.x = wide_row_of(&job->shape, job->student.p, job->student.stride, row);
+  const int defined = sum_row(&w.teacher) & sum_row(&w.student);
+  if (job->same_top) job->same_top[row] = defined && w.teacher.top == w.student.top;
+  if (!defined) {
+    if (job->grad) fill_gradient(job, row, WIDE_NAN);
+    return WIDE_NAN;
+  }
+  find_log_ratio(&w);
+  const double value = sum_over_classes(&w, value_of);
+  if (job->grad) put_gradient(job, row, &w);
+  return value;
+}
+
+void KERNEL(f64_divergence)(const divergence_job *job, struct vloss_range range, struct vloss_partial *partial) {
+  double *const loss = job->loss;
+  for (size_t row = range.first; row < range.last; row++) {
+    const int ignored =
+        job->labels.p && job->labels.ignoring && vloss_label_at(&job->labels, row) == job->labels.ignore_index;
+    if (ignored && job->same_top) job->same_top[row] = 0;
+    if (ignored && job->grad) fill_gradient(job, row, 0);
+    const double value = ignored ? 0 : compare(job, row);
+    if (loss) loss[row] = value == value ? value : WIDE_NAN;
+    vloss_exact_add(&partial->sum, value);
+  }
+}

@@ -1,0 +1,99 @@
+/* Two rows of logits compared: what the first pass over both finds, and what is made of it.
+ *
+ * With a and b the maxima of y and x (of p = softmax(y) and q = softmax(x)), u = (x - b) - (y - a) and
+ * phi(u) = e^u - 1 - u >= 0, the sums
+ *   P = sum e^(y - a),  Q = sum e^(x - b),  T = sum e^(y - a) phi(u)
+ * are all that KL(p || q) = T / P - (r - 1 - log r), r = Q / P, needs: no term is negative, and nothing cancels where
+ * q is near p, as u is then near 0 and r near 1. Of parts of a row they are found apart, and moved to common maxima. */
+#ifndef VLOSS_KERNELS_DIVERGENCE_H
+#define VLOSS_KERNELS_DIVERGENCE_H
+
+#include "logit_rows.h"
+
+#define pair_block VLOSS_ISA_SYMBOL(vloss_pair_block)
+#define merge_pairs VLOSS_ISA_SYMBOL(vloss_merge_pairs)
+#define divergence_gradient VLOSS_ISA_SYMBOL(vloss_divergence_gradient)
+#define divergence_second VLOSS_ISA_SYMBOL(vloss_divergence_second)
+
+/* The sums of up to 16 rows, or of blocks of one. P is NaN for what has NaN or +inf in either row. */
+struct pair_sums {
+  ALIGNED double p[16], q[16], t[16];
+  ALIGNED float max_p[16], max_q[16]; /* -FLT_MAX for nothing but -inf */
+};
+
+/* Terms below e^LEAST of the largest are 0: products of others with squares are no denormal numbers. */
+#define LEAST (-300.0)
+/* e^d of the distance d <= 0 from a maximum. NaN passes. */
+VFN vd distance_exp(vd d) {
+  const vd least = dset1(LEAST);
+  return dsel(dgt(least, d), dset1(0.0), dexp(dmax(least, d)));
+}
+
+/* From here on e^u - 1 - u is formed as it stands; below, by its series to u^8: 2^-2^7 2 / 9! = 3e-10 of it. */
+#define NEAR 0.25
+VFN dm is_near(vd u) { return dgt(dset1(NEAR), dabs(u)); }
+VFN vd near_phi(vd u) {
+  vd s = dset1(1 / 40320.);
+  s = dfma(s, u, dset1(1 / 5040.));
+  s = dfma(s, u, dset1(1 / 720.));
+  s = dfma(s, u, dset1(1 / 120.));
+  s = dfma(s, u, dset1(1 / 24.));
+  s = dfma(s, u, dset1(1 / 6.));
+  s = dfma(s, u, dset1(0.5));
+  return dmul(dmul(s, u), u);
+}
+/* e^u - 1: near 0, and for any u <= 600. */
+VFN vd near_exp_minus_1(vd u) { return dadd(u, near_phi(u)); }
+VFN vd exp_minus_1(vd u) {
+  return dsel(is_near(u), near_exp_minus_1(u), dsub(dexp(dmax(dset1(-600.0), u)), dset1(1.0)));
+}
+
+/* What the two rows of a pair are made of, when both have been read: log p = (z - max) - log_sum, and so for q. */
+struct compared_row {
+  struct logit_row x;
+  double max, inverse; /* 1 / S */
+};
+struct compared {
+  vloss_divergence_kind kind;
+  double beta;
+  struct compared_row teacher, student;
+  double log_ratio; /* log S of the teacher less that of the student */
+  double value;     /* of a KL */
+};
+
+/* Of one class: p, q and log(p / q), which is 0 where neither is there. */
+struct class_pair {
+  vd p, q, d;
+};
+VFN struct class_pair class_pair_of(const struct compared *c, vf z, vf x) {
+  const vd of_z = dsub(dwiden(z), dset1(c->teacher.max)), of_x = dsub(dwiden(x), dset1(c->student.max));
+  struct class_pair pair;
+  pair.p = dmul(distance_exp(of_z), dset1(c->teacher.inverse));
+  pair.q = dmul(distance_exp(of_x), dset1(c->student.inverse));
+  const dm none = dmand(deq(pair.p, dset1(0.0)), deq(pair.q, dset1(0.0)));
+  pair.d = dsel(none, dset1(0.0), dsub(dsub(of_z, of_x), dset1(c->log_ratio)));
+  return pair;
+}
+/* p - q, where they are near each other from d. */
+VFN vd p_minus_q(const struct class_pair *c) {
+  return dsel(is_near(c->d), dmul(c->q, near_exp_minus_1(c->d)), dsub(c->p, c->q));
+}
+/* log(share e^d + 1 - share): log(M / q) for the share of p in M. */
+VFN vd log_of_mixture(vd d, double share) {
+  const vd one = dset1(1.0), s = dmul(dset1(share), exp_minus_1(dmin(dset1(600.0), d))), sum = dadd(one, s);
+  return dadd(dlog(sum), ddiv(dsub(s, dsub(sum, one)), sum));
+}
+
+/* The block p, q of n classes as number i. */
+void pair_block(const float *p, const float *q, size_t n, struct pair_sums *s, size_t i);
+/* Makes one of n <= 16 parts of a row, number 0. */
+void merge_pairs(struct pair_sums *s, size_t n);
+/* What JSD and total variation come to, and sum q h: another pass. */
+struct second_sums {
+  double value, mean; /* mean of h under q */
+};
+struct second_sums divergence_second(const struct compared *c);
+/* The gradient times `factor`, into `out` by way of the student's block. */
+void divergence_gradient(const struct compared *c, const struct half_row *out, double factor, double mean);
+
+#endif

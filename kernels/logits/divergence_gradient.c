@@ -1,0 +1,67 @@
+/* The passes over two rows that know their sums: what JSD and total variation come to, and the gradient. In double, so
+ * that nothing is a denormal number on the way; rounded once. */
+#include "divergence.h"
+#include "row_sums.h"
+
+/* The weighted h of a class, and what it adds to the value. */
+struct class_terms {
+  vd value, h;
+};
+/* JSD as beta p phi(log(M / p)) + (1 - beta) q phi(log(M / q)), p phi(log(M / p)) = M - p - p log(M / p): the sums are
+ * the same, as M adds up to 1, and no term is negative. */
+VFN vd share_term(vd p, vd m, vd log) { return dsel(is_near(log), dmul(p, near_phi(log)), dnfma(p, log, dsub(m, p))); }
+VFN struct class_terms terms_of_jsd(const struct compared *c, const struct class_pair *of) {
+  const vd zero = dset1(0.0), p_share = dset1(c->beta), q_share = dset1(1 - c->beta);
+  const vd of_p = log_of_mixture(dsub(zero, of->d), 1 - c->beta), of_q = log_of_mixture(of->d, c->beta);
+  const vd m = dfma(p_share, of->p, dmul(q_share, of->q));
+  return (struct class_terms){
+      .value = dfma(p_share, share_term(of->p, m, of_p), dmul(q_share, share_term(of->q, m, of_q))),
+      .h = dmul(dset1(c->beta - 1), of_q),
+  };
+}
+VFN struct class_terms terms_of_variation(const struct class_pair *of) {
+  const vd zero = dset1(0.0), half = dset1(0.5), difference = p_minus_q(of);
+  return (struct class_terms){
+      .value = dmul(half, dabs(difference)),
+      .h = dsel(dgt(difference, zero), dset1(-0.5), dsel(dgt(zero, difference), half, zero)),
+  };
+}
+VFN struct class_terms terms_of_class(const struct compared *c, const struct class_pair *of) {
+  return c->kind == VLOSS_JSD ? terms_of_jsd(c, of) : terms_of_variation(of);
+}
+
+struct second_sums divergence_second(const struct compared *c) {
+  vd value = dset1(0.0), mean = dset1(0.0);
+  for (size_t at = 0, n; at < c->student.x.at.classes; at += n) {
+    const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
+    for (size_t i = 0; i < n; i += 16) {
+      const struct class_pair of = class_pair_of(c, row_load(z, i, n, NO_CLASS), row_load(x, i, n, NO_CLASS));
+      const struct class_terms t = terms_of_class(c, &of);
+      value = dadd(value, t.value);
+      mean = dfma(of.q, t.h, mean);
+    }
+  }
+  return (struct second_sums){dsum(value), dsum(mean)};
+}
+
+VFN vd slope_of_class(const struct compared *c, const struct class_pair *of, double mean) {
+  const vd zero = dset1(0.0);
+  if (c->kind == VLOSS_FORWARD_KL) return dsub(zero, p_minus_q(of));
+  const vd h = c->kind == VLOSS_REVERSE_KL ? dsub(zero, of->d) : terms_of_class(c, of).h;
+  return dsel(deq(of->q, zero), zero, dmul(of->q, dsub(h, dset1(mean))));
+}
+
+void divergence_gradient(const struct compared *c, const struct half_row *out, double factor, double mean) {
+  const int direct = out->type == VLOSS_F32 && out->step == 1;
+  const vd by = dset1(factor);
+  for (size_t at = 0, n; at < out->classes; at += n) {
+    const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
+    float *const to = direct ? (float *)out->p + at : c->student.x.block;
+    for (size_t i = 0; i < n; i += 16) {
+      const size_t m = n - i < 16 ? n - i : 16;
+      const struct class_pair of = class_pair_of(c, row_load(z, i, n, NO_CLASS), row_load(x, i, n, NO_CLASS));
+      store_n(to + i, canonical(dnarrow(dflush(dmul(slope_of_class(c, &of, mean), by)))), m, 0);
+    }
+    if (!direct) logit_row_put(out, at, n, to);
+  }
+}
