@@ -11,14 +11,16 @@
 #include "logit_rows.h"
 
 #define pair_block VLOSS_ISA_SYMBOL(vloss_pair_block)
+#define float_pair_block VLOSS_ISA_SYMBOL(vloss_float_pair_block)
 #define merge_pairs VLOSS_ISA_SYMBOL(vloss_merge_pairs)
 #define divergence_gradient VLOSS_ISA_SYMBOL(vloss_divergence_gradient)
 #define divergence_second VLOSS_ISA_SYMBOL(vloss_divergence_second)
 
-/* The sums of up to 16 rows, or of blocks of one. P is NaN for what has NaN or +inf in either row. */
+/* The sums of blocks of a row. P is NaN for what has NaN or +inf in either row. */
 struct pair_sums {
   ALIGNED double p[16], q[16], t[16];
-  ALIGNED float max_p[16], max_q[16]; /* -FLT_MAX for nothing but -inf */
+  ALIGNED float max_p[16], max_q[16]; /* a and b: maxima, or somewhat below them; -FLT_MAX for nothing but -inf */
+  float offset;                       /* log(P / Q) of a block before, by the logits as they are; NaN: not known yet */
 };
 
 /* Terms below e^LEAST of the largest are 0: products of others with squares are no denormal numbers. */
@@ -84,6 +86,8 @@ VFN vd log_of_mixture(vd d, double share) {
   return dadd(dlog(sum), ddiv(dsub(s, dsub(sum, one)), sum));
 }
 
+/* The same in floats, of a block that serves for it; 0 for one that does not. a is the maximum of p. */
+int float_pair_block(const float *p, const float *q, size_t n, float a, struct pair_sums *s, size_t i);
 /* The block p, q of n classes as number i. */
 void pair_block(const float *p, const float *q, size_t n, struct pair_sums *s, size_t i);
 /* Makes one of n <= 16 parts of a row, number 0. */

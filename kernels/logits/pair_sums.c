@@ -11,7 +11,9 @@ static float finite_maximum(const float *y, size_t n) {
 
 void pair_block(const float *p, const float *q, size_t n, struct pair_sums *s, size_t i) {
   const vd zero = dset1(0.0);
-  const float a = finite_maximum(p, n), b = finite_maximum(q, n);
+  const float a = finite_maximum(p, n);
+  if (n > SHORT_ROW && float_pair_block(p, q, n, a, s, i)) return;
+  const float b = finite_maximum(q, n);
   vd sum_p = zero, sum_q = zero, sum_t = zero;
   for (size_t c = 0; c < n; c += 16) {
     const vd of_p = dsub(dwiden(row_load(p, c, n, NO_CLASS)), dset1((double)a));

@@ -1,0 +1,220 @@
+/* The sums of a block of two rows in floats (divergence.h): all blocks but short and huge ones, and those where only q
+ * is masked.
+ *
+ * u = (x - y) + offset takes the place of (x - b) - (y - a). The offset is log(P / Q), of a block before or of what
+ * this block is found to have: so u is near 0 where q is near p. There e^y (e^u - 1) and e^y phi(u) are made of u, and
+ * do not cancel; elsewhere of e^x and e^y. Moving the sums to a and b is left to doubles. */
+#include "divergence.h"
+#include "row_steps.h"
+#include "row_sums.h"
+#include "top_classes.h"
+
+/* Below this e^u - 1 - u is less than 2^-60, and counts as nothing; so no product is a denormal number, as no e^y is
+ * below 2^LOWEST. */
+#define NOTHING 0x1p-30f
+#define LOWEST -60.0f
+/* What lies below it has no probability, as no maximum here is that low: -inf is moved there, and two of them are then
+ * at no distance. A class of p that is as far from q as FARTHEST is masked in q. */
+#define FLOOR -0x1p20f
+#define FARTHEST -0x1p19f
+/* How far log(P / Q) may be off the offset. */
+#define OFF 0.7
+
+/* e^y in units of 2^n, e^x in units of 2^(n of q); these times `align` are units of 2^n e^-offset. */
+struct scales {
+  struct reference p, q;
+  vf offset, align;
+};
+static struct reference scale_for(float max) {
+  struct reference r = reference_for(vset1(max));
+  r.low = vmul(vadd(r.n, vset1(LOWEST)), vset1(VLOSS_LN2_HI));
+  return r;
+}
+/* a and b: the maximum of p, and about that of q. */
+static struct scales scales_for(float a, float offset) {
+  struct scales s = {.p = scale_for(a), .q = scale_for(a - offset), .offset = vset1(offset)};
+  const vd power = dmul(dwiden(vsub(s.q.n, s.p.n)), dset1(VLOSS_D_LN2_HI));
+  s.align = dnarrow(dexp(dadd(power, dset1((double)offset))));
+  return s;
+}
+
+struct float_sums {
+  vd p, t, more;        /* of e^y, e^y phi(u), e^y (e^u - 1) */
+  vf highest, farthest; /* the greatest x; the least x - y */
+};
+
+/* Of four vectors, given e^y, e^x and u: near each other e^y u^2 s, s the minimax fit of (e^u - 1 - u) / u^2 for
+ * |u| <= 1, coefficients rounded to floats: it leaves 0.2 * 2^-24 of it. */
+VFN void divergence_terms(vf *t, vf *more, const vf *u, const vf *of_p, const vf *of_q) {
+  UNROLL for (int j = 0; j < 4; j += INTERLEAVE) {
+    vf s[INTERLEAVE], w[INTERLEAVE], apart[INTERLEAVE];
+#define EACH UNROLL for (int i = 0; i < INTERLEAVE; i++)
+    EACH s[i] = vset1(0x1.7416eep-19f);
+    EACH s[i] = vfma(s[i], u[j + i], vset1(0x1.a9622ap-16f));
+    EACH s[i] = vfma(s[i], u[j + i], vset1(0x1.a028cap-13f));
+    EACH s[i] = vfma(s[i], u[j + i], vset1(0x1.6bffbp-10f));
+    EACH s[i] = vfma(s[i], u[j + i], vset1(0x1.1110ep-7f));
+    EACH s[i] = vfma(s[i], u[j + i], vset1(0x1.55557ap-5f));
+    EACH s[i] = vfma(s[i], u[j + i], vset1(0x1.555556p-3f));
+    EACH s[i] = vfma(s[i], u[j + i], vset1(0.5f));
+    EACH w[i] = vmul(of_p[j + i], u[j + i]);
+    EACH s[i] = vmul(vmul(s[i], u[j + i]), w[i]);
+    EACH apart[i] = vsub(of_q[j + i], of_p[j + i]);
+    UNROLL for (int i = 0; i < INTERLEAVE; i++) {
+      const vm near = vgt(vset1(1.0f), vabs(u[j + i]));
+      t[j + i] = vsel(near, s[i], vsub(apart[i], w[i]));
+      more[j + i] = vsel(near, vadd(s[i], w[i]), apart[i]);
+    }
+#undef EACH
+  }
+}
+
+/* 64 classes. */
+struct float_step {
+  vf p, t, more;
+};
+VFN struct float_step float_step(struct float_sums *sums, const struct scales *scales, const vf *y, const vf *x,
+                                 const int small_offset) {
+  vf e[4], f[4], u[4], v[4], t[4], more[4];
+  UNROLL for (int j = 0; j < 4; j++) v[j] = vmax(scales->p.low, y[j]);
+  terms_from_low(e, v, 4, &scales->p);
+  UNROLL for (int j = 0; j < 4; j++) v[j] = vmax(scales->q.low, x[j]);
+  terms_from_low(f, v, 4, &scales->q);
+  UNROLL for (int j = 0; j < 4; j++) {
+    const vf of_q = vmax(vset1(FLOOR), x[j]), of_p = vmax(vset1(FLOOR), y[j]), d = vsub(of_q, of_p);
+    u[j] = vadd(d, scales->offset);
+    if (!small_offset) {
+      const vf minus_of_p = vsub(d, of_q);
+      u[j] = vadd(u[j], vsub(vsub(of_q, vsub(d, minus_of_p)), vadd(of_p, minus_of_p)));
+    }
+    u[j] = vsel(vgt(vset1(NOTHING), vabs(u[j])), vset1(0.0f), u[j]);
+    f[j] = vmul(f[j], scales->align);
+    sums->highest = vmax(x[j], sums->highest);
+    sums->farthest = vmin(d, sums->farthest);
+  }
+  divergence_terms(t, more, u, e, f);
+  return (struct float_step){combine4(e), combine4(t), combine4(more)};
+}
+VFN void add_steps(struct float_sums *sums, const struct float_step *a, const struct float_step *b) {
+  sums->p = dadd(sums->p, dwiden(vadd(a->p, b->p)));
+  sums->t = dadd(sums->t, dwiden(vadd(a->t, b->t)));
+  sums->more = dadd(sums->more, dwiden(vadd(a->more, b->more)));
+}
+VFN struct float_step whole_step(struct float_sums *sums, const struct scales *scales, const float *p, const float *q,
+                                 const int small_offset) {
+  vf y[4], x[4];
+  UNROLL for (int j = 0; j < 4; j++) y[j] = vload(p + 16 * j);
+  UNROLL for (int j = 0; j < 4; j++) x[j] = vload(q + 16 * j);
+  row_fetch_ahead(p, BLOCK * sizeof *p);
+  row_fetch_ahead(q, BLOCK * sizeof *q);
+  return float_step(sums, scales, y, x, small_offset);
+}
+/* Classes c .. c + 63 of n, some of which there may not be. */
+VFN struct float_step part_step(struct float_sums *sums, const struct scales *scales, const float *p, const float *q,
+                                size_t c, size_t n, const int small_offset) {
+  vf y[4], x[4];
+  UNROLL for (size_t j = 0; j < 4; j++) y[j] = row_load(p, c + 16 * j, n, NO_CLASS);
+  UNROLL for (size_t j = 0; j < 4; j++) x[j] = row_load(q, c + 16 * j, n, NO_CLASS);
+  return float_step(sums, scales, y, x, small_offset);
+}
+VFN void sum_of_block(const float *p, const float *q, size_t n, const struct scales *scales, struct float_sums *sums,
+                      const int small_offset) {
+  size_t c = 0;
+  *sums = (struct float_sums){dset1(0.0), dset1(0.0), dset1(0.0), vset1(-INF), vset1(0.0f)};
+  for (; c + 2 * BLOCK <= n; c += 2 * BLOCK) {
+    const struct float_step a = whole_step(sums, scales, p + c, q + c, small_offset);
+    const struct float_step b = whole_step(sums, scales, p + c + BLOCK, q + c + BLOCK, small_offset);
+    add_steps(sums, &a, &b);
+  }
+  if (c == n) return;
+  const struct float_step a = part_step(sums, scales, p, q, c, n, small_offset);
+  const struct float_step b = part_step(sums, scales, p, q, c + BLOCK, n, small_offset);
+  add_steps(sums, &a, &b);
+}
+/* With a small offset x - y needs no low part: its rounding is little beside u. */
+#define SMALL_OFFSET 0x1p-8f
+static __attribute__((noinline)) void sum_near(const float *p, const float *q, size_t n, const struct scales *scales,
+                                               struct float_sums *sums) {
+  sum_of_block(p, q, n, scales, sums, 1);
+}
+static __attribute__((noinline)) void sum_apart(const float *p, const float *q, size_t n, const struct scales *scales,
+                                                struct float_sums *sums) {
+  sum_of_block(p, q, n, scales, sums, 0);
+}
+
+/* What they come to, in units of 2^n and e^-offset: r = Q / P. */
+struct float_answers {
+  double p, t, more;
+  double off, psi; /* -log r, which the offset is off; r - 1 - log r */
+  int known;
+};
+static struct float_answers sum_block_of_pair(const float *p, const float *q, size_t n, float a, float offset) {
+  struct float_sums sums;
+  struct float_answers answers = {.known = 0};
+  if (!(offset > -2 * HUGE_LOGIT && offset < 2 * HUGE_LOGIT)) return answers;
+  const struct scales scales = scales_for(a, offset);
+  if (offset > -SMALL_OFFSET && offset < SMALL_OFFSET)
+    sum_near(p, q, n, &scales, &sums);
+  else
+    sum_apart(p, q, n, &scales, &sums);
+  answers.p = dsum(sums.p);
+  answers.t = dsum(sums.t);
+  answers.more = dsum(sums.more);
+  const double more = answers.more / answers.p;
+  const float highest = vhmax(sums.highest);
+  /* Terms beyond 2^127 are garbage. */
+  if (vany(vgt(vset1(FARTHEST), sums.farthest)) || !(highest < HUGE_LOGIT) ||
+      !(highest < (vfirst(scales.q.n) + 126) * VLOSS_LN2_HI) || !(more > -1 + 1e-9 && more < 1e9))
+    return answers;
+  ALIGNED double log[16];
+  dstore(log, dlog(dset1(1 + more)));
+  answers.off = -log[0];
+  answers.psi = more - log[0];
+  answers.known = 1;
+  return answers;
+}
+
+/* To units of e^a and e^b: as in merge_pairs. */
+static void put_sums(const struct float_answers *answers, float a, float offset, struct pair_sums *s, size_t i) {
+  const double n = (double)vfirst(scale_for(a).n);
+  const float b = (float)((double)a - (double)offset);
+  const double moved = ((double)a - (double)b) - (double)offset;
+  ALIGNED double unit[16], factor[16];
+  dstore(unit, dexp(dset1(n * VLOSS_D_LN2_HI + (n * VLOSS_D_LN2_LO - (double)a))));
+  dstore(factor, exp_minus_1(dset1(moved)));
+  const double p = answers->p * unit[0], q = p + answers->more * unit[0], t = answers->t * unit[0];
+  s->max_p[i] = a;
+  s->max_q[i] = b;
+  s->p[i] = p;
+  s->q[i] = q + factor[0] * q;
+  s->t[i] = t + (factor[0] * q - moved * p);
+}
+
+/* The offset of the first classes, for a start: that of the maxima alone would often be far off. */
+static float first_offset(const float *p, const float *q, size_t n) {
+  const size_t some = n < 4 * BLOCK ? n : 4 * BLOCK;
+  const float a = block_maximum(p, some), offset = a - block_maximum(q, some);
+  const struct float_answers answers = sum_block_of_pair(p, q, some, a, offset);
+  return answers.known ? (float)((double)offset + answers.off) : offset;
+}
+
+int float_pair_block(const float *p, const float *q, size_t n, float a, struct pair_sums *s, size_t i) {
+  if (!(a > -HUGE_LOGIT && a < HUGE_LOGIT)) return 0;
+  float offset = s->offset == s->offset ? s->offset : first_offset(p, q, n);
+  for (int tries = 0; tries < 4; tries++) {
+    const struct float_answers answers = sum_block_of_pair(p, q, n, a, offset);
+    if (!answers.known) break;
+    const float better = (float)((double)offset + answers.off);
+    s->offset = better;
+    /* Where T is little but what the offset is off, too few of its digits are left, and where P and Q are far apart, of
+     * Q, which is P and more. A better float than this there may not be. */
+    const int near = answers.off > -OFF && answers.off < OFF && answers.psi <= 0.5 * answers.t / answers.p;
+    if (near || better == offset) {
+      put_sums(&answers, a, offset, s, i);
+      return 1;
+    }
+    offset = better;
+  }
+  s->offset = NOT_A_NUMBER;
+  return 0;
+}
