@@ -126,6 +126,32 @@ vloss_status Entropy(const problem &p) {
   return library->log_probs_sized(&args, sizeof args);
 }
 
+// KL(p || q) of a teacher's rows and a student's.
+vloss_divergence_args DivergenceOf(const problem &p) {
+  vloss_divergence_args args{};
+  args.rows = p.rows / p.inner;
+  args.classes = p.classes;
+  args.inner = p.inner;
+  args.student_type = args.teacher_type = p.type;
+  args.student = p.input;
+  args.teacher = p.upstream;
+  args.reduction = VLOSS_NONE;
+  args.loss = p.loss;
+  args.executor = p.executor;
+  return args;
+}
+
+vloss_status Divergence(const problem &p) {
+  const vloss_divergence_args args = DivergenceOf(p);
+  return library->divergence_sized(&args, sizeof args);
+}
+
+vloss_status DivergenceGradient(const problem &p) {
+  vloss_divergence_args args = DivergenceOf(p);
+  args.grad = p.matrix;
+  return library->divergence_sized(&args, sizeof args);
+}
+
 }  // namespace
 
 // clang-format off
@@ -153,6 +179,10 @@ const std::vector<Function> functions = {
    LogProbsOfTop, &plain_loops::log_probs_of_top},
   {"log_probs/entropy",               "read",   false,    Loss::kPerRow,  Matrix::kNone,
    Entropy, &plain_loops::entropy},
+  {"divergence/forward",              "read",   false,    Loss::kPerRow,  Matrix::kNone,
+   Divergence, &plain_loops::divergence, nullptr, 2},
+  {"divergence/forward_gradient",     "add",    false,    Loss::kPerRow,  Matrix::kOutput,
+   DivergenceGradient, &plain_loops::divergence_gradient},
   {"nll/forward",                     "",       false,    Loss::kReduced, Matrix::kNone,
    Nll, &plain_loops::nll},
   {"nll/forward_gradient",            "fill",   false,    Loss::kReduced, Matrix::kOutput,

@@ -220,6 +220,34 @@ static void entropy(const struct problem *p) {
   }
 }
 
+/* With p and q of the rows of upstream and input; as frameworks compose it, of log-probabilities. */
+LOOP void divergence_rows(const struct problem *p, const int with_gradient) {
+  const element *student = p->input, *teacher = p->upstream;
+  element *matrix = p->matrix;
+  real *loss = p->loss, of_x[BUFFER], of_z[BUFFER];
+  for (size_t r = 0; r < p->rows; r++) {
+    const element *x = student + r * p->classes, *z = teacher + r * p->classes;
+    element *y = matrix + r * p->classes;
+    const real max_x = row_max(x, p->classes), max_z = row_max(z, p->classes);
+    const real lse_x = max_x + log(sum_exp(x, p->classes, max_x)), lse_z = max_z + log(sum_exp(z, p->classes, max_z));
+    real sum = 0;
+    for (size_t at = 0; at < p->classes; at += block_at(p->classes, at)) {
+      const size_t n = block_at(p->classes, at);
+      const real *a = read_block(x + at, n, of_x), *b = read_block(z + at, n, of_z);
+      real *out = with_gradient ? place_of_block(y + at, of_x) : NULL;
+      for (size_t i = 0; i < n; i++) {
+        const real log_p = b[i] - lse_z, log_q = a[i] - lse_x, e = exp(log_p);
+        sum += e * (log_p - log_q);
+        if (with_gradient) out[i] = exp(log_q) - e;
+      }
+      if (with_gradient) write_block(y + at, out, n);
+    }
+    loss[r] = sum;
+  }
+}
+static void divergence(const struct problem *p) { divergence_rows(p, 0); }
+static void divergence_gradient(const struct problem *p) { divergence_rows(p, 1); }
+
 /* The sum of h y, or of h where y is null. */
 static real sum_of(const element *h, const element *y, size_t n) {
   real of_h[BUFFER], of_y[BUFFER], sum = 0;
@@ -275,6 +303,8 @@ const struct plain_loops PLAIN_LOOPS = {.cross_entropy = cross_entropy,
                                         .log_prob_of_id = log_prob_of_id,
                                         .log_probs_of_top = log_probs_of_top,
                                         .entropy = entropy,
+                                        .divergence = divergence,
+                                        .divergence_gradient = divergence_gradient,
                                         .softmax_backward = softmax_backward,
                                         .log_softmax_backward = log_softmax_backward,
                                         .nll = nll,

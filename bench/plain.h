@@ -26,6 +26,7 @@ struct plain_loops {
   plain_loop *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward, *nll, *nll_gradient;
   /* Log-probability and rank of the label; the top PLAIN_TOP classes, and log-sum-exp; the entropy. */
   plain_loop *log_prob_of_id, *log_probs_of_top, *entropy;
+  plain_loop *divergence, *divergence_gradient; /* of the rows of upstream from those of input */
   struct plain_loss (*loss)(vloss_loss_kind kind);
   /* Elements from floats, each rounded once, and back. */
   void (*from_floats)(void *to, const float *from, size_t n);

@@ -3,8 +3,8 @@
  * The model gives rows of log-probabilities, one row a word of the text; vloss gives the loss. As the rows are
  * log-probabilities already, the loss must be the model's own -log P(word | history), but for the log-sum-exp of the
  * row, which is 0 up to the model's rounding: so the run checks itself. Every ISA that can run here scores every row,
- * to the same bits; and reads from it the word's log-probability and rank and the row's entropy. With --type the rows
- * are first rounded to that type, as an engine may hold them.
+ * to the same bits; reads from it the word's log-probability and rank and the row's entropy; and compares some rows with
+ * those of the model's bigrams. With --type the rows are first rounded to that type, as an engine may hold them.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -185,6 +185,58 @@ static double check_batch(const struct batch *batch, const struct rows *rows, co
   return worst;
 }
 
+/* ---- The trigrams against the bigrams of the same model --------------------------------------------------------- */
+
+enum { COMPARED = 2 * BATCH }; /* words: a row of bigrams takes as long as one of trigrams */
+
+struct comparison {
+  size_t rows, same_top;
+  double kl, worst; /* the sum; the worst error in ulp */
+};
+static void compare_bigrams(const struct batch *batch, const struct rows *rows, struct comparison *sum) {
+  static double kl[BATCH];
+  int32_t same_top[BATCH];
+  const vloss_type type = row_type(rows->type);
+  void *const bigrams = allocate(batch->rows * batch->classes, element_size(rows->type));
+  elements_of_floats(rows->type, bigrams, batch->bigrams, batch->rows * batch->classes);
+  require(vloss_divergence(&(vloss_divergence_args){.rows = batch->rows,
+                                                    .classes = batch->classes,
+                                                    .student = bigrams,
+                                                    .student_type = rows->type,
+                                                    .teacher = rows->logits,
+                                                    .teacher_type = rows->type,
+                                                    .reduction = VLOSS_NONE,
+                                                    .loss = kl,
+                                                    .same_top = same_top}));
+  for (size_t r = 0; r < batch->rows; r++) {
+    const size_t first = r * batch->classes;
+    size_t top[2] = {0, 0};
+    long double total[2] = {0, 0}, expected = 0;
+    for (size_t c = 0; c < batch->classes; c++) {
+      const double z = element(rows->type, rows->logits, first + c), x = element(rows->type, bigrams, first + c);
+      total[0] += expl((long double)z);
+      total[1] += expl((long double)x);
+      if (z > element(rows->type, rows->logits, first + top[0])) top[0] = c;
+      if (x > element(rows->type, bigrams, first + top[1])) top[1] = c;
+    }
+    const long double lse[2] = {logl(total[0]), logl(total[1])};
+    for (size_t c = 0; c < batch->classes; c++) {
+      const long double lp = (long double)element(rows->type, rows->logits, first + c) - lse[0];
+      const long double lq = (long double)element(rows->type, bigrams, first + c) - lse[1];
+      expected += expl(lp) * (lp - lq - 1) + expl(lq); /* the sum is that of p (lp - lq), as both add up to 1 */
+    }
+    const double got = element(type, kl, r), error = fabs(got - (double)expected);
+    const double allowed = (rows->type == VLOSS_F64 ? 8 : 4) * ulp(type, fmax((double)expected, 1e-3));
+    if (!(error <= allowed)) fail("KL of a row: vloss says %.17g, plain arithmetic %.17g", got, (double)expected);
+    if (same_top[r] != (top[0] == top[1])) fail("whether a row's tops are the same: vloss says %d", (int)same_top[r]);
+    sum->worst = fmax(sum->worst, error / ulp(type, fmax((double)expected, 1e-3)));
+    sum->kl += got;
+    sum->same_top += (size_t)same_top[r];
+  }
+  sum->rows += batch->rows;
+  free(bigrams);
+}
+
 /* ---- The run ---------------------------------------------------------------------------------------------------- */
 
 /* The ISAs that can run here, the one that vloss chose (or VLOSS_ISA names) first. */
@@ -242,13 +294,16 @@ int main(int argc, char **argv) {
   struct batch batch = {.logits = allocate(BATCH * model.words, sizeof(float)), .classes = model.words};
   rows.logits = allocate(BATCH * model.words, element_size(rows.type));
   struct reader reader = {.at = text.start};
+  float *const bigrams = allocate(BATCH * model.words, sizeof(float));
+  struct comparison compared = {0};
 
   size_t scored = 0, right = 0, among_ten = 0;
   double sum = 0, entropy = 0, lse_sum = 0, of_model = 0, worst = 0, model_seconds = 0;
   while (scored < wanted) {
     double start = seconds();
+    batch.bigrams = scored < COMPARED ? bigrams : NULL;
     fill_batch(&batch, &model, &reader, wanted - scored);
-    model_seconds += seconds() - start;
+    model_seconds += (seconds() - start) / (batch.bigrams ? 2 : 1); /* that of the trigrams */
     if (batch.rows == 0) break; /* the end of the text */
     elements_of_floats(rows.type, rows.logits, batch.logits, batch.rows * batch.classes);
 
@@ -260,6 +315,7 @@ int main(int argc, char **argv) {
     }
     time_batch(&batch, &rows, isas, isa_count);
     worst = fmax(worst, check_batch(&batch, &rows, &score));
+    if (batch.bigrams) compare_bigrams(&batch, &rows, &compared);
     for (size_t r = 0; r < batch.rows; r++) {
       sum += score.loss[r];
       lse_sum += score.lse[r];
@@ -284,6 +340,11 @@ int main(int argc, char **argv) {
   print_table(isas, isa_count, n, model_seconds);
   printf("\nloss against plain arithmetic of more digits: worst %.2f ulp; mean log-sum-exp of the rows %.6f\n", worst,
          lse_sum / n);
+  printf(
+      "trigrams against bigrams of the same model, %zu rows: mean KL %.6f nats (worst %.2f ulp), same first guess "
+      "%.1f%%\n",
+      compared.rows, compared.kl / (double)compared.rows, compared.worst,
+      100 * (double)compared.same_top / (double)compared.rows);
   printf("mean loss against the model's own -log P: %+.6f\n", (sum - of_model) / n);
 
   for (size_t i = 0; i < isa_count; i++)
@@ -293,6 +354,7 @@ int main(int argc, char **argv) {
   if (!(fabs(lse_sum / n) < 0.01)) fail("the probabilities of a row do not add up to 1");
   free_model(&model);
   free(batch.logits);
+  free(bigrams);
   free(rows.logits);
   free(text.start);
   free(isas);

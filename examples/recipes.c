@@ -69,6 +69,33 @@ static float distil(float *teacher, const float *student, size_t rows, size_t cl
 }
 /* end */
 
+/* recipe: Distillation with KL, from logits to logits */
+/* KL(teacher || student) at a temperature, times its square as usual; the student may have another type. */
+static float distil_by_kl(const float *teacher, const float *student, size_t rows, size_t classes, double temperature,
+                          float *grad) {
+  float loss;
+  const float square = (float)(temperature * temperature);
+  require(vloss_divergence(&(vloss_divergence_args){
+      .kind = VLOSS_FORWARD_KL, .rows = rows, .classes = classes, .student = student, .teacher = teacher,
+      .scale = 1 / temperature, .upstream = &square, .loss = &loss, .grad = grad}));
+  return square * loss;
+}
+/* end */
+
+/* recipe: How often a draft's tokens will be accepted, and whether two models agree */
+/* A draft's token is accepted with probability 1 - TV; same is how many rows have the same likeliest token. */
+static double agreement(const float *model, const float *draft, size_t rows, size_t vocabulary, int32_t *same_top,
+                        size_t *same) {
+  float distance;
+  require(vloss_divergence(&(vloss_divergence_args){
+      .kind = VLOSS_TOTAL_VARIATION, .rows = rows, .classes = vocabulary, .student = draft, .teacher = model,
+      .loss = &distance, .same_top = same_top}));
+  *same = 0;
+  for (size_t r = 0; r < rows; r++) *same += (size_t)same_top[r];
+  return 1 - (double)distance;
+}
+/* end */
+
 /* recipe: InfoNCE (CLIP): both directions of one matrix, without a transpose */
 /* Pair i is at [i][i]. Rows are images against texts; with the class axis first, columns are texts against images. */
 static float info_nce(const float *similarity, const int64_t *diagonal, size_t n) {
@@ -199,6 +226,32 @@ static void policies(void) {
   expect("the acceptance", acceptance(logits, other, 3, CLASSES, 0.5), exp(fmin(0, p - q)));
 }
 
+static void compare_models(void) {
+  float grad[ROWS * CLASSES], warm[2][CLASSES];
+  int32_t same_top[ROWS];
+  const double temperature = 2;
+  const float got = distil_by_kl(other, logits, ROWS, CLASSES, temperature, grad);
+  double kl = 0, distance = 0;
+  size_t same, alike = 0;
+  for (size_t r = 0; r < ROWS; r++) {
+    const float *const x = logits + r * CLASSES, *const z = other + r * CLASSES;
+    size_t best_x = 0, best_z = 0;
+    for (size_t c = 0; c < CLASSES; c++) warm[0][c] = x[c] / 2, warm[1][c] = z[c] / 2;
+    for (size_t c = 0; c < CLASSES; c++) {
+      const double lq = log_prob(warm[0], 1, CLASSES, c), lp = log_prob(warm[1], 1, CLASSES, c);
+      kl += exp(lp) * (lp - lq) / ROWS;
+      expect("a slope of the KL", (double)grad[r * CLASSES + c], temperature * (exp(lq) - exp(lp)) / ROWS);
+      distance += fabs(exp(log_prob(x, 1, CLASSES, c)) - exp(log_prob(z, 1, CLASSES, c))) / (2 * ROWS);
+      if (x[c] > x[best_x]) best_x = c;
+      if (z[c] > z[best_z]) best_z = c;
+    }
+    alike += best_x == best_z;
+  }
+  expect("the distillation by KL", (double)got, temperature * temperature * kl);
+  expect("the share of accepted tokens", agreement(other, logits, ROWS, CLASSES, same_top, &same), 1 - distance);
+  expect("the rows with the same top", (double)same, (double)alike);
+}
+
 static void training(void) {
   float teacher[ROWS * CLASSES], grad[ROWS * CLASSES];
   double loss = 0;
@@ -212,6 +265,7 @@ static void training(void) {
       expect("a slope of the distillation", (double)grad[r * CLASSES + c], (p - t) / ROWS);
     }
   expect("the distillation", (double)distilled, loss);
+  compare_models();
 
   const int64_t diagonal[ROWS] = {0, 1, 2, 3, 4, 5};
   double both = 0, mean = 0;

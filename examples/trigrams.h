@@ -155,6 +155,7 @@ static inline double log_probability(const struct model *model, struct history *
 /* Words to score together: the logits of each, the word itself, and what the model says of it. */
 struct batch {
   float *logits;
+  float *bigrams; /* null, or what the model says after the last word alone */
   int64_t words[BATCH];
   double log_p[BATCH];
   size_t rows, classes;
@@ -166,6 +167,11 @@ struct reader {
   struct history history;
   size_t unknown; /* words met that the model does not know */
 };
+
+static inline void fill_row(float *row, const struct model *model, struct history history, int longest) {
+  if (history.length > longest) history.length = longest;
+  for (size_t c = 0; c < model->words; c++) row[c] = (float)log_probability(model, &history, (int32)c);
+}
 
 /* Fills the batch with the next words, `most` at most. A verse opens with the model's mark for the start of a sentence;
  * an unknown word is not scored and wipes the history. */
@@ -181,8 +187,9 @@ static inline void fill_batch(struct batch *batch, const struct model *model, st
       continue;
     }
     if (token == WORD) {
-      float *row = batch->logits + batch->rows * model->words;
-      for (size_t c = 0; c < model->words; c++) row[c] = (float)log_probability(model, &reader->history, (int32)c);
+      const size_t first = batch->rows * model->words;
+      fill_row(batch->logits + first, model, reader->history, HISTORY);
+      if (batch->bigrams) fill_row(batch->bigrams + first, model, reader->history, 1);
       batch->words[batch->rows] = id;
       batch->log_p[batch->rows++] = log_probability(model, &reader->history, id);
     }

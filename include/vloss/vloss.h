@@ -498,13 +498,13 @@ static inline vloss_status vloss_log_probs(const vloss_log_probs_args *args) {
  *   NaN. JSD and TOTAL_VARIATION are finite. A class that both rows mask counts for nothing. Probabilities below e^-300
  *   of the row's largest (of doubles: e^-700) count as 0.
  *   No rows: VLOSS_SUM gives 0, VLOSS_MEAN NaN (or 0, see VLOSS_EMPTY_MEAN_ZERO). All rows ignored: the same.
- *   Accuracy (f32, and 16 bits widened): scale x and scale z are rounded to floats; of those, losses from 1e-3 on are
- *   within 4 ulp of the exact value, smaller ones within 1e-4 of themselves as long as p and q differ by a thousandth
- *   somewhere, but for TOTAL_VARIATION, which is within 4 ulp of 1e-3 there; gradients within 4 ulp of the sum of the
- *   absolute terms, p_c and q_c, or q_c |h_c| and q_c sum q |h| with h of at least 2^-9. Gradients smaller than 2^-126
- *   are +0.
- *   Accuracy (f64): the same in ulp of double, with h of at least 1; losses below 1e-3 within 4 ulp of four times their
- *   root.
+ *   Accuracy (f32, and 16 bits widened): scale x and scale z are rounded to floats. Of those, losses from 1e-3 on are
+ *   within 4 ulp of the exact value; smaller ones within 1e-4 of themselves as long as p and q differ by a thousandth
+ *   somewhere, but for TOTAL_VARIATION, which is within 4 ulp of 1e-3 there. Gradients are within 8 ulp of the sum of
+ *   the absolute terms: p_c and q_c, or q_c |h_c| and q_c sum q |h|, where h counts 2^-9 at least. Gradients smaller
+ *   than 2^-126 are +0.
+ *   Accuracy (f64): losses and gradients within 8 ulp of double, where h counts 1 at least; losses below 1e-3 within 8
+ *   ulp of four times their root, and what is below 2^-1000 may have lost digits.
  */
 typedef enum vloss_divergence_kind {
   VLOSS_FORWARD_KL = 0,

@@ -109,6 +109,58 @@ def check_values():
     expect(summary.stdout == "", "--summary prints rows")
 
 
+def check_comparison():
+    wide = np.load("f4.npy").reshape(ROWS, CLASSES)
+    np.save("fewer.npy", wide[1:])
+    random = np.random.default_rng(2)
+    other = (wide + random.normal(0, 0.3, wide.shape)).astype(np.float32)
+    other[3] = wide[3]
+    other[5, 7] = -np.inf
+    np.save("other.npy", other)
+    other.tofile("other.raw")
+    bits = (other.view(np.uint32) >> 16).astype(np.uint16)
+    np.save("other-bf16.npy", bits)
+    narrow = (bits.astype(np.uint32) << 16).view(np.float32)
+
+    def divergence(teacher, student, temperature=1.0):
+        def log_softmax(x):
+            x = (x / np.float32(temperature)).astype(np.float64)
+            return x - (np.log(np.exp(x - x.max(1, keepdims=True)).sum(1)) + x.max(1))[:, None]
+        p, q = log_softmax(teacher), log_softmax(student)
+        with np.errstate(invalid="ignore"):
+            return np.where(np.isinf(p), 0, np.exp(p) * (p - q)).sum(1)
+
+    def columns(*words):
+        result = run(*words)
+        expect(result.returncode == 0, f"{words}: {result.stderr}")
+        lines = list(csv.DictReader(io.StringIO(result.stdout)))
+        return [line["kl"] for line in lines], [line["same_top"] for line in lines]
+
+    same = wide.argmax(1) == other.argmax(1)
+    for words, teacher in ((["--compare", "other.npy"], other), (["--compare", "other-bf16.npy", "--compare-type", "bf16"], narrow)):
+        kl, tops = columns("f4.npy", *words)
+        near(f"KL with {words}", kl, divergence(teacher, wide))
+        near(f"same tops with {words}", tops, wide.argmax(1) == teacher.argmax(1))
+    raw = ["f4.raw", "--shape", f"{ROWS}x{CLASSES}", "--type", "f32", "--compare", "other.raw"]
+    near("KL of raw files", columns(*raw)[0], divergence(other, wide))
+    near("KL at a temperature", columns("f4.npy", "--compare", "other.npy", "--temperature", "2")[0], divergence(other, wide, 2))
+    found = json.loads(run("f4.npy", "--compare", "other.npy", "--format", "json").stdout)
+    near("KL as JSON", [row["kl"] for row in found], divergence(other, wide))
+    expect([row["same_top"] for row in found] == list(same), "same tops as JSON")
+    run("f4.npy", "--compare", "other.npy", "--format", "npy", "--out", "kl")
+    near("KL as .npy", np.load("kl.kl.npy"), divergence(other, wide))
+    near("same tops as .npy", np.load("kl.same_top.npy"), same)
+    told = run("f4.npy", "--compare", "other.npy", "--summary").stderr
+    near("the mean KL", float(told.split("mean KL ")[1].split()[0]), divergence(other, wide).mean(), 1e-5)
+    near("the share of same tops", float(told.split("same top ")[1].split("%")[0]), 100 * same.mean(), 1e-3)
+    near("the greatest KL", float(told.split("100% ")[1].split()[0]), divergence(other, wide).max(), 1e-5)
+    near("the median", float(told.split(": 50% ")[1].split(",")[0]), np.sort(divergence(other, wide))[ROWS // 2], 1e-5)
+    # The other way round a class has no probability in the student alone.
+    kl, _ = columns("other.npy", "--compare", "f4.npy")
+    expect(kl[5] == "inf", f"a class that only one file masks: {kl[5]}")
+    expect("100% inf" in run("other.npy", "--compare", "f4.npy", "--summary").stderr, "the summary of an infinite KL")
+
+
 def refused(message, *words):
     before = sorted(os.listdir("."))
     result = run(*words)
@@ -140,7 +192,7 @@ def check_refusals():
     refused("are no logits", "ids.npy")
     refused("only with --type bf16", "u2.npy")
     refused("not that of the file", "f4.npy", "--type", "f64")
-    refused("not what --shape says", "f4.npy", "--shape", "1x5003")
+    refused("not 1 of 5003", "f4.npy", "--shape", "1x5003")
     refused("has 37 ids, but there are 1 rows", "f4.raw", "--type", "f32", "--shape", "1x185111", "--ids", "ids.npy")
     refused("more than memory can address", "f4.raw", "--type", "f32", "--shape", "99999999999x99999999999")
     refused("--shape wants", "f4.raw", "--type", "f32", "--shape", "36")
@@ -149,6 +201,12 @@ def check_refusals():
     refused("more than the 5003 classes", "f4.npy", "--top", "5004")
     refused("--top wants a whole number", "f4.npy", "--top", "-1")
     refused("--temperature wants a number above 0", "f4.npy", "--temperature", "0")
+    refused("has 36 rows of 5003 classes, not 37 of 5003", "f4.npy", "--compare", "fewer.npy")
+    refused("f64 compares with f64 only", "f4.npy", "--compare", "f8.npy")
+    refused("cannot open none.npy", "f4.npy", "--compare", "none.npy")
+    refused("bf16 only with --compare-type bf16", "f4.npy", "--compare", "u2.npy")
+    refused("takes no --softcap", "f4.npy", "--compare", "f2.npy", "--softcap", "3")
+    refused("needs --compare", "f4.npy", "--compare-type", "f32")
     refused("needs --out", "f4.npy", "--format", "npy")
     refused("does not know", "f4.npy", "--format", "xml")
     refused("unknown option", "f4.npy", "--nonsense")
@@ -159,6 +217,7 @@ def check_refusals():
 
 
 check_values()
+check_comparison()
 check_refusals()
 print(f"vloss-score: {failures} failures")
 sys.exit(1 if failures else 0)

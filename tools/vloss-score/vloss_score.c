@@ -1,5 +1,6 @@
 /* vloss-score: reads logits from a file and tells, of each row, the log-probability and rank of its id, the likeliest
- * classes and the entropy; and the perplexity of all. The file is mapped and goes through memory in chunks. */
+ * classes and the entropy, and how far it is from the row of another file; and the perplexity of all. Files are mapped
+ * and go through memory in chunks. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -23,6 +24,10 @@ static const char usage[] =
     "  --top K               the K likeliest classes of each row (default 0)\n"
     "  --temperature T       the logits are divided by it (default 1)\n"
     "  --softcap CAP         and then CAP tanh(logit / CAP)\n"
+    "  --compare FILE        the logits of another model for the same rows: KL(FILE || LOGITS) of each, and whether "
+    "both\n"
+    "                        have the same likeliest class; their mean and percentiles of all\n"
+    "  --compare-type T      of a raw FILE (default that of LOGITS), or bf16 of a .npy file of u2\n"
     "  --format F            csv (default), json, or npy: --out PREFIX makes PREFIX.logprob.npy and so on\n"
     "  --out FILE            where to write instead of standard output; complete or not at all\n"
     "  --summary             only the summary, which is always told on standard error\n"
@@ -30,10 +35,10 @@ static const char usage[] =
 
 enum format { CSV, JSON, NPY };
 struct command {
-  const char *logits, *ids, *out;
+  const char *logits, *ids, *other, *out;
   size_t rows, classes, top, threads;
-  int has_type, summary;
-  vloss_type type;
+  int has_type, has_other_type, summary;
+  vloss_type type, other_type;
   double temperature, softcap;
   enum format format;
 };
@@ -79,6 +84,11 @@ static struct command parse(int count, char **words) {
     } else if (strcmp(word, "--type") == 0) {
       c.type = (vloss_type)choice(word, value(count, words, &i), types, 4);
       c.has_type = 1;
+    } else if (strcmp(word, "--compare") == 0) {
+      c.other = value(count, words, &i);
+    } else if (strcmp(word, "--compare-type") == 0) {
+      c.other_type = (vloss_type)choice(word, value(count, words, &i), types, 4);
+      c.has_other_type = 1;
     } else if (strcmp(word, "--ids") == 0) {
       c.ids = value(count, words, &i);
     } else if (strcmp(word, "--top") == 0) {
@@ -103,6 +113,8 @@ static struct command parse(int count, char **words) {
   }
   if (!c.logits) fail("no file of logits is given; --help tells how");
   if (c.format == NPY && !c.out && !c.summary) fail("--format npy needs --out PREFIX");
+  if (c.other && c.softcap > 0) fail("--compare takes no --softcap");
+  if (!c.other && c.has_other_type) fail("--compare-type needs --compare");
   return c;
 }
 
@@ -110,24 +122,46 @@ static struct command parse(int count, char **words) {
 
 static const size_t type_size[] = {[VLOSS_F32] = 4, [VLOSS_F64] = 8, [VLOSS_F16] = 2, [VLOSS_BF16] = 2};
 
-static struct array_file open_logits(struct command *c) {
-  struct array_file file = map_file(c->logits);
+/* What a file of logits is said to be; the type becomes what it is. */
+struct said {
+  size_t rows, classes;
+  int has_type;
+  vloss_type *type;
+  const char *option; /* that says the type */
+};
+static struct array_file open_logits(const char *path, const struct said *said) {
+  struct array_file file = map_file(path);
   if (!is_npy(&file)) {
-    if (!c->classes || !c->has_type) fail("%s is no .npy file: --shape and --type must say what it is", c->logits);
-    take_raw(&file, c->rows, c->classes, type_size[c->type]);
+    if (!said->classes || !said->has_type)
+      fail("%s is no .npy file: --shape and %s must say what it is", path, said->option);
+    take_raw(&file, said->rows, said->classes, type_size[*said->type]);
     return file;
   }
   parse_npy(&file);
   const vloss_type found = file.width == 8 ? VLOSS_F64 : file.width == 4 ? VLOSS_F32 : VLOSS_F16;
   const int bf16 = file.kind == 'u' && file.width == 2;
   if (!bf16 && (file.kind != 'f' || (file.width != 2 && file.width != 4 && file.width != 8)))
-    fail("%s: elements of type %c%zu are no logits", c->logits, file.kind, file.width);
-  if (bf16 && !(c->has_type && c->type == VLOSS_BF16))
-    fail("%s: elements of type u2 are bf16 only with --type bf16", c->logits);
-  if (!bf16 && c->has_type && c->type != found) fail("%s: --type is not that of the file", c->logits);
-  if (!bf16) c->type = found;
-  if (c->classes && (c->rows != file.rows || c->classes != file.columns))
-    fail("%s has %zu rows of %zu classes, not what --shape says", c->logits, file.rows, file.columns);
+    fail("%s: elements of type %c%zu are no logits", path, file.kind, file.width);
+  if (bf16 && !(said->has_type && *said->type == VLOSS_BF16))
+    fail("%s: elements of type u2 are bf16 only with %s bf16", path, said->option);
+  if (!bf16 && said->has_type && *said->type != found) fail("%s: %s is not that of the file", path, said->option);
+  if (!bf16) *said->type = found;
+  if (said->classes && (said->rows != file.rows || said->classes != file.columns))
+    fail("%s has %zu rows of %zu classes, not %zu of %zu", path, file.rows, file.columns, said->rows, said->classes);
+  return file;
+}
+static struct array_file open_own(struct command *c) {
+  return open_logits(c->logits, &(struct said){c->rows, c->classes, c->has_type, &c->type, "--type"});
+}
+/* Rows of the same shape. Whether the file is raw, only opening it tells: then it is of the type of the logits. */
+static struct array_file open_other(struct command *c, const struct array_file *logits) {
+  struct array_file probe = map_file(c->other);
+  const int raw = !is_npy(&probe);
+  unmap_file(&probe);
+  if (!c->has_other_type) c->other_type = c->type;
+  const struct said said = {logits->rows, logits->columns, c->has_other_type || raw, &c->other_type, "--compare-type"};
+  const struct array_file file = open_logits(c->other, &said);
+  if ((c->type == VLOSS_F64) != (c->other_type == VLOSS_F64)) fail("%s: f64 compares with f64 only", c->other);
   return file;
 }
 
@@ -216,8 +250,9 @@ static void close_outputs(void) {
 
 /* Of a chunk of rows; all doubles, whatever the type. */
 struct scores {
-  double *logprob, *entropy, *lse, *top_logprob;
+  double *logprob, *entropy, *lse, *top_logprob, *kl;
   int64_t *rank, *top_id;
+  int32_t *same_top;
 };
 static void *allocate(size_t count, size_t size) {
   void *const p = calloc(count ? count : 1, size);
@@ -225,9 +260,18 @@ static void *allocate(size_t count, size_t size) {
   return p;
 }
 static struct scores allocate_scores(size_t rows, size_t top) {
-  return (struct scores){allocate(rows, sizeof(double)),  allocate(rows, sizeof(double)),
-                         allocate(rows, sizeof(double)),  allocate(rows * top, sizeof(double)),
-                         allocate(rows, sizeof(int64_t)), allocate(rows * top, sizeof(int64_t))};
+  return (struct scores){.logprob = allocate(rows, sizeof(double)),
+                         .entropy = allocate(rows, sizeof(double)),
+                         .lse = allocate(rows, sizeof(double)),
+                         .top_logprob = allocate(rows * top, sizeof(double)),
+                         .kl = allocate(rows, sizeof(double)),
+                         .rank = allocate(rows, sizeof(int64_t)),
+                         .top_id = allocate(rows * top, sizeof(int64_t)),
+                         .same_top = allocate(rows, sizeof(int32_t))};
+}
+static void free_scores(const struct scores *s) {
+  free(s->logprob), free(s->entropy), free(s->lse), free(s->top_logprob), free(s->kl);
+  free(s->rank), free(s->top_id), free(s->same_top);
 }
 /* Floats that were written to where doubles go. */
 static void widen(double *p, size_t n) {
@@ -240,13 +284,15 @@ static void widen(double *p, size_t n) {
 
 struct run {
   struct command command;
-  struct array_file logits;
+  struct array_file logits, other;
   const int64_t *ids;
   vloss_executor executor, *threads;
   size_t chunk;
-  FILE *to, *npy[6];
+  FILE *to, *npy[8];
   double loss, entropy;
   size_t counted, first_guess;
+  double *kl; /* of all rows, for the percentiles; null: nothing to compare with */
+  size_t same_tops;
 };
 
 static void score_chunk(struct run *run, size_t first, size_t n, const struct scores *s) {
@@ -282,6 +328,28 @@ static void score_chunk(struct run *run, size_t first, size_t n, const struct sc
   widen(s->top_logprob, n * top);
 }
 
+/* The other file is what the rows should be: KL(other || logits). */
+static void compare_chunk(struct run *run, size_t first, size_t n, const struct scores *s) {
+  const struct command *const c = &run->command;
+  const size_t before = first * run->logits.columns;
+  const vloss_status status = vloss_divergence(
+      &(vloss_divergence_args){.rows = n,
+                               .classes = run->logits.columns,
+                               .student = (const char *)run->logits.data + before * type_size[c->type],
+                               .student_type = c->type,
+                               .teacher = (const char *)run->other.data + before * type_size[c->other_type],
+                               .teacher_type = c->other_type,
+                               .scale = 1 / c->temperature,
+                               .reduction = VLOSS_NONE,
+                               .loss = s->kl,
+                               .same_top = s->same_top,
+                               .executor = run->threads});
+  if (status != VLOSS_OK) fail("%s", vloss_status_message(status));
+  if (c->type != VLOSS_F64) widen(s->kl, n);
+  memcpy(run->kl + first, s->kl, n * sizeof *s->kl);
+  for (size_t i = 0; i < n; i++) run->same_tops += (size_t)s->same_top[i];
+}
+
 /* JSON has no word for what is no number. */
 static void put_number(FILE *to, enum format format, double v) {
   if (format == JSON && !isfinite(v))
@@ -305,6 +373,14 @@ static void print_row(const struct run *run, size_t row, size_t i, const struct 
   put_number(to, format, s->lse[i]);
   fputs(format == JSON ? ", \"entropy\": " : comma, to);
   put_number(to, format, s->entropy[i]);
+  if (run->kl) {
+    fputs(format == JSON ? ", \"kl\": " : comma, to);
+    put_number(to, format, s->kl[i]);
+    if (format == JSON)
+      fprintf(to, ", \"same_top\": %s", s->same_top[i] ? "true" : "false");
+    else
+      fprintf(to, ",%d", (int)s->same_top[i]);
+  }
   if (format == JSON && top) fputs(", \"top\": [", to);
   for (size_t j = i * top; j < (i + 1) * top; j++) {
     fprintf(to, format == JSON ? "%s[%lld, " : "%s%lld,", format == CSV || j > i * top ? comma : "",
@@ -315,34 +391,39 @@ static void print_row(const struct run *run, size_t row, size_t i, const struct 
   fputs(format == JSON ? top ? "]}" : "}" : "\n", to);
 }
 
-enum { LOGPROB, RANK, LSE, ENTROPY, TOP_ID, TOP_LOGPROB, NPY_FILES };
+enum { LOGPROB, RANK, LSE, ENTROPY, TOP_ID, TOP_LOGPROB, KL, SAME_TOP, NPY_FILES };
 static void begin_output(struct run *run) {
-  static const char *const names[NPY_FILES] = {".logprob.npy", ".rank.npy",   ".lse.npy",
-                                               ".entropy.npy", ".top_id.npy", ".top_logprob.npy"};
+  static const char *const names[NPY_FILES] = {".logprob.npy", ".rank.npy",        ".lse.npy", ".entropy.npy",
+                                               ".top_id.npy",  ".top_logprob.npy", ".kl.npy",  ".same_top.npy"};
   const struct command *const c = &run->command;
   if (c->summary) return;
   if (c->format != NPY) {
     run->to = open_output(c->out, "");
     if (c->format == JSON) fputs("[\n", run->to);
-    if (c->format == CSV) fprintf(run->to, "row%s,lse,entropy", run->ids ? ",id,logprob,rank" : "");
+    if (c->format == CSV)
+      fprintf(run->to, "row%s,lse,entropy%s", run->ids ? ",id,logprob,rank" : "", run->kl ? ",kl,same_top" : "");
     for (size_t j = 0; c->format == CSV && j < c->top; j++) fprintf(run->to, ",top%zu,top%zu_logprob", j, j);
     if (c->format == CSV) fputc('\n', run->to);
     return;
   }
   for (int k = 0; k < NPY_FILES; k++) {
     const int of_ids = k == LOGPROB || k == RANK, of_top = k == TOP_ID || k == TOP_LOGPROB;
+    const int of_other = k == KL || k == SAME_TOP;
     char header[128];
-    if ((of_ids && !run->ids) || (of_top && !c->top)) continue;
+    if ((of_ids && !run->ids) || (of_top && !c->top) || (of_other && !run->kl)) continue;
     run->npy[k] = open_output(c->out, names[k]);
-    const char *const descr = k == RANK || k == TOP_ID ? "<i8" : "<f8";
+    const char *const descr = k == RANK || k == TOP_ID ? "<i8" : k == SAME_TOP ? "<i4" : "<f8";
     fwrite(header, 1, npy_header(header, descr, run->logits.rows, of_top ? c->top : 0), run->npy[k]);
   }
 }
 static void put_chunk(struct run *run, size_t first, size_t n, const struct scores *s) {
-  const void *const columns[NPY_FILES] = {s->logprob, s->rank, s->lse, s->entropy, s->top_id, s->top_logprob};
+  const void *const columns[NPY_FILES] = {s->logprob, s->rank,        s->lse, s->entropy,
+                                          s->top_id,  s->top_logprob, s->kl,  s->same_top};
   for (size_t i = 0; run->to && i < n; i++) print_row(run, first + i, i, s);
   for (int k = 0; k < NPY_FILES; k++)
-    if (run->npy[k]) fwrite(columns[k], 8, k >= TOP_ID ? n * run->command.top : n, run->npy[k]);
+    if (run->npy[k])
+      fwrite(columns[k], k == SAME_TOP ? 4 : 8, k == TOP_ID || k == TOP_LOGPROB ? n * run->command.top : n,
+             run->npy[k]);
   for (size_t i = 0; i < n; i++) {
     run->entropy += s->entropy[i];
     if (!run->ids || run->ids[first + i] == -100) continue;
@@ -352,33 +433,68 @@ static void put_chunk(struct run *run, size_t first, size_t n, const struct scor
   }
 }
 
+/* What was read is not needed again: else the whole file would count as ours. */
+static void forget(const void *data, size_t first, size_t bytes) {
+  const uintptr_t from = (uintptr_t)data + first, mask = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+  const uintptr_t start = (from + mask) & ~mask, end = (from + bytes) & ~mask;
+  if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
 static void run_all(struct run *run) {
   const size_t rows = run->logits.rows, row_bytes = run->logits.columns * type_size[run->command.type];
-  const long page = sysconf(_SC_PAGESIZE);
+  const size_t other_bytes = run->logits.columns * type_size[run->command.other_type];
   const struct scores s = allocate_scores(run->chunk < rows ? run->chunk : rows, run->command.top);
   const int told = isatty(STDERR_FILENO);
   for (size_t first = 0; first < rows; first += run->chunk) {
     const size_t n = rows - first < run->chunk ? rows - first : run->chunk;
     score_chunk(run, first, n, &s);
+    if (run->kl) compare_chunk(run, first, n, &s);
     put_chunk(run, first, n, &s);
-    /* What was read is not needed again: else the whole file would count as ours. */
-    const uintptr_t from = (uintptr_t)run->logits.data + first * row_bytes, mask = (uintptr_t)page - 1;
-    const uintptr_t start = (from + mask) & ~mask, end = (from + n * row_bytes) & ~mask;
-    if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
+    forget(run->logits.data, first * row_bytes, n * row_bytes);
+    if (run->kl) forget(run->other.data, first * other_bytes, n * other_bytes);
     if (told) fprintf(stderr, "\r%zu of %zu rows", first + n, rows);
   }
   if (told) fputs("\r\033[K", stderr);
   if (run->to && run->command.format == JSON) fputs("\n]\n", run->to);
-  free(s.logprob), free(s.entropy), free(s.lse), free(s.top_logprob), free(s.rank), free(s.top_id);
+  free_scores(&s);
+}
+
+static int by_size(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+/* Rows of which there is no KL (NaN, in either file) are told apart; those whose KL is infinite count. */
+static void tell_comparison(const struct run *run) {
+  static const double percents[] = {50, 90, 95, 99, 99.9, 100};
+  const size_t rows = run->logits.rows;
+  size_t known = 0;
+  double sum = 0;
+  for (size_t i = 0; i < rows; i++) {
+    if (run->kl[i] != run->kl[i]) continue;
+    sum += run->kl[i];
+    run->kl[known++] = run->kl[i];
+  }
+  qsort(run->kl, known, sizeof *run->kl, by_size);
+  fprintf(stderr, "mean KL %.6g nats, same top %.2f%%", sum / (double)known,
+          100 * (double)run->same_tops / (double)rows);
+  for (size_t k = 0; known && k < sizeof percents / sizeof *percents; k++)
+    fprintf(stderr, "%s%g%% %.6g", k ? ", " : "; percentiles of KL: ", percents[k],
+            run->kl[(size_t)ceil(percents[k] / 100 * (double)known) - 1]);
+  if (known < rows) fprintf(stderr, "; %zu rows without a KL", rows - known);
+  fputc('\n', stderr);
 }
 
 int main(int count, char **words) {
   struct run run = {.command = parse(count, words)};
   atexit(remove_parts);
-  run.logits = open_logits(&run.command);
+  run.logits = open_own(&run.command);
   const size_t rows = run.logits.rows, classes = run.logits.columns;
   if (!classes) fail("%s has rows of no classes", run.command.logits);
   if (run.command.top > classes) fail("--top %zu is more than the %zu classes", run.command.top, classes);
+  if (run.command.other) {
+    run.other = open_other(&run.command, &run.logits);
+    run.kl = allocate(rows, sizeof *run.kl);
+  }
   int64_t *const ids = run.command.ids ? read_ids(run.command.ids, rows) : NULL;
   run.ids = ids;
 #ifdef SCORE_WITH_OPENMP
@@ -398,7 +514,10 @@ int main(int count, char **words) {
             -run.loss / (double)run.counted, exp(run.loss / (double)run.counted),
             100 * (double)run.first_guess / (double)run.counted);
   fputc('\n', stderr);
+  if (run.kl) tell_comparison(&run);
   unmap_file(&run.logits);
+  if (run.kl) unmap_file(&run.other);
+  free(run.kl);
   free(ids);
   return 0;
 }

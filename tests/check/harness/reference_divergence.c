@@ -143,6 +143,9 @@ static void put_gradient(const struct both *b, real factor, struct expectation *
           of->q * (fabs(h) + size + least + ties + (is_tie(b, c, least) && size > 0 ? (real)0x1p60 : 0)) *
               fabs(factor)};
     }
+    /* Of doubles what is near the least has lost digits. */
+    if (b->a->student_type == VLOSS_F64 && grad[c].scale > 0)
+      grad[c].scale = fmax(grad[c].scale, (real)0x1p-950 * fabs(factor));
   }
 }
 
