@@ -3,8 +3,8 @@
  * The model gives rows of log-probabilities, one row a word of the text; vloss gives the loss. As the rows are
  * log-probabilities already, the loss must be the model's own -log P(word | history), but for the log-sum-exp of the
  * row, which is 0 up to the model's rounding: so the run checks itself. Every ISA that can run here scores every row,
- * to the same bits; reads from it the word's log-probability and rank and the row's entropy; and compares some rows with
- * those of the model's bigrams. With --type the rows are first rounded to that type, as an engine may hold them.
+ * to the same bits; reads from it the word's log-probability and rank and the row's entropy; and compares some rows
+ * with those of the model's bigrams. With --type the rows are first rounded to that type, as an engine may hold them.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -304,7 +304,7 @@ int main(int argc, char **argv) {
     batch.bigrams = scored < COMPARED ? bigrams : NULL;
     fill_batch(&batch, &model, &reader, wanted - scored);
     model_seconds += (seconds() - start) / (batch.bigrams ? 2 : 1); /* that of the trigrams */
-    if (batch.rows == 0) break; /* the end of the text */
+    if (batch.rows == 0) break;                                     /* the end of the text */
     elements_of_floats(rows.type, rows.logits, batch.logits, batch.rows * batch.classes);
 
     static struct score score, other;

@@ -476,27 +476,27 @@ static inline vloss_status vloss_log_probs(const vloss_log_probs_args *args) {
 
 /* ---- Two rows of logits compared ---------------------------------------------------------------------------------
  *
- * How far a student's distribution q = softmax(scale x) is from a teacher's p = softmax(scale z), class by class of each
- * row: distillation, KL penalties, and whether a smaller model still says the same. With d_c = log p_c - log q_c:
+ * How far a student's distribution q = softmax(scale x) is from a teacher's p = softmax(scale z), row by row:
+ * distillation, KL penalties, and whether a smaller model still says the same. With d_c = log p_c - log q_c:
  *
  *   FORWARD_KL       sum_c p_c d_c, KL(p || q)               gradient to x_c: scale (q_c - p_c)
  *   REVERSE_KL       R = -sum_c q_c d_c, KL(q || p)          scale q_c (-d_c - R)
  *   JSD              beta KL(p || M) + (1 - beta) KL(q || M), M = beta p + (1 - beta) q
  *                                                            scale q_c (h_c - sum q h), h = (1 - beta) log(q / M)
- *   TOTAL_VARIATION  1/2 sum_c |p_c - q_c|                   the same with h = sg(q - p) / 2. 1 minus it is the share of
- *                                                            tokens that speculative decoding accepts
+ *   TOTAL_VARIATION  1/2 sum_c |p_c - q_c|                   the same with h = sg(q - p) / 2
  *
  * (PyTorch's kl_div of log_softmax with log_target, of whole rows; TRL's generalised JSD.) The value of a KL takes one
- * read of both rows, JSD and TOTAL_VARIATION a second one, gradients another.
+ * read of both rows, JSD and TOTAL_VARIATION a second one, gradients another. 1 - TOTAL_VARIATION is the share of
+ * tokens that speculative decoding accepts.
  *
  *   VLOSS_MEAN divides by the number of rows that are not ignored. A row whose label is ignored has loss 0, gradient 0
  *   and same_top 0, whatever its logits are; other labels are not looked at, and no labels ignore nothing.
  *   Never negative, and exactly 0 for rows of equal bits (in another type as well: of equal values).
  *   Special rows: NaN, +inf or nothing but -inf in either row make the loss and the gradient NaN, and same_top 0. A
  *   class with p_c = 0 (a logit of -inf) costs nothing in FORWARD_KL; one with a student's logit of -inf where p_c is
- *   not 0 makes it +inf, its gradient stays finite. In REVERSE_KL the other way round, and the gradient of such a row is
- *   NaN. JSD and TOTAL_VARIATION are finite. A class that both rows mask counts for nothing. Probabilities below e^-300
- *   of the row's largest (of doubles: e^-700) count as 0.
+ *   not 0 makes it +inf, its gradient stays finite. In REVERSE_KL the other way round, and the gradient of such a row
+ *   is NaN. JSD and TOTAL_VARIATION are finite. A class that both rows mask counts for nothing. Probabilities below
+ *   e^-300 of the row's largest (of doubles: e^-700) count as 0.
  *   No rows: VLOSS_SUM gives 0, VLOSS_MEAN NaN (or 0, see VLOSS_EMPTY_MEAN_ZERO). All rows ignored: the same.
  *   Accuracy (f32, and 16 bits widened): scale x and scale z are rounded to floats. Of those, losses from 1e-3 on are
  *   within 4 ulp of the exact value; smaller ones within 1e-4 of themselves as long as p and q differ by a thousandth
@@ -527,7 +527,7 @@ typedef struct vloss_divergence_args {
   vloss_type teacher_type; /* any, but doubles go with doubles only: else VLOSS_ERROR_ARGUMENTS */
   double scale;            /* 1 / temperature, > 0, used as a float but with doubles; 0 means 1. The factor T^2 by which
                               distillation multiplies its loss is the caller's: upstream */
-  double beta;             /* of VLOSS_JSD, in (0, 1), else VLOSS_ERROR_PARAMETER; 0 means 0.5. Other kinds: must be 0 */
+  double beta;             /* of VLOSS_JSD, in (0, 1), else VLOSS_ERROR_PARAMETER; 0 means 0.5. Else it must be 0 */
 
   const void *labels; /* label_type, one a row; null: no row is ignored */
   vloss_label_type label_type;
