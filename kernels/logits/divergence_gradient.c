@@ -51,17 +51,23 @@ VFN vd slope_of_class(const struct compared *c, const struct class_pair *of, dou
   return dsel(deq(of->q, zero), zero, dmul(of->q, dsub(h, dset1(mean))));
 }
 
+void exact_gradient(const struct compared *c, const float *z, const float *x, float *to, size_t n, double factor,
+                    double mean) {
+  const vd by = dset1(factor);
+  for (size_t i = 0; i < n; i += 16) {
+    const struct class_pair of = class_pair_of(c, row_load(z, i, n, NO_CLASS), row_load(x, i, n, NO_CLASS));
+    const vd slope = dmul(slope_of_class(c, &of, mean), by);
+    store_n(to + i, canonical(dnarrow(dflush(slope))), n - i < 16 ? n - i : 16, 0);
+  }
+}
+
 void divergence_gradient(const struct compared *c, const struct half_row *out, double factor, double mean) {
   const int direct = out->type == VLOSS_F32 && out->step == 1;
-  const vd by = dset1(factor);
+  if (float_pair_gradient(c, out, factor, mean)) return;
   for (size_t at = 0, n; at < out->classes; at += n) {
     const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
     float *const to = direct ? (float *)out->p + at : c->student.x.block;
-    for (size_t i = 0; i < n; i += 16) {
-      const size_t m = n - i < 16 ? n - i : 16;
-      const struct class_pair of = class_pair_of(c, row_load(z, i, n, NO_CLASS), row_load(x, i, n, NO_CLASS));
-      store_n(to + i, canonical(dnarrow(dflush(dmul(slope_of_class(c, &of, mean), by)))), m, 0);
-    }
+    exact_gradient(c, z, x, to, n, factor, mean);
     if (!direct) logit_row_put(out, at, n, to);
   }
 }

@@ -43,20 +43,12 @@ struct float_sums {
   vf highest, farthest; /* the greatest x; the least x - y */
 };
 
-/* Of four vectors, given e^y, e^x and u: near each other e^y u^2 s, s the minimax fit of (e^u - 1 - u) / u^2 for
- * |u| <= 1, coefficients rounded to floats: it leaves 0.2 * 2^-24 of it. */
+/* Of four vectors, given e^y, e^x and u. */
 VFN void divergence_terms(vf *t, vf *more, const vf *u, const vf *of_p, const vf *of_q) {
   UNROLL for (int j = 0; j < 4; j += INTERLEAVE) {
     vf s[INTERLEAVE], w[INTERLEAVE], apart[INTERLEAVE];
 #define EACH UNROLL for (int i = 0; i < INTERLEAVE; i++)
-    EACH s[i] = vset1(0x1.7416eep-19f);
-    EACH s[i] = vfma(s[i], u[j + i], vset1(0x1.a9622ap-16f));
-    EACH s[i] = vfma(s[i], u[j + i], vset1(0x1.a028cap-13f));
-    EACH s[i] = vfma(s[i], u[j + i], vset1(0x1.6bffbp-10f));
-    EACH s[i] = vfma(s[i], u[j + i], vset1(0x1.1110ep-7f));
-    EACH s[i] = vfma(s[i], u[j + i], vset1(0x1.55557ap-5f));
-    EACH s[i] = vfma(s[i], u[j + i], vset1(0x1.555556p-3f));
-    EACH s[i] = vfma(s[i], u[j + i], vset1(0.5f));
+    EACH s[i] = float_near_series(u[j + i]);
     EACH w[i] = vmul(of_p[j + i], u[j + i]);
     EACH s[i] = vmul(vmul(s[i], u[j + i]), w[i]);
     EACH apart[i] = vsub(of_q[j + i], of_p[j + i]);

@@ -1,0 +1,143 @@
+/* The gradient of a KL in floats (divergence.h): q - p, or q (-d - R), of all rows but huge ones and those whose factor
+ * is out of the way. Both exponentials as in the sum of one row; -d = u as in float_pairs.c, log(P / Q) in two parts.
+ */
+#include "divergence.h"
+#include "row_sums.h"
+
+/* What the last products may be made with: terms lie between 2^-126 and 2^80. */
+#define LEAST_FACTOR 0x1p-100
+#define LARGEST_FACTOR 0x1p38
+/* Distances below it count as 0: so much less than an ulp is what they are multiplied by. Products with terms are
+ * normal numbers then. */
+#define NO_DISTANCE 0x1p-33f
+/* Larger upstreams and distances make of terms that are left out more than nothing. */
+#define LARGEST_DISTANCE 0x1p20f
+
+struct float_factors {
+  struct reference p, q;
+  vf align;              /* from units of e^x to those of e^y */
+  vf factor, least;      /* of the last product; what makes a normal number of it */
+  vf offset, offset_low; /* log(P / Q), by the logits as they are */
+  vf mean;
+};
+
+/* factor / sum, for terms in units of 2^n in place of e^max. */
+static double factor_of(const struct compared_row *row, const struct reference *ref, double factor) {
+  const double n = (double)vfirst(ref->n);
+  ALIGNED double unit[16];
+  dstore(unit, dexp(dset1(n * VLOSS_D_LN2_HI + (n * VLOSS_D_LN2_LO - row->max))));
+  return factor * row->inverse * unit[0];
+}
+static int float_factors_of(const struct compared *c, double factor, double mean, struct float_factors *f) {
+  const float a = (float)c->teacher.max, b = (float)c->student.max;
+  if (!(a > -HUGE_LOGIT && a < HUGE_LOGIT && b > -HUGE_LOGIT && b < HUGE_LOGIT)) return 0;
+  const double most = c->kind == VLOSS_FORWARD_KL ? LARGEST_UPSTREAM : LARGEST_UPSTREAM / (double)LARGEST_DISTANCE;
+  if (!(factor >= -most && factor <= most)) return 0;
+  f->p = reference_for(vset1(a));
+  f->q = reference_for(vset1(b));
+  const double of_p = factor_of(&c->teacher, &f->p, factor), of_q = factor_of(&c->student, &f->q, factor);
+  const double last = c->kind == VLOSS_FORWARD_KL ? of_p : of_q, size = last < 0 ? -last : last;
+  if (!(size > LEAST_FACTOR && size < LARGEST_FACTOR)) return 0;
+  const vd offset = dset1((c->teacher.max - c->student.max) + c->log_ratio);
+  f->align = vset1((float)(of_q / of_p));
+  f->factor = vset1((float)last);
+  f->least = vset1((float)(0x1p-126 / size));
+  f->offset = dnarrow(offset);
+  f->offset_low = low_part(offset, f->offset);
+  f->mean = vset1((float)mean);
+  return 1;
+}
+
+/* -d = (x - y) + offset; NaN where both are -inf. */
+VFN vf distance_of(const struct float_factors *f, vf x, vf y) {
+  const vf d = vsub(x, y), minus_y = vsub(d, x);
+  const vf low = vsub(vsub(x, vsub(d, minus_y)), vadd(y, minus_y));
+  return vadd(vadd(d, f->offset), vadd(low, f->offset_low));
+}
+VFN vf without_nothing(vf v) { return vsel(vgt(vset1(NO_DISTANCE), vabs(v)), vset1(0.0f), v); }
+
+/* q - p, near each other from u. */
+VFN void forward_terms(vf *w, const vf *y, const vf *x, const int count, const struct float_factors *f) {
+  vf e[4], g[4];
+  terms_or_0(e, y, count, &f->p);
+  terms_or_0(g, x, count, &f->q);
+  UNROLL for (int j = 0; j < count; j++) {
+    const vf distance = distance_of(f, x[j], y[j]), u = without_nothing(distance);
+    const vf near = vmul(e[j], vfma(vmul(float_near_series(u), u), u, u)), apart = vsub(vmul(g[j], f->align), e[j]);
+    w[j] = vsel(vgt(vset1(1.0f), vabs(distance)), near, apart);
+  }
+}
+/* q (-d - R); 0 where some distance is too large for it. */
+VFN int reverse_terms(vf *w, const vf *y, const vf *x, const int count, const struct float_factors *f) {
+  vf g[4], farthest = vset1(0.0f);
+  terms_or_0(g, x, count, &f->q);
+  UNROLL for (int j = 0; j < count; j++) {
+    const vf h = without_nothing(vsub(distance_of(f, x[j], y[j]), f->mean));
+    farthest = vmax(vabs(h), farthest);
+    w[j] = vsel(veq(g[j], vset1(0.0f)), vset1(0.0f), vmul(g[j], h));
+  }
+  return !vany(vgt(farthest, vset1(LARGEST_DISTANCE)));
+}
+VFN void put_terms(float *to, const vf *w, const int count, const struct float_factors *f) {
+  UNROLL for (int j = 0; j < count; j++) {
+    const vf large = vsel(vgt(f->least, vabs(w[j])), vset1(0.0f), w[j]);
+    vstore(to + 16 * j, vfma(large, f->factor, vset1(0.0f))); /* 0, not -0 */
+  }
+}
+
+/* What exact_gradient is given. */
+struct gradient_row {
+  const struct compared *c;
+  double factor, mean;
+};
+VFN void gradient_of_some(const struct gradient_row *row, const struct float_factors *f, const float *z, const float *x,
+                          float *to, const vf *y, const vf *v, size_t n, const int forward) {
+  const int count = n > 16 ? 4 : 1;
+  vf w[4];
+  ALIGNED float some[16];
+  if (forward) {
+    forward_terms(w, y, v, count, f);
+  } else if (__builtin_expect(!reverse_terms(w, y, v, count, f), 0)) {
+    exact_gradient(row->c, z, x, to, n, row->factor, row->mean);
+    return;
+  }
+  put_terms(n < 16 ? some : to, w, count, f);
+  if (n < 16) store_n(to, vload(some), n, 0);
+}
+VFN void gradient_of_block(const struct gradient_row *row, const struct float_factors *f, const float *z,
+                           const float *x, float *to, size_t n, const int forward) {
+  vf y[4], v[4];
+  size_t c = 0;
+  for (; c + BLOCK <= n; c += BLOCK) {
+    UNROLL for (size_t j = 0; j < 4; j++) y[j] = vload(z + c + 16 * j);
+    UNROLL for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
+    gradient_of_some(row, f, z + c, x + c, to + c, y, v, BLOCK, forward);
+  }
+  for (; c < n; c += 16) {
+    y[0] = row_load(z, c, n, NO_CLASS);
+    v[0] = row_load(x, c, n, NO_CLASS);
+    gradient_of_some(row, f, z + c, x + c, to + c, y, v, n - c < 16 ? n - c : 16, forward);
+  }
+}
+static __attribute__((noinline)) void forward_gradient(const struct gradient_row *row, const struct float_factors *f,
+                                                       const float *z, const float *x, float *to, size_t n) {
+  gradient_of_block(row, f, z, x, to, n, 1);
+}
+static __attribute__((noinline)) void reverse_gradient(const struct gradient_row *row, const struct float_factors *f,
+                                                       const float *z, const float *x, float *to, size_t n) {
+  gradient_of_block(row, f, z, x, to, n, 0);
+}
+
+int float_pair_gradient(const struct compared *c, const struct half_row *out, double factor, double mean) {
+  struct float_factors f;
+  const int forward = c->kind == VLOSS_FORWARD_KL, direct = out->type == VLOSS_F32 && out->step == 1;
+  if ((!forward && c->kind != VLOSS_REVERSE_KL) || !float_factors_of(c, factor, mean, &f)) return 0;
+  const struct gradient_row row = {c, factor, mean};
+  for (size_t at = 0, n; at < out->classes; at += n) {
+    const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
+    float *const to = direct ? (float *)out->p + at : c->student.x.block;
+    (forward ? forward_gradient : reverse_gradient)(&row, &f, z, x, to, n);
+    if (!direct) logit_row_put(out, at, n, to);
+  }
+  return 1;
+}
