@@ -12,11 +12,13 @@ vloss_status vloss_check_executor(const vloss_executor *executor) {
 
 static void clear(struct vloss_partial *p) {
   vloss_exact_clear(&p->sum);
+  vloss_exact_clear(&p->z);
   p->live = 0;
   p->first_bad = SIZE_MAX;
 }
 static void merge(struct vloss_partial *p, const struct vloss_partial *other) {
   vloss_exact_merge(&p->sum, &other->sum);
+  vloss_exact_merge(&p->z, &other->z);
   p->live += other->live;
   if (other->first_bad < p->first_bad) p->first_bad = other->first_bad;
 }

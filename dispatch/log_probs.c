@@ -13,10 +13,7 @@ static vloss_status check_fields(const vloss_log_probs_args *a, const struct vlo
     return VLOSS_ERROR_ENUM;
   const vloss_status computed = vloss_check_type(a->type, table);
   if (computed) return computed;
-  /* As floats: what is written with is one. */
-  if (!(a->scale >= 0 && (float)a->scale <= __FLT_MAX__ && (a->scale == 0 || (float)a->scale >= __FLT_MIN__)) ||
-      !(a->softcap >= 0 && (float)a->softcap <= __FLT_MAX__ && (a->softcap == 0 || (float)a->softcap >= __FLT_MIN__)))
-    return VLOSS_ERROR_SCALE;
+  if (!vloss_is_scale(a->scale) || !vloss_is_scale(a->softcap)) return VLOSS_ERROR_SCALE;
   if (a->ignore_index != 0 && a->ignore == VLOSS_IGNORE_NOTHING) return VLOSS_ERROR_IGNORE_INDEX;
   const int of_ids = a->ids || a->logprob || a->rank || a->upstream;
   if ((a->ids_per_row == 0) != !of_ids || (!a->top && (a->top_id || a->top_logprob)) || a->ids_per_row > INT32_MAX ||

@@ -115,7 +115,7 @@ void KERNEL(cross_entropy_partial)(const struct vloss_cross_entropy_job *job, st
                                    struct vloss_partial *partial) {
   struct group_state s;
   (void)partial;
-  if (VLOSS_IS_HALF(job->type) && job->shape.classes) {
+  if (job->by_block && job->shape.classes) {
     half_partial(job, range);
     return;
   }
