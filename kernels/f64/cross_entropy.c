@@ -60,7 +60,8 @@ static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wid
     fill_row(out, classes, WIDE_NAN);
     return;
   }
-  const vd minus_max = dset1(-s->max), of_label = dneg(rounded_parts(parts_product(others, q)));
+  const vd minus_max = dset1(-s->max);
+  const double of_label = -first_of(rounded_parts(parts_product(others, q)));
   for (size_t c = 0; c < classes; c += 16) {
     const size_t n = at_once(classes, c);
     const vd raw = raw_classes_at(x, c, n, 0.0);
@@ -72,7 +73,7 @@ static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wid
     if (at_label - c < n) {
       double of_z_there[16];
       dstore(of_z_there, dmul(dmul(mantissa, z.high), exp.scale));
-      v[at_label - c] = first_of(of_label) + (of_z == 0 ? -0.0 : of_z_there[at_label - c]);
+      v[at_label - c] = of_label + (of_z == 0 ? -0.0 : of_z_there[at_label - c]);
     }
     put_classes(out, c, n, times_slopes(x, raw, dload(v)));
   }
