@@ -133,14 +133,15 @@ void losses_of_group(const struct vloss_cross_entropy_job *job, const struct gro
   losses_of(job, s, all, l);
 }
 
-/* Of rows without an answer z is NaN, as the loss is. */
+/* Of rows without an answer, and of bad labels, z is NaN, as the loss is. */
 void weigh_losses(const struct vloss_cross_entropy_job *job, const struct group_state *s, struct group_losses *l) {
   const vd zero = dset1(0.0), lse = l->row.lse;
   const vd weight = job->row_weights ? dload(s->l.row_weight) : dset1(1.0);
   const dm ignored = dgt(dload(s->l.ignored), zero);
   l->z = zero;
   if (job->z_loss > 0) {
-    const vd z = dsel(dnan(l->loss), l->loss, dmul(dset1(job->z_loss), dmul(lse, lse)));
+    const dm undefined = dmor(dnan(l->row.loss), dgt(dload(s->l.bad), zero));
+    const vd z = dsel(undefined, dset1((double)NOT_A_NUMBER), dmul(dset1(job->z_loss), dmul(lse, lse)));
     l->z = dsel(ignored, zero, dmul_or_zero(weight, z));
   }
   l->loss = dsel(ignored, zero, dmul_or_zero(weight, l->loss));
