@@ -32,8 +32,8 @@ done
 # Other types of every function of logits, three numbers of classes in L2 and in memory: doubles where the library has them.
 types='bf16 f16'
 printf '%s\n' "$rows" | grep -q '^mse/forward/scalar/f64/' && types="$types f64"
-for name in cross_entropy/forward cross_entropy/forward_gradient cross_entropy/in_place softmax log_softmax log_sum_exp \
-  log_probs/id log_probs/top log_probs/entropy \
+for name in cross_entropy/forward cross_entropy/forward_gradient cross_entropy/in_place cross_entropy/z_loss \
+  cross_entropy/softcap softmax log_softmax log_sum_exp log_probs/id log_probs/top log_probs/entropy \
   softmax_backward log_softmax_backward nll/forward nll/forward_gradient; do
   for type in $types; do
     [ "$(printf '%s\n' "$rows" | grep -c "^$name/scalar/$type/V:")" -eq 6 ] || fail "not 6 sizes of $name in $type"

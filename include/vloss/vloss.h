@@ -234,9 +234,11 @@ enum {
  *   262,144. With smoothing or probabilities, where terms cancel, the ulp is that of the sum of the absolute terms:
  *   |q_c (m - y_c)| and |q_c| log S of every class for the loss, p_c sum_j |q_j| and |q_c| for the gradient. Where the
  *   two parts of a q_c cancel (a negative target), |q_c| stands for the sum of their absolute values. Sums and means:
- *   within 2 ulp of those of the exact losses. With scale or softcap this is so of y, which is rounded to float, within
- * 1 ulp. z_loss_part and grad_targets are within 4 ulp, a loss with z_loss within 2 ulp of the sum of its two terms'
- *   absolute values and the gradient within 4 ulp where Q and 2 z lse count as |Q| + |2 z lse|.
+ *   within 2 ulp of those of the exact losses. With scale or softcap all this is of y, which is rounded to float: once
+ *   without a softcap, with one within 2 ulp; dy/dx is within 4 ulp then, and so the gradient within 8. With z_loss
+ *   terms are those of L and z lse^2 together, and Q counts as |Q| + |2 z lse|. z_loss_part, log_sum and grad_targets are
+ *   within 4, 2 and 4 ulp; log-probabilities below 2^-126 count as 0 in grad_targets (f64: what is below 2^-1010 may have
+ *   lost digits).
  */
 typedef struct vloss_row_state vloss_row_state; /* see "Rows whose classes are spread" */
 
@@ -463,10 +465,10 @@ static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *
  *   class at -inf has log-probability -inf, gradient 0, and stands behind all others. With a softcap -inf is -cap:
  *   masks by -inf do not work then.
  *   No rows: nothing is written, VLOSS_OK.
- *   Accuracy (f32, and 16 bits widened): y is rounded to float, within 1 ulp; of that y, log-probabilities, log_sum and
- *   lse are within 2 ulp (lse: of |m| + log S), also for an id that has nearly all the probability; the entropy within
- *   4 ulp and never negative; the gradient within 4 ulp of the sum of the absolute terms. Gradients smaller than
- *   2^-126 are +0.
+ *   Accuracy (f32, and 16 bits widened): y is rounded to float, with a softcap within 2 ulp; of that y, log-probabilities,
+ *   log_sum and lse are within 2 ulp (lse: of |m| + log S), also for an id that has nearly all the probability; the
+ *   entropy within 4 ulp and never negative; the gradient within 4 ulp of the sum of the absolute terms. Gradients
+ *   smaller than 2^-126 are +0.
  *   Accuracy (f64): all within 4 ulp, where what is below 2^-1010 may have lost digits.
  */
 typedef struct vloss_log_probs_args {

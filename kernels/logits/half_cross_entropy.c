@@ -9,12 +9,21 @@
 #include "row_state.h"
 
 /* dL/dy, in which the scale is, to dL/dx of n logits x. 0 stays so: logits of ignored rows are anything. */
-static void times_slopes(const struct logit_change *change, const float *x, size_t n, float *grad) {
+VFN vf times_slopes_of(const struct logit_change *change, vf x, vf slopes, vf grad) {
+  /* The same bits in float, where nothing can be denormal. */
+  if (__builtin_expect(!vany(vmor(vnan(slopes), vgt(vset1(0x1p-80f), vabs(grad)))), 1))
+    return canonical(vmul(grad, slopes));
+  const vd of_y = dwiden(grad), zero = dset1(0.0);
+  const vd product = dsel(deq(of_y, zero), of_y, dmul(of_y, wide_slopes(change, x, slopes)));
+  return canonical(dnarrow(dflush(product)));
+}
+static void times_slopes(const struct logit_change *how, const float *x, size_t n, float *grad) {
+  const struct logit_change change = *how; /* which no store can change, here and below */
   for (size_t i = 0; i < n; i += 16) {
     const size_t m = n - i < 16 ? n - i : 16;
-    const vd of_y = dwiden(load_n(grad + i, m)), zero = dset1(0.0);
-    const vd product = dsel(deq(of_y, zero), of_y, dmul(of_y, cap_slopes(change, load_n(x + i, m), 1)));
-    store_n(grad + i, canonical(dnarrow(dflush(product))), m, 0);
+    const vf v = load_n(x + i, m);
+    const struct capped capped = capped_of(&change, v);
+    store_n(grad + i, times_slopes_of(&change, v, narrow_slopes(&capped), load_n(grad + i, m)), m, 0);
   }
 }
 
@@ -185,6 +194,26 @@ static void targets_gradient(const struct targets_row *row, const float *y, cons
   }
 }
 
+/* Capped logits and what dy/dx is made of, together; and that put to use. */
+static void cap_logits(const struct logit_change *how, const float *x, size_t n, float *y, float *slopes) {
+  const struct logit_change change = *how;
+  for (size_t i = 0; i < n; i += 16) {
+    const size_t m = n - i < 16 ? n - i : 16;
+    const struct capped capped = capped_of(&change, load_n(x + i, m));
+    store_n(y + i, capped.y, m, 0);
+    store_n(slopes + i, narrow_slopes(&capped), m, 0);
+  }
+}
+static void times_known_slopes(const struct logit_change *how, const float *x, const float *slopes, size_t n,
+                               float *grad) {
+  const struct logit_change change = *how;
+  for (size_t i = 0; i < n; i += 16) {
+    const size_t m = n - i < 16 ? n - i : 16;
+    const vf of_y = load_n(grad + i, m), of_x = times_slopes_of(&change, load_n(x + i, m), load_n(slopes + i, m), of_y);
+    store_n(grad + i, of_x, m, 0);
+  }
+}
+
 /* What the gradients of a group are made of. */
 struct group_gradients {
   const struct row_factors *factors;
@@ -195,14 +224,16 @@ static void row_in_pieces(struct half_rows *h, struct group_state *s, const stru
   const size_t row = s->g.first + i, classes = h->job->shape.classes;
   const struct half_row x = half_row_of(&h->raw, row), out = half_row_of(&h->grad, row);
   const struct half_row t = half_row_of(&h->targets, row), of_t = half_row_of(&h->grad_targets, row);
-  float *const raw = h->x + PIECE, *const of_targets = h->x + 2 * PIECE;
+  float *const raw = h->x + PIECE, *const of_targets = h->x + 2 * PIECE, *const slopes = h->x + 3 * PIECE;
   const int32_t label = s->l.label[i];
   for (size_t c = 0; c < classes; c += PIECE) {
     const size_t n = classes - c < PIECE ? classes - c : PIECE;
     const int64_t here = (int64_t)label - (int64_t)c;
     s->l.label[i] = here >= 0 && here < (int64_t)n ? (int32_t)here : -1;
     half_classes_read(&x, c, n, raw);
-    if (h->logits.change)
+    if (h->change.cap != 0)
+      cap_logits(&h->change, raw, n, h->x, slopes);
+    else if (h->logits.change)
       change_logits(&h->change, raw, n, h->x);
     else
       memcpy(h->x, raw, n * sizeof *raw);
@@ -213,7 +244,7 @@ static void row_in_pieces(struct half_rows *h, struct group_state *s, const stru
       targets_gradient(&g->targets[i], h->x, h->job->weights ? h->block.weights : NULL, n, of_targets);
     if (h->grad.p) {
       row_gradient(&h->block, s, g->factors, g->grad, i);
-      if (h->change.cap != 0) times_slopes(&h->change, raw, n, h->x);
+      if (h->change.cap != 0) times_known_slopes(&h->change, raw, slopes, n, h->x);
       half_classes_write(&out, c, n, h->x);
     }
     if (h->grad_targets.p) half_classes_write(&of_t, c, n, of_targets);

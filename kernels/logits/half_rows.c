@@ -64,10 +64,11 @@ void half_classes_write(const struct half_row *row, size_t c, size_t n, const fl
     write_apart(row, c, n, from);
 }
 
-void change_logits(const struct logit_change *change, const float *from, size_t n, float *to) {
+void change_logits(const struct logit_change *how, const float *from, size_t n, float *to) {
+  const struct logit_change change = *how; /* which no store to `to` can change */
   for (size_t i = 0; i < n; i += 16) {
     const size_t m = n - i < 16 ? n - i : 16;
-    store_n(to + i, logits_of(change, load_n(from + i, m)), m, 0);
+    store_n(to + i, logits_of(&change, load_n(from + i, m)), m, 0);
   }
 }
 

@@ -123,7 +123,7 @@ static void put_gradient(const struct live_row *row, struct expectation *grad, s
   grad[c] = of_q;
   if (a->z_loss > 0) add(&grad[c], (struct expectation){row->of_z.value * p, row->of_z.scale * p});
   grad[c].value *= slope;
-  grad[c].scale *= slope * (1 + row->slack);
+  grad[c].scale *= slope * (1 + row->slack) * (a->softcap == 0 ? 1 : 2); /* the slope has an error, too */
 }
 
 /* Index labels without smoothing: L = w_t log1p(sum over the other classes), dL/dy_t = -w_t * (1 - p_t) with 1 - p_t
@@ -165,14 +165,15 @@ static struct expectation mixed_row(const struct live_row *row, struct expectati
 /* Of doubles what is denormal on the way loses digits. */
 static real least(const vloss_cross_entropy_args *a) { return a->type == VLOSS_F64 ? (real)0x1p-1010 : 0; }
 
-/* dL/dt_c = -(1 - e) w_c lp_c. */
+/* dL/dt_c = -(1 - e) w_c lp_c. Log-probabilities below 2^-126 may count as 0, which large factors show. */
 static void put_targets_gradient(const struct live_row *row, struct expectation *grad) {
   const vloss_cross_entropy_args *const a = row->a;
   for (size_t c = 0; c < a->classes; c++) {
     const real lp = at(row->x, c) - row->s.max - row->s.log;
     const real coefficient_of_lp = -(1 - (real)a->label_smoothing) * weight_of(a, c) * row->factor;
     grad[c].value = times(coefficient_of_lp, lp);
-    grad[c].scale = fabs(grad[c].value) + times(fabs(coefficient_of_lp), row->slack + least(a));
+    grad[c].scale = fabs(grad[c].value) +
+                    times(fabs(coefficient_of_lp), row->slack + (a->type == VLOSS_F64 ? least(a) : (real)0x1p-104));
   }
 }
 
@@ -186,7 +187,8 @@ static void count_logits(struct live_row *row, real *buffer) {
     if (!isinf(buffer[c])) most = fmax(most, fabs(buffer[c]));
   }
   row->x.counted = buffer;
-  row->slack = a->softcap == 0 ? 0 : 2 * most;
+  const real smallest = a->type == VLOSS_F64 ? (real)DBL_MIN : (real)FLT_MIN; /* below it ulps grow no smaller */
+  row->slack = a->softcap == 0 ? 0 : 4 * fmax(most, smallest);
 }
 
 static struct expectation expected_lse(const struct live_row *row) {

@@ -78,7 +78,7 @@ static void sum_row(struct row *r) {
   }
   r->log_sum = log1p(r->rest);
   r->entropy = r->log_sum + spread / (1 + r->rest);
-  r->slack = r->a->softcap == 0 ? 0 : 2 * fmax(most, fabs(r->max));
+  r->slack = r->a->softcap == 0 ? 0 : 4 * fmax(most, fabs(r->max));
 }
 
 static struct expectation logprob_of(const struct row *r, real y) {
