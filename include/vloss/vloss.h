@@ -236,9 +236,9 @@ enum {
  *   two parts of a q_c cancel (a negative target), |q_c| stands for the sum of their absolute values. Sums and means:
  *   within 2 ulp of those of the exact losses. With scale or softcap all this is of y, which is rounded to float: once
  *   without a softcap, with one within 2 ulp; dy/dx is within 4 ulp then, and so the gradient within 8. With z_loss
- *   terms are those of L and z lse^2 together, and Q counts as |Q| + |2 z lse|. z_loss_part, log_sum and grad_targets are
- *   within 4, 2 and 4 ulp; log-probabilities below 2^-126 count as 0 in grad_targets (f64: what is below 2^-1010 may have
- *   lost digits).
+ *   terms are those of L and z lse^2 together, and Q counts as |Q| + |2 z lse|. z_loss_part, log_sum and grad_targets
+ *   are within 4, 2 and 4 ulp; log-probabilities below 2^-126 count as 0 in grad_targets (f64: what is below 2^-1010
+ *   may have lost digits).
  */
 typedef struct vloss_row_state vloss_row_state; /* see "Rows whose classes are spread" */
 
@@ -247,7 +247,7 @@ typedef struct vloss_cross_entropy_args {
   size_t classes; /* C; may be 0 only if there is no row */
   size_t inner;   /* axes after the class axis, multiplied; 0 means 1, so that a struct of zeros has no such axes */
 
-  const void *logits;   /* y, of `type`. For vloss_nll: log-probabilities */
+  const void *logits;   /* y, of `type` (x with a scale or softcap). For vloss_nll: log-probabilities */
   size_t logits_stride; /* elements from one outer index to the next; 0: classes * inner */
   vloss_type type;      /* of logits, targets and grad: VLOSS_F32, VLOSS_F16 or VLOSS_BF16. With 16 bits loss, lse and
                            predicted are those of the widened logits and targets, bit for bit, and grad is theirs, each
@@ -465,10 +465,10 @@ static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *
  *   class at -inf has log-probability -inf, gradient 0, and stands behind all others. With a softcap -inf is -cap:
  *   masks by -inf do not work then.
  *   No rows: nothing is written, VLOSS_OK.
- *   Accuracy (f32, and 16 bits widened): y is rounded to float, with a softcap within 2 ulp; of that y, log-probabilities,
- *   log_sum and lse are within 2 ulp (lse: of |m| + log S), also for an id that has nearly all the probability; the
- *   entropy within 4 ulp and never negative; the gradient within 4 ulp of the sum of the absolute terms. Gradients
- *   smaller than 2^-126 are +0.
+ *   Accuracy (f32, and 16 bits widened): y is rounded to float, with a softcap within 2 ulp; of that y,
+ *   log-probabilities, log_sum and lse are within 2 ulp (lse: of |m| + log S), also for an id that has nearly all the
+ *   probability; the entropy within 4 ulp and never negative; the gradient within 4 ulp of the sum of the absolute
+ *   terms. Gradients smaller than 2^-126 are +0.
  *   Accuracy (f64): all within 4 ulp, where what is below 2^-1010 may have lost digits.
  */
 typedef struct vloss_log_probs_args {

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "half_cross_entropy.h"
+#include "block_cross_entropy.h"
 #include "kernels.h"
 #include "lse.h"
 #include "memory/labels.h"
@@ -252,7 +252,7 @@ void KERNEL(cross_entropy)(const struct vloss_cross_entropy_job *job, struct vlo
   struct totals totals[2];
   begin_totals(job, range, partial, totals);
   if (job->by_block)
-    half_cross_entropy(job, range, totals);
+    block_cross_entropy(job, range, totals);
   else
     cross_entropy_rows(job, range, totals);
 }

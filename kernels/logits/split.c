@@ -2,7 +2,7 @@
  * the results have the same bits. */
 #include "split.h"
 
-#include "half_cross_entropy.h"
+#include "block_cross_entropy.h"
 #include "kernels.h"
 #include "row_sums.h"
 
@@ -116,7 +116,7 @@ void KERNEL(cross_entropy_partial)(const struct vloss_cross_entropy_job *job, st
   struct group_state s;
   (void)partial;
   if (job->by_block && job->shape.classes) {
-    half_partial(job, range);
+    block_partial(job, range);
     return;
   }
   const uint64_t coverage = vloss_state_coverage(job->class_offset, job->shape.classes);

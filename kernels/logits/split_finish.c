@@ -1,6 +1,6 @@
 /* From what is known of rows, all of whose classes were read somewhere, to losses, and to the gradient of the classes
  * at hand. */
-#include "half_cross_entropy.h"
+#include "block_cross_entropy.h"
 #include "kernels.h"
 #include "split.h"
 
@@ -117,7 +117,7 @@ void KERNEL(cross_entropy_split_gradient)(const struct vloss_cross_entropy_job *
     if (job->z_loss > 0) finish_lse(job, &s, &l.row.lse, lse);
     local_labels(job, &s);
     if (job->by_block) {
-      half_gradient(&local, &s, &l);
+      block_gradient(&local, &s, &l);
       continue;
     }
     s.stash = (struct stash){.writing = writing};
