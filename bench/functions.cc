@@ -40,6 +40,20 @@ vloss_status CrossEntropyInPlace(const problem &p) {
   return library->cross_entropy_sized(&args, sizeof args);
 }
 
+vloss_status CrossEntropyZLoss(const problem &p) {
+  vloss_cross_entropy_args args = RowsOf(p);
+  args.grad = p.matrix;
+  args.z_loss = PLAIN_Z_LOSS;
+  return library->cross_entropy_sized(&args, sizeof args);
+}
+
+vloss_status CrossEntropySoftcap(const problem &p) {
+  vloss_cross_entropy_args args = RowsOf(p);
+  args.grad = p.matrix;
+  args.softcap = PLAIN_SOFTCAP;
+  return library->cross_entropy_sized(&args, sizeof args);
+}
+
 vloss_status Nll(const problem &p) {
   const vloss_cross_entropy_args args = RowsOf(p);
   return library->nll_sized(&args, sizeof args);
@@ -163,6 +177,10 @@ const std::vector<Function> functions = {
    CrossEntropyGradient, &plain_loops::cross_entropy_gradient},
   {"cross_entropy/in_place",          "update", false,    Loss::kReduced, Matrix::kInPlace,
    CrossEntropyInPlace, &plain_loops::cross_entropy_in_place},
+  {"cross_entropy/z_loss",            "copy",   false,    Loss::kReduced, Matrix::kOutput,
+   CrossEntropyZLoss, &plain_loops::cross_entropy_z_loss},
+  {"cross_entropy/softcap",           "copy",   false,    Loss::kReduced, Matrix::kOutput,
+   CrossEntropySoftcap, &plain_loops::cross_entropy_softcap},
   {"softmax",                         "copy",   false,    Loss::kNone,    Matrix::kOutput,
    Forward<&library::softmax_sized>, &plain_loops::softmax},
   {"log_softmax",                     "copy",   false,    Loss::kNone,    Matrix::kOutput,

@@ -104,6 +104,55 @@ static void cross_entropy_in_place(const struct problem *p) {
   *(real *)p->loss = (real)(total / (double)p->rows);
 }
 
+static void cross_entropy_z_loss(const struct problem *p) {
+  const element *input = p->input;
+  element *matrix = p->matrix;
+  const real share = 1 / (real)p->rows, z = (real)PLAIN_Z_LOSS;
+  double total = 0;
+  for (size_t r = 0; r < p->rows; r++) {
+    const element *x = input + r * p->classes;
+    real *gradient = ROW_OF(matrix, r);
+    const real max = row_max(x, p->classes);
+    const real sum = sum_exp_kept(x, gradient, p->classes, max), lse = log(sum) + max;
+    total += (double)(lse - widened(x[p->labels[r]]) + z * lse * lse);
+    scale(gradient, p->classes, share * (1 + 2 * z * lse) / sum);
+    gradient[p->labels[r]] -= share;
+    write_block(matrix + r * p->classes, gradient, p->classes);
+  }
+  *(real *)p->loss = (real)(total / (double)p->rows);
+}
+
+/* tanh(x / cap) of a row, which exp is taken of again where that costs less than keeping both; the largest of them. */
+static real capped(const element *x, real *restrict u, size_t n) {
+  real buffer[BUFFER], max = -1;
+  for (size_t at = 0; at < n; at += block_at(n, at)) {
+    const real *restrict v = read_block(x + at, block_at(n, at), buffer);
+    for (size_t i = 0; i < block_at(n, at); i++) {
+      u[at + i] = tanh(v[i] / PLAIN_SOFTCAP);
+      max = u[at + i] > max ? u[at + i] : max;
+    }
+  }
+  return max;
+}
+static void cross_entropy_softcap(const struct problem *p) {
+  const element *input = p->input;
+  element *matrix = p->matrix;
+  const real share = 1 / (real)p->rows, cap = PLAIN_SOFTCAP;
+  double total = 0;
+  for (size_t r = 0; r < p->rows; r++) {
+    real *restrict gradient = ROW_OF(matrix, r);
+    const real max = capped(input + r * p->classes, gradient, p->classes), target = gradient[p->labels[r]];
+    real sum = 0;
+    for (size_t c = 0; c < p->classes; c++) sum += exp(cap * (gradient[c] - max));
+    total += (double)(log(sum) + cap * (max - target));
+    for (size_t c = 0; c < p->classes; c++)
+      gradient[c] = exp(cap * (gradient[c] - max)) * (share / sum) * (1 - gradient[c] * gradient[c]);
+    gradient[p->labels[r]] -= share * (1 - target * target);
+    write_block(matrix + r * p->classes, gradient, p->classes);
+  }
+  *(real *)p->loss = (real)(total / (double)p->rows);
+}
+
 static void nll(const struct problem *p) {
   const element *input = p->input;
   double total = 0;
@@ -297,6 +346,8 @@ extern struct plain_loss PLAIN_LOSS(vloss_loss_kind kind); /* of plain_losses.c 
 const struct plain_loops PLAIN_LOOPS = {.cross_entropy = cross_entropy,
                                         .cross_entropy_gradient = cross_entropy_gradient,
                                         .cross_entropy_in_place = cross_entropy_in_place,
+                                        .cross_entropy_z_loss = cross_entropy_z_loss,
+                                        .cross_entropy_softcap = cross_entropy_softcap,
                                         .softmax = softmax,
                                         .log_softmax = log_softmax,
                                         .log_sum_exp = log_sum_exp,

@@ -11,6 +11,8 @@ extern "C" {
 #endif
 
 enum { PLAIN_TOP = 20 };
+#define PLAIN_Z_LOSS 1e-4
+#define PLAIN_SOFTCAP 30
 
 typedef void plain_loop(const struct problem *p);
 
@@ -21,8 +23,9 @@ struct plain_loss {
 };
 
 struct plain_loops {
-  plain_loop *cross_entropy, *cross_entropy_gradient; /* the loss; loss and gradient */
-  plain_loop *cross_entropy_in_place;                 /* loss; the gradient replaces the logits in matrix */
+  plain_loop *cross_entropy, *cross_entropy_gradient;       /* the loss; loss and gradient */
+  plain_loop *cross_entropy_in_place;                       /* loss; the gradient replaces the logits in matrix */
+  plain_loop *cross_entropy_z_loss, *cross_entropy_softcap; /* loss and gradient */
   plain_loop *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward, *nll, *nll_gradient;
   /* Log-probability and rank of the label; the top PLAIN_TOP classes, and log-sum-exp; the entropy. */
   plain_loop *log_prob_of_id, *log_probs_of_top, *entropy;

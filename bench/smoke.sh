@@ -32,8 +32,9 @@ done
 # Other types of every function of logits, three numbers of classes in L2 and in memory: doubles where the library has them.
 types='bf16 f16'
 printf '%s\n' "$rows" | grep -q '^mse/forward/scalar/f64/' && types="$types f64"
-for name in cross_entropy/forward cross_entropy/forward_gradient cross_entropy/in_place softmax log_softmax log_sum_exp \
-  log_probs/id log_probs/top log_probs/entropy divergence/forward divergence/forward_gradient \
+for name in cross_entropy/forward cross_entropy/forward_gradient cross_entropy/in_place cross_entropy/z_loss \
+  cross_entropy/softcap softmax log_softmax log_sum_exp log_probs/id log_probs/top log_probs/entropy \
+  divergence/forward divergence/forward_gradient \
   softmax_backward log_softmax_backward nll/forward nll/forward_gradient; do
   for type in $types; do
     [ "$(printf '%s\n' "$rows" | grep -c "^$name/scalar/$type/V:")" -eq 6 ] || fail "not 6 sizes of $name in $type"
@@ -102,8 +103,8 @@ done
 table=$("$bench" --table-short --benchmark_filter='/V:128/N:[0-9]{3,4}$|/n:[0-9]{5}$|/V:1000/N:[0-9]{2,3}$' \
   --benchmark_min_time=0.001 --benchmark_repetitions=1 2>&1) || fail "the table: $table"
 count=$(printf '%s\n' "$isas" | wc -l)
-[ "$(printf '%s\n' "$table" | grep -c "128 classes, in L2 .* $count equal\$")" -eq 15 ] ||
-  fail "not 15 functions with $count equal ISAs: $table"
+[ "$(printf '%s\n' "$table" | grep -c "128 classes, in L2 .* $count equal\$")" -eq 17 ] ||
+  fail "not 17 functions with $count equal ISAs: $table"
 [ "$(printf '%s\n' "$table" | grep -c " |   $count\$")" -eq "$forms" ] ||
   fail "not $forms forms of losses with $count equal ISAs: $table"
 printf '%s\n' "$table" | grep -Eq '^  cross_entropy/forward +128( \|( +[0-9.]+){2,}){2}$' ||

@@ -24,6 +24,5 @@ endforeach()
 
 set(VLOSS_HALF_SOURCES)
 if(VLOSS_BUILT_TYPES MATCHES "f16")
-  set(VLOSS_HALF_SOURCES kernels/logits/half_cross_entropy.c kernels/logits/half_rows.c kernels/logits/half_softmax.c
-                         kernels/logits/half_sums.c)
+  set(VLOSS_HALF_SOURCES kernels/logits/half_softmax.c)
 endif()

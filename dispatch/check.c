@@ -52,12 +52,12 @@ static double check_step(const struct vloss_label_check *check, struct vloss_ran
                          struct vloss_partial *partial) {
   const struct vloss_labels *labels = check->labels;
   const void *const weights = check->weights;
-  const int64_t ignore_index = labels->ignore_index;
   size_t live = 0;
   double weight = 0;
   for (size_t row = range.first; row < range.last; row++) {
-    const int64_t t = vloss_label_at(labels, row);
-    if (labels->ignoring && t == ignore_index) continue;
+    int ignored;
+    const int64_t t = vloss_row_label(labels, row, &ignored);
+    if (ignored) continue;
     live++;
     if ((uint64_t)t < check->classes) {
       if (weights && check->wide)

@@ -27,6 +27,11 @@ static inline vloss_status vloss_check_args(const void **args, void *copy, size_
   return VLOSS_OK;
 }
 
+/* A scale or softcap; 0: none. As floats: what is written with is one. */
+static inline int vloss_is_scale(double v) {
+  return v >= 0 && (float)v <= __FLT_MAX__ && (v == 0 || (float)v >= __FLT_MIN__);
+}
+
 /* *product = a * b, false if that overflows what a pointer difference can hold. */
 static inline int vloss_fits(size_t a, size_t b, size_t *product) {
   return !__builtin_mul_overflow(a, b, product) && *product <= (size_t)PTRDIFF_MAX;
@@ -63,11 +68,6 @@ static inline vloss_status vloss_check_tensor(const void *p, const struct vloss_
   if (!vloss_fits(stride, shape->outer, &span) || !vloss_fits(span, element, &span)) return VLOSS_ERROR_OVERFLOW;
   *array = (struct vloss_array){p, shape->outer, width, stride, element};
   return VLOSS_OK;
-}
-
-/* 0, or what is a normal float: it is used as one. */
-static inline int vloss_is_scale(double v) {
-  return v >= 0 && (float)v <= __FLT_MAX__ && (v == 0 || (float)v >= __FLT_MIN__);
 }
 
 /* The arrays of a call, those that are given. */

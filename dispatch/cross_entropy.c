@@ -22,7 +22,10 @@ vloss_status vloss_check_cross_entropy_fields(const vloss_cross_entropy_args *a,
   const vloss_status computed = vloss_check_type(a->type, table);
   if (computed) return computed;
   if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1)) return VLOSS_ERROR_LABEL_SMOOTHING;
+  if (!vloss_is_scale(a->scale) || !vloss_is_scale(a->softcap) || !(a->z_loss >= 0 && a->z_loss <= __DBL_MAX__))
+    return VLOSS_ERROR_SCALE;
   if (a->labels && a->targets) return VLOSS_ERROR_ARGUMENTS;
+  if (a->targets ? a->shift || a->correct : a->grad_targets != NULL) return VLOSS_ERROR_ARGUMENTS;
   if (a->ignore_index != 0 && (a->targets || a->ignore == VLOSS_IGNORE_NOTHING)) return VLOSS_ERROR_IGNORE_INDEX;
   if (a->targets && a->ignore == VLOSS_IGNORE_INDEX) return VLOSS_ERROR_IGNORE_INDEX;
   return vloss_check_executor(a->executor);
@@ -31,19 +34,31 @@ vloss_status vloss_check_cross_entropy_fields(const vloss_cross_entropy_args *a,
 static vloss_status check_fields(const vloss_cross_entropy_args *a, const struct vloss_table *table, int loss) {
   const vloss_status status = vloss_check_cross_entropy_fields(a, table);
   if (status) return status;
-  if (loss == NLL && (a->targets || a->lse || a->predicted || a->label_smoothing != 0)) return VLOSS_ERROR_ARGUMENTS;
+  const int of_logits = a->lse || a->predicted || a->z_loss_part || a->max || a->log_sum || a->correct;
+  if (loss == NLL &&
+      (a->targets || of_logits || a->label_smoothing != 0 || a->scale != 0 || a->softcap != 0 || a->z_loss != 0))
+    return VLOSS_ERROR_ARGUMENTS;
   if (a->class_offset || a->total_classes || a->states) return VLOSS_ERROR_ARGUMENTS;
-  return a->loss || a->grad || a->lse || a->predicted ? VLOSS_OK : VLOSS_ERROR_NO_OUTPUT;
+  return a->loss || a->grad || a->grad_targets || of_logits ? VLOSS_OK : VLOSS_ERROR_NO_OUTPUT;
+}
+
+/* Of rows in sequences, whose labels are shifted. */
+static vloss_status check_sequences(const vloss_cross_entropy_args *a, size_t rows) {
+  if (rows == 0) return VLOSS_OK;
+  if (a->sequence && rows % a->sequence) return VLOSS_ERROR_ARGUMENTS;
+  return a->shift >= (a->sequence ? a->sequence : rows) ? VLOSS_ERROR_ARGUMENTS : VLOSS_OK;
 }
 
 vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, const struct vloss_shape *shape,
                                          size_t total_classes, int writes_states, struct vloss_cross_entropy_job *job) {
-  struct vloss_array logits, targets, grad;
+  struct vloss_array logits, targets, grad, grad_targets;
   vloss_status status;
   const size_t rows = shape->outer * shape->inner, one_or_rows = a->reduction == VLOSS_NONE ? rows : 1;
-  if ((status = vloss_check_tensor(a->logits, shape, a->logits_stride, a->type, &logits)) ||
+  if ((status = check_sequences(a, rows)) ||
+      (status = vloss_check_tensor(a->logits, shape, a->logits_stride, a->type, &logits)) ||
       (status = vloss_check_tensor(a->targets, shape, a->targets_stride, a->type, &targets)) ||
-      (status = vloss_check_tensor(a->grad, shape, a->grad_stride, a->type, &grad)))
+      (status = vloss_check_tensor(a->grad, shape, a->grad_stride, a->type, &grad)) ||
+      (status = vloss_check_tensor(a->grad_targets, shape, a->grad_targets_stride, a->type, &grad_targets)))
     return status;
   const int narrow = a->label_type == VLOSS_I32, half = a->type != VLOSS_F32, wide = a->type == VLOSS_F64;
   const size_t number = wide ? sizeof(double) : sizeof(float); /* what has one value a class, a row or a call */
@@ -55,6 +70,7 @@ vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, cons
   vloss_add_input(&memory, targets);
   vloss_add_input(&memory, vloss_array_flat(a->weights, total_classes, number));
   vloss_add_input(&memory, vloss_array_flat(a->upstream, one_or_rows, number));
+  vloss_add_input(&memory, vloss_array_flat(a->row_weights, rows, number));
   if (writes_states)
     vloss_add_output(&memory, states, NULL);
   else
@@ -63,6 +79,11 @@ vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, cons
   vloss_add_output(&memory, grad, a->logits);
   vloss_add_output(&memory, vloss_array_flat(a->lse, rows, number), NULL);
   vloss_add_output(&memory, vloss_array_flat(a->predicted, rows, vloss_label_size(narrow)), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->z_loss_part, one_or_rows, number), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->max, rows, number), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->log_sum, rows, number), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->correct, rows, sizeof *a->correct), NULL);
+  vloss_add_output(&memory, grad_targets, a->targets);
   *job = (struct vloss_cross_entropy_job){
       .shape = *shape,
       .type = a->type,
@@ -71,7 +92,9 @@ vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, cons
       .labels = {.p = a->labels,
                  .narrow = narrow,
                  .ignoring = a->ignore != VLOSS_IGNORE_NOTHING,
-                 .ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index},
+                 .ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index,
+                 .shift = a->shift,
+                 .sequence = a->sequence ? a->sequence : rows},
       .targets = half ? NULL : a->targets,
       .targets_stride = targets.stride,
       .weights = wide ? NULL : a->weights,
@@ -88,8 +111,21 @@ vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, cons
       .lse = wide ? NULL : a->lse,
       .predicted = a->predicted,
       .predicted_narrow = narrow,
+      .scale = a->scale == 0 ? 1
+               : wide        ? a->scale
+                             : (double)(float)a->scale,
+      .softcap = a->softcap,
+      .z_loss = a->z_loss,
+      .z_in_grad = a->z_loss,
+      .row_weights = a->row_weights,
+      .z_loss_part = a->reduction == VLOSS_NONE ? a->z_loss_part : NULL,
+      .max = a->max,
+      .log_sum = a->log_sum,
+      .correct = a->correct,
+      .grad_targets_stride = grad_targets.stride,
+      .half = {a->logits, a->targets, a->grad, a->grad_targets},
   };
-  if (half) job->half = (struct vloss_half_logits){a->logits, a->targets, a->grad};
+  job->by_block = half || job->scale != 1 || job->softcap != 0 || a->max || a->log_sum || a->grad_targets;
   if (wide)
     job->wide = (struct vloss_wide_rows){.weights = a->weights,
                                          .upstream = a->upstream,
@@ -141,21 +177,28 @@ vloss_status vloss_run_cross_entropy(const vloss_cross_entropy_args *a, struct v
   const double denominator = count.weight == 0 ? (double)__builtin_nanf("") : count.weight;
   if (a->reduction == VLOSS_MEAN && !empty) {
     job->grad_scale = 1 / denominator;
+    job->z_in_grad = a->z_loss * (denominator / (double)count.live);
     const double low = fma(-job->grad_scale, denominator, 1) / denominator;
     job->wide.grad_scale_low = low - low == 0 ? low : 0;
   }
   const struct kernel_call call = {kernel, job};
   const size_t rows = job->shape.outer * job->shape.inner;
+  const int in_place = (a->grad && a->grad == a->logits) || (a->grad_targets && a->grad_targets == a->targets);
   const struct vloss_work work = {.executor = a->executor,
                                   .count = rows,
-                                  .step = vloss_row_step(job->total_classes, job->shape.inner, a->grad == a->logits),
+                                  .step = vloss_row_step(job->total_classes, job->shape.inner, in_place),
                                   .elements = rows * job->shape.classes,
                                   .task = run_kernel,
                                   .call = &call};
   struct vloss_partial partial;
   vloss_run_work(&work, &partial);
-  if (a->loss && a->reduction != VLOSS_NONE)
-    vloss_put_total(a->loss, a->type, &partial, a->reduction == VLOSS_SUM || empty ? 1 : denominator);
+  if (a->reduction != VLOSS_NONE) {
+    const int divided = a->reduction == VLOSS_MEAN && !empty;
+    const struct vloss_total z = {&partial.z, divided ? (double)count.live : 1};
+    const struct vloss_total loss = {&partial.sum, divided ? denominator : 1};
+    if (a->loss) vloss_put_total(a->loss, a->type, &loss, a->z_loss > 0 ? &z : NULL);
+    if (a->z_loss_part) vloss_put_total(a->z_loss_part, a->type, &z, NULL);
+  }
   return VLOSS_OK;
 }
 

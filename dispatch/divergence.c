@@ -121,7 +121,8 @@ static vloss_status run(const void *args, size_t size, int unused) {
                                   .call = &call};
   struct vloss_partial partial;
   vloss_run_work(&work, &partial);
-  if (a->loss && a->reduction != VLOSS_NONE) vloss_put_total(a->loss, a->student_type, &partial, divisor);
+  const struct vloss_total loss = {&partial.sum, divisor};
+  if (a->loss && a->reduction != VLOSS_NONE) vloss_put_total(a->loss, a->student_type, &loss, NULL);
   return VLOSS_OK;
 }
 

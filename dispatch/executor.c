@@ -12,11 +12,13 @@ vloss_status vloss_check_executor(const vloss_executor *executor) {
 
 static void clear(struct vloss_partial *p) {
   vloss_exact_clear(&p->sum);
+  vloss_exact_clear(&p->z);
   p->live = 0;
   p->first_bad = SIZE_MAX;
 }
 static void merge(struct vloss_partial *p, const struct vloss_partial *other) {
   vloss_exact_merge(&p->sum, &other->sum);
+  vloss_exact_merge(&p->z, &other->z);
   p->live += other->live;
   if (other->first_bad < p->first_bad) p->first_bad = other->first_bad;
 }
@@ -104,12 +106,14 @@ void vloss_run_rows(const vloss_executor *executor, const struct vloss_shape *sh
   vloss_run_work(&work, &nothing);
 }
 
-void vloss_put_total(void *loss, vloss_type type, const struct vloss_partial *partial, double divisor) {
+void vloss_put_total(void *to, vloss_type type, const struct vloss_total *t, const struct vloss_total *more) {
   if (type == VLOSS_F64) {
-    const double total = vloss_exact_quotient(&partial->sum, divisor);
-    *(double *)loss = total == total ? total : __builtin_nan("");
+    const double total = vloss_exact_quotient(t->sum, t->divisor);
+    const double both = more ? total + vloss_exact_quotient(more->sum, more->divisor) : total;
+    *(double *)to = both == both ? both : __builtin_nan("");
   } else {
-    const double total = vloss_exact_value(&partial->sum) / divisor;
-    *(float *)loss = total == total ? (float)total : __builtin_nanf("");
+    const double total = vloss_exact_value(t->sum) / t->divisor;
+    const double both = more ? total + vloss_exact_value(more->sum) / more->divisor : total;
+    *(float *)to = both == both ? (float)both : __builtin_nanf("");
   }
 }

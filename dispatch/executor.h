@@ -26,8 +26,12 @@ void vloss_run_work(const struct vloss_work *work, struct vloss_partial *partial
 void vloss_run_rows(const vloss_executor *executor, const struct vloss_shape *shape, int in_place,
                     vloss_range_task *task, const void *call);
 
-/* The sum of losses over the divisor, to a double with doubles, else to a float. */
-void vloss_put_total(void *loss, vloss_type type, const struct vloss_partial *partial, double divisor);
+/* A sum and what it is divided by; both of them, or the first alone, to a double with doubles, else to a float. */
+struct vloss_total {
+  const struct vloss_exact_sum *sum;
+  double divisor;
+};
+void vloss_put_total(void *to, vloss_type type, const struct vloss_total *t, const struct vloss_total *more);
 
 /* The step of work on rows, given whether results lie over inputs. Vectors reach into neighbouring rows where these lie
  * side by side (inner > 1), which another thread must not be writing then: cuts are between outer indices. */

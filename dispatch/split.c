@@ -15,8 +15,9 @@ enum { PARTIAL, FINISH, GRADIENT };
 static vloss_status check_fields(const vloss_cross_entropy_args *a, const struct vloss_table *table, int step) {
   const vloss_status status = vloss_check_cross_entropy_fields(a, table);
   if (status) return status;
-  const int losses = a->loss || a->lse || a->predicted;
-  if (a->targets || (step != FINISH && losses) || (step != GRADIENT && a->grad)) return VLOSS_ERROR_ARGUMENTS;
+  const int losses = a->loss || a->lse || a->predicted || a->z_loss_part || a->correct;
+  if (a->targets || a->max || a->log_sum || (step != FINISH && losses) || (step != GRADIENT && a->grad))
+    return VLOSS_ERROR_ARGUMENTS;
   if ((step == PARTIAL && !a->states) || (step == FINISH && !losses) || (step == GRADIENT && !a->grad))
     return a->rows ? VLOSS_ERROR_NO_OUTPUT : VLOSS_OK;
   return VLOSS_OK;
@@ -44,6 +45,7 @@ static vloss_status prepare(const vloss_cross_entropy_args *a, int step, struct 
     own.logits = NULL;
   }
   if (step != GRADIENT) own.upstream = NULL;
+  if (step == PARTIAL) own.row_weights = NULL;
   own.targets_stride = 0;
   size_t bytes;
   if (!vloss_fits(shape.outer * shape.inner, sizeof *a->states, &bytes)) return VLOSS_ERROR_OVERFLOW;

@@ -44,7 +44,8 @@
   X(VLOSS_ERROR_STATE, "States are of different calls, of the same classes twice, or not of all classes.")            \
   X(VLOSS_ERROR_NO_SLEEF, "VLOSS_F64 needs SLEEF, and this vloss was built without it (VLOSS_F64=ON asks for it).")   \
   X(VLOSS_ERROR_NO_FMA, "VLOSS_F64 needs a CPU with FMA, and an operating system that saves the AVX registers.")      \
-  X(VLOSS_ERROR_SCALE, "scale or softcap is NaN, below 0, or neither 0 nor a normal float.")
+  X(VLOSS_ERROR_SCALE,                                                                                                \
+    "scale or softcap is NaN, below 0, or neither 0 nor a normal float; or z_loss is below 0 or not finite.")
 
 const char *vloss_status_name(vloss_status status) {
   switch (status) {

@@ -96,6 +96,21 @@ static double agreement(const float *model, const float *draft, size_t rows, siz
 }
 /* end */
 
+/* recipe: Training a language model: the next token, a softcap, a z-loss */
+/* Sequences of tokens, each scored against the next one, with a softcap and a z-loss; -100 marks what does not count.
+ * How many tokens were right, of those that counted. */
+static size_t language_model(float *logits, const int64_t *tokens, size_t sequences, size_t length, size_t vocabulary,
+                             float *loss, float *z_part, int32_t *correct) {
+  size_t right = 0;
+  require(vloss_cross_entropy(&(vloss_cross_entropy_args){
+      .rows = sequences * length, .classes = vocabulary, .logits = logits, .labels = tokens,
+      .shift = 1, .sequence = length, .softcap = 30, .z_loss = 1e-4,
+      .loss = loss, .z_loss_part = z_part, .correct = correct, .grad = logits})); /* over the logits */
+  for (size_t i = 0; i < sequences * length; i++) right += (size_t)correct[i];
+  return right;
+}
+/* end */
+
 /* recipe: InfoNCE (CLIP): both directions of one matrix, without a transpose */
 /* Pair i is at [i][i]. Rows are images against texts; with the class axis first, columns are texts against images. */
 static float info_nce(const float *similarity, const int64_t *diagonal, size_t n) {
@@ -283,6 +298,35 @@ static void training(void) {
   }
 }
 
+/* The loss without a shift of its own: of all tokens but the last of each sequence. */
+static void next_tokens(void) {
+  enum { LENGTH = 3 };
+  float work[ROWS * CLASSES], loss, z_part;
+  int32_t correct[ROWS];
+  double expected = 0, z = 0;
+  size_t right = 0;
+  memcpy(work, logits, sizeof work);
+  const size_t got = language_model(work, labels, ROWS / LENGTH, LENGTH, CLASSES, &loss, &z_part, correct);
+  for (size_t r = 0; r < ROWS; r++) {
+    float y[CLASSES];
+    size_t best = 0;
+    for (size_t c = 0; c < CLASSES; c++) {
+      y[c] = 30 * tanhf(logits[r * CLASSES + c] / 30);
+      if (y[c] > y[best]) best = c;
+    }
+    if (r % LENGTH == LENGTH - 1) continue;
+    const size_t next = (size_t)labels[r + 1];
+    const double lse = (double)y[0] - log_prob(y, 1, CLASSES, 0);
+    expected -= log_prob(y, 1, CLASSES, next) / (ROWS - ROWS / LENGTH);
+    z += 1e-4 * lse * lse / (ROWS - ROWS / LENGTH);
+    right += best == next;
+  }
+  expect("the loss of the next tokens", (double)loss, expected + z);
+  expect("its z-loss", (double)z_part, z);
+  expect("right tokens", (double)got, (double)right);
+  expect("a slope of a last token", (double)work[(LENGTH - 1) * CLASSES], 0);
+}
+
 static void routing(void) {
   float weights[ROWS * CLASSES], lse[ROWS], upstream[ROWS], grad[ROWS * CLASSES];
   double loss = 0;
@@ -316,6 +360,7 @@ int main(void) {
   evaluations();
   policies();
   training();
+  next_tokens();
   routing();
   puts("all recipes give what double arithmetic gives");
   return 0;

@@ -19,6 +19,7 @@ struct vloss_range {
 /* What a part of a call adds to the whole, in whatever order the parts come. */
 struct vloss_partial {
   struct vloss_exact_sum sum; /* of losses, or of weights: block by block */
+  struct vloss_exact_sum z;   /* of what z_loss adds to losses */
   size_t live;                /* rows that are not ignored, where labels are looked at */
   size_t first_bad;           /* the first number whose values are not accepted, where these are looked at */
 };
@@ -51,9 +52,17 @@ struct vloss_cross_entropy_job {
   float *lse;
   void *predicted; /* of the labels' type */
   int predicted_narrow;
-  struct vloss_half_logits { /* what is of `type`, where that is not float: x, targets and grad are not used then */
+  double scale, softcap;    /* what is done to logits; 1, and 0 for none */
+  double z_loss, z_in_grad; /* z; and what gradients have in its place: a mean divides z by another number */
+  const void *row_weights;  /* floats, or doubles with doubles, as the three below; null: 1 */
+  void *z_loss_part;        /* a row each, or null */
+  void *max, *log_sum;
+  int32_t *correct;
+  size_t grad_targets_stride;
+  int by_block;              /* what only the functions for rows read block by block do, whatever the type */
+  struct vloss_half_logits { /* what is of `type`; where that is not float, x, targets and grad are null */
     const void *x, *targets;
-    void *grad;
+    void *grad, *grad_targets;
   } half;
   struct vloss_wide_rows { /* of doubles: weights, upstream, loss and lse are not used then */
     const double *weights, *upstream;

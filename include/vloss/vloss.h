@@ -89,7 +89,8 @@ typedef enum vloss_status {
   VLOSS_ERROR_NO_SLEEF, /* VLOSS_F64, and the library was built without SLEEF; docs/building.md, VLOSS_F64 */
   VLOSS_ERROR_NO_FMA,   /* VLOSS_F64, and the CPU has no FMA */
 
-  VLOSS_ERROR_SCALE /* scale or softcap is NaN, below 0, or neither 0 nor a normal float */
+  VLOSS_ERROR_SCALE /* scale or softcap is NaN, below 0, or neither 0 nor a normal float; z_loss is below 0 or no finite
+                       number */
 } vloss_status;
 
 /* A sentence in English for a status. For the two ISA statuses it names the ISA that was asked for. Never null; valid
@@ -197,22 +198,35 @@ enum {
 
 /* ---- Cross-entropy and NLL over rows of logits ------------------------------------------------------------------
  *
- * With y the logits of a row, m their maximum, S = sum_c exp(y_c - m), lp_c = y_c - m - log S, p_c = exp(lp_c), t the
- * label, w the class weights (1 if null), e the label smoothing and C the number of classes:
+ * With y the logits of a row (as they count: see scale and softcap), m their maximum, S = sum_c exp(y_c - m), lp_c =
+ * y_c - m - log S, p_c = exp(lp_c), t the label, w the class weights (1 if null), e the label smoothing and C the
+ * number of classes:
  *
  *   class index    q_c = (1 - e) w_t [c = t] + (e / C) w_c
  *   probabilities  q_c = w_c ((1 - e) target_c + e / C)
  *   loss           L = sum_c q_c (-lp_c);     without smoothing L = w_t log1p(sum_{c != t} exp(y_c - y_t))
  *   gradient       dL/dy_c = Q p_c - q_c,     Q = sum_c q_c
+ *                  dL/dtarget_c = -(1 - e) w_c lp_c, of probabilities
+ *
+ * and, where these are asked for, with a row's weight r, a factor z and lse = m + log S:
+ *
+ *   scale, softcap y_c = cap tanh(scale x_c / cap), or scale x_c without a softcap, x being what is given as `logits`:
+ *                  dL/dx_c = dL/dy_c dy_c/dx_c, and everything else is of y
+ *   z_loss         r (L + z lse^2), the second term without weights of classes and smoothing; dL/dy_c has 2 z lse p_c
+ *                  more
+ *   row_weights    r times all of the row's loss and gradients
  *
  * (CrossEntropyLoss of PyTorch; SoftmaxCrossEntropyLoss of ONNX; the from_logits=True categorical losses of Keras.) A
  * term whose coefficient q_c or w_t is exactly 0 counts as 0 whatever it multiplies, NaN excepted: a class masked with
  * -inf costs nothing unless the target or the smoothing asks for it.
  *
- *   VLOSS_MEAN divides by the sum of w_t over the rows that are not ignored; with probabilities by rows * inner.
- *   A row whose label is ignored has loss 0, gradient 0, lse 0, prediction -1, whatever its logits are.
+ *   VLOSS_MEAN divides by the sum of w_t over the rows that are not ignored; with probabilities by rows * inner. What
+ *   z_loss adds is divided by the number of rows that are not ignored. Weights of rows are in neither denominator: with
+ *   them VLOSS_MEAN is sample_weight with SUM_OVER_BATCH_SIZE of Keras.
+ *   A row whose label is ignored has loss 0, gradient 0, lse 0, prediction -1, whatever its logits are; max, log_sum,
+ *   correct and what z_loss adds are 0, too.
  *   Special rows: every logit -inf, any +inf or any NaN give NaN; the target's logit -inf gives loss +inf and a finite
- *   gradient; classes = 1 gives loss 0 and gradient 0.
+ *   gradient; classes = 1 gives loss 0 and gradient 0. With a softcap -inf is -cap: masks by -inf do not work then.
  *   No rows (rows = 0): VLOSS_SUM gives 0, VLOSS_MEAN NaN (or 0, see VLOSS_EMPTY_MEAN_ZERO). All rows
  *   ignored: the same. Live weights that add up to 0: the mean is NaN, and so is every gradient of a row that is not
  *   ignored, with smoothing, too, and in vloss_nll.
@@ -220,7 +234,11 @@ enum {
  *   262,144. With smoothing or probabilities, where terms cancel, the ulp is that of the sum of the absolute terms:
  *   |q_c (m - y_c)| and |q_c| log S of every class for the loss, p_c sum_j |q_j| and |q_c| for the gradient. Where the
  *   two parts of a q_c cancel (a negative target), |q_c| stands for the sum of their absolute values. Sums and means:
- *   within 2 ulp of those of the exact losses.
+ *   within 2 ulp of those of the exact losses. With scale or softcap all this is of y, which is rounded to float: once
+ *   without a softcap, with one within 2 ulp; dy/dx is within 4 ulp then, and so the gradient within 8. With z_loss
+ *   terms are those of L and z lse^2 together, and Q counts as |Q| + |2 z lse|. z_loss_part, log_sum and grad_targets
+ *   are within 4, 2 and 4 ulp; log-probabilities below 2^-126 count as 0 in grad_targets (f64: what is below 2^-1010
+ *   may have lost digits).
  */
 typedef struct vloss_row_state vloss_row_state; /* see "Rows whose classes are spread" */
 
@@ -229,7 +247,7 @@ typedef struct vloss_cross_entropy_args {
   size_t classes; /* C; may be 0 only if there is no row */
   size_t inner;   /* axes after the class axis, multiplied; 0 means 1, so that a struct of zeros has no such axes */
 
-  const void *logits;   /* y, of `type`. For vloss_nll: log-probabilities */
+  const void *logits;   /* y, of `type` (x with a scale or softcap). For vloss_nll: log-probabilities */
   size_t logits_stride; /* elements from one outer index to the next; 0: classes * inner */
   vloss_type type;      /* of logits, targets and grad: VLOSS_F32, VLOSS_F16 or VLOSS_BF16. With 16 bits loss, lse and
                            predicted are those of the widened logits and targets, bit for bit, and grad is theirs, each
@@ -268,6 +286,29 @@ typedef struct vloss_cross_entropy_args {
   size_t class_offset;     /* the first class of the shard that this call has: a multiple of VLOSS_CLASS_BLOCK */
   size_t total_classes;    /* of the whole row; what labels name, weights hold and label_smoothing is divided by */
   vloss_row_state *states; /* rows * inner of them */
+
+  double scale;   /* > 0, used as a float but with doubles; 0 means 1. 1 / temperature */
+  double softcap; /* cap > 0; 0: none. Both as in vloss_log_probs: VLOSS_ERROR_SCALE */
+  double z_loss;  /* z, finite and >= 0, or VLOSS_ERROR_SCALE; lse^2 times it is added to each row's loss */
+
+  const void *row_weights; /* r: float, one a row; null: all 1. Any value; a weight of 0 makes 0 of everything but NaN,
+                              one that is not finite makes the gradients of its row NaN */
+
+  /* Of labels: row i, in the order of the rows, is scored against the label of row i + shift of its sequence; the last
+   * `shift` rows of each sequence are ignored, whatever `ignore` says. Labels that no row is scored against are not
+   * looked at. bad_row is the row i. VLOSS_ERROR_ARGUMENTS: shift with targets; rows * inner is no multiple of
+   * sequence, or shift is not below it, where there are rows. */
+  size_t shift;    /* 1: the next token */
+  size_t sequence; /* rows of a sequence; 0: all rows are one */
+
+  void *z_loss_part; /* float, as many as `loss`: what z_loss adds to it */
+  void *max;         /* float, one a row: m; NaN in rows without an answer, as log_sum */
+  void *log_sum;     /* float, one a row: lse - m >= 0: with m more digits than lse has */
+  int32_t *correct;  /* one a row: 1 where `predicted` is the label, else 0. Not with targets: VLOSS_ERROR_ARGUMENTS */
+
+  void *grad_targets; /* d loss / d targets, of `type` and shape of the targets; may be the targets themselves. Without
+                         targets: VLOSS_ERROR_ARGUMENTS */
+  size_t grad_targets_stride; /* as logits_stride */
 } vloss_cross_entropy_args;
 
 /* Computes what its non-null outputs ask for. size is sizeof(vloss_cross_entropy_args) as the caller knows it: the
@@ -297,7 +338,9 @@ static inline vloss_status vloss_cross_entropy(const vloss_cross_entropy_args *a
  * label_smoothing, flags, reduction and upstream are those of the whole rows everywhere: labels are numbers from 0 to
  * total_classes - 1, weights has total_classes elements. There are index labels only: targets must be null. Outputs
  * that a step does not write must be null (VLOSS_ERROR_ARGUMENTS); inputs that it does not read are ignored: logits by
- * finish, upstream by all but the gradient, reduction by partial.
+ * finish, upstream, row_weights and z_loss by partial, upstream by finish, reduction by partial. scale, softcap, shift
+ * and sequence are those of the whole rows everywhere, z_loss and row_weights alike in finish and the gradient. finish
+ * makes z_loss_part and correct, too; max, log_sum and grad_targets must be null in every step.
  *
  * Refused, with nothing written: VLOSS_ERROR_SHARD for a shard past the end or off the borders; VLOSS_ERROR_STATE where
  * states are merged that have other options, labels or numbers of classes, or more classes together than there are, and
@@ -332,9 +375,9 @@ VLOSS_API vloss_status vloss_cross_entropy_merge(vloss_row_state *into, const vl
  *
  * Negative log-likelihood of log-probabilities x: L = -w_t x_t, dL/dx_c = -w_t [c = t]. (NLLLoss of PyTorch,
  * NegativeLogLikelihoodLoss of ONNX.) The struct, labels, weights, reductions and ignored rows as above; x is not
- * checked to be normalised, and only x_t is read. targets, lse and predicted must be null and label_smoothing 0:
- * otherwise VLOSS_ERROR_ARGUMENTS. NaN: only x_t matters; the gradient does not depend on x. w_t = 0 gives loss 0 even
- * for x_t = -inf. Exact to 0.5 ulp a row. */
+ * checked to be normalised, and only x_t is read. row_weights and shift work as above. targets and all outputs but loss
+ * and grad must be null, label_smoothing, scale, softcap and z_loss 0: otherwise VLOSS_ERROR_ARGUMENTS. NaN: only x_t
+ * matters; the gradient does not depend on x. w_t = 0 gives loss 0 even for x_t = -inf. Exact to 0.5 ulp a row. */
 VLOSS_API vloss_status vloss_nll_sized(const vloss_cross_entropy_args *args, size_t size);
 static inline vloss_status vloss_nll(const vloss_cross_entropy_args *args) {
   return vloss_nll_sized(args, sizeof *args);
@@ -422,10 +465,10 @@ static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *
  *   class at -inf has log-probability -inf, gradient 0, and stands behind all others. With a softcap -inf is -cap:
  *   masks by -inf do not work then.
  *   No rows: nothing is written, VLOSS_OK.
- *   Accuracy (f32, and 16 bits widened): y is rounded to float, within 1 ulp; of that y, log-probabilities, log_sum and
- *   lse are within 2 ulp (lse: of |m| + log S), also for an id that has nearly all the probability; the entropy within
- *   4 ulp and never negative; the gradient within 4 ulp of the sum of the absolute terms. Gradients smaller than
- *   2^-126 are +0.
+ *   Accuracy (f32, and 16 bits widened): y is rounded to float, with a softcap within 2 ulp; of that y,
+ *   log-probabilities, log_sum and lse are within 2 ulp (lse: of |m| + log S), also for an id that has nearly all the
+ *   probability; the entropy within 4 ulp and never negative; the gradient within 4 ulp of the sum of the absolute
+ *   terms. Gradients smaller than 2^-126 are +0.
  *   Accuracy (f64): all within 4 ulp, where what is below 2^-1010 may have lost digits.
  */
 typedef struct vloss_log_probs_args {

@@ -7,15 +7,18 @@
 #include "memory/labels.h"
 
 struct wide_target wide_target_of(const job_of_rows *job, size_t row) {
-  struct wide_target t = {.label = (size_t)WIDE_NO_CLASS};
+  struct wide_target t = {.label = (size_t)WIDE_NO_CLASS, .weight = 1};
   const double upstream = job->wide.upstream ? job->wide.upstream[job->upstream_per_row ? row : 0] : 1;
   const struct parts scale = {dset1(job->grad_scale), dset1(job->wide.grad_scale_low)};
   t.factor = parts_product(whole(dset1(upstream)), scale);
+  if (job->row_weights) {
+    t.weight = ((const double *)job->row_weights)[row];
+    t.factor = parts_product(t.factor, whole(dset1(t.weight)));
+  }
   if (!job->labels.p) return t;
-  const int64_t label = vloss_label_at(&job->labels, row);
-  if (job->labels.ignoring && label == job->labels.ignore_index)
-    t.ignored = 1;
-  else if (label < 0 || (uint64_t)label >= job->total_classes)
+  const int64_t label = vloss_row_label(&job->labels, row, &t.ignored);
+  if (t.ignored) return t;
+  if (label < 0 || (uint64_t)label >= job->total_classes)
     t.bad = 1;
   else
     t.label = (size_t)label;
@@ -35,33 +38,45 @@ static double plain_loss(double w, double x, const struct log_sum *s, size_t lab
   return times(w, first_of(dadd(dadd(d.high, log), d.low)));
 }
 
-/* The gradient at the label, if that is in the shard. */
-static void put_at_label(const job_of_rows *job, struct wide_row out, const struct wide_target *t, double v) {
-  const size_t c = t->label - job->class_offset;
-  if (c < job->shape.classes) out.p[c * out.step] = v == v ? v : WIDE_NAN;
+/* dL/dy of classes to dL/dx. */
+static vd times_slopes(struct wide_row x, vd raw, vd v) {
+  if (x.change.scale == 0) return v;
+  const struct scaled_exp slopes = slopes_at(&x.change, raw);
+  return dmul(dmul(v, slopes.mantissa), slopes.scale);
 }
-/* p_c times the factor; at the label -(1 - p_t), which is the share of the others. */
+
+/* p_c times the factor; at the label -(1 - p_t), which is the share of the others. What z_loss adds to the factor is
+ * `of_z`. */
 static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wide_row out, const struct log_sum *s,
-                           const struct wide_target *t) {
-  const size_t classes = job->shape.classes;
+                           const struct wide_target *t, double of_z) {
+  const size_t classes = job->shape.classes, at_label = t->label - job->class_offset;
   const struct parts factor = parts_product(t->factor, whole(dset1(weight_of(job, t->label))));
   const struct parts inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), dset1(s->rest)));
-  const struct parts p = parts_product(inverse, factor);
+  const struct parts q = parts_product(inverse, factor),
+                     z = parts_product(inverse, parts_product(t->factor, whole(dset1(of_z))));
+  const struct parts p = of_z == 0 ? q : parts_sum(q, z);
   const struct parts others = t->label == s->best ? whole(dset1(s->rest)) : sum_of(dset1(1.0), dset1(s->rest_but));
-  const double at_label = -first_of(rounded_parts(parts_product(others, p)));
-  if (first_of(factor.high) - first_of(factor.high) != 0) {
+  if (first_of(factor.high) - first_of(factor.high) != 0 || of_z - of_z != 0) {
     fill_row(out, classes, WIDE_NAN);
     return;
   }
   const vd minus_max = dset1(-s->max);
+  const double of_label = -first_of(rounded_parts(parts_product(others, q)));
   for (size_t c = 0; c < classes; c += 16) {
     const size_t n = at_once(classes, c);
+    const vd raw = raw_classes_at(x, c, n, 0.0);
     const struct parts d = sum_of(classes_at(x, c, n, 0.0), minus_max);
     const struct scaled_exp exp = scaled_exp_of(d.high);
     const vd mantissa = dfma(exp.mantissa, d.low, exp.mantissa);
-    put_classes(out, c, n, dmul(dfma(mantissa, p.high, dmul(mantissa, p.low)), exp.scale));
+    double v[16];
+    dstore(v, dmul(dfma(mantissa, p.high, dmul(mantissa, p.low)), exp.scale));
+    if (at_label - c < n) {
+      double of_z_there[16];
+      dstore(of_z_there, dmul(dmul(mantissa, z.high), exp.scale));
+      v[at_label - c] = of_label + (of_z == 0 ? -0.0 : of_z_there[at_label - c]);
+    }
+    put_classes(out, c, n, times_slopes(x, raw, dload(v)));
   }
-  put_at_label(job, out, t, at_label);
 }
 
 /* ---- q spread over classes --------------------------------------------------------------------------------------- */
@@ -114,34 +129,50 @@ static struct spread spread_loss(const job_of_rows *job, size_t row, struct wide
   return (struct spread){vloss_exact_value(&of_terms), q};
 }
 
-/* Q p_c - q_c, times the factor. */
-static void spread_gradient(const job_of_rows *job, size_t row, struct wide_row x, struct wide_row out,
-                            const struct log_sum *s, const struct wide_target *t, double q_sum) {
+/* The gradient of the targets of classes c .. c + n - 1: (e - 1) w_c lp_c times the factor, of y - max. */
+static vd targets_gradient(const job_of_rows *job, const struct wide_target *t, struct parts d, vd log_sum, size_t c,
+                           size_t n) {
+  const struct parts share = parts_product(t->factor, sum_of(dset1(job->smoothing), dset1(-1.0)));
+  const double *const weights = job->wide.weights;
+  const vd w = !weights ? dset1(1.0) : n < 16 ? dtail(weights + c, n, 0.0) : dload(weights + c), zero = dset1(0.0);
+  const vd lp = dadd(dsub(d.high, log_sum), d.low), coefficient = dmul(rounded_parts(share), w);
+  return dsel(dmand(deq(coefficient, zero), deq(lp, lp)), zero, dmul(coefficient, lp));
+}
+
+/* Q p_c - q_c, times the factor; of_z is added to Q. And the gradient of the targets, which may lie over them. */
+static void spread_gradient(const job_of_rows *job, size_t row, struct wide_row x, const struct known_row *known,
+                            const struct wide_target *t, double of_z) {
+  const struct wide_row out = wide_row_of(&job->shape, job->half.grad, job->grad_stride, row);
+  const struct wide_row out_t = wide_row_of(&job->shape, job->half.grad_targets, job->grad_targets_stride, row);
   const size_t classes = job->shape.classes;
-  const double factor = first_of(t->factor.high);
+  const struct log_sum *const s = &known->s;
+  const double factor = first_of(t->factor.high), q_sum = known->q + of_z;
   if (factor - factor != 0) {
-    fill_row(out, classes, WIDE_NAN);
+    if (job->half.grad) fill_row(out, classes, WIDE_NAN);
+    if (job->half.grad_targets) fill_row(out_t, classes, WIDE_NAN);
     return;
   }
   const struct parts inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), dset1(s->rest)));
-  const vd minus_max = dset1(-s->max), zero = dset1(0.0), wide_q = dset1(q_sum);
+  const vd minus_max = dset1(-s->max), zero = dset1(0.0), wide_q = dset1(q_sum), log_sum = sleef_log1p(dset1(s->rest));
   const struct parts alone = parts_product(parts_product(inverse, whole(wide_q)), t->factor); /* where q is 0 */
   for (size_t c = 0; c < classes; c += 16) {
     const size_t n = at_once(classes, c);
-    const vd q = wide_coefficients(job, row, t->label, c, n);
+    const vd q = wide_coefficients(job, row, t->label, c, n), raw = raw_classes_at(x, c, n, 0.0);
     const struct parts d = sum_of(classes_at(x, c, n, 0.0), minus_max);
     const struct scaled_exp exp = scaled_exp_of(d.high);
     const vd mantissa = dfma(exp.mantissa, d.low, exp.mantissa);
     const vd p = dmul(dfma(mantissa, inverse.high, dmul(mantissa, inverse.low)), exp.scale);
     const vd g = dsub(dmul(p, wide_q), q), both = dfma(g, t->factor.high, dmul(g, t->factor.low));
     const vd without_q = dmul(dfma(mantissa, alone.high, dmul(mantissa, alone.low)), exp.scale);
-    put_classes(out, c, n, factor == 0 ? dmul(g, zero) : dsel(deq(q, zero), without_q, both));
+    const vd v = factor == 0 ? dmul(g, zero) : dsel(deq(q, zero), without_q, both);
+    if (job->half.grad) put_classes(out, c, n, times_slopes(x, raw, v));
+    if (job->half.grad_targets) put_classes(out_t, c, n, targets_gradient(job, t, d, log_sum, c, n));
   }
 }
 
 /* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
-void wide_put_prediction(const job_of_rows *job, size_t row, int64_t c) {
+static void put_prediction(const job_of_rows *job, size_t row, int64_t c) {
   if (job->predicted_narrow)
     ((int32_t *)job->predicted)[row] = (int32_t)c;
   else
@@ -151,8 +182,8 @@ void wide_put_prediction(const job_of_rows *job, size_t row, int64_t c) {
 struct known_row wide_known_row(const job_of_rows *job, size_t row, const struct wide_target *t,
                                 const struct wide_bins *q) {
   const size_t classes = job->shape.classes;
-  const struct wide_row x = wide_row_of(&job->shape, job->half.x, job->x_stride, row);
-  struct known_row known = {.x = t->label < classes ? x.p[t->label * x.step] : 0};
+  const struct wide_row x = wide_logits_of(job, row);
+  struct known_row known = {.x = t->label < classes ? class_at(x, t->label) : 0};
   if (classes > CLASS_BLOCK && !job->half.targets) {
     const struct some_blocks blocks = wide_blocks(job, row);
     return wide_known_of(job, &blocks, q, t, known.x);
@@ -164,50 +195,73 @@ struct known_row wide_known_row(const job_of_rows *job, size_t row, const struct
   return known;
 }
 
-double wide_loss_of(const job_of_rows *job, const struct known_row *known, const struct wide_target *t) {
-  if (known->s.undefined || t->bad) return WIDE_NAN;
-  return is_spread(job) ? known->loss : plain_loss(weight_of(job, t->label), known->x, &known->s, t->label);
+struct wide_loss wide_loss_of(const job_of_rows *job, const struct known_row *known, const struct wide_target *t) {
+  if (t->ignored) return (struct wide_loss){0, 0};
+  if (known->s.undefined || t->bad) return (struct wide_loss){WIDE_NAN, job->z_loss > 0 ? WIDE_NAN : 0};
+  const double loss =
+      is_spread(job) ? known->loss : plain_loss(weight_of(job, t->label), known->x, &known->s, t->label);
+  struct wide_loss result = {times(t->weight, loss), 0};
+  if (job->z_loss > 0) {
+    const double lse = wide_lse_of(known);
+    result.z = times(t->weight, job->z_loss * lse * lse);
+  }
+  return result;
 }
 double wide_lse_of(const struct known_row *known) {
   const struct log_sum *s = &known->s;
   if (s->undefined) return s->max == s->max ? s->max : WIDE_NAN;
   return first_of(dadd(dset1(s->max), sleef_log1p(dset1(s->rest))));
 }
+void wide_put_row(const job_of_rows *job, size_t row, const struct known_row *known, const struct wide_target *t) {
+  const struct log_sum *const s = &known->s;
+  const int live = !t->ignored;
+  if (job->wide.lse) job->wide.lse[row] = live ? wide_lse_of(known) : 0;
+  if (job->max) ((double *)job->max)[row] = !live ? 0 : s->undefined ? WIDE_NAN : s->max + 0.0;
+  if (job->log_sum)
+    ((double *)job->log_sum)[row] = !live ? 0 : s->undefined ? WIDE_NAN : first_of(sleef_log1p(dset1(s->rest)));
+  if (job->predicted) put_prediction(job, row, live ? (int64_t)s->best : -1);
+  if (job->correct) job->correct[row] = live && s->best == t->label;
+}
 void wide_gradient(const job_of_rows *job, size_t row, const struct known_row *known, const struct wide_target *t) {
-  const struct wide_row x = wide_row_of(&job->shape, job->half.x, job->x_stride, row);
+  const struct wide_row x = wide_logits_of(job, row);
   const struct wide_row out = wide_row_of(&job->shape, job->half.grad, job->grad_stride, row);
-  if (t->ignored || known->s.undefined || t->bad)
-    fill_row(out, job->shape.classes, t->ignored ? 0 : WIDE_NAN);
-  else if (is_spread(job))
-    spread_gradient(job, row, x, out, &known->s, t, known->q);
-  else
-    plain_gradient(job, x, out, &known->s, t);
+  const int undefined = known->s.undefined || t->bad;
+  const double of_z = job->z_loss > 0 && !t->ignored && !undefined ? 2 * job->z_in_grad * wide_lse_of(known) : 0;
+  if (t->ignored || undefined || of_z - of_z != 0) {
+    const struct wide_row out_t = wide_row_of(&job->shape, job->half.grad_targets, job->grad_targets_stride, row);
+    if (job->half.grad) fill_row(out, job->shape.classes, t->ignored ? 0 : WIDE_NAN);
+    if (job->half.grad_targets) fill_row(out_t, job->shape.classes, WIDE_NAN);
+  } else if (is_spread(job)) {
+    spread_gradient(job, row, x, known, t, of_z);
+  } else {
+    plain_gradient(job, x, out, &known->s, t, of_z);
+  }
 }
 
-static double cross_entropy_row(const job_of_rows *job, size_t row, const struct wide_bins *q) {
+static struct wide_loss cross_entropy_row(const job_of_rows *job, size_t row, const struct wide_bins *q) {
   const struct wide_target t = wide_target_of(job, row);
   const struct known_row known = t.ignored ? (struct known_row){.x = 0} : wide_known_row(job, row, &t, q);
-  if (job->wide.lse) job->wide.lse[row] = t.ignored ? 0 : wide_lse_of(&known);
-  if (job->predicted) wide_put_prediction(job, row, t.ignored ? -1 : (int64_t)known.s.best);
-  if (job->half.grad) wide_gradient(job, row, &known, &t);
-  return t.ignored ? 0 : wide_loss_of(job, &known, &t);
+  wide_put_row(job, row, &known, &t);
+  if (job->half.grad || job->half.grad_targets) wide_gradient(job, row, &known, &t);
+  return wide_loss_of(job, &known, &t);
 }
 
-static double nll_row(const job_of_rows *job, size_t row, const struct wide_bins *q) {
+static struct wide_loss nll_row(const job_of_rows *job, size_t row, const struct wide_bins *q) {
   (void)q;
   const size_t classes = job->shape.classes;
   const struct wide_target t = wide_target_of(job, row);
   const struct wide_row x = wide_row_of(&job->shape, job->half.x, job->x_stride, row);
   const struct wide_row out = wide_row_of(&job->shape, job->half.grad, job->grad_stride, row);
   const int live = !t.ignored && !t.bad;
-  const double w = live ? weight_of(job, t.label) : 1, loss = live ? times(-w, x.p[t.label * x.step]) : 0;
+  const double w = live ? weight_of(job, t.label) : 1;
+  const double loss = live ? times(t.weight, times(-w, x.p[t.label * x.step])) : 0;
   if (job->half.grad) {
     const double scale = first_of(rounded_parts(parts_product(t.factor, whole(dset1(w)))));
     const int undefined = !t.ignored && (t.bad || scale - scale != 0);
     fill_row(out, classes, undefined ? WIDE_NAN : 0);
     if (live && !undefined && scale != 0) out.p[t.label * out.step] = -scale;
   }
-  return t.bad ? WIDE_NAN : loss;
+  return (struct wide_loss){t.bad ? WIDE_NAN : loss, 0};
 }
 
 void wide_loss_rows(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial,
@@ -215,19 +269,24 @@ void wide_loss_rows(const job_of_rows *job, struct vloss_range range, struct vlo
   const size_t block = vloss_block_rows(job->total_classes);
   for (size_t row = range.first; row < range.last;) {
     const size_t end = range.last - row < block ? range.last : row + block;
-    struct lanes lanes = no_lanes();
+    struct lanes lanes = no_lanes(), z_lanes = no_lanes();
     while (row < end) {
-      double losses[16];
+      double losses[16], of_z[16];
       const size_t n = end - row < 16 ? end - row : 16;
       for (size_t i = 0; i < n; i++) {
-        const double loss = function(job, row + i, q);
-        losses[i] = loss == loss ? loss : WIDE_NAN;
+        const struct wide_loss loss = function(job, row + i, q);
+        const double both = job->z_loss > 0 ? loss.main + loss.z : loss.main;
+        losses[i] = loss.main;
+        of_z[i] = loss.z == loss.z ? loss.z : WIDE_NAN;
+        if (job->wide.loss) job->wide.loss[row + i] = both == both ? both : WIDE_NAN;
       }
-      if (job->wide.loss) memcpy(job->wide.loss + row, losses, n * sizeof *losses);
+      if (job->z_loss_part) memcpy((double *)job->z_loss_part + row, of_z, n * sizeof *of_z);
       add_numbers(&lanes, &partial->sum, losses, n);
+      if (job->z_loss > 0) add_numbers(&z_lanes, &partial->z, of_z, n);
       row += n;
     }
     add_lanes(&partial->sum, lanes);
+    if (job->z_loss > 0) add_lanes(&partial->z, z_lanes);
   }
 }
 

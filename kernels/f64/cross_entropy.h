@@ -14,7 +14,7 @@
 #define wide_loss_of VLOSS_ISA_SYMBOL(vloss_wide_loss_of)
 #define wide_lse_of VLOSS_ISA_SYMBOL(vloss_wide_lse_of)
 #define wide_gradient VLOSS_ISA_SYMBOL(vloss_wide_gradient)
-#define wide_put_prediction VLOSS_ISA_SYMBOL(vloss_wide_put_prediction)
+#define wide_put_row VLOSS_ISA_SYMBOL(vloss_wide_put_row)
 #define wide_loss_rows VLOSS_ISA_SYMBOL(vloss_wide_loss_rows)
 #define wide_blocks VLOSS_ISA_SYMBOL(vloss_wide_blocks)
 #define wide_merge VLOSS_ISA_SYMBOL(vloss_wide_merge)
@@ -26,6 +26,12 @@ typedef struct vloss_cross_entropy_job job_of_rows;
 VFN int is_spread(const job_of_rows *job) { return job->half.targets || job->smoothing > 0; }
 /* Of class c of the whole row. */
 VFN double weight_of(const job_of_rows *job, size_t c) { return job->wide.weights ? job->wide.weights[c] : 1; }
+/* A row of logits as they count. */
+VFN struct wide_row wide_logits_of(const job_of_rows *job, size_t row) {
+  struct wide_row x = wide_row_of(&job->shape, job->half.x, job->x_stride, row);
+  if (job->scale != 1 || job->softcap != 0) x.change = (struct wide_change){job->scale, job->softcap};
+  return x;
+}
 /* w v, but 0 where w is 0, whatever v; NaN excepted. */
 VFN double times(double w, double v) { return w == 0 && v == v ? 0 : w * v; }
 
@@ -33,7 +39,8 @@ VFN double times(double w, double v) { return w == 0 && v == v ? 0 : w * v; }
 struct wide_target {
   int ignored, bad;
   size_t label;        /* in the whole row; WIDE_NO_CLASS: none */
-  struct parts factor; /* of its gradient */
+  double weight;       /* of the row */
+  struct parts factor; /* of its gradient, the weight included */
 };
 struct wide_target wide_target_of(const job_of_rows *job, size_t row);
 
@@ -48,13 +55,18 @@ struct known_row wide_known_row(const job_of_rows *job, size_t row, const struct
 /* q of classes c .. c + n - 1 of the shard; 0 beyond. `label` may be WIDE_NO_CLASS. */
 vd wide_coefficients(const job_of_rows *job, size_t row, size_t label, size_t c, size_t n);
 
-double wide_loss_of(const job_of_rows *job, const struct known_row *known, const struct wide_target *t);
+/* The loss but for what z_loss adds, and that. */
+struct wide_loss {
+  double main, z;
+};
+struct wide_loss wide_loss_of(const job_of_rows *job, const struct known_row *known, const struct wide_target *t);
 double wide_lse_of(const struct known_row *known);
 void wide_gradient(const job_of_rows *job, size_t row, const struct known_row *known, const struct wide_target *t);
-void wide_put_prediction(const job_of_rows *job, size_t row, int64_t c);
+/* What a row has beside its loss and gradients. */
+void wide_put_row(const job_of_rows *job, size_t row, const struct known_row *known, const struct wide_target *t);
 
 /* Computes rows and adds up their losses; total_classes says where blocks of rows end. */
-typedef double row_function(const job_of_rows *job, size_t row, const struct wide_bins *q);
+typedef struct wide_loss row_function(const job_of_rows *job, size_t row, const struct wide_bins *q);
 void wide_loss_rows(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial,
                     row_function *function, const struct wide_bins *q);
 

@@ -10,38 +10,16 @@ typedef struct vloss_log_probs_job log_probs_job;
 /* A row of logits as they count. */
 struct wide_logits {
   struct wide_row x;
-  double scale, cap;
   size_t classes;
 };
 static struct wide_logits logits_row(const log_probs_job *job, size_t row) {
-  return (struct wide_logits){wide_row_of(&job->shape, job->x, job->x_stride, row), job->scale, job->softcap,
-                              job->shape.classes};
-}
-static vd capped_at(const struct wide_logits *r, vd x) {
-  if (r->cap == 0) return dmul(x, dset1(r->scale));
-  return dmul(dset1(r->cap), sleef_tanh(dmul(x, dset1(r->scale / r->cap))));
-}
-/* dy/dx: scale times 1 / cosh^2. */
-static struct scaled_exp slopes_at(const struct wide_logits *r, vd x) {
-  const vd one = dset1(1.0);
-  if (r->cap == 0) return (struct scaled_exp){dset1(r->scale), one};
-  /* In two parts: far out the rounding of the exponent would be many ulp. */
-  const struct parts ratio = parts_quotient(whole(dset1(2 * r->scale)), whole(dset1(r->cap)));
-  const struct parts power = parts_product(whole(dneg(dabs(x))), ratio);
-  const vd sum = dadd(one, sleef_exp(power.high));
-  struct scaled_exp e = scaled_exp_of(power.high);
-  e.mantissa = dfma(e.mantissa, power.low, e.mantissa);
-  e.mantissa = ddiv(dmul(dmul(dset1(4.0), e.mantissa), dset1(r->scale)), dmul(sum, sum));
-  return e;
+  struct wide_row x = wide_row_of(&job->shape, job->x, job->x_stride, row);
+  if (job->scale != 1 || job->softcap != 0) x.change = (struct wide_change){job->scale, job->softcap};
+  return (struct wide_logits){x, job->shape.classes};
 }
 /* y of classes c .. c + n - 1, at most 16; -inf beyond. */
-static vd logits_at(const struct wide_logits *r, size_t c, size_t n) {
-  double y[16];
-  dstore(y, capped_at(r, classes_at(r->x, c, n, 0.0)));
-  for (size_t i = n; i < 16; i++) y[i] = -WIDE_INF;
-  return dload(y);
-}
-static double logit_at(const struct wide_logits *r, size_t c) { return first_of(logits_at(r, c, 1)); }
+static vd logits_at(const struct wide_logits *r, size_t c, size_t n) { return classes_at(r->x, c, n, -WIDE_INF); }
+static double logit_at(const struct wide_logits *r, size_t c) { return class_at(r->x, c); }
 
 /* ---- A row ------------------------------------------------------------------------------------------------------- */
 
@@ -168,18 +146,25 @@ static struct scaled_exp probabilities_of(const struct wide_gradient *g, vd y, v
   *distance = dmax(dset1(-WIDE_MAX), d.high);
   return exp;
 }
+static vd counted(const struct wide_gradient *g, vd x) {
+  return g->r.x.change.scale == 0 ? x : changed(&g->r.x.change, x);
+}
+static struct scaled_exp slopes_of(const struct wide_gradient *g, vd x) {
+  const vd one = dset1(1.0);
+  return g->r.x.change.scale == 0 ? (struct scaled_exp){one, one} : slopes_at(&g->r.x.change, x);
+}
 static vd gradient_of(const struct wide_gradient *g, vd x) {
   vd d;
-  const struct scaled_exp p = probabilities_of(g, capped_at(&g->r, x), &d), slope = slopes_at(&g->r, x);
+  const struct scaled_exp p = probabilities_of(g, counted(g, x), &d), slope = slopes_of(g, x);
   const vd factor = dfma(d, dset1(g->slope), dset1(g->even)), zero = dset1(0.0);
   const vd product = dmul(dmul(p.mantissa, factor), slope.mantissa);
   return dsel(deq(p.mantissa, zero), zero, dmul(dmul(product, p.scale), slope.scale));
 }
 /* At an id, of whose upstreams `own` is the sum. */
 static double gradient_at(const struct wide_gradient *g, double x, double own) {
-  const vd wide = dset1(x), y = capped_at(&g->r, wide);
+  const vd wide = dset1(x), y = counted(g, wide);
   vd d;
-  const struct scaled_exp of_p = probabilities_of(g, y, &d), slope = slopes_at(&g->r, wide);
+  const struct scaled_exp of_p = probabilities_of(g, y, &d), slope = slopes_of(g, wide);
   const double p = first_of(dmul(of_p.mantissa, of_p.scale)), others = first_of(y) == g->a->max ? g->a->share : 1 - p;
   const double of_p_alone = (g->row + g->slope * first_of(d)) - ((g->ids - own) + g->ids_low);
   const double of_row =
@@ -215,7 +200,7 @@ static void put_gradient(const log_probs_job *job, size_t row, const struct wide
   g.even = g.row - g.ids;
   for (size_t c = 0; c < r->classes; c += 16) {
     const size_t n = at_once(r->classes, c);
-    const vd x = classes_at(r->x, c, n, 0.0);
+    const vd x = raw_classes_at(r->x, c, n, 0.0);
     double own[16], logits[16], result[16];
     int any = 0;
     for (size_t i = 0; i < 16; i++) own[i] = WIDE_NAN;

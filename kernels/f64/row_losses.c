@@ -35,7 +35,7 @@ static int find_label(const struct vloss_loss_job *job, size_t row, size_t *labe
 
 /* A row of an array, null if that is not given. */
 static struct wide_row row_of(const struct vloss_shape *shape, const void *p, size_t stride, size_t row) {
-  return p ? wide_row_of(shape, p, stride, row) : (struct wide_row){NULL, 1};
+  return p ? wide_row_of(shape, p, stride, row) : (struct wide_row){.step = 1};
 }
 static struct wide_row operand_row(const struct vloss_shape *shape, const struct vloss_operand *o, size_t row) {
   return row_of(shape, o->column_stride ? o->p : NULL, o->row_stride, row);

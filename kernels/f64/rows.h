@@ -8,10 +8,34 @@
 
 #define wide_log_sum VLOSS_ISA_SYMBOL(vloss_wide_log_sum)
 
+/* What may be done to logits before they count: y = cap tanh(scale x / cap), or scale x without a cap. */
+struct wide_change {
+  double scale; /* 0: nothing is done */
+  double cap;   /* 0: none */
+};
+VFN vd changed(const struct wide_change *change, vd x) {
+  if (change->cap == 0) return dmul(x, dset1(change->scale));
+  return dmul(dset1(change->cap), sleef_tanh(dmul(x, dset1(change->scale / change->cap))));
+}
+/* dy/dx: scale times 1 / cosh^2. */
+VFN struct scaled_exp slopes_at(const struct wide_change *change, vd x) {
+  const vd one = dset1(1.0);
+  if (change->cap == 0) return (struct scaled_exp){dset1(change->scale), one};
+  /* In two parts: far out the rounding of the exponent would be many ulp. */
+  const struct parts ratio = parts_quotient(whole(dset1(2 * change->scale)), whole(dset1(change->cap)));
+  const struct parts power = parts_product(whole(dneg(dabs(x))), ratio);
+  const vd sum = dadd(one, sleef_exp(power.high));
+  struct scaled_exp e = scaled_exp_of(power.high);
+  e.mantissa = dfma(e.mantissa, power.low, e.mantissa);
+  e.mantissa = ddiv(dmul(dmul(dset1(4.0), e.mantissa), dset1(change->scale)), dmul(sum, sum));
+  return e;
+}
+
 /* A row of one of the arrays. */
 struct wide_row {
   double *p; /* inputs are not written */
   size_t step;
+  struct wide_change change; /* done to what is read */
 };
 VFN struct wide_row wide_row_of(const struct vloss_shape *shape, const void *p, size_t stride, size_t row) {
   const size_t inner = shape->inner;
@@ -20,12 +44,20 @@ VFN struct wide_row wide_row_of(const struct vloss_shape *shape, const void *p, 
   memcpy(&r.p, &first, sizeof r.p);
   return r;
 }
-/* Classes c .. c + n - 1, at most 16; `fill` beyond. */
-VFN vd classes_at(struct wide_row r, size_t c, size_t n, double fill) {
+/* Classes c .. c + n - 1, at most 16, as they lie; `fill` beyond. */
+VFN vd raw_classes_at(struct wide_row r, size_t c, size_t n, double fill) {
   if (r.step == 1) return n < 16 ? dtail(r.p + c, n, fill) : dload(r.p + c);
   double t[16];
   for (size_t i = 0; i < 16; i++) t[i] = i < n ? r.p[(c + i) * r.step] : fill;
   return dload(t);
+}
+/* The same as they count. */
+VFN vd classes_at(struct wide_row r, size_t c, size_t n, double fill) {
+  if (r.change.scale == 0) return raw_classes_at(r, c, n, fill);
+  double y[16];
+  dstore(y, changed(&r.change, raw_classes_at(r, c, n, 0.0)));
+  for (size_t i = n; i < 16; i++) y[i] = fill;
+  return dload(y);
 }
 VFN void put_classes(struct wide_row r, size_t c, size_t n, vd v) {
   double t[16];
@@ -37,6 +69,10 @@ VFN double first_of(vd v) {
   double t[16];
   dstore(t, v);
   return t[0];
+}
+
+VFN double class_at(struct wide_row r, size_t c) {
+  return r.change.scale == 0 ? r.p[c * r.step] : first_of(classes_at(r, c, 1, 0.0));
 }
 
 /* e^(x - m), given the difference in two parts: its rounding would be relative error. */

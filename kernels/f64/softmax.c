@@ -7,10 +7,12 @@ static struct wide_row row_of(const struct vloss_softmax_job *job, const void *p
 }
 
 struct log_sum wide_log_sum(struct wide_row x, size_t classes, size_t but) {
-  struct log_sum s = {.max = x.p[0]};
-  for (size_t c = 1; c < classes && s.max == s.max; c++) {
-    const double v = x.p[c * x.step];
-    if (v > s.max || v != v) s.max = v, s.best = c;
+  struct log_sum s = {.max = class_at(x, 0)};
+  for (size_t c = 0; c < classes && s.max == s.max; c += 16) {
+    double v[16];
+    dstore(v, classes_at(x, c, at_once(classes, c), -WIDE_INF));
+    for (size_t i = 0; i < 16 && s.max == s.max; i++)
+      if (v[i] > s.max || v[i] != v[i]) s.max = v[i], s.best = c + i;
   }
   s.undefined = !(s.max - s.max == 0);
   if (s.undefined) return s;

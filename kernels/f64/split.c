@@ -38,8 +38,7 @@ static void read_row(const job_of_rows *job, size_t row, struct vloss_state *sta
   job_of_rows nothing = *job;
   nothing.shape.classes = 0;
   if (!t.ignored && label < job->shape.classes) {
-    const struct wide_row x = wide_row_of(&job->shape, job->half.x, job->x_stride, row);
-    state->wide_target = x.p[label * x.step];
+    state->wide_target = class_at(wide_logits_of(job, row), label);
     state->flags |= STATE_HAS_TARGET;
   }
   if (is_long(job)) {
@@ -100,12 +99,11 @@ static struct known_row known_of(const job_of_rows *job, size_t row, const struc
                             .q = state->u.wide_whole.q};
 }
 
-static double finish_row(const job_of_rows *job, size_t row, const struct wide_bins *q) {
+static struct wide_loss finish_row(const job_of_rows *job, size_t row, const struct wide_bins *q) {
   const struct wide_target t = wide_target_of(job, row);
   const struct known_row known = known_of(job, row, q, &t);
-  if (job->wide.lse) job->wide.lse[row] = t.ignored ? 0 : wide_lse_of(&known);
-  if (job->predicted) wide_put_prediction(job, row, t.ignored ? -1 : (int64_t)known.s.best);
-  return t.ignored ? 0 : wide_loss_of(job, &known, &t);
+  wide_put_row(job, row, &known, &t);
+  return wide_loss_of(job, &known, &t);
 }
 void KERNEL(f64_cross_entropy_finish)(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial) {
   const struct wide_bins q = wide_q_of(job);

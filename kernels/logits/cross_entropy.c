@@ -9,12 +9,11 @@
 
 #include <string.h>
 
-#include "half_cross_entropy.h"
+#include "block_cross_entropy.h"
 #include "kernels.h"
 #include "lse.h"
 #include "memory/labels.h"
 #include "row_sums.h"
-#include "totals.h"
 
 static void read_weights(const struct vloss_cross_entropy_job *job, const struct group *g, struct group_labels *l) {
   if (!job->weights) return;
@@ -31,14 +30,20 @@ void read_labels(const struct vloss_cross_entropy_job *job, const struct group *
   dstore(l->upstream, dset1(job->grad_scale * (job->upstream && !job->upstream_per_row ? (double)*job->upstream : 1)));
   if (job->upstream && job->upstream_per_row)
     dstore(l->upstream, dmul(dload(l->upstream), dwiden(load_n(job->upstream + g->first, g->n))));
+  if (job->row_weights) {
+    const vd weights = dwiden(load_n((const float *)job->row_weights + g->first, g->n));
+    dstore(l->row_weight, weights);
+    dstore(l->upstream, dmul(dload(l->upstream), weights));
+  }
   if (!job->labels.p) return;
   const uint64_t classes = job->total_classes;
   const int ignoring = job->labels.ignoring;
   const int64_t ignore_index = job->labels.ignore_index;
-  if (g->n == 16) {
+  size_t first;
+  if (g->n == 16 && vloss_labels_together(&job->labels, g->first, 16, &first)) {
     /* All in range and none ignored, as most groups are: without a detour over single elements. */
-    const vi t = job->labels.narrow ? viload((const int32_t *)job->labels.p + g->first)
-                                    : viload_narrow((const int64_t *)job->labels.p + g->first);
+    const vi t = job->labels.narrow ? viload((const int32_t *)job->labels.p + first)
+                                    : viload_narrow((const int64_t *)job->labels.p + first);
     const int may_match = ignoring && ignore_index >= 0 && (uint64_t)ignore_index < classes;
     const vm outside = vmor(vigt(viset1(0), t), vigt(t, viset1((int32_t)classes - 1)));
     const vm special = vmor(outside, vieq(t, viset1(may_match ? (int32_t)ignore_index : -1)));
@@ -49,11 +54,12 @@ void read_labels(const struct vloss_cross_entropy_job *job, const struct group *
     }
   }
   for (size_t i = 0; i < g->n; i++) {
-    const int64_t t = vloss_label_at(&job->labels, g->first + i);
-    if (__builtin_expect((uint64_t)t < classes && !(ignoring && t == ignore_index), 1))
+    int ignored;
+    const int64_t t = vloss_row_label(&job->labels, g->first + i, &ignored);
+    if (__builtin_expect((uint64_t)t < classes && !ignored, 1))
       l->label[i] = (int32_t)t;
     else
-      *(ignoring && t == ignore_index ? &l->ignored[i] : &l->bad[i]) = 1;
+      *(ignored ? &l->ignored[i] : &l->bad[i]) = 1;
   }
   read_weights(job, g, l);
 }
@@ -127,6 +133,20 @@ void losses_of_group(const struct vloss_cross_entropy_job *job, const struct gro
   losses_of(job, s, all, l);
 }
 
+/* Of rows without an answer, and of bad labels, z is NaN, as the loss is. */
+void weigh_losses(const struct vloss_cross_entropy_job *job, const struct group_state *s, struct group_losses *l) {
+  const vd zero = dset1(0.0), lse = l->row.lse;
+  const vd weight = job->row_weights ? dload(s->l.row_weight) : dset1(1.0);
+  const dm ignored = dgt(dload(s->l.ignored), zero);
+  l->z = zero;
+  if (job->z_loss > 0) {
+    const dm undefined = dmor(dnan(l->row.loss), dgt(dload(s->l.bad), zero));
+    const vd z = dsel(undefined, dset1((double)NOT_A_NUMBER), dmul(dset1(job->z_loss), dmul(lse, lse)));
+    l->z = dsel(ignored, zero, dmul_or_zero(weight, z));
+  }
+  l->loss = dsel(ignored, zero, dmul_or_zero(weight, l->loss));
+}
+
 size_t predicted_class(const struct vloss_cross_entropy_job *job, const struct group_state *s, size_t i) {
   const float *x = job->x + row_offset(&job->shape, job->x_stride, s->g.first + i);
   const float y = is_spread(job) ? s->left_out[i] : s->target[i], max = s->sums.max[i] > y ? s->sums.max[i] : y;
@@ -134,24 +154,37 @@ size_t predicted_class(const struct vloss_cross_entropy_job *job, const struct g
   return row_find(x, job->shape.inner, job->shape.classes, max, nan_row);
 }
 
+/* p of the label. */
+VFN vd target_share(const struct group_losses *l, const int spread) {
+  if (!spread) return l->row.p;
+  return dmul(dexp(dmax(dset1(-500.0), dsub(l->wide_target, l->wide_left_out))), l->row.p);
+}
+
 /* `flat` rows have one value everywhere: 0 if ignored, NaN if anything in the row is. */
 void gradient_of_group(const struct vloss_cross_entropy_job *job, const struct group_state *s,
                        const struct group_losses *l, struct row_factors *factors, struct gradient *grad) {
   const int spread = is_spread(job);
-  const vd zero = dset1(0.0), weight = dload(s->l.weight), upstream = dload(s->l.upstream);
+  const vd zero = dset1(0.0), weight = dload(s->l.weight);
+  const vd upstream = dmul(dload(s->l.upstream), dset1(job->scale));
   const struct finished *row = &l->row;
+  vd of_z = zero;
   grad->row = row;
   grad->scale = dmul(upstream, l->total);
+  if (job->z_loss > 0) {
+    of_z = dmul(upstream, dmul(dset1(2 * job->z_in_grad), row->lse));
+    grad->scale = dadd(grad->scale, of_z);
+  }
   row_factors_of(factors, row, &grad->scale, spread);
   vd at_target;
   if (!spread) {
     at_target = dsub(zero, dmul(dmul(upstream, l->a), row->rest));
   } else {
-    const vd p = dmul(dexp(dmax(dset1(-500.0), dsub(l->wide_target, l->wide_left_out))), row->p);
+    const vd p = target_share(l, spread);
     const vd rest = dsel(deq(l->wide_left_out, l->wide_target), row->rest, dsub(dset1(1.0), p));
     at_target = dmul(dset1(l->uniform), dsub(dmul(dload(s->q.qu), p), weight));
     at_target = dmul(upstream, dsub(at_target, dmul(l->a, rest)));
   }
+  if (job->z_loss > 0) at_target = dadd(at_target, dmul(of_z, target_share(l, spread)));
   /* An infinite upstream makes NaN of a row, as infinity times 0 is. */
   const vd minus = dsub(zero, upstream);
   const dm ignored = dgt(dload(s->l.ignored), zero), bad = dgt(dload(s->l.bad), zero);
@@ -175,21 +208,23 @@ void group_gradient(const struct vloss_cross_entropy_job *job, struct group_stat
     tile_gradient(job, s, &factors, &grad);
 }
 
+/* The exact lse; of ignored rows 0. */
+static SMALL void lse_of_group(const struct vloss_cross_entropy_job *job, const struct group_state *s,
+                               struct group_losses *l) {
+  const struct sum_rows read = rows_of(job, s);
+  group_lse(&l->row.lse, &read, &s->sums, is_spread(job) ? s->left_out : s->target);
+  l->row.lse = dsel(dgt(dload(s->l.ignored), dset1(0.0)), dset1(0.0), l->row.lse);
+}
+
 static void finish_group(const struct vloss_cross_entropy_job *job, struct group_state *s, struct totals *totals) {
   const struct group *g = &s->g;
   struct group_losses l;
-  losses_of(job, s, job->grad || job->lse, &l); /* inlined: short rows notice a call */
-  add_losses(totals, g, l.loss);
-  if (job->loss) vstore_tail(job->loss + g->first, canonical(dnarrow_small(l.loss)), g->n);
-  if (job->lse) {
-    const struct sum_rows read = rows_of(job, s);
-    vd lse = l.row.lse;
-    group_lse(&lse, &read, &s->sums, is_spread(job) ? s->left_out : s->target);
-    lse = dsel(dgt(dload(s->l.ignored), dset1(0.0)), dset1(0.0), lse);
-    vstore_tail(job->lse + g->first, canonical(dnarrow_small(lse)), g->n);
-  }
-  for (size_t i = 0; job->predicted && i < g->n; i++)
-    write_prediction(job, g->first + i, s->l.ignored[i] != 0 ? -1 : (int32_t)predicted_class(job, s, i));
+  losses_of(job, s, wants_all(job), &l); /* inlined: short rows notice a call */
+  if (job->lse || job->z_loss > 0) lse_of_group(job, s, &l);
+  put_losses(job, s, &l, totals);
+  if (job->lse) vstore_tail(job->lse + g->first, canonical(dnarrow_small(l.row.lse)), g->n);
+  for (size_t i = 0; (job->predicted || job->correct) && i < g->n; i++)
+    write_found(job, g->first + i, s->l.label[i], finds_class(job, s, i) ? (int32_t)predicted_class(job, s, i) : -1);
   if (job->grad) group_gradient(job, s, &l);
 }
 
@@ -197,7 +232,7 @@ void cross_entropy_rows(const struct vloss_cross_entropy_job *job, struct vloss_
   /* Two small groups at a time: the logarithms of one then wait beside those of the other. */
   struct group_state states[2];
   ALIGNED float block_n[STASHED_BLOCKS]; /* of one row: long ones are groups of their own where their terms are kept */
-  const int rereads = job->grad || job->predicted, small = job->shape.classes <= SHORT_ROW;
+  const int rereads = job->grad || job->predicted || job->correct, small = job->shape.classes <= SHORT_ROW;
   const enum writing writing = job->grad && !is_spread(job) ? writing_for(&job->shape, job->x == job->grad) : CACHED;
   for (size_t row = range.first; row < range.last;) {
     size_t count = 0;
@@ -214,9 +249,10 @@ void cross_entropy_rows(const struct vloss_cross_entropy_job *job, struct vloss_
 
 void KERNEL(cross_entropy)(const struct vloss_cross_entropy_job *job, struct vloss_range range,
                            struct vloss_partial *partial) {
-  struct totals totals = totals_of(job->shape.classes, range, partial);
-  if (VLOSS_IS_HALF(job->type))
-    half_cross_entropy(job, range, &totals);
+  struct totals totals[2];
+  begin_totals(job, range, partial, totals);
+  if (job->by_block)
+    block_cross_entropy(job, range, totals);
   else
-    cross_entropy_rows(job, range, &totals);
+    cross_entropy_rows(job, range, totals);
 }

@@ -3,6 +3,7 @@
 #define VLOSS_KERNELS_CROSS_ENTROPY_H
 
 #include "group_sums.h"
+#include "totals.h"
 
 #define block_spread VLOSS_ISA_SYMBOL(vloss_block_spread)
 #define group_spread VLOSS_ISA_SYMBOL(vloss_group_spread)
@@ -10,6 +11,7 @@
 #define spread_sums_from VLOSS_ISA_SYMBOL(vloss_spread_sums_from)
 #define read_labels VLOSS_ISA_SYMBOL(vloss_read_labels)
 #define sum_group VLOSS_ISA_SYMBOL(vloss_sum_group)
+#define weigh_losses VLOSS_ISA_SYMBOL(vloss_weigh_losses)
 #define losses_of_group VLOSS_ISA_SYMBOL(vloss_losses_of_group)
 #define predicted_class VLOSS_ISA_SYMBOL(vloss_predicted_class)
 #define group_gradient VLOSS_ISA_SYMBOL(vloss_group_gradient)
@@ -27,7 +29,8 @@ struct group_labels {
   ALIGNED int32_t label[16];           /* -1: no class of this row is the target */
   ALIGNED double ignored[16], bad[16]; /* 1 where the row is ignored; where an unchecked label is out of range */
   ALIGNED double weight[16];           /* w_t */
-  ALIGNED double upstream[16];         /* gradient scale of the row, reduction included */
+  ALIGNED double upstream[16];         /* gradient scale of the row, reduction and weight of the row included */
+  ALIGNED double row_weight[16];       /* where the job has such */
 };
 
 struct spread {
@@ -48,10 +51,11 @@ struct group_state {
   ALIGNED float x_copy[GATHER_CLASSES * 16], t_copy[GATHER_CLASSES * 16];
 };
 
-/* A group's losses, and how much of q they are of: a is the label's own share, uniform that of every class. */
+/* A group's losses, and how much of q they are of: a is the label's own share, uniform that of every class. z is what
+ * z_loss adds; row.lse is exact then. */
 struct group_losses {
   struct finished row;
-  vd a, total, wide_target, wide_left_out, loss;
+  vd a, total, wide_target, wide_left_out, loss, z;
   double uniform;
 };
 
@@ -65,21 +69,56 @@ VFN void read_targets(const struct vloss_cross_entropy_job *job, struct group_st
       s->target[i] =
           job->x[row_offset(&job->shape, job->x_stride, s->g.first + i) + (size_t)s->l.label[i] * job->shape.inner];
 }
-VFN void write_prediction(const struct vloss_cross_entropy_job *job, size_t row, int32_t c) {
+/* Whether anything of row i is wanted that its class of the greatest logit decides. */
+VFN int finds_class(const struct vloss_cross_entropy_job *job, const struct group_state *s, size_t i) {
+  /* It is not the label where another class is above that. */
+  return s->l.ignored[i] == 0 && (job->predicted || (job->correct && !(s->sums.max[i] > s->target[i])));
+}
+/* Of which class c is the one; -1: none. */
+VFN void write_found(const struct vloss_cross_entropy_job *job, size_t row, int32_t label, int32_t c) {
+  if (job->correct) job->correct[row] = c >= 0 && c == label;
+  if (!job->predicted) return;
   if (job->predicted_narrow)
     ((int32_t *)job->predicted)[row] = c;
   else
     ((int64_t *)job->predicted)[row] = c;
 }
+/* What gradients and the lse of a group take beyond its losses. */
+VFN int wants_all(const struct vloss_cross_entropy_job *job) { return job->half.grad || job->lse || job->z_loss > 0; }
 
 /* The steps of a group, in their order: its labels; its sums, labels included; its losses, and with `all` what lse and
- * gradients need; the class of the greatest logit of row i; its gradient. */
+ * gradients need; the weights of rows and z_loss, where there are such; the class of the greatest logit of row i; its
+ * gradient. */
 void read_labels(const struct vloss_cross_entropy_job *job, const struct group *g, struct group_labels *l);
 void sum_group(const struct vloss_cross_entropy_job *job, struct group_state *s);
 void losses_of_group(const struct vloss_cross_entropy_job *job, const struct group_state *s, int all,
                      struct group_losses *l);
+void weigh_losses(const struct vloss_cross_entropy_job *job, const struct group_state *s, struct group_losses *l);
 size_t predicted_class(const struct vloss_cross_entropy_job *job, const struct group_state *s, size_t i);
 void group_gradient(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct group_losses *l);
+
+/* Totals of a job: of losses, and of what z_loss adds to them. */
+VFN void begin_totals(const struct vloss_cross_entropy_job *job, struct vloss_range range,
+                      struct vloss_partial *partial, struct totals *totals) {
+  totals[0] = totals_of(job->total_classes, range, &partial->sum);
+  if (job->z_loss > 0) totals[1] = totals_of(job->total_classes, range, &partial->z);
+}
+/* The losses of a group, whose lse is known, to where they are wanted. */
+VFN void put_losses(const struct vloss_cross_entropy_job *job, const struct group_state *s, struct group_losses *l,
+                    struct totals *totals) {
+  const struct group *g = &s->g;
+  vd loss;
+  l->z = dset1(0.0);
+  if (job->row_weights || job->z_loss > 0) weigh_losses(job, s, l);
+  loss = l->loss;
+  add_losses(&totals[0], g, loss);
+  if (job->z_loss > 0) {
+    add_losses(&totals[1], g, l->z);
+    loss = dadd(loss, l->z);
+  }
+  if (job->loss) vstore_tail(job->loss + g->first, canonical(dnarrow_small(loss)), g->n);
+  if (job->z_loss_part) vstore_tail((float *)job->z_loss_part + g->first, canonical(dnarrow_small(l->z)), g->n);
+}
 
 /* What the gradient loops need of 16 rows beside their factors. */
 struct gradient {

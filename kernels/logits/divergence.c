@@ -13,7 +13,7 @@ typedef struct vloss_divergence_job divergence_job;
 static struct logit_row logits_of_row(const divergence_job *job, const struct vloss_compared *t, size_t row,
                                       float *block) {
   struct logit_row r = logit_row_of(t->p, t->type, &job->shape, t->stride, row);
-  r.scale = (float)job->scale;
+  r.change.scale = (float)job->scale;
   r.block = block;
   return r;
 }
@@ -98,7 +98,7 @@ static void put_gradient(const divergence_job *job, size_t row, const struct com
   }
   const struct half_tensor output = half_tensor_of(job->grad, job->student.type, &job->shape, job->grad_stride);
   const struct half_row out = half_row_of(&output, row);
-  divergence_gradient(c, &out, upstream * (double)c->student.x.scale, mean);
+  divergence_gradient(c, &out, upstream * (double)c->student.x.change.scale, mean);
 }
 
 /* The loss of a row; of an ignored one 0. */
@@ -135,7 +135,7 @@ static double loss_of_row(const divergence_job *job, size_t row, float *of_teach
 
 void KERNEL(divergence)(const divergence_job *job, struct vloss_range range, struct vloss_partial *partial) {
   ALIGNED float of_teacher[CLASS_BLOCK], of_student[CLASS_BLOCK];
-  struct totals totals = totals_of(job->shape.classes, range, partial);
+  struct totals totals = totals_of(job->shape.classes, range, &partial->sum);
   for (size_t row = range.first; row < range.last; row += 16) {
     const struct group g = {row, range.last - row < 16 ? range.last - row : 16, ALONG};
     ALIGNED double loss[16] = {0};

@@ -1,4 +1,4 @@
-/* See half_rows.h: reading and writing rows of 16-bit elements; what is looked for in them. */
+/* See half_rows.h: reading and writing rows; what is looked for in them. */
 #include "half_rows.h"
 
 #include "lse.h"
@@ -24,6 +24,11 @@ struct vloss_shape half_group_at(const struct vloss_shape *shape, struct vloss_r
 /* Classes with others between them, by way of an array of those alone. */
 enum { SOME = 256 };
 static void read_apart(const struct half_row *row, size_t c, size_t n, float *to) {
+  if (!VLOSS_IS_HALF(row->type)) {
+    const float *const floats = (const float *)row->p + c * row->step;
+    for (size_t i = 0; i < n; i++) to[i] = floats[i * row->step];
+    return;
+  }
   const uint16_t *from = (const uint16_t *)row->p + c * row->step;
   for (size_t i = 0; i < n; i += SOME) {
     uint16_t some[SOME];
@@ -33,6 +38,11 @@ static void read_apart(const struct half_row *row, size_t c, size_t n, float *to
   }
 }
 static void write_apart(const struct half_row *row, size_t c, size_t n, const float *from) {
+  if (!VLOSS_IS_HALF(row->type)) {
+    float *const floats = (float *)row->p + c * row->step;
+    for (size_t i = 0; i < n; i++) floats[i * row->step] = from[i];
+    return;
+  }
   uint16_t *to = (uint16_t *)row->p + c * row->step;
   for (size_t i = 0; i < n; i += SOME) {
     uint16_t some[SOME];
@@ -41,17 +51,25 @@ static void write_apart(const struct half_row *row, size_t c, size_t n, const fl
     for (size_t k = 0; k < m; k++) to[(i + k) * row->step] = some[k];
   }
 }
-static void read_classes(const struct half_row *row, size_t c, size_t n, float *to) {
+void half_classes_read(const struct half_row *row, size_t c, size_t n, float *to) {
   if (row->step == 1)
     view_read(to, vloss_element(row->p, row->type, c), row->type, n);
   else
     read_apart(row, c, n, to);
 }
-static void write_classes(const struct half_row *row, size_t c, size_t n, const float *from) {
+void half_classes_write(const struct half_row *row, size_t c, size_t n, const float *from) {
   if (row->step == 1)
     view_write(vloss_element_out(row->p, row->type, c), from, row->type, n, row->past_cache);
   else
     write_apart(row, c, n, from);
+}
+
+void change_logits(const struct logit_change *how, const float *from, size_t n, float *to) {
+  const struct logit_change change = *how; /* which no store to `to` can change */
+  for (size_t i = 0; i < n; i += 16) {
+    const size_t m = n - i < 16 ? n - i : 16;
+    store_n(to + i, logits_of(&change, load_n(from + i, m)), m, 0);
+  }
 }
 
 /* Runs of elements that lie together in both places. */
@@ -73,8 +91,9 @@ void half_group_read(const struct half_tensor *t, size_t first, const struct vlo
     view_read(to + i * runs.length, vloss_element(t->p, t->type, runs.at + i * runs.step), t->type, runs.length);
   for (size_t i = 0; runs.count == 0 && i < group->outer; i++) {
     const struct half_row row = half_row_of(t, first + i);
-    read_classes(&row, 0, group->classes, to + i * group->classes);
+    half_classes_read(&row, 0, group->classes, to + i * group->classes);
   }
+  if (t->change) change_logits(t->change, to, group->outer * group->classes * group->inner, to);
 }
 void half_group_write(const struct half_tensor *t, size_t first, const struct vloss_shape *group, const float *from) {
   const struct runs runs = runs_of(t, first, group);
@@ -83,7 +102,7 @@ void half_group_write(const struct half_tensor *t, size_t first, const struct vl
                t->past_cache);
   for (size_t i = 0; runs.count == 0 && i < group->outer; i++) {
     const struct half_row row = half_row_of(t, first + i);
-    write_classes(&row, 0, group->classes, from + i * group->classes);
+    half_classes_write(&row, 0, group->classes, from + i * group->classes);
   }
 }
 
@@ -92,11 +111,16 @@ static size_t block_classes_at(const struct half_row *row, size_t c) {
 }
 size_t half_block_read(const struct half_row *row, size_t c, float *to) {
   const size_t n = block_classes_at(row, c);
-  read_classes(row, c, n, to);
+  half_classes_read(row, c, n, to);
+  if (row->change) change_logits(row->change, to, n, to);
   return n;
 }
+float half_row_class(const struct half_row *row, size_t c) {
+  const float x = view_element(row->p, row->type, c * row->step);
+  return row->change ? vfirst(logits_of(row->change, vset1(x))) : x;
+}
 void half_block_write(const struct half_row *row, size_t c, const float *from) {
-  write_classes(row, c, block_classes_at(row, c), from);
+  half_classes_write(row, c, block_classes_at(row, c), from);
 }
 
 static const double none[16]; /* of the rows is left */

@@ -1,16 +1,22 @@
 /* Rows of logits in 16 bits: as many as a buffer holds are widened into it, and the kernel of floats works there. Its
  * results do not depend on which rows it gets at once, nor how they lie, so they are those of floats, rounded. Long
- * rows are read a block of CLASS_BLOCK classes at a time, as often as a function needs them. */
+ * rows are read a block of CLASS_BLOCK classes at a time, as often as a function needs them. What is done to logits
+ * before they count (logit_change.h) is done when they are read; so rows of floats are read this way as well. */
 #ifndef VLOSS_KERNELS_HALF_ROWS_H
 #define VLOSS_KERNELS_HALF_ROWS_H
 
 #include "group_sums.h"
+#include "logit_change.h"
 
 #define half_group_at VLOSS_ISA_SYMBOL(vloss_half_group_at)
 #define half_group_read VLOSS_ISA_SYMBOL(vloss_half_group_read)
 #define half_group_write VLOSS_ISA_SYMBOL(vloss_half_group_write)
 #define half_block_read VLOSS_ISA_SYMBOL(vloss_half_block_read)
 #define half_block_write VLOSS_ISA_SYMBOL(vloss_half_block_write)
+#define half_classes_read VLOSS_ISA_SYMBOL(vloss_half_classes_read)
+#define half_classes_write VLOSS_ISA_SYMBOL(vloss_half_classes_write)
+#define half_row_class VLOSS_ISA_SYMBOL(vloss_half_row_class)
+#define change_logits VLOSS_ISA_SYMBOL(vloss_change_logits)
 #define half_row_sums VLOSS_ISA_SYMBOL(vloss_half_row_sums)
 #define half_row_find VLOSS_ISA_SYMBOL(vloss_half_row_find)
 #define half_row_lse VLOSS_ISA_SYMBOL(vloss_half_row_lse)
@@ -21,15 +27,16 @@ struct half_tensor {
   vloss_type type;
   struct vloss_shape shape;
   size_t stride;
-  int past_cache; /* an output goes there: who writes it says vstream_end in the end */
+  int past_cache;                    /* an output goes there: who writes it says vstream_end in the end */
+  const struct logit_change *change; /* of an input, done when it is read; null: none */
 };
 VFN struct half_tensor half_tensor_of(const void *p, vloss_type type, const struct vloss_shape *shape, size_t stride) {
-  return (struct half_tensor){(void *)(uintptr_t)p, type, *shape, stride, 0};
+  return (struct half_tensor){(void *)(uintptr_t)p, type, *shape, stride, 0, NULL};
 }
 VFN struct half_tensor half_output_of(void *p, vloss_type type, const struct vloss_shape *shape, size_t stride,
                                       int in_place) {
-  const size_t bytes = shape->outer * shape->inner * shape->classes * sizeof(uint16_t);
-  return (struct half_tensor){p, type, *shape, stride, !in_place && bytes > STREAM_BYTES};
+  const size_t bytes = shape->outer * shape->inner * shape->classes * vloss_type_size(type);
+  return (struct half_tensor){p, type, *shape, stride, !in_place && bytes > STREAM_BYTES, NULL};
 }
 
 /* Floats on the stack that kernels work on have so many behind them: what a kernel asks for ahead is there, and not
@@ -55,14 +62,22 @@ struct half_row {
   vloss_type type;
   int past_cache;
   size_t step, classes;
+  const struct logit_change *change;
 };
 VFN struct half_row half_row_of(const struct half_tensor *t, size_t row) {
   void *const first = vloss_element_out(t->p, t->type, row_offset(&t->shape, t->stride, row));
-  return (struct half_row){first, t->type, t->past_cache, t->shape.inner, t->shape.classes};
+  return (struct half_row){first, t->type, t->past_cache, t->shape.inner, t->shape.classes, t->change};
 }
 /* The classes of the block that begins with class c, to CLASS_BLOCK floats and back; how many there are. */
 size_t half_block_read(const struct half_row *row, size_t c, float *to);
 void half_block_write(const struct half_row *row, size_t c, const float *from);
+/* The same of n classes, as they lie. */
+void half_classes_read(const struct half_row *row, size_t c, size_t n, float *to);
+void half_classes_write(const struct half_row *row, size_t c, size_t n, const float *from);
+/* One class, with the bits it has in a block. */
+float half_row_class(const struct half_row *row, size_t c);
+/* n logits as they count. */
+void change_logits(const struct logit_change *change, const float *from, size_t n, float *to);
 
 /* A row, and CLASS_BLOCK floats in which its blocks are summed. */
 struct half_reader {

@@ -107,9 +107,14 @@ static size_t add_blocks(const struct half_reader *r, size_t c, size_t skip, str
   return width;
 }
 
-/* The same of others: one block. */
+/* The same of others, and of those to which something is done when they are read: one block. */
 static size_t add_block_apart(const struct half_reader *r, size_t c, size_t skip, struct row_sums *part) {
   const size_t n = half_block_read(&r->row, c, r->block);
+  if (n <= SHORT_ROW) {
+    no_sums(part);
+    row_sum(r->block, n, skip, NULL, part, 0);
+    return n;
+  }
   const int32_t here[16] = {skip < n ? (int32_t)skip : -1};
   const struct sum_rows block = {{1, n, 1}, {0, 1, ALONG}, r->block, n, here, none};
   group_sums(&block, NULL, NULL, part, NULL);
@@ -119,7 +124,7 @@ static size_t add_block_apart(const struct half_reader *r, size_t c, size_t skip
 void half_row_sums(const struct half_reader *r, size_t skip, struct row_sums *sums) {
   struct long_row row = long_row_begin();
   size_t (*const add)(const struct half_reader *, size_t, size_t, struct row_sums *) =
-      r->row.step == 1 ? add_blocks : add_block_apart;
+      r->row.step == 1 && !r->row.change && VLOSS_IS_HALF(r->row.type) ? add_blocks : add_block_apart;
   if (r->row.classes <= CLASS_BLOCK) {
     add(r, 0, skip, sums);
     return;

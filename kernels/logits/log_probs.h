@@ -50,8 +50,7 @@ VFN int row_is_wanted(const struct vloss_log_probs_job *job, size_t row) {
 }
 VFN struct logit_row log_probs_row(const struct vloss_log_probs_job *job, size_t row, float *block) {
   struct logit_row r = logit_row_of(job->x, job->type, &job->shape, job->x_stride, row);
-  r.scale = (float)job->scale;
-  r.cap = job->softcap;
+  r.change = (struct logit_change){(float)job->scale, job->softcap};
   r.block = block;
   return r;
 }

@@ -34,21 +34,22 @@ VFN vd probabilities(const struct gradient_row *g, vf y, vd *distance) {
   return dsel(dgt(d, least), dmul(dexp(d), dset1(g->a->inverse)), dset1(0.0));
 }
 VFN vf gradient_of(const struct gradient_row *g, vf x) {
-  const vf y = g->x.scale == 1 && g->x.cap == 0 ? x : logits_of(&g->x, x);
+  const vf y = changes_nothing(&g->x.change) ? x : logits_of(&g->x.change, x);
   vd d;
   const vd p = probabilities(g, y, &d);
-  return canonical(dnarrow(dflush(dmul(dmul(dfma(d, dset1(g->slope), dset1(g->even)), p), logit_slopes(&g->x, x)))));
+  return canonical(
+      dnarrow(dflush(dmul(dmul(dfma(d, dset1(g->slope), dset1(g->even)), p), logit_slopes(&g->x.change, x)))));
 }
 /* At an id, of whose upstreams `own` is the sum. */
 static float gradient_at(const struct gradient_row *g, float x, double own) {
   const struct row_answers *const a = g->a;
-  const vf wide = vset1(x), y = logits_of(&g->x, wide);
+  const vf wide = vset1(x), y = logits_of(&g->x.change, wide);
   ALIGNED double of_p[16], of_d[16], slope[16];
   ALIGNED float result[16];
   vd d;
   dstore(of_p, probabilities(g, y, &d));
   dstore(of_d, d);
-  dstore(slope, logit_slopes(&g->x, wide));
+  dstore(slope, logit_slopes(&g->x.change, wide));
   const double p = of_p[0], others = vfirst(y) == a->max ? a->share : 1 - p;
   const double of_ids = own * others - p * (g->up.ids - own);
   const double of_row = p * ((g->up.lse - g->up.entropy * (a->entropy - a->log_sum)) + g->slope * of_d[0]);

@@ -19,17 +19,18 @@ const float *logit_row_raw(const struct logit_row *r, size_t c, size_t *n) {
 
 const float *logit_row_block(const struct logit_row *r, size_t c, size_t *n) {
   const float *const x = logit_row_raw(r, c, n);
-  if (r->scale == 1 && r->cap == 0) return x;
+  const struct logit_change change = r->change; /* which no store can change */
+  if (changes_nothing(&change)) return x;
   for (size_t i = 0; i < *n; i += 16) {
     const size_t m = *n - i < 16 ? *n - i : 16;
-    store_n(r->block + i, logits_of(r, load_n(x + i, m)), m, 0);
+    store_n(r->block + i, logits_of(&change, load_n(x + i, m)), m, 0);
   }
   return r->block;
 }
 
 float logit_row_class(const struct logit_row *r, size_t c) {
   const float x = view_element(r->at.p, r->at.type, c * r->at.step);
-  return r->scale == 1 && r->cap == 0 ? x : vfirst(logits_of(r, vset1(x)));
+  return changes_nothing(&r->change) ? x : vfirst(logits_of(&r->change, vset1(x)));
 }
 
 void logit_row_put(const struct half_row *at, size_t c, size_t n, const float *from) {

@@ -24,14 +24,21 @@ static size_t offset(const struct vloss_shape *s, size_t stride, size_t row, siz
   return row / s->inner * stride + t * s->inner + row % s->inner;
 }
 
+static double weight_of_row(const struct vloss_cross_entropy_job *job, size_t row) {
+  return job->row_weights ? (double)((const float *)job->row_weights)[row] : 1;
+}
+/* Where 0 makes 0 of everything but NaN. */
+static double times(double w, double v) { return w == 0 && v == v ? 0 : w * v; }
+
 /* A row's loss. */
 static double loss_of(const struct vloss_cross_entropy_job *job, size_t row) {
-  const int64_t t = vloss_label_at(&job->labels, row);
-  if (job->labels.ignoring && t == job->labels.ignore_index) return 0;
+  int ignored;
+  const int64_t t = vloss_row_label(&job->labels, row, &ignored);
+  if (ignored) return 0;
   if (t < 0 || (uint64_t)t >= job->shape.classes) return (double)__builtin_nanf("");
   const double w = job->weights ? (double)job->weights[t] : 1;
   const double x = (double)view_element(input_of(job), job->type, offset(&job->shape, job->x_stride, row, (size_t)t));
-  return w == 0 && x == x ? 0 : -w * x;
+  return times(times(weight_of_row(job, row), w), -x);
 }
 static void add_losses(const struct vloss_cross_entropy_job *job, struct vloss_range range,
                        struct vloss_partial *partial) {
@@ -70,9 +77,10 @@ static void clear(const struct vloss_cross_entropy_job *job, struct vloss_range 
 /* The gradient of a row whose entries are all 0 so far. */
 static void put_gradient(const struct vloss_cross_entropy_job *job, size_t row) {
   const struct vloss_shape *s = &job->shape;
-  const int64_t t = vloss_label_at(&job->labels, row);
-  if (job->labels.ignoring && t == job->labels.ignore_index) return;
-  double upstream = job->grad_scale;
+  int ignored;
+  const int64_t t = vloss_row_label(&job->labels, row, &ignored);
+  if (ignored) return;
+  double upstream = job->grad_scale * weight_of_row(job, row);
   if (job->upstream) upstream *= (double)job->upstream[job->upstream_per_row ? row : 0];
   /* As in cross-entropy, 0 times an infinite or missing factor is no 0 in the classes that are not the target. */
   const int valid = t >= 0 && (uint64_t)t < s->classes;

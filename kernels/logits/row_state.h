@@ -64,8 +64,8 @@ static inline uint64_t vloss_state_coverage(size_t offset, size_t classes) {
 
 /* What states of one row have in common: the options that its results depend on, and its label. */
 static inline uint64_t vloss_state_signature(const struct vloss_cross_entropy_job *job, size_t row) {
-  const int64_t label = vloss_label_at(&job->labels, row);
-  const int ignored = job->labels.ignoring && label == job->labels.ignore_index;
+  int ignored;
+  const int64_t label = vloss_row_label(&job->labels, row, &ignored);
   const int bad = label < 0 || (uint64_t)label >= job->total_classes;
   uint64_t smoothing, z = vloss_state_mix(job->total_classes);
   memcpy(&smoothing, &job->smoothing, sizeof smoothing);
@@ -73,6 +73,12 @@ static inline uint64_t vloss_state_signature(const struct vloss_cross_entropy_jo
   z = vloss_state_mix(z ^ (uint64_t)(job->weights != NULL || job->wide.weights != NULL));
   z = vloss_state_mix(z ^ (uint64_t)(ignored ? -1 : bad ? -2 : label));
   if (job->type == VLOSS_F64) z = vloss_state_mix(z);
+  if (job->scale != 1 || job->softcap != 0) {
+    uint64_t scale, softcap;
+    memcpy(&scale, &job->scale, sizeof scale);
+    memcpy(&softcap, &job->softcap, sizeof softcap);
+    z = vloss_state_mix(vloss_state_mix(z ^ scale) ^ softcap);
+  }
   return z ? z : 1;
 }
 

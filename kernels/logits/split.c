@@ -2,7 +2,7 @@
  * the results have the same bits. */
 #include "split.h"
 
-#include "half_cross_entropy.h"
+#include "block_cross_entropy.h"
 #include "kernels.h"
 #include "row_sums.h"
 
@@ -115,8 +115,8 @@ void KERNEL(cross_entropy_partial)(const struct vloss_cross_entropy_job *job, st
                                    struct vloss_partial *partial) {
   struct group_state s;
   (void)partial;
-  if (VLOSS_IS_HALF(job->type) && job->shape.classes) {
-    half_partial(job, range);
+  if (job->by_block && job->shape.classes) {
+    block_partial(job, range);
     return;
   }
   const uint64_t coverage = vloss_state_coverage(job->class_offset, job->shape.classes);

@@ -1,9 +1,8 @@
 /* From what is known of rows, all of whose classes were read somewhere, to losses, and to the gradient of the classes
  * at hand. */
-#include "half_cross_entropy.h"
+#include "block_cross_entropy.h"
 #include "kernels.h"
 #include "split.h"
-#include "totals.h"
 
 /* The sums of rows g.first.. from their states; in lse, where it is wanted, that of rows where it is
  * near 0. */
@@ -38,11 +37,12 @@ static void load_group(const struct vloss_cross_entropy_job *job, struct group_s
     } else {
       long_row_sums(&p.sums.row, &s->sums, i);
     }
-    if (job->lse && state->nan == STATE_NO_CLASS && p.lse.max < LSE_LIMIT) lse[i] = lse_of(&p.lse);
+    if ((job->lse || job->z_loss > 0) && state->nan == STATE_NO_CLASS && p.lse.max < LSE_LIMIT) lse[i] = lse_of(&p.lse);
   }
 }
 
-static void finish_lse(const struct vloss_cross_entropy_job *job, const struct group_state *s, const vd *estimate,
+/* The exact lse, where the estimate is. */
+static void finish_lse(const struct vloss_cross_entropy_job *job, const struct group_state *s, vd *estimate,
                        double *lse) {
   ALIGNED double near[16], left[16];
   dstore(near, *estimate);
@@ -55,6 +55,7 @@ static void finish_lse(const struct vloss_cross_entropy_job *job, const struct g
     }
     if (s->l.ignored[i] != 0) lse[i] = 0;
   }
+  *estimate = dload(lse);
 }
 
 /* What every call on states begins with. */
@@ -77,24 +78,22 @@ static struct binned_sum sum_of_weights(const struct vloss_cross_entropy_job *jo
 void KERNEL(cross_entropy_finish)(const struct vloss_cross_entropy_job *job, struct vloss_range range,
                                   struct vloss_partial *partial) {
   struct group_state s;
-  struct totals totals = totals_of(job->total_classes, range, partial);
+  struct totals totals[2];
+  begin_totals(job, range, partial, totals);
   const struct binned_sum q = sum_of_weights(job);
   for (size_t row = range.first; row < range.last; row += s.g.n) {
     struct group_losses l;
     ALIGNED double lse[16] = {0};
     s.g = (struct group){row, range.last - row < 16 ? range.last - row : 16, GATHERED};
     load_group(job, &s, &q, lse);
-    losses_of_group(job, &s, job->lse != NULL, &l);
-    add_losses(&totals, &s.g, l.loss);
-    if (job->loss) vstore_tail(job->loss + row, canonical(dnarrow_small(l.loss)), s.g.n);
-    if (job->lse) {
-      finish_lse(job, &s, &l.row.lse, lse);
-      vstore_tail(job->lse + row, canonical(dnarrow_small(dload(lse))), s.g.n);
-    }
-    for (size_t i = 0; job->predicted && i < s.g.n; i++) {
+    losses_of_group(job, &s, wants_all(job), &l);
+    if (job->lse || job->z_loss > 0) finish_lse(job, &s, &l.row.lse, lse);
+    put_losses(job, &s, &l, totals);
+    if (job->lse) vstore_tail(job->lse + row, canonical(dnarrow_small(l.row.lse)), s.g.n);
+    for (size_t i = 0; (job->predicted || job->correct) && i < s.g.n; i++) {
       const struct vloss_state *state = &job->states[row + i];
       const int32_t c = state->nan != STATE_NO_CLASS ? state->nan : state->best;
-      write_prediction(job, row + i, s.l.ignored[i] != 0 ? -1 : c);
+      write_found(job, row + i, s.l.label[i], s.l.ignored[i] != 0 ? -1 : c);
     }
   }
 }
@@ -104,7 +103,6 @@ void KERNEL(cross_entropy_split_gradient)(const struct vloss_cross_entropy_job *
   struct group_state s;
   struct vloss_cross_entropy_job local = *job;
   const struct binned_sum q = sum_of_weights(job);
-  const int half = VLOSS_IS_HALF(job->type);
   (void)partial;
   if (local.weights) local.weights += job->class_offset;
   enum writing writing = is_spread(job) ? CACHED : writing_for(&job->shape, job->x == job->grad);
@@ -112,13 +110,14 @@ void KERNEL(cross_entropy_split_gradient)(const struct vloss_cross_entropy_job *
   for (size_t row = range.first; row < range.last; row += s.g.n) {
     const size_t left = range.last - row;
     struct group_losses l;
-    double lse[16] = {0};
-    s.g = half ? (struct group){row, left < 16 ? left : 16, ALONG} : group_at(&job->shape, row, range.last, 1);
+    ALIGNED double lse[16] = {0};
+    s.g = job->by_block ? (struct group){row, left < 16 ? left : 16, ALONG} : group_at(&job->shape, row, range.last, 1);
     load_group(job, &s, &q, lse);
     losses_of_group(job, &s, 1, &l);
+    if (job->z_loss > 0) finish_lse(job, &s, &l.row.lse, lse);
     local_labels(job, &s);
-    if (half) {
-      half_gradient(&local, &s, &l);
+    if (job->by_block) {
+      block_gradient(&local, &s, &l);
       continue;
     }
     s.stash = (struct stash){.writing = writing};

@@ -9,21 +9,21 @@
  * sum depends on no other grouping. */
 struct totals {
   struct vloss_range range;
-  struct vloss_partial *partial;
+  struct vloss_exact_sum *exact;
   size_t before;              /* what groups count as row 0 is this row of the range */
   double sum;                 /* of the block so far */
   size_t block, block_end;    /* rows of a block; the row behind the one at hand */
   ALIGNED double pending[16]; /* losses of rows that are not 16 yet */
 };
-VFN struct totals totals_of(size_t classes, struct vloss_range range, struct vloss_partial *partial) {
+VFN struct totals totals_of(size_t classes, struct vloss_range range, struct vloss_exact_sum *exact) {
   const size_t block = vloss_block_rows(classes);
-  return (struct totals){.range = range, .partial = partial, .block_end = range.first + block, .block = block};
+  return (struct totals){.range = range, .exact = exact, .block_end = range.first + block, .block = block};
 }
 /* Adds what 16 rows come to, or fewer at the end: those before row `end`. */
 VFN void add_16(struct totals *totals, double sum, size_t end) {
   totals->sum += sum;
   if (end != totals->block_end && end != totals->range.last) return;
-  vloss_exact_add(&totals->partial->sum, totals->sum);
+  vloss_exact_add(totals->exact, totals->sum);
   totals->sum = 0;
   totals->block_end += totals->block;
 }

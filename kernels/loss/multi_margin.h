@@ -104,7 +104,7 @@ static double multi_margin_wide(const struct wide_loss_row *r) {
   double lanes[16];
   dstore(lanes, most);
   /* Squares are of z times a power of two that brings the largest near to 1. */
-  const double scale = squared ? scale_to(largest_of((struct wide_row){lanes, 1}, 16), 0) : 1;
+  const double scale = squared ? scale_to(largest_of((struct wide_row){.p = lanes, .step = 1}, 16), 0) : 1;
   struct row_sum sum, slopes;
   begin_sum(&sum), begin_sum(&slopes);
   for (size_t c = 0; c < r->columns; c += 16) {

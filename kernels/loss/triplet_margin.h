@@ -221,7 +221,7 @@ static struct wide_distance wide_distance(const struct wide_loss_row *r, struct 
     nan = dsel(dnan(x), one, nan);
   }
   dstore(lanes, most);
-  const double largest = largest_of((struct wide_row){lanes, 1}, 16);
+  const double largest = largest_of((struct wide_row){.p = lanes, .step = 1}, 16);
   d.scale = scale_to(largest, 0);
   d.largest = largest * d.scale;
   d.size = one_number(dsum(nan) > 0 ? WIDE_NAN : d.largest);

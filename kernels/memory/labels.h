@@ -13,10 +13,29 @@ struct vloss_labels {
   int list;     /* a list of them a row */
   int ignoring; /* rows whose label is ignore_index are ignored */
   int64_t ignore_index;
+  size_t shift;    /* row i has the label of row i + shift of its sequence; 0: its own */
+  size_t sequence; /* rows of a sequence, more than shift; the last `shift` of them are ignored */
+  size_t before;   /* the rows before the first one here */
 };
 
 static inline int64_t vloss_label_at(const struct vloss_labels *labels, size_t i) {
   return labels->narrow ? ((const int32_t *)labels->p)[i] : ((const int64_t *)labels->p)[i];
+}
+
+/* Of row i; *ignored: the row does not count. */
+static inline int64_t vloss_row_label(const struct vloss_labels *labels, size_t i, int *ignored) {
+  if (labels->shift && (labels->before + i) % labels->sequence >= labels->sequence - labels->shift) {
+    *ignored = 1;
+    return 0;
+  }
+  const int64_t label = vloss_label_at(labels, i + labels->shift);
+  *ignored = labels->ignoring && label == labels->ignore_index;
+  return label;
+}
+/* Whether the labels of rows i .. i + n - 1 lie together as these do: from *first on. */
+static inline int vloss_labels_together(const struct vloss_labels *labels, size_t i, size_t n, size_t *first) {
+  *first = i + labels->shift;
+  return !labels->shift || (labels->before + i) % labels->sequence + labels->shift + n <= labels->sequence;
 }
 
 /* The bytes of one label. */
@@ -26,6 +45,7 @@ static inline size_t vloss_label_size(int narrow) { return narrow ? sizeof(int32
 static inline struct vloss_labels vloss_labels_from(const struct vloss_labels *labels, size_t first) {
   struct vloss_labels from = *labels;
   if (from.p) from.p = (const char *)from.p + first * vloss_label_size(from.narrow);
+  from.before += first;
   return from;
 }
 

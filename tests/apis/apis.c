@@ -107,11 +107,9 @@ static void keras_sparse_categorical_crossentropy(void) {
   }
 
   if (api("5: tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)", VLOSS_CROSS_ENTROPY)) {
-    const float weight_of_row[2] = {sample_weight[0] / 2, sample_weight[1] / 2}; /* over the number of rows */
     status = vloss_cross_entropy(&(vloss_cross_entropy_args){
         .rows = 2, .classes = 3, .logits = y_pred, .labels = y_true, .ignore = VLOSS_IGNORE_NOTHING,
-        .upstream = weight_of_row, .reduction = VLOSS_NONE, .loss = losses, .grad = grad});
-    loss = weight_of_row[0] * losses[0] + weight_of_row[1] * losses[1];
+        .row_weights = sample_weight, .reduction = VLOSS_MEAN, .loss = &loss, .grad = grad});
     GIVES(loss, 0.57401384);
     GIVES(grad, 0.034007187, -0.066355824, 0.0323486369, 0.0872001884, 0.175599617, -0.262799806);
   }

@@ -11,16 +11,17 @@
 #include "vloss/vloss.h"
 
 enum { MOST = 110000, ROWS = 33000, CLASSES = 13000, SHARDS = 4, GAP = 5 };
-static uint16_t half_x[MOST], half_t[MOST], half_grad[MOST];
-static float x[MOST], t[MOST], grad[MOST], weights[CLASSES], upstream[ROWS];
+static uint16_t half_x[MOST], half_t[MOST], half_grad[MOST], half_grad_t[MOST];
+static float x[MOST], t[MOST], grad[MOST], grad_t[MOST], weights[CLASSES], upstream[ROWS], row_weights[ROWS];
 static int64_t labels[ROWS];
 static int32_t narrow_labels[ROWS];
 static vloss_row_state states[SHARDS][64];
 
-/* loss, lse and predicted of the two calls, first of floats, then of 16 bits. */
+/* The rows' results of the two calls, first of floats, then of 16 bits. */
 static struct results {
-  float loss[ROWS], lse[ROWS];
+  float loss[ROWS], lse[ROWS], z[ROWS], max[ROWS], log_sum[ROWS];
   int64_t predicted[ROWS];
+  int32_t correct[ROWS];
 } results[2];
 
 /* ---- Inputs ---- */
@@ -97,6 +98,16 @@ static void backwards(void *context, size_t count, vloss_task *task, void *argum
 }
 static const vloss_executor executor = {NULL, 3, backwards};
 
+static void any_features(struct random *r, size_t rows, vloss_cross_entropy_args *a) {
+  if (random_below(r, 4) == 0) a->scale = random_below(r, 2) ? 0.7 : 2;
+  if (random_below(r, 4) == 0) a->softcap = random_below(r, 2) ? 30 : 3;
+  if (random_below(r, 3) == 0) a->z_loss = 0.01;
+  for (size_t i = 0; i < rows; i++) row_weights[i] = random_below(r, 9) ? random_unit(r) - 0.25f : 0;
+  if (random_below(r, 3) == 0) a->row_weights = row_weights;
+  if (random_below(r, 3) == 0 && rows > 1) a->shift = 1 + random_below(r, rows - 1 < 20 ? rows - 1 : 20);
+  if (a->shift && rows % 100 == 0) a->sequence = 100;
+}
+
 /* A call on floats, but for logits, targets and outputs. */
 static vloss_cross_entropy_args any_call(struct random *r, const struct shape *s) {
   static const double smoothings[] = {0, 0, 0.1, 1};
@@ -122,27 +133,32 @@ static vloss_cross_entropy_args any_call(struct random *r, const struct shape *s
   if (random_below(r, 6) == 0) /* 17 is the leader of some rows */
     weights[random_below(r, 2) && s->classes > 17 ? 17 : random_below(r, s->classes)] = INFINITY;
   if (random_below(r, 3) == 0) a.executor = &executor;
+  any_features(r, s->rows * s->inner, &a);
   return a;
 }
 
 /* ---- Calls on whole rows ---- */
 
 static void set_outputs(struct random *r, vloss_cross_entropy_args *a, vloss_cross_entropy_args *half, int nll) {
-  const uint64_t wanted = random_below(r, 4) ? 7 : random_below(r, 8);
+  const uint64_t wanted = random_below(r, 4) ? 7 : random_below(r, 8), more = random_below(r, 16);
   memset(results, 0, sizeof results);
   for (int k = 0; k < 2; k++) {
     vloss_cross_entropy_args *const to = k ? half : a;
     if (wanted & 1 || nll) to->loss = results[k].loss;
     if (wanted & 2 && !nll) to->lse = results[k].lse;
     if (wanted & 4 && !nll) to->predicted = results[k].predicted;
+    if (more & 1 && !nll) to->z_loss_part = results[k].z;
+    if (more & 2 && !nll && a->labels) to->correct = results[k].correct;
+    if (more & 4 && !nll && !half->total_classes) to->max = results[k].max;
+    if (more & 8 && !nll && !half->total_classes) to->log_sum = results[k].log_sum;
   }
   if (!nll && !(wanted & 7)) a->lse = results[0].lse, half->lse = results[1].lse;
 }
 
 static size_t wrong_gradients(vloss_type type, size_t n, size_t stride, size_t width, const uint16_t *got,
-                              uint16_t gap) {
+                              const float *expected, uint16_t gap) {
   size_t wrong = 0;
-  for (size_t i = 0; i < n; i++) wrong += got[i] != (i % stride < width ? half_narrowed(type, grad[i]) : gap);
+  for (size_t i = 0; i < n; i++) wrong += got[i] != (i % stride < width ? half_narrowed(type, expected[i]) : gap);
   return wrong;
 }
 
@@ -162,15 +178,20 @@ static void compare(struct random *r, uint64_t number, const char *isa) {
   fill_logits(r, type, s, stride);
   a.logits = x;
   a.logits_stride = a.grad_stride = stride;
-  if (nll) a.label_smoothing = 0;
+  if (nll) a.label_smoothing = a.scale = a.softcap = a.z_loss = 0;
   const int targets = !nll && random_below(r, 3) == 0;
-  if (targets) a.targets = t, a.targets_stride = stride, a.labels = NULL, a.ignore_index = 0;
+  if (targets) a.targets = t, a.targets_stride = stride, a.labels = NULL, a.ignore_index = 0, a.shift = 0;
   half = a;
   half.type = type;
   half.logits = half_x;
   if (targets) half.targets = half_t;
   set_outputs(r, &a, &half, nll);
-  for (size_t i = 0; i < n; i++) half_grad[i] = 0x1234;
+  const int targets_gradient = targets && random_below(r, 2), over_targets = random_below(r, 2) == 0;
+  for (size_t i = 0; i < n; i++) half_grad[i] = half_grad_t[i] = 0x1234;
+  if (targets_gradient) {
+    a.grad_targets = grad_t, half.grad_targets = over_targets ? half_t : half_grad_t;
+    a.grad_targets_stride = half.grad_targets_stride = stride;
+  }
   if (gradient) a.grad = grad, half.grad = in_place ? half_x : half_grad;
   vloss_status (*const call)(const vloss_cross_entropy_args *) = nll ? vloss_nll : vloss_cross_entropy;
   const vloss_status status = call(&a);
@@ -178,15 +199,22 @@ static void compare(struct random *r, uint64_t number, const char *isa) {
   litter();
   EXPECT(call(&half) == VLOSS_OK, "of type %d", type);
   char text[200];
-  snprintf(text, sizeof text, "%s, case %llu: %s%s of type %d, %zu x %zu x %zu, reduction %d, smoothing %g", isa,
+  snprintf(text, sizeof text,
+           "%s, case %llu: %s%s of type %d, %zu x %zu x %zu, reduction %d, smoothing %g, scale %g, softcap %g", isa,
            (unsigned long long)number, nll ? "nll" : "cross_entropy", targets ? " with targets" : "", type, s->rows,
-           s->classes, s->inner, a.reduction, a.label_smoothing);
+           s->classes, s->inner, a.reduction, a.label_smoothing, a.scale, a.softcap);
   EXPECT(memcmp(results[0].loss, results[1].loss, sizeof results->loss) == 0, "%s: loss", text);
   EXPECT(memcmp(results[0].lse, results[1].lse, sizeof results->lse) == 0, "%s: lse", text);
   EXPECT(memcmp(results[0].predicted, results[1].predicted, sizeof results->predicted) == 0, "%s: predicted", text);
+  EXPECT(memcmp(&results[0], &results[1], sizeof *results) == 0, "%s: the results of a row", text);
+  if (targets_gradient) {
+    const uint16_t between = over_targets ? half_narrowed(type, NAN) : 0x1234;
+    const size_t wrong_t = wrong_gradients(type, n, stride, width, half.grad_targets, grad_t, between);
+    EXPECT(wrong_t == 0, "%s: %zu gradients of targets", text, wrong_t);
+  }
   if (!gradient) return;
   const uint16_t gap = in_place ? half_narrowed(type, NAN) : 0x1234;
-  const size_t wrong = wrong_gradients(type, n, stride, width, half.grad, gap);
+  const size_t wrong = wrong_gradients(type, n, stride, width, half.grad, grad, gap);
   EXPECT(wrong == 0, "%s: %zu gradients", text, wrong);
 }
 
@@ -241,7 +269,7 @@ static void compare_split(struct random *r, uint64_t number, const char *isa) {
     part.grad_stride = stride;
     EXPECT(vloss_cross_entropy_partial_gradient(&part) == VLOSS_OK, "gradient");
   }
-  const size_t wrong = wrong_gradients(type, s->rows * stride, stride, width, half_x, half_narrowed(type, NAN));
+  const size_t wrong = wrong_gradients(type, s->rows * stride, stride, width, half_x, grad, half_narrowed(type, NAN));
   EXPECT(wrong == 0, "%s, case %llu: %zu gradients of type %d, %zu x %zu x %zu", isa, (unsigned long long)number, wrong,
          type, s->rows, s->classes, s->inner);
 }

@@ -19,14 +19,16 @@ enum { TYPE = VLOSS_F32, OTHER_TYPE = VLOSS_F64, EXPONENTS = 125 };
 #endif
 enum { MOST = 60000, ROWS = 40, SHARDS = 16 };
 
-static number logits[MOST], shard_logits[MOST], grad[MOST], split_grad[MOST], weights[MOST], upstream[ROWS];
+static number logits[MOST], shard_logits[MOST], grad[MOST], split_grad[MOST], weights[MOST], upstream[ROWS],
+    row_weights[ROWS];
 static int64_t labels[ROWS];
 static int32_t narrow_labels[ROWS];
 static vloss_row_state states[SHARDS][ROWS], again[SHARDS][ROWS];
 
 struct results {
-  number loss[ROWS], lse[ROWS];
+  number loss[ROWS], lse[ROWS], z[ROWS];
   int64_t predicted[ROWS];
+  int32_t correct[ROWS];
 };
 
 /* ---- Inputs ---- */
@@ -91,6 +93,18 @@ static void fill_logits(struct random *r, size_t rows, size_t classes, size_t in
     }
 }
 
+static void any_features(struct random *r, size_t rows, vloss_cross_entropy_args *a) {
+  if (random_below(r, 3) == 0) a->scale = random_below(r, 2) ? 0.7 : 2;
+  if (random_below(r, 3) == 0) a->softcap = random_below(r, 2) ? 30 : 3;
+  if (random_below(r, 3) == 0) a->z_loss = 0.01;
+  for (size_t i = 0; i < rows; i++) row_weights[i] = random_below(r, 9) ? random_unit(r) - 0.25f : 0;
+  if (random_below(r, 3) == 0) a->row_weights = row_weights;
+  if (random_below(r, 3) || rows < 2) return;
+  a->shift = 1 + random_below(r, rows - 1);
+  for (size_t n = a->shift + 1; n <= rows && a->sequence == 0; n++)
+    if (rows % n == 0 && random_below(r, 3)) a->sequence = n;
+}
+
 static vloss_cross_entropy_args any_call(struct random *r, size_t *rows) {
   static const size_t totals[] = {1, 2, 17, 300, 4095, 4096, 4097, 4200, 8192, 8193, 12288, 12400, 20000, 29000, 40000};
   static const size_t inners[] = {1, 1, 1, 2, 3, 16, 17};
@@ -122,6 +136,7 @@ static vloss_cross_entropy_args any_call(struct random *r, size_t *rows) {
   if (random_below(r, 12) == 0) weights[random_below(r, a.total_classes)] = INFINITY;
   static const double smoothings[] = {0, 0, 0.1, 1};
   a.label_smoothing = smoothings[random_below(r, 4)];
+  any_features(r, *rows, &a);
   return a;
 }
 
@@ -136,6 +151,8 @@ static vloss_status predicted_call(vloss_cross_entropy_args a, struct results *o
   int32_t narrow[ROWS];
   a.loss = out->loss;
   a.lse = out->lse;
+  a.z_loss_part = out->z;
+  a.correct = out->correct;
   a.predicted = a.label_type == VLOSS_I32 ? (void *)narrow : out->predicted;
   const vloss_status status = call(&a);
   for (size_t i = 0; a.label_type == VLOSS_I32 && i < rows; i++) out->predicted[i] = narrow[i];
@@ -223,6 +240,8 @@ static void compare(struct random *r, uint64_t seed) {
   EXPECT(!differ(got.loss, expected.loss, sizeof got.loss), "case %llu: loss", n);
   EXPECT(!differ(got.lse, expected.lse, sizeof got.lse), "case %llu: lse", n);
   EXPECT(!differ(got.predicted, expected.predicted, sizeof got.predicted), "case %llu: predicted", n);
+  EXPECT(!differ(got.z, expected.z, sizeof got.z), "case %llu: what z_loss adds", n);
+  EXPECT(!differ(got.correct, expected.correct, sizeof got.correct), "case %llu: correct", n);
   for (size_t k = 0; k < count; k++) {
     vloss_cross_entropy_args part = shard_of(&a, border[k], border[k + 1]);
     const size_t width = part.classes * a.inner, stride = part.logits_stride ? part.logits_stride : width;
@@ -287,6 +306,35 @@ static void bad_shards_and_fields(void) {
   refused(VLOSS_ERROR_ARGUMENTS, vloss_cross_entropy_partial, &a, "partial with a gradient");
   refused(VLOSS_ERROR_ARGUMENTS, vloss_cross_entropy_finish, &a, "finish with a gradient");
   a.grad = NULL;
+  number results[2];
+  int32_t correct[2];
+  a.z_loss_part = results;
+  refused(VLOSS_ERROR_ARGUMENTS, vloss_cross_entropy_partial, &a, "partial with what z_loss adds");
+  a.z_loss_part = NULL;
+  a.correct = correct;
+  refused(VLOSS_ERROR_ARGUMENTS, vloss_cross_entropy_partial, &a, "partial with correct");
+  a.correct = NULL;
+  static step *const steps[] = {vloss_cross_entropy_partial, vloss_cross_entropy_finish,
+                                vloss_cross_entropy_partial_gradient};
+  for (size_t i = 0; i < 3; i++) {
+    vloss_cross_entropy_args other = a;
+    other.loss = i == 1 ? results : NULL;
+    other.grad = i == 2 ? grad : NULL;
+    other.max = results;
+    refused(VLOSS_ERROR_ARGUMENTS, steps[i], &other, "max of parts of rows");
+    other.max = NULL;
+    other.log_sum = results;
+    refused(VLOSS_ERROR_ARGUMENTS, steps[i], &other, "log_sum of parts of rows");
+    other.log_sum = NULL;
+    other.grad_targets = grad;
+    refused(VLOSS_ERROR_ARGUMENTS, steps[i], &other, "a gradient of targets that there are not");
+    other.grad_targets = NULL;
+    other.softcap = -1;
+    refused(VLOSS_ERROR_SCALE, steps[i], &other, "a softcap below 0");
+    other.softcap = 0;
+    other.shift = 2;
+    refused(VLOSS_ERROR_ARGUMENTS, steps[i], &other, "labels shifted out of all rows");
+  }
   refused(VLOSS_ERROR_NO_OUTPUT, vloss_cross_entropy_finish, &a, "finish without an output");
   refused(VLOSS_ERROR_NO_OUTPUT, vloss_cross_entropy_partial_gradient, &a, "no gradient");
   a.labels = NULL;
@@ -334,6 +382,14 @@ static void bad_states(void) {
   other.label_smoothing = 0.5;
   EXPECT(vloss_cross_entropy_partial(&other) == VLOSS_OK, "partial");
   merge_refused(VLOSS_ERROR_STATE, states[4], "another smoothing");
+  other = two_rows(4096, 8192, states[4]);
+  other.scale = 0.5;
+  EXPECT(vloss_cross_entropy_partial(&other) == VLOSS_OK, "partial");
+  merge_refused(VLOSS_ERROR_STATE, states[4], "another scale");
+  other.scale = 0;
+  other.softcap = 30;
+  EXPECT(vloss_cross_entropy_partial(&other) == VLOSS_OK, "partial");
+  merge_refused(VLOSS_ERROR_STATE, states[4], "a softcap");
   other = two_rows(4096, 8192, states[4]);
   other.total_classes = 12288;
   EXPECT(vloss_cross_entropy_partial(&other) == VLOSS_OK, "partial");

@@ -10,8 +10,9 @@ enum { ROWS = 4, CLASSES = 6, ROOM = 64 };
 /* Every array with room to shift it; compared as a whole to see whether a call wrote anything. */
 struct arena {
   float logits[ROOM], targets[ROOM], weights[ROOM], upstream[ROOM], loss[ROOM], grad[ROOM], lse[ROOM];
+  float row_weights[ROOM], z[ROOM], max[ROOM], log_sum[ROOM], grad_targets[ROOM];
   int64_t labels[ROOM], predicted[ROOM];
-  int32_t labels32[ROOM];
+  int32_t labels32[ROOM], correct[ROOM];
   size_t bad_row;
 };
 static struct arena arena, before;
@@ -28,10 +29,16 @@ static vloss_cross_entropy_args valid(void) {
   fill(arena.loss, 100);
   fill(arena.grad, 200);
   fill(arena.lse, 300);
+  fill(arena.row_weights, 1);
+  fill(arena.z, 400);
+  fill(arena.max, 500);
+  fill(arena.log_sum, 600);
+  fill(arena.grad_targets, 700);
   for (int i = 0; i < ROOM; i++) {
     arena.labels32[i] = i % CLASSES;
     arena.labels[i] = i % CLASSES;
     arena.predicted[i] = 1000 + i;
+    arena.correct[i] = 2000 + i;
   }
   arena.bad_row = 77;
   return (vloss_cross_entropy_args){
@@ -191,6 +198,36 @@ static void refuse_labels(struct refusals *refusals, function *call) {
   ANSWERS(VLOSS_ERROR_IGNORE_INDEX, a.ignore = VLOSS_IGNORE_NOTHING; a.ignore_index = -100);
 }
 
+/* Fields that vloss_nll has, too. */
+static void refuse_rows(struct refusals *refusals, function *call) {
+  ANSWERS(VLOSS_OK, a.row_weights = arena.row_weights);
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.row_weights = beyond(arena.row_weights, 2));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16; a.row_weights = beyond(arena.row_weights, 2));
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.row_weights = arena.row_weights; a.loss = arena.row_weights + ROWS - 1);
+  ANSWERS(VLOSS_OK, a.row_weights = arena.row_weights; a.loss = arena.row_weights + ROWS);
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.row_weights = arena.grad + 1);
+  ANSWERS(VLOSS_OK, a.shift = 1);
+  ANSWERS(VLOSS_OK, a.shift = ROWS - 1);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.shift = ROWS);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.shift = SIZE_MAX);
+  ANSWERS(VLOSS_OK, a.shift = SIZE_MAX; a.rows = 0);
+  ANSWERS(VLOSS_OK, a.shift = 1; a.sequence = 2);
+  ANSWERS(VLOSS_OK, a.sequence = 2);
+  ANSWERS(VLOSS_OK, a.sequence = 3; a.rows = 0);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.shift = 2; a.sequence = 2);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.shift = 1; a.sequence = 1);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.sequence = 3);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.shift = 1; a.sequence = 3);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.sequence = 2 * ROWS);
+  ANSWERS(VLOSS_OK, a.shift = 1; a.rows = 2; a.inner = 2; a.sequence = 2);
+  BAD_LABEL(0, a.shift = 1; arena.labels[1] = CLASSES);
+  BAD_LABEL(2, a.shift = 1; arena.labels[0] = CLASSES; arena.labels[3] = -1);
+  BAD_LABEL(1, a.shift = 2; arena.labels[3] = 99);
+  BAD_LABEL(2, a.shift = 1; a.sequence = 2; arena.labels[2] = -1; arena.labels[3] = 99);
+  ANSWERS(VLOSS_OK, a.shift = 1; arena.labels[0] = 99); /* no row's */
+  ANSWERS(VLOSS_OK, a.shift = 1; a.sequence = 2; arena.labels[0] = arena.labels[2] = -7);
+}
+
 /* Argument structs of older and newer programs. */
 static void refuse_versions(struct refusals *refusals, function *call) {
   struct {
@@ -225,13 +262,70 @@ static void refuse_all(struct refusals *refusals, function *call) {
   refuse_sizes(refusals, call);
   refuse_overlap(refusals, call);
   refuse_labels(refusals, call);
+  refuse_rows(refusals, call);
   refuse_versions(refusals, call);
   refuse_isas(refusals, call);
+}
+
+static void refuse_numbers(struct refusals *refusals, function *call) {
+  const double wrong[] = {(double)NAN, -1, -DBL_MIN, (double)INFINITY, 1e39, 1e-39, DBL_MIN};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    ANSWERS(VLOSS_ERROR_SCALE, a.scale = wrong[i]);
+    ANSWERS(VLOSS_ERROR_SCALE, a.softcap = wrong[i]);
+    if (i < 4) ANSWERS(VLOSS_ERROR_SCALE, a.z_loss = wrong[i]);
+  }
+  ANSWERS(VLOSS_OK, a.z_loss = DBL_MIN);
+  ANSWERS(VLOSS_OK, a.z_loss = DBL_MAX);
+  ANSWERS(VLOSS_OK, a.z_loss = -0.0);
+  ANSWERS(VLOSS_OK, a.scale = 0.7; a.softcap = 30);
+  ANSWERS(VLOSS_OK, a.scale = 0.7; a.grad = arena.logits);
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.softcap = 3; a.grad = arena.logits + 1);
+}
+
+/* What there is one of a row. */
+static void refuse_row_outputs(struct refusals *refusals, function *call) {
+  ANSWERS(VLOSS_OK, a.loss = a.grad = NULL; a.z_loss_part = arena.z);
+  ANSWERS(VLOSS_OK, a.loss = a.grad = NULL; a.max = arena.max);
+  ANSWERS(VLOSS_OK, a.loss = a.grad = NULL; a.log_sum = arena.log_sum);
+  ANSWERS(VLOSS_OK, a.loss = a.grad = NULL; a.correct = arena.correct);
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.z_loss_part = beyond(arena.z, 2));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.max = beyond(arena.max, 1));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.log_sum = beyond(arena.log_sum, 2));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.correct = (int32_t *)beyond(arena.correct, 2));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, a.type = VLOSS_BF16; a.max = beyond(arena.max, 2));
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.z_loss_part = arena.loss + ROWS - 1);
+  ANSWERS(VLOSS_OK, a.reduction = VLOSS_MEAN; a.z_loss_part = arena.loss + 1);
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.max = arena.max; a.log_sum = arena.max + ROWS - 1);
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.max = arena.logits);
+  ANSWERS(VLOSS_ERROR_OVERLAP, a.correct = (int32_t *)(void *)arena.loss);
+  ANSWERS(VLOSS_ERROR_OVERLAP, use_labels32(&a); a.correct = arena.labels32);
+  BAD_LABEL(0, arena.labels[0] = 99; a.correct = arena.correct; a.max = arena.max; a.z_loss_part = arena.z);
+}
+
+static void refuse_targets_gradient(struct refusals *refusals, function *call) {
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.grad_targets = arena.grad_targets);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, use_targets(&a); a.correct = arena.correct);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, use_targets(&a); a.shift = 1);
+  ANSWERS(VLOSS_OK, use_targets(&a); a.loss = a.grad = NULL; a.grad_targets = arena.grad_targets);
+  ANSWERS(VLOSS_OK, use_targets(&a); a.grad_targets = arena.targets);
+  ANSWERS(VLOSS_OK, use_targets(&a); a.grad_targets = arena.targets; a.grad = arena.logits);
+  ANSWERS(VLOSS_OK, use_targets(&a); a.grad_targets = arena.grad_targets; a.grad_targets_stride = CLASSES + 2);
+  ANSWERS(VLOSS_ERROR_STRIDE, use_targets(&a); a.grad_targets = arena.grad_targets;
+          a.grad_targets_stride = CLASSES - 1);
+  ANSWERS(VLOSS_ERROR_OVERFLOW, use_targets(&a); a.grad_targets_stride = SIZE_MAX / 2);
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, use_targets(&a); a.grad_targets = beyond(arena.grad_targets, 2));
+  ANSWERS(VLOSS_ERROR_OVERLAP, use_targets(&a); a.grad_targets = arena.targets + 1);
+  ANSWERS(VLOSS_ERROR_OVERLAP, use_targets(&a); a.grad_targets = arena.targets; a.grad_targets_stride = CLASSES + 1);
+  ANSWERS(VLOSS_ERROR_OVERLAP, use_targets(&a); a.grad_targets = arena.logits);
+  ANSWERS(VLOSS_ERROR_OVERLAP, use_targets(&a); a.grad_targets = arena.grad);
 }
 
 void cross_entropy_refuse(struct refusals *refusals) {
   function *call = library->cross_entropy_sized;
   refuse_all(refusals, call);
+  refuse_numbers(refusals, call);
+  refuse_row_outputs(refusals, call);
+  refuse_targets_gradient(refusals, call);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.targets = arena.targets);
   ANSWERS(VLOSS_ERROR_ALIGNMENT, use_targets(&a); a.targets = beyond(a.targets, 2));
   ANSWERS(VLOSS_ERROR_ALIGNMENT, a.lse = beyond(arena.lse, 1));
@@ -271,4 +365,12 @@ void nll_refuse(struct refusals *refusals) {
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.lse = arena.lse);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.predicted = arena.predicted);
   ANSWERS(VLOSS_ERROR_ARGUMENTS, a.label_smoothing = 0.1);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.scale = 1);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.softcap = 30);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.z_loss = 0.01);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.z_loss_part = arena.z);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.max = arena.max);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.log_sum = arena.log_sum);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.correct = arena.correct);
+  ANSWERS(VLOSS_ERROR_ARGUMENTS, a.grad_targets = arena.grad_targets);
 }

@@ -84,13 +84,12 @@ static void compare(struct check *check, struct line *line, const struct pair *p
 /* A loss's gradients with respect to each of its inputs. */
 static void of_loss(struct check *check, struct line *line, const struct function *function,
                     const struct option *with_option) {
-  static const char *const inputs[][2] = {{"logits", "grad"},
-                                          {"student", "grad"},
-                                          {"prediction", "grad"},
-                                          {"target", "grad_target"},
-                                          {"other", "grad_other"}};
+  static const char *const inputs[][2] = {{"logits", "grad"},      {"student", "grad"},
+                                          {"prediction", "grad"},  {"target", "grad_target"},
+                                          {"other", "grad_other"}, {"targets", "grad_targets"}};
   struct option option = *with_option;
-  option.flags &= ~(uint32_t)VLOSS_UNCHECKED; /* which lets NaN in */
+  option.flags &= ~(uint32_t)VLOSS_UNCHECKED;                       /* which lets NaN in */
+  if (option.scale != 0 && option.softcap == 0) option.scale = 0.5; /* others round the logits */
   struct job job;
   job_create(&job, function, &option, ROWS, CLASSES, PLAIN, check->seed);
   if (!job_array(&job, "loss")) { /* log_probs: published values and dispatch/log_probs look at its slopes */

@@ -115,7 +115,8 @@ static float fitted_to_name(const struct job *job, const char *name, float x) {
 }
 
 static float fitted_in(const struct job *job, const struct array *array, float x) {
-  const bool factor = strcmp(array->name, "weights") == 0 || strcmp(array->name, "upstream") == 0;
+  const bool factor = strcmp(array->name, "weights") == 0 || strcmp(array->name, "row_weights") == 0 ||
+                      strcmp(array->name, "upstream") == 0;
   if (factor && array->shape != MATRIX) {
     x = isnan(x) ? 1 : x;
     return fabsf(x) < 0x1p-60f ? 0 : clamped(x, -0x1p40f, 0x1p40f);

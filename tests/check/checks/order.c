@@ -45,7 +45,8 @@ static void refused(struct order *order, struct job *job, vloss_status expected,
 static vloss_status spoil(struct job *job, bool late) {
   const struct array *labels = job_array(job, "labels");
   if (labels) {
-    const size_t i = late ? job_length(job, labels) - 1 : 0;
+    const size_t first = job->whole ? job->option->shift : 0; /* those before are no row's */
+    const size_t i = late ? job_length(job, labels) - 1 : first;
     if (labels->element == I64)
       ((int64_t *)labels->values)[i] = (int64_t)job->classes;
     else

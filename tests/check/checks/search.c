@@ -199,16 +199,25 @@ struct guarded {
   size_t evaluations;
 };
 
+/* Of jobs with a loss a row. */
+static bool some_job_has(const struct function *function, const char *name) {
+  bool has = false;
+  for (size_t o = 0; !has && o < (function->loss ? 1 : function->option_count); o++) {
+    struct job job;
+    job_create(&job, function, &function->options[o], 1, 1, PLAIN, 1);
+    has = output_named(&job, name) != NULL;
+    job_destroy(&job);
+  }
+  return has;
+}
+
 static void search_outputs(void *context) {
-  static const char *const names[] = {"loss",   "grad",    "grad_target", "grad_other", "lse",
-                                      "output", "logprob", "log_sum",     "entropy"};
+  static const char *const names[] = {"loss",    "grad",    "grad_target", "grad_other",  "lse",         "output",
+                                      "logprob", "log_sum", "entropy",     "z_loss_part", "grad_targets"};
   struct guarded *guarded = context;
   struct search *s = guarded->search;
-  struct job job; /* with a loss a row, to see what outputs there are */
-  job_create(&job, s->function, &s->function->options[0], 1, 1, PLAIN, 1);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (job_array(&job, names[i])) search_output(s, names[i], guarded->evaluations);
-  job_destroy(&job);
+    if (some_job_has(s->function, names[i])) search_output(s, names[i], guarded->evaluations);
 }
 
 void check_search(struct check *check, const struct function *function, double seconds) {

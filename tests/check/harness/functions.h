@@ -23,6 +23,11 @@ struct option {
   double scale, softcap;
   bool row_upstreams; /* of the entropy and of lse */
 
+  /* of cross_entropy, with scale and softcap */
+  double z_loss;
+  bool row_weights, correct, log_sums, grad_targets; /* log_sums: with max */
+  size_t shift;
+
   /* of divergence */
   vloss_divergence_kind divergence;
   double beta;

@@ -46,6 +46,7 @@ static void check_row(struct check *check, struct line *line, const struct funct
   set(&job, "targets", row->target);
   set(&job, "other", row->other);
   set(&job, "weights", row->weights);
+  set(&job, "row_weights", row->row_weights);
   set(&job, "upstream", row->upstream);
   set(&job, "labels", row->labels);
   const struct layout layout = {.count = row->rows, .inner = 1, .outputs = (uint32_t)ALL_OUTPUTS};
@@ -59,6 +60,10 @@ static void check_row(struct check *check, struct line *line, const struct funct
     compare(check, line, row, &job, check->isas[k], "output", row->output);
     compare(check, line, row, &job, check->isas[k], "grad_target", row->grad_target);
     compare(check, line, row, &job, check->isas[k], "grad_other", row->grad_other);
+    compare(check, line, row, &job, check->isas[k], "grad_targets", row->grad_targets);
+    compare(check, line, row, &job, check->isas[k], "z_loss_part", row->z_loss_part);
+    compare(check, line, row, &job, check->isas[k], "max", row->max);
+    compare(check, line, row, &job, check->isas[k], "log_sum", row->log_sum);
   }
   job_destroy(&job);
 }

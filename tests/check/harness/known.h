@@ -11,9 +11,9 @@
 struct known {
   const char *name, *function;
   size_t rows, columns;
-  const float *prediction, *target, *other, *weights, *upstream;
+  const float *prediction, *target, *other, *weights, *row_weights, *upstream;
   const int64_t *labels;
-  const double *loss, *grad, *grad_target, *grad_other, *lse, *output;
+  const double *loss, *grad, *grad_target, *grad_targets, *grad_other, *lse, *output, *z_loss_part, *max, *log_sum;
   double tolerance; /* relative; 0: 2e-6 */
   bool exact;       /* the very float */
   struct option option;
@@ -26,6 +26,16 @@ struct known {
 #define W(...) .weights = (const float[]){__VA_ARGS__}, .option.weights = true
 #define ROW_WEIGHTS(...) W(__VA_ARGS__), .option.weights_spread = VLOSS_PER_ROW
 #define CLASS_WEIGHTS(...) W(__VA_ARGS__), .option.weights_spread = VLOSS_PER_COLUMN
+/* Of cross-entropy, which has weights of classes and of rows. */
+#define WEIGHTS_OF_ROWS(...) .row_weights = (const float[]){__VA_ARGS__}, .option.row_weights = true
+#define Z(...) \
+  .z_loss_part = (const double[]) { __VA_ARGS__ }
+#define LOG_SUMS(...) \
+  .option.log_sums = true, .log_sum = (const double[]) { __VA_ARGS__ }
+#define MAXIMA(...) \
+  .max = (const double[]) { __VA_ARGS__ }
+#define GRAD_TARGETS(...) \
+  .option.grad_targets = true, .grad_targets = (const double[]) { __VA_ARGS__ }
 #define LABELS(...) \
   .labels = (const int64_t[]) { __VA_ARGS__ }
 #define L(...) \

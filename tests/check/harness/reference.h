@@ -25,10 +25,14 @@ struct expectation {
   real scale;
 };
 
-/* Each output that is not null gets one entry an element, in logical order: loss one or rows * inner, grad and output
- * [row][class], the others rows * inner. */
+/* A logit x that counts as y, and dy/dx; softcap and scale as in the structs. */
+real reference_logit(vloss_type type, double scale, double softcap, real x);
+real reference_slope(vloss_type type, double scale, double softcap, real x);
+
+/* Each output that is not null gets one entry an element, in logical order: loss and z_loss_part one or rows * inner,
+ * grad, grad_targets and output [row][class], the others rows * inner. */
 struct cross_entropy_expectations {
-  struct expectation *loss, *grad, *lse, *predicted;
+  struct expectation *loss, *grad, *lse, *predicted, *z_loss_part, *max, *log_sum, *correct, *grad_targets;
 };
 void reference_cross_entropy(const vloss_cross_entropy_args *args, const struct cross_entropy_expectations *out);
 void reference_nll(const vloss_cross_entropy_args *args, const struct cross_entropy_expectations *out);

@@ -19,19 +19,11 @@ static int by_rank(const void *a, const void *b) {
 static real number_at(const vloss_log_probs_args *a, const void *p, size_t i) {
   return a->type == VLOSS_F64 ? (real)((const double *)p)[i] : (real)((const float *)p)[i];
 }
-/* y: rounded as the contract says, but with a softcap exact. */
 static real logit_at(const vloss_log_probs_args *a, real x) {
-  const double scale = a->scale == 0 ? 1 : a->scale;
-  const real exact = a->type == VLOSS_F64 ? (real)scale : (real)(float)scale;
-  if (a->softcap != 0) return (real)a->softcap * tanh(exact * x / (real)a->softcap);
-  if (a->type == VLOSS_F64) return (real)((double)x * scale);
-  return (real)((float)x * (float)scale);
+  return reference_logit(a->type, a->scale, a->softcap, x);
 }
 static real slope_at(const vloss_log_probs_args *a, real x) {
-  const real scale = a->scale == 0 ? 1 : a->type == VLOSS_F64 ? (real)a->scale : (real)(float)a->scale;
-  if (a->softcap == 0) return scale;
-  const real e = cosh(scale * x / (real)a->softcap);
-  return scale / e / e;
+  return reference_slope(a->type, a->scale, a->softcap, x);
 }
 
 enum kind { LIVE, IGNORED, OUT_OF_RANGE };
@@ -86,7 +78,7 @@ static void sum_row(struct row *r) {
   }
   r->log_sum = log1p(r->rest);
   r->entropy = r->log_sum + spread / (1 + r->rest);
-  r->slack = r->a->softcap == 0 ? 0 : 2 * fmax(most, fabs(r->max));
+  r->slack = r->a->softcap == 0 ? 0 : 4 * fmax(most, fabs(r->max));
 }
 
 static struct expectation logprob_of(const struct row *r, real y) {
