@@ -73,17 +73,13 @@ static struct pair_answers answers_of(const struct pair_sums *s) {
 
 /* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
-struct row_result {
-  double loss;
-  int undefined;
-};
-
-static void fill_gradient(const divergence_job *job, size_t row, float value, float *block) {
+static struct half_row output_of(const divergence_job *job, size_t row) {
   const struct half_tensor output = half_tensor_of(job->grad, job->student.type, &job->shape, job->grad_stride);
-  const struct half_row out = half_row_of(&output, row);
-  for (size_t c = 0; c < CLASS_BLOCK && c < out.classes; c++) block[c] = value;
-  for (size_t c = 0; c < out.classes; c += CLASS_BLOCK)
-    logit_row_put(&out, c, out.classes - c < CLASS_BLOCK ? out.classes - c : CLASS_BLOCK, block);
+  return half_row_of(&output, row);
+}
+static void fill_gradient(const divergence_job *job, size_t row, float value, float *block) {
+  const struct half_row out = output_of(job, row);
+  logit_row_fill(&out, value, block);
 }
 
 static double upstream_of(const divergence_job *job, size_t row) {
@@ -96,8 +92,7 @@ static void put_gradient(const divergence_job *job, size_t row, const struct com
     fill_gradient(job, row, NOT_A_NUMBER, c->student.x.block);
     return;
   }
-  const struct half_tensor output = half_tensor_of(job->grad, job->student.type, &job->shape, job->grad_stride);
-  const struct half_row out = half_row_of(&output, row);
+  const struct half_row out = output_of(job, row);
   divergence_gradient(c, &out, upstream * (double)c->student.x.change.scale, mean);
 }
 
@@ -134,12 +129,12 @@ static double loss_of_row(const divergence_job *job, size_t row, float *of_teach
 }
 
 void KERNEL(divergence)(const divergence_job *job, struct vloss_range range, struct vloss_partial *partial) {
-  ALIGNED float of_teacher[CLASS_BLOCK], of_student[CLASS_BLOCK];
+  ALIGNED float blocks[2 * CLASS_BLOCK + ASKED_FOR];
   struct totals totals = totals_of(job->shape.classes, range, &partial->sum);
   for (size_t row = range.first; row < range.last; row += 16) {
     const struct group g = {row, range.last - row < 16 ? range.last - row : 16, ALONG};
     ALIGNED double loss[16] = {0};
-    for (size_t i = 0; i < g.n; i++) loss[i] = loss_of_row(job, row + i, of_teacher, of_student);
+    for (size_t i = 0; i < g.n; i++) loss[i] = loss_of_row(job, row + i, blocks, blocks + CLASS_BLOCK);
     const vd losses = dload(loss);
     add_losses(&totals, &g, losses);
     if (job->loss) vstore_tail((float *)job->loss + row, canonical(dnarrow_small(losses)), g.n);

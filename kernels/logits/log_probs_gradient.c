@@ -71,12 +71,6 @@ static void add_ids(const struct vloss_log_probs_job *job, size_t row, size_t fi
   }
 }
 
-static void fill(const struct half_row *out, float value, float *block) {
-  for (size_t c = 0; c < CLASS_BLOCK && c < out->classes; c++) block[c] = value;
-  for (size_t c = 0; c < out->classes; c += CLASS_BLOCK)
-    logit_row_put(out, c, out->classes - c < CLASS_BLOCK ? out->classes - c : CLASS_BLOCK, block);
-}
-
 void log_probs_gradient(const struct vloss_log_probs_job *job, size_t row, const struct row_answers *a) {
   ALIGNED float block[CLASS_BLOCK];
   ALIGNED double own[CLASS_BLOCK];
@@ -85,11 +79,11 @@ void log_probs_gradient(const struct vloss_log_probs_job *job, size_t row, const
   struct gradient_row g = {.x = log_probs_row(job, row, block), .a = a, .up = upstream_of(job, row)};
   const double sum = g.up.ids + g.up.entropy + g.up.lse;
   if (!a || !(g.up.bad || g.up.live || job->entropy_upstream || job->lse_upstream)) {
-    fill(&out, 0, block);
+    logit_row_fill(&out, 0, block);
     return;
   }
   if (a->undefined || g.up.bad || sum - sum != 0) {
-    fill(&out, NOT_A_NUMBER, block);
+    logit_row_fill(&out, NOT_A_NUMBER, block);
     return;
   }
   /* lp + H = (y - max) + (H - log S) */

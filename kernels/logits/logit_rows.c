@@ -39,3 +39,9 @@ void logit_row_put(const struct half_row *at, size_t c, size_t n, const float *f
   else
     for (size_t i = 0; i < n; i++) view_put(at->p, at->type, (c + i) * at->step, from[i]);
 }
+
+void logit_row_fill(const struct half_row *at, float value, float *block) {
+  for (size_t c = 0; c < CLASS_BLOCK && c < at->classes; c++) block[c] = value;
+  for (size_t c = 0; c < at->classes; c += CLASS_BLOCK)
+    logit_row_put(at, c, at->classes - c < CLASS_BLOCK ? at->classes - c : CLASS_BLOCK, block);
+}
