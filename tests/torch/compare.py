@@ -9,6 +9,7 @@ infinities. Exit status 77 means that there is no PyTorch here.
 """
 import ctypes
 import itertools
+import math
 import sys
 import warnings
 
@@ -19,7 +20,7 @@ except ImportError as reason:
     print(f"SKIP: nothing was compared with PyTorch: {reason} (package python3-torch)")
     sys.exit(77)
 
-from vloss import (BF16, F16, F32, F64, GRAD_OTHER, GRAD_TARGET, LOGITS, LogProbsArgs, PER_CALL, PER_COLUMN, PER_ELEMENT, PER_ROW,
+from vloss import (BF16, F16, F32, F64, FORWARD_KL, JSD, NONE, REVERSE_KL, TOTAL_VARIATION, DivergenceArgs, GRAD_OTHER, GRAD_TARGET, LOGITS, LogProbsArgs, PER_CALL, PER_COLUMN, PER_ELEMENT, PER_ROW,
                    REDUCTIONS, CrossEntropyArgs, LossArgs, Mismatch, TypeRefused, address, apis, call, load, registry)  # fmt: skip
 
 # ---- Types -----------------------------------------------------------------------------------------------------------
@@ -380,6 +381,49 @@ def log_probs(library):
     return count + 1
 
 
+# ---- Two rows compared: kl_div of log_softmax, and what is composed of it ----------------------------------------------
+
+
+def kl(lp, lq):
+    return F.kl_div(lq, lp, reduction="none", log_target=True).sum(1)
+
+
+def jsd(beta):
+    def of(lp, lq):
+        mixed = torch.logaddexp(lp + math.log(beta), lq + math.log(1 - beta))
+        return beta * kl(lp, mixed) + (1 - beta) * kl(lq, mixed)
+
+    return of
+
+
+DIVERGENCES = ((FORWARD_KL, 0.0, kl), (REVERSE_KL, 0.0, lambda lp, lq: kl(lq, lp)), (JSD, 0.5, jsd(0.5)), (JSD, 0.1, jsd(0.1)),
+               (TOTAL_VARIATION, 0.0, lambda lp, lq: (lp.exp() - lq.exp()).abs().sum(1) / 2))  # fmt: skip
+
+
+def divergence(library):
+    """How many cases were compared."""
+    cases = itertools.product(((1, 2), (5, 10), (16, 33), (3, 300), (2, 5000)), (0.0, 0.5), DIVERGENCES)
+    for count, (shape, scale, (kind, beta, theirs)) in enumerate(cases):
+        x, z, (rows, classes) = normal(shape, 3), normal(shape, 3), shape
+        wide = x.double().requires_grad_()
+        lq, lp = ((y * (scale or 1.0)).log_softmax(1) for y in (wide, z.double()))
+        u = torch.empty(rows, dtype=now.rows).uniform_(-1, 1)
+        expected = theirs(lp, lq)
+        (expected * u).sum().backward()
+        loss, same_top, grad = torch.empty(rows), torch.empty(rows, dtype=torch.int32), torch.empty_like(x, dtype=now.dtype)
+        given = laid_out(x, x), laid_out(z, z)
+        args = DivergenceArgs(
+            kind=kind, beta=beta, rows=rows, classes=classes, student=address(given[0]), student_type=now.number,
+            teacher=address(given[1]), teacher_type=now.number, scale=scale, reduction=NONE, upstream=address(u),
+            loss=address(loss), same_top=address(same_top), grad=address(grad))  # fmt: skip
+        call(library, "vloss_divergence_sized", args)
+        check("loss", loss, expected, 4, 4)
+        check("grad", grad, wide.grad, 16, 16)
+        if not torch.equal(same_top, (x.argmax(1) == z.argmax(1)).int()):
+            raise Mismatch(f"same tops {same_top.tolist()}")
+    return count + 1
+
+
 LOGIT_LOSSES = {"cross_entropy": cross_entropy, "nll": nll}
 
 
@@ -436,15 +480,17 @@ def compare_type(library):
         count = compare_function(library, info, cases, counts)
         if count:
             print(f"{now.name:4} {name:24} {count:5} cases with {', '.join(served)}")
-    try:
-        count = log_probs(library)
-        counts.compared += count
-        print(f"{now.name:4} {'log_probs':24} {count:5} cases with log_softmax, gather, topk, logsumexp")
-    except TypeRefused as status:
-        counts.refusals.setdefault(str(status), []).append("log_probs")
-    except Mismatch as what:
-        counts.failures += 1
-        print(f"FAIL log_probs in {now.name}: {what}")
+    for of_logits, what in ((log_probs, "log_softmax, gather, topk, logsumexp"), (divergence, "kl_div of log_softmax")):
+        name = of_logits.__name__
+        try:
+            count = of_logits(library)
+            counts.compared += count
+            print(f"{now.name:4} {name:24} {count:5} cases with {what}")
+        except TypeRefused as status:
+            counts.refusals.setdefault(str(status), []).append(name)
+        except Mismatch as what:
+            counts.failures += 1
+            print(f"FAIL {name} in {now.name}: {what}")
     for status, names in counts.refusals.items():
         print(f"NOT COMPARED in {now.name}: {len(names)} losses answer {status}: {', '.join(names)}")
     print(f"{now.name:4} {counts.compared} cases compared with PyTorch {torch.__version__}, {counts.failures} failures")

@@ -44,6 +44,15 @@ LogProbsArgs = struct(
     ("log_sum", pointer), ("lse", pointer), ("entropy", pointer), ("upstream", pointer), ("entropy_upstream", pointer),
     ("lse_upstream", pointer), ("grad", pointer), ("grad_stride", size_t), ("bad_row", pointer))  # fmt: skip
 
+FORWARD_KL, REVERSE_KL, JSD, TOTAL_VARIATION = range(4)
+DivergenceArgs = struct(
+    "vloss_divergence_args",
+    ("kind", c_int), ("rows", size_t), ("classes", size_t), ("inner", size_t), ("student", pointer),
+    ("student_stride", size_t), ("student_type", c_int), ("teacher", pointer), ("teacher_stride", size_t),
+    ("teacher_type", c_int), ("scale", ctypes.c_double), ("beta", ctypes.c_double), ("labels", pointer),
+    ("label_type", c_int), ("ignore", c_int), ("ignore_index", ctypes.c_int64), ("reduction", c_int), ("flags", u32),
+    ("upstream", pointer), ("loss", pointer), ("same_top", pointer), ("grad", pointer), ("grad_stride", size_t))  # fmt: skip
+
 LossInfo = struct(
     "vloss_loss_info",
     ("kind", c_int), ("family", c_int), ("name", ctypes.c_char_p), ("operands", u32), ("other", ctypes.c_char_p),
