@@ -2,9 +2,11 @@
 #include <torch/torch.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
+#include "../plain.h"
 #include "peers.h"
 #include "vloss/vloss.h"
 
@@ -124,11 +126,41 @@ const std::map<std::string, Formula> losses = {
      }},
 };
 
+// KL(p || q) of each row.
+Tensor Divergence(const Tensor &student, const Tensor &teacher) {
+  return at::kl_div(student.log_softmax(1), teacher.log_softmax(1), at::Reduction::None, /*log_target=*/true).sum(1);
+}
+
 // What writes into memory that is given, as vloss does. The backward forms are those that autograd calls.
 const std::map<std::string, Into> functions = {
     {"softmax", [](Operands &o) { at::_softmax_out(o.matrix, o.input, 1, false); }},
     {"log_softmax", [](Operands &o) { at::_log_softmax_out(o.matrix, o.input, 1, false); }},
     {"log_sum_exp", [](Operands &o) { at::logsumexp_out(o.per_row, o.input, 1); }},
+    // As a server or an evaluation composes it: each step makes a tensor.
+    {"log_probs/id",
+     [](Operands &o) {
+       const Tensor ids = o.labels.unsqueeze(1);
+       const Tensor rank = o.input.gt(o.input.gather(1, ids)).sum(1);
+       o.per_row.copy_(o.input.log_softmax(1).gather(1, ids).squeeze(1));
+     }},
+    {"log_probs/top",
+     [](Operands &o) {
+       const auto top = o.input.log_softmax(1).topk(std::min<std::int64_t>(PLAIN_TOP, o.classes), 1);
+       at::logsumexp_out(o.per_row, o.input, 1);
+     }},
+    {"log_probs/entropy",
+     [](Operands &o) {
+       const Tensor log_p = o.input.log_softmax(1);
+       o.per_row.copy_(-(log_p.exp() * log_p).sum(1));
+     }},
+    {"divergence/forward", [](Operands &o) { o.per_row.copy_(Divergence(o.input, o.upstream)); }},
+    {"divergence/forward_gradient",
+     [](Operands &o) {
+       const at::AutoGradMode with_gradient(true);
+       const Tensor student = o.input.detach().requires_grad_(), loss = Divergence(student, o.upstream);
+       o.matrix.copy_(torch::autograd::grad({loss.sum()}, {student})[0]);
+       o.per_row.copy_(loss.detach());
+     }},
     {"softmax_backward",
      [](Operands &o) { at::_softmax_backward_data_out(o.matrix, o.upstream, o.input, 1, o.input.scalar_type()); }},
     {"log_softmax_backward",
