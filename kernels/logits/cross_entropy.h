@@ -107,10 +107,8 @@ VFN void begin_totals(const struct vloss_cross_entropy_job *job, struct vloss_ra
 VFN void put_losses(const struct vloss_cross_entropy_job *job, const struct group_state *s, struct group_losses *l,
                     struct totals *totals) {
   const struct group *g = &s->g;
-  vd loss;
-  l->z = dset1(0.0);
-  if (job->row_weights || job->z_loss > 0) weigh_losses(job, s, l);
-  loss = l->loss;
+  if (job->row_weights || job->z_loss > 0 || job->z_loss_part) weigh_losses(job, s, l);
+  vd loss = l->loss;
   add_losses(&totals[0], g, loss);
   if (job->z_loss > 0) {
     add_losses(&totals[1], g, l->z);
