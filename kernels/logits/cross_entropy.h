@@ -100,8 +100,8 @@ void group_gradient(const struct vloss_cross_entropy_job *job, struct group_stat
 /* Totals of a job: of losses, and of what z_loss adds to them. */
 VFN void begin_totals(const struct vloss_cross_entropy_job *job, struct vloss_range range,
                       struct vloss_partial *partial, struct totals *totals) {
-  totals[0] = totals_of(job->total_classes, range, &partial->sum);
-  if (job->z_loss > 0) totals[1] = totals_of(job->total_classes, range, &partial->z);
+  totals_begin(&totals[0], job->total_classes, range, &partial->sum);
+  if (job->z_loss > 0) totals_begin(&totals[1], job->total_classes, range, &partial->z);
 }
 /* The losses of a group, whose lse is known, to where they are wanted. */
 VFN void put_losses(const struct vloss_cross_entropy_job *job, const struct group_state *s, struct group_losses *l,
