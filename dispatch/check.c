@@ -48,16 +48,17 @@ vloss_status vloss_check_memory(const struct vloss_memory *m) {
 }
 
 /* Of one step. Without weights every row counts 1. */
-static double check_step(const struct vloss_label_check *check, struct vloss_range range,
-                         struct vloss_partial *partial) {
+static inline double check_rows(const struct vloss_label_check *check, struct vloss_range range,
+                                struct vloss_partial *partial, const int shifted) {
   const struct vloss_labels *labels = check->labels;
   const void *const weights = check->weights;
+  const int64_t ignore_index = labels->ignore_index;
   size_t live = 0;
   double weight = 0;
   for (size_t row = range.first; row < range.last; row++) {
     int ignored;
-    const int64_t t = vloss_row_label(labels, row, &ignored);
-    if (ignored) continue;
+    const int64_t t = shifted ? vloss_row_label(labels, row, &ignored) : vloss_label_at(labels, row);
+    if (shifted ? ignored : labels->ignoring && t == ignore_index) continue;
     live++;
     if ((uint64_t)t < check->classes) {
       if (weights && check->wide)
@@ -73,6 +74,10 @@ static double check_step(const struct vloss_label_check *check, struct vloss_ran
   }
   partial->live += live;
   return weights ? weight : (double)live;
+}
+static double check_step(const struct vloss_label_check *check, struct vloss_range range,
+                         struct vloss_partial *partial) {
+  return check->labels->shift ? check_rows(check, range, partial, 1) : check_rows(check, range, partial, 0);
 }
 void vloss_check_labels(const void *label_check, struct vloss_range range, struct vloss_partial *partial) {
   while (range.first < range.last && partial->first_bad == SIZE_MAX) {

@@ -22,7 +22,8 @@ vloss_status vloss_check_cross_entropy_fields(const vloss_cross_entropy_args *a,
   const vloss_status computed = vloss_check_type(a->type, table);
   if (computed) return computed;
   if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1)) return VLOSS_ERROR_LABEL_SMOOTHING;
-  if (!vloss_is_scale(a->scale) || !vloss_is_scale(a->softcap) || !(a->z_loss >= 0 && a->z_loss <= __DBL_MAX__))
+  if ((a->scale != 0 || a->softcap != 0 || a->z_loss != 0) &&
+      (!vloss_is_scale(a->scale) || !vloss_is_scale(a->softcap) || !(a->z_loss >= 0 && a->z_loss <= __DBL_MAX__)))
     return VLOSS_ERROR_SCALE;
   if (a->labels && a->targets) return VLOSS_ERROR_ARGUMENTS;
   if (a->targets ? a->shift || a->correct : a->grad_targets != NULL) return VLOSS_ERROR_ARGUMENTS;
@@ -42,6 +43,8 @@ static vloss_status check_fields(const vloss_cross_entropy_args *a, const struct
   return a->loss || a->grad || a->grad_targets || of_logits ? VLOSS_OK : VLOSS_ERROR_NO_OUTPUT;
 }
 
+/* What few calls have, beside what all do: kept apart, as a call on one short row costs 100 ns. */
+
 /* Of rows in sequences, whose labels are shifted. */
 static vloss_status check_sequences(const vloss_cross_entropy_args *a, size_t rows) {
   if (rows == 0) return VLOSS_OK;
@@ -49,16 +52,54 @@ static vloss_status check_sequences(const vloss_cross_entropy_args *a, size_t ro
   return a->shift >= (a->sequence ? a->sequence : rows) ? VLOSS_ERROR_ARGUMENTS : VLOSS_OK;
 }
 
-vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, const struct vloss_shape *shape,
-                                         size_t total_classes, int writes_states, struct vloss_cross_entropy_job *job) {
-  struct vloss_array logits, targets, grad, grad_targets;
+/* Whether any of the fields from `scale` on is given. */
+static inline int has_more(const vloss_cross_entropy_args *a) {
+  const uintptr_t pointers = (uintptr_t)a->row_weights | (uintptr_t)a->z_loss_part | (uintptr_t)a->max |
+                             (uintptr_t)a->log_sum | (uintptr_t)a->correct | (uintptr_t)a->grad_targets;
+  return (pointers | a->shift | a->sequence | a->grad_targets_stride) != 0 || a->scale != 0 || a->softcap != 0 ||
+         a->z_loss != 0;
+}
+
+static __attribute__((noinline)) vloss_status prepare_more(const vloss_cross_entropy_args *a,
+                                                           const struct vloss_shape *shape, struct vloss_memory *memory,
+                                                           struct vloss_cross_entropy_job *job) {
+  struct vloss_array grad_targets;
   vloss_status status;
   const size_t rows = shape->outer * shape->inner, one_or_rows = a->reduction == VLOSS_NONE ? rows : 1;
   if ((status = check_sequences(a, rows)) ||
-      (status = vloss_check_tensor(a->logits, shape, a->logits_stride, a->type, &logits)) ||
-      (status = vloss_check_tensor(a->targets, shape, a->targets_stride, a->type, &targets)) ||
-      (status = vloss_check_tensor(a->grad, shape, a->grad_stride, a->type, &grad)) ||
       (status = vloss_check_tensor(a->grad_targets, shape, a->grad_targets_stride, a->type, &grad_targets)))
+    return status;
+  const size_t number = a->type == VLOSS_F64 ? sizeof(double) : sizeof(float);
+  vloss_add_input(memory, vloss_array_flat(a->row_weights, rows, number));
+  vloss_add_output(memory, vloss_array_flat(a->z_loss_part, one_or_rows, number), NULL);
+  vloss_add_output(memory, vloss_array_flat(a->max, rows, number), NULL);
+  vloss_add_output(memory, vloss_array_flat(a->log_sum, rows, number), NULL);
+  vloss_add_output(memory, vloss_array_flat(a->correct, rows, sizeof *a->correct), NULL);
+  vloss_add_output(memory, grad_targets, a->targets);
+  if (a->scale != 0) job->scale = a->type == VLOSS_F64 ? a->scale : (double)(float)a->scale;
+  job->labels.shift = a->shift;
+  job->labels.sequence = a->sequence ? a->sequence : rows;
+  job->softcap = a->softcap;
+  job->z_loss = job->z_in_grad = a->z_loss;
+  job->row_weights = a->row_weights;
+  job->z_loss_part = a->reduction == VLOSS_NONE ? a->z_loss_part : NULL;
+  job->max = a->max;
+  job->log_sum = a->log_sum;
+  job->correct = a->correct;
+  job->grad_targets_stride = grad_targets.stride;
+  job->half.grad_targets = a->grad_targets;
+  job->by_block |= job->scale != 1 || job->softcap != 0 || a->max || a->log_sum || a->grad_targets;
+  return VLOSS_OK;
+}
+
+vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, const struct vloss_shape *shape,
+                                         size_t total_classes, int writes_states, struct vloss_cross_entropy_job *job) {
+  struct vloss_array logits, targets, grad;
+  vloss_status status;
+  const size_t rows = shape->outer * shape->inner, one_or_rows = a->reduction == VLOSS_NONE ? rows : 1;
+  if ((status = vloss_check_tensor(a->logits, shape, a->logits_stride, a->type, &logits)) ||
+      (status = vloss_check_tensor(a->targets, shape, a->targets_stride, a->type, &targets)) ||
+      (status = vloss_check_tensor(a->grad, shape, a->grad_stride, a->type, &grad)))
     return status;
   const int narrow = a->label_type == VLOSS_I32, half = a->type != VLOSS_F32, wide = a->type == VLOSS_F64;
   const size_t number = wide ? sizeof(double) : sizeof(float); /* what has one value a class, a row or a call */
@@ -70,7 +111,6 @@ vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, cons
   vloss_add_input(&memory, targets);
   vloss_add_input(&memory, vloss_array_flat(a->weights, total_classes, number));
   vloss_add_input(&memory, vloss_array_flat(a->upstream, one_or_rows, number));
-  vloss_add_input(&memory, vloss_array_flat(a->row_weights, rows, number));
   if (writes_states)
     vloss_add_output(&memory, states, NULL);
   else
@@ -79,11 +119,6 @@ vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, cons
   vloss_add_output(&memory, grad, a->logits);
   vloss_add_output(&memory, vloss_array_flat(a->lse, rows, number), NULL);
   vloss_add_output(&memory, vloss_array_flat(a->predicted, rows, vloss_label_size(narrow)), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->z_loss_part, one_or_rows, number), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->max, rows, number), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->log_sum, rows, number), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->correct, rows, sizeof *a->correct), NULL);
-  vloss_add_output(&memory, grad_targets, a->targets);
   *job = (struct vloss_cross_entropy_job){
       .shape = *shape,
       .type = a->type,
@@ -92,9 +127,7 @@ vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, cons
       .labels = {.p = a->labels,
                  .narrow = narrow,
                  .ignoring = a->ignore != VLOSS_IGNORE_NOTHING,
-                 .ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index,
-                 .shift = a->shift,
-                 .sequence = a->sequence ? a->sequence : rows},
+                 .ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index},
       .targets = half ? NULL : a->targets,
       .targets_stride = targets.stride,
       .weights = wide ? NULL : a->weights,
@@ -111,26 +144,16 @@ vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, cons
       .lse = wide ? NULL : a->lse,
       .predicted = a->predicted,
       .predicted_narrow = narrow,
-      .scale = a->scale == 0 ? 1
-               : wide        ? a->scale
-                             : (double)(float)a->scale,
-      .softcap = a->softcap,
-      .z_loss = a->z_loss,
-      .z_in_grad = a->z_loss,
-      .row_weights = a->row_weights,
-      .z_loss_part = a->reduction == VLOSS_NONE ? a->z_loss_part : NULL,
-      .max = a->max,
-      .log_sum = a->log_sum,
-      .correct = a->correct,
-      .grad_targets_stride = grad_targets.stride,
-      .half = {a->logits, a->targets, a->grad, a->grad_targets},
+      .scale = 1,
+      .by_block = half,
+      .half = {a->logits, a->targets, a->grad, NULL},
   };
-  job->by_block = half || job->scale != 1 || job->softcap != 0 || a->max || a->log_sum || a->grad_targets;
   if (wide)
     job->wide = (struct vloss_wide_rows){.weights = a->weights,
                                          .upstream = a->upstream,
                                          .loss = a->reduction == VLOSS_NONE ? a->loss : NULL,
                                          .lse = a->lse};
+  if (has_more(a) && (status = prepare_more(a, shape, &memory, job))) return status;
   return vloss_check_memory(&memory);
 }
 

@@ -165,7 +165,8 @@ void gradient_of_group(const struct vloss_cross_entropy_job *job, const struct g
                        const struct group_losses *l, struct row_factors *factors, struct gradient *grad) {
   const int spread = is_spread(job);
   const vd zero = dset1(0.0), weight = dload(s->l.weight);
-  const vd upstream = dmul(dload(s->l.upstream), dset1(job->scale));
+  vd upstream = dload(s->l.upstream);
+  if (job->scale != 1) upstream = dmul(upstream, dset1(job->scale));
   const struct finished *row = &l->row;
   vd of_z = zero;
   grad->row = row;

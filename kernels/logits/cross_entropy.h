@@ -100,17 +100,15 @@ void group_gradient(const struct vloss_cross_entropy_job *job, struct group_stat
 /* Totals of a job: of losses, and of what z_loss adds to them. */
 VFN void begin_totals(const struct vloss_cross_entropy_job *job, struct vloss_range range,
                       struct vloss_partial *partial, struct totals *totals) {
-  totals[0] = totals_of(job->total_classes, range, &partial->sum);
-  if (job->z_loss > 0) totals[1] = totals_of(job->total_classes, range, &partial->z);
+  totals_begin(&totals[0], job->total_classes, range, &partial->sum);
+  if (job->z_loss > 0) totals_begin(&totals[1], job->total_classes, range, &partial->z);
 }
 /* The losses of a group, whose lse is known, to where they are wanted. */
 VFN void put_losses(const struct vloss_cross_entropy_job *job, const struct group_state *s, struct group_losses *l,
                     struct totals *totals) {
   const struct group *g = &s->g;
-  vd loss;
-  l->z = dset1(0.0);
-  if (job->row_weights || job->z_loss > 0) weigh_losses(job, s, l);
-  loss = l->loss;
+  if (job->row_weights || job->z_loss > 0 || job->z_loss_part) weigh_losses(job, s, l);
+  vd loss = l->loss;
   add_losses(&totals[0], g, loss);
   if (job->z_loss > 0) {
     add_losses(&totals[1], g, l->z);

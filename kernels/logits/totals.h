@@ -13,11 +13,16 @@ struct totals {
   size_t before;              /* what groups count as row 0 is this row of the range */
   double sum;                 /* of the block so far */
   size_t block, block_end;    /* rows of a block; the row behind the one at hand */
-  ALIGNED double pending[16]; /* losses of rows that are not 16 yet */
+  ALIGNED double pending[16]; /* losses of rows that are not 16 yet; no others are read */
 };
-VFN struct totals totals_of(size_t classes, struct vloss_range range, struct vloss_exact_sum *exact) {
-  const size_t block = vloss_block_rows(classes);
-  return (struct totals){.range = range, .exact = exact, .block_end = range.first + block, .block = block};
+/* Field by field: calls on one short row notice a copy. */
+VFN void totals_begin(struct totals *t, size_t classes, struct vloss_range range, struct vloss_exact_sum *exact) {
+  t->range = range;
+  t->exact = exact;
+  t->before = 0;
+  t->sum = 0;
+  t->block = vloss_block_rows(classes);
+  t->block_end = range.first + t->block;
 }
 /* Adds what 16 rows come to, or fewer at the end: those before row `end`. */
 VFN void add_16(struct totals *totals, double sum, size_t end) {
