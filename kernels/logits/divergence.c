@@ -130,7 +130,8 @@ static double loss_of_row(const divergence_job *job, size_t row, float *of_teach
 
 void KERNEL(divergence)(const divergence_job *job, struct vloss_range range, struct vloss_partial *partial) {
   ALIGNED float blocks[2 * CLASS_BLOCK + ASKED_FOR];
-  struct totals totals = totals_of(job->shape.classes, range, &partial->sum);
+  struct totals totals;
+  totals_begin(&totals, job->shape.classes, range, &partial->sum);
   for (size_t row = range.first; row < range.last; row += 16) {
     const struct group g = {row, range.last - row < 16 ? range.last - row : 16, ALONG};
     ALIGNED double loss[16] = {0};
