@@ -2,7 +2,8 @@
  * has the signature of a function of vloss.h; nothing of vloss needs to be linked.
  *
  * They compute the forward cross-entropy of float logits with int64 labels. What they do not compute (a gradient, class
- * weights, smoothing, probabilities as targets) they answer with VLOSS_ERROR_ARGUMENTS: vloss-check then leaves it out.
+ * weights, smoothing, probabilities as targets, a scale) they answer with VLOSS_ERROR_ARGUMENTS: vloss-check then
+ * leaves it out.
  */
 #ifndef OWN_KERNEL_H
 #define OWN_KERNEL_H
@@ -24,7 +25,8 @@ static inline vloss_status over_rows(const vloss_cross_entropy_args *args, row_l
   size_t live = 0;
   if (args->type != VLOSS_F32) return VLOSS_ERROR_TYPE;
   if (args->label_type != VLOSS_I64 || !args->labels || args->weights || args->label_smoothing > 0 || args->flags ||
-      args->grad || args->lse || args->predicted)
+      args->grad || args->lse || args->predicted || args->scale != 0 || args->softcap != 0 || args->z_loss != 0 ||
+      args->row_weights || args->shift || args->max || args->log_sum || args->correct)
     return VLOSS_ERROR_ARGUMENTS;
   for (size_t r = 0; r < rows; r++) {
     const int64_t label = ((const int64_t *)args->labels)[r];
