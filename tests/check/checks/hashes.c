@@ -56,6 +56,13 @@ static bool hash_job(struct group *group, size_t option, struct case_rows rows, 
   return ran;
 }
 
+/* The first option that adds up losses. */
+static size_t first_total(const struct function *function) {
+  size_t option = 0;
+  while (option < function->option_count && function->options[option].reduction == VLOSS_NONE) option++;
+  return option;
+}
+
 /* Jobs of many sizes under one option or, where o is ALL, under all of them in turn; and one or two whose total is of
  * several blocks. False: a job failed. */
 static bool hash_group(struct group *group, size_t o) {
@@ -81,6 +88,7 @@ static bool hash_group(struct group *group, size_t o) {
       if (o != ALL) break;
       continue;
     }
+    if (!group->function->loss && option != first_total(group->function)) break; /* emulated, they take minutes */
     totals++;
     if (!hash_job(group, option, (struct case_rows){33001, 1}, 2, PLAIN)) return false;
   }
