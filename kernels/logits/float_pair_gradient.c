@@ -57,29 +57,29 @@ VFN vf distance_of(const struct float_factors *f, vf x, vf y) {
 VFN vf without_nothing(vf v) { return vsel(vgt(vset1(NO_DISTANCE), vabs(v)), vset1(0.0f), v); }
 
 /* q - p, near each other from u. */
-VFN void forward_terms(vf *w, const vf *y, const vf *x, const int count, const struct float_factors *f) {
+VFN void forward_terms(vf *w, const vf *y, const vf *x, const struct float_factors *f) {
   vf e[4], g[4];
-  terms_or_0(e, y, count, &f->p);
-  terms_or_0(g, x, count, &f->q);
-  UNROLL for (int j = 0; j < count; j++) {
+  terms_or_0(e, y, 4, &f->p);
+  terms_or_0(g, x, 4, &f->q);
+  UNROLL for (int j = 0; j < 4; j++) {
     const vf distance = distance_of(f, x[j], y[j]), u = without_nothing(distance);
     const vf near = vmul(e[j], vfma(vmul(float_near_series(u), u), u, u)), apart = vsub(vmul(g[j], f->align), e[j]);
     w[j] = vsel(vgt(vset1(1.0f), vabs(distance)), near, apart);
   }
 }
 /* q (-d - R); 0 where some distance is too large for it. */
-VFN int reverse_terms(vf *w, const vf *y, const vf *x, const int count, const struct float_factors *f) {
+VFN int reverse_terms(vf *w, const vf *y, const vf *x, const struct float_factors *f) {
   vf g[4], farthest = vset1(0.0f);
-  terms_or_0(g, x, count, &f->q);
-  UNROLL for (int j = 0; j < count; j++) {
+  terms_or_0(g, x, 4, &f->q);
+  UNROLL for (int j = 0; j < 4; j++) {
     const vf h = without_nothing(vsub(distance_of(f, x[j], y[j]), f->mean));
     farthest = vmax(vabs(h), farthest);
     w[j] = vsel(veq(g[j], vset1(0.0f)), vset1(0.0f), vmul(g[j], h));
   }
   return !vany(vgt(farthest, vset1(LARGEST_DISTANCE)));
 }
-VFN void put_terms(float *to, const vf *w, const int count, const struct float_factors *f) {
-  UNROLL for (int j = 0; j < count; j++) {
+VFN void put_terms(float *to, const vf *w, const struct float_factors *f) {
+  UNROLL for (int j = 0; j < 4; j++) {
     const vf large = vsel(vgt(f->least, vabs(w[j])), vset1(0.0f), w[j]);
     vstore(to + 16 * j, vfma(large, f->factor, vset1(0.0f))); /* 0, not -0 */
   }
@@ -90,34 +90,27 @@ struct gradient_row {
   const struct compared *c;
   double factor, mean;
 };
+/* 64 classes, n of which there are. */
 VFN void gradient_of_some(const struct gradient_row *row, const struct float_factors *f, const float *z, const float *x,
-                          float *to, const vf *y, const vf *v, size_t n, const int forward) {
-  const int count = n > 16 ? 4 : 1;
-  vf w[4];
-  ALIGNED float some[16];
+                          float *to, size_t n, const int all, const int forward) {
+  vf y[4], v[4], w[4];
+  ALIGNED float some[BLOCK];
+  UNROLL for (size_t j = 0; j < 4; j++) y[j] = all ? vload(z + 16 * j) : row_load(z, 16 * j, n, NO_CLASS);
+  UNROLL for (size_t j = 0; j < 4; j++) v[j] = all ? vload(x + 16 * j) : row_load(x, 16 * j, n, NO_CLASS);
   if (forward) {
-    forward_terms(w, y, v, count, f);
-  } else if (__builtin_expect(!reverse_terms(w, y, v, count, f), 0)) {
+    forward_terms(w, y, v, f);
+  } else if (__builtin_expect(!reverse_terms(w, y, v, f), 0)) {
     exact_gradient(row->c, z, x, to, n, row->factor, row->mean);
     return;
   }
-  put_terms(n < 16 ? some : to, w, count, f);
-  if (n < 16) store_n(to, vload(some), n, 0);
+  put_terms(all ? to : some, w, f);
+  for (size_t i = 0; !all && i < n; i += 16) store_n(to + i, vload(some + i), n - i < 16 ? n - i : 16, 0);
 }
 VFN void gradient_of_block(const struct gradient_row *row, const struct float_factors *f, const float *z,
                            const float *x, float *to, size_t n, const int forward) {
-  vf y[4], v[4];
   size_t c = 0;
-  for (; c + BLOCK <= n; c += BLOCK) {
-    UNROLL for (size_t j = 0; j < 4; j++) y[j] = vload(z + c + 16 * j);
-    UNROLL for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
-    gradient_of_some(row, f, z + c, x + c, to + c, y, v, BLOCK, forward);
-  }
-  for (; c < n; c += 16) {
-    y[0] = row_load(z, c, n, NO_CLASS);
-    v[0] = row_load(x, c, n, NO_CLASS);
-    gradient_of_some(row, f, z + c, x + c, to + c, y, v, n - c < 16 ? n - c : 16, forward);
-  }
+  for (; c + BLOCK <= n; c += BLOCK) gradient_of_some(row, f, z + c, x + c, to + c, BLOCK, 1, forward);
+  if (c < n) gradient_of_some(row, f, z + c, x + c, to + c, n - c, 0, forward);
 }
 static __attribute__((noinline)) void forward_gradient(const struct gradient_row *row, const struct float_factors *f,
                                                        const float *z, const float *x, float *to, size_t n) {
