@@ -203,8 +203,8 @@ static void long_rows(void) {
     if (style == 3) z[65000] = 60; /* one class of a late block has nearly everything */
     double max[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0}, kl = 0;
     for (int c = 0; c < CLASSES; c++) {
-      max[0] = fmax(max[0], (double)z[c]);
-      max[1] = fmax(max[1], (double)x[c]);
+      if ((double)z[c] > max[0]) max[0] = (double)z[c]; /* fmax makes gcc 12 for aarch64 crash */
+      if ((double)x[c] > max[1]) max[1] = (double)x[c];
     }
     for (int c = 0; c < CLASSES; c++) {
       sum[0] += exp((double)z[c] - max[0]);
