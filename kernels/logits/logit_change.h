@@ -12,9 +12,10 @@ static const struct logit_change no_change = {1, 0};
 
 VFN int changes_nothing(const struct logit_change *change) { return change->scale == 1 && change->cap == 0; }
 
-/* e^-2|z|, of which tanh and its derivative are made; 0 where no factor makes a float of it. NaN passes. */
+/* e^-2|z|, of which the derivative of tanh is made; 0 where no factor makes a float of it, and far from where a product
+ * with one would be a denormal double. NaN passes. */
 VFN vd tanh_exp(vd z) {
-  const vd least = dset1(-700.0), power = dmul(dset1(-2.0), dabs(z));
+  const vd least = dset1(-300.0), power = dmul(dset1(-2.0), dabs(z));
   return dsel(dgt(least, power), dset1(0.0), dexp(dmax(least, power)));
 }
 /* tanh(z) / z = 1 + z^2 P(z^2) for |z| <= 1: interpolated at Chebyshev's points, 0.03 * 2^-24. */
