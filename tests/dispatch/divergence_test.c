@@ -229,6 +229,19 @@ static void long_rows(void) {
   }
 }
 
+/* The first of two maxima counts, though a later block has the other. */
+static void ties(void) {
+  enum { CLASSES = 9000 };
+  static float x[CLASSES], z[CLASSES];
+  int32_t same_top;
+  x[7] = z[7] = z[8500] = 5;
+  vloss_divergence_args a = {.rows = 1, .classes = CLASSES, .student = x, .teacher = z, .same_top = &same_top};
+  EXPECT(vloss_divergence(&a) == VLOSS_OK && same_top == 1, "%s: a tie behind the first maximum", isa);
+  z[7] = 0;
+  EXPECT(vloss_divergence(&a) == VLOSS_OK && same_top == 0, "%s: other maxima", isa);
+  z[7] = 5;
+}
+
 int main(void) {
   for (size_t i = 0; (isa = vloss_isa_name(i)); i++) {
     if (vloss_isa_force(isa) != VLOSS_OK) continue;
@@ -237,6 +250,7 @@ int main(void) {
     masked();
     types();
     long_rows();
+    ties();
   }
   return report("divergence");
 }
