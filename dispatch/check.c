@@ -47,6 +47,16 @@ vloss_status vloss_check_memory(const struct vloss_memory *m) {
   return VLOSS_OK;
 }
 
+vloss_status vloss_check_shard(size_t rows, size_t classes, size_t offset, size_t total_classes) {
+  if (total_classes > INT32_MAX) return VLOSS_ERROR_OVERFLOW;
+  if (total_classes == 0 && rows) return VLOSS_ERROR_NO_CLASSES;
+  if (offset > total_classes || classes > total_classes - offset) return VLOSS_ERROR_SHARD;
+  const size_t end = offset + classes;
+  if ((offset % CLASS_BLOCK && offset != total_classes) || (end % CLASS_BLOCK && end != total_classes))
+    return VLOSS_ERROR_SHARD;
+  return VLOSS_OK;
+}
+
 /* Of one step. Without weights every row counts 1. */
 static inline double check_rows(const struct vloss_label_check *check, struct vloss_range range,
                                 struct vloss_partial *partial, const int shifted) {

@@ -93,6 +93,9 @@ static inline struct vloss_array vloss_array_flat(const void *p, size_t count, s
 /* Alignment of every array, and that no output overlaps an input or another output. */
 vloss_status vloss_check_memory(const struct vloss_memory *m);
 
+/* That classes [offset, offset + classes) of total_classes are a shard of rows. */
+vloss_status vloss_check_shard(size_t rows, size_t classes, size_t offset, size_t total_classes);
+
 /* Labels to be looked at: which rows count, and the sum of their class weights. */
 struct vloss_label_check {
   const struct vloss_labels *labels;
