@@ -70,8 +70,9 @@ struct merge_call {
 static vloss_status run(const void *args, size_t state_bytes, int unused) {
   const struct merge_call *const call = args;
   (void)unused;
-  if (call->count && (!call->into || !call->from)) return VLOSS_ERROR_NULL;
-  if (call->count && (state_bytes < sizeof(struct vloss_log_probs_state) || state_bytes % 8)) return VLOSS_ERROR_STATE;
+  if (call->count == 0) return VLOSS_OK;
+  if (!call->into || !call->from) return VLOSS_ERROR_NULL;
+  if (state_bytes < sizeof(struct vloss_log_probs_state) || state_bytes % 8) return VLOSS_ERROR_STATE;
   size_t bytes;
   if (!vloss_fits(call->count, state_bytes, &bytes)) return VLOSS_ERROR_OVERFLOW;
   struct vloss_memory memory;
