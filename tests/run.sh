@@ -90,6 +90,7 @@ need python3 python3-scipy git make # for vloss-compare
 need python3 python3-yaml           # for the workflow's test
 need clang-format clang-tidy libomp-dev # for the form of the source
 need libpthreadpool-dev libtbb-dev      # for the adapters of docs/threads.md
+need valgrind                            # for the instructions of short calls
 export VLOSS_TESTS_HAVE_ALL=1       # a test that misses one of them fails
 case $tests:$only in
   all: | *:release-clang | *:asan-ubsan | *:tsan) need clang libclang-rt-dev libomp-dev ;;
