@@ -67,7 +67,7 @@ static void finish_rows(const struct vloss_log_probs_job *job, size_t first, siz
   const vd max = dwiden(vload(sums.max));
   struct finished finished;
   ALIGNED double log_sum[16], inverse[16], share[16];
-  finish(&finished, &sums, &max);
+  finish(&finished, &sums, &max, n);
   dstore(log_sum, finished.loss);
   dstore(inverse, finished.p);
   dstore(share, finished.rest);
