@@ -237,8 +237,9 @@ enum {
  *   within 2 ulp of those of the exact losses. With scale or softcap all this is of y, which is rounded to float: once
  *   without a softcap, with one within 2 ulp; dy/dx is within 4 ulp then, and so the gradient within 8. With z_loss
  *   terms are those of L and z lse^2 together, and Q counts as |Q| + |2 z lse|. z_loss_part, log_sum and grad_targets
- *   are within 4, 2 and 4 ulp; log-probabilities below 2^-126 count as 0 in grad_targets (f64: what is below 2^-1010
- *   may have lost digits).
+ *   are within 4, 2 and 4 ulp; log-probabilities below 2^-126 count as 0 in grad_targets.
+ *   Accuracy (f64): losses, gradients, lse and log_sum within 4 ulp in the same sense; z_loss_part, and gradients with
+ *   z_loss, within 8. What is below 2^-1010 may have lost digits.
  */
 typedef struct vloss_row_state vloss_row_state; /* see "Rows whose classes are spread" */
 
@@ -377,7 +378,8 @@ VLOSS_API vloss_status vloss_cross_entropy_merge(vloss_row_state *into, const vl
  * NegativeLogLikelihoodLoss of ONNX.) The struct, labels, weights, reductions and ignored rows as above; x is not
  * checked to be normalised, and only x_t is read. row_weights and shift work as above. targets and all outputs but loss
  * and grad must be null, label_smoothing, scale, softcap and z_loss 0: otherwise VLOSS_ERROR_ARGUMENTS. NaN: only x_t
- * matters; the gradient does not depend on x. w_t = 0 gives loss 0 even for x_t = -inf. Exact to 0.5 ulp a row. */
+ * matters; the gradient does not depend on x. w_t = 0 gives loss 0 even for x_t = -inf. Exact to 0.5 ulp a row (f64:
+ * 1 ulp, totals 4). */
 VLOSS_API vloss_status vloss_nll_sized(const vloss_cross_entropy_args *args, size_t size);
 static inline vloss_status vloss_nll(const vloss_cross_entropy_args *args) {
   return vloss_nll_sized(args, sizeof *args);
@@ -469,7 +471,8 @@ static inline vloss_status vloss_log_softmax_backward(const vloss_softmax_args *
  *   log-probabilities, log_sum and lse are within 2 ulp (lse: of |m| + log S), also for an id that has nearly all the
  *   probability; the entropy within 4 ulp and never negative; the gradient within 4 ulp of the sum of the absolute
  *   terms. Gradients smaller than 2^-126 are +0.
- *   Accuracy (f64): all within 4 ulp, where what is below 2^-1010 may have lost digits.
+ *   Accuracy (f64): all within 4 ulp, where what is below 2^-1010 may have lost digits; so may a gradient that a huge
+ *   upstream makes of a log_sum, or of a probability squared, below that.
  */
 typedef struct vloss_log_probs_args {
   size_t rows; /* as in vloss_cross_entropy_args */

@@ -144,19 +144,6 @@ static vd targets_gradient(const job_of_rows *job, const struct wide_target *t, 
   return dsel(dmand(deq(coefficient, zero), deq(lp, lp)), zero, dmul(coefficient, lp));
 }
 
-/* e^d apart from a power of two, in two parts but for what is far below the maximum. */
-struct precise_exp {
-  struct parts mantissa;
-  vd scale;
-};
-VFN struct precise_exp precise_exp_of(struct parts d) {
-  const struct scaled_exp exp = scaled_exp_of(d.high);
-  const struct parts near = exp_minus_in_parts(dneg(d.high));
-  const dm far = dgt(dset1(-700.0), d.high);
-  const vd high = dsel(far, exp.mantissa, near.high), low = dsel(far, dset1(0.0), near.low);
-  return (struct precise_exp){{high, dfma(high, d.low, low)}, exp.scale};
-}
-
 /* Q p_c - q_c, times the factor; of_z is added to Q. And the gradient of the targets, which may lie over them. */
 static void spread_gradient(const job_of_rows *job, size_t row, struct wide_row x, const struct known_row *known,
                             const struct wide_target *t, double of_z) {

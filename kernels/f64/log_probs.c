@@ -26,6 +26,7 @@ static double logit_at(const struct wide_logits *r, size_t c) { return class_at(
 
 struct wide_answers {
   double max, log_sum, entropy;
+  double distance;      /* the mean of m - y: entropy less log_sum */
   struct parts inverse; /* 1 / S */
   double share;         /* rest / S */
   int undefined;
@@ -129,7 +130,8 @@ static struct wide_answers answers_of(const struct wide_logits *r, const struct 
   a.inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), rest));
   a.log_sum = first_of(sleef_log1p(rest));
   a.share = first_of(rounded_parts(parts_product(whole(rest), a.inverse)));
-  a.entropy = a.log_sum + first_of(rounded_parts(parts_product(whole(dset1(spread)), a.inverse)));
+  a.distance = first_of(rounded_parts(parts_product(whole(dset1(spread)), a.inverse)));
+  a.entropy = a.log_sum + a.distance;
   return a;
 }
 
@@ -211,41 +213,50 @@ static __attribute__((noinline)) void know_top(const log_probs_job *job, struct 
 struct wide_gradient {
   struct wide_logits r;
   const struct wide_answers *a;
-  double ids, ids_low;     /* the sum of their upstreams, and what it lacks */
-  double row, even, slope; /* p_c (row + slope (y - max)) without the ids; row less their sum is even */
+  double ids, ids_low; /* the sum of their upstreams, and what it lacks */
+  double row, slope;   /* p_c (row + slope (y - max)) without the ids */
+  struct parts even;   /* row less their sum, times the scale of logits without a cap, as `steep` is */
+  double steep;        /* slope, times that */
 };
 /* p_c apart from a power of two, and y - max. */
-static struct scaled_exp probabilities_of(const struct wide_gradient *g, vd y, vd *distance) {
+static struct precise_exp probabilities_of(const struct wide_gradient *g, vd y, vd *distance) {
   const struct parts d = sum_of(y, dset1(-g->a->max));
-  struct scaled_exp exp = scaled_exp_of(d.high);
-  const vd mantissa = dfma(exp.mantissa, d.low, exp.mantissa);
-  exp.mantissa = dfma(mantissa, g->a->inverse.high, dmul(mantissa, g->a->inverse.low));
+  struct precise_exp exp = precise_exp_of(d);
+  exp.mantissa = parts_product(exp.mantissa, g->a->inverse);
   *distance = dmax(dset1(-WIDE_MAX), d.high);
   return exp;
 }
 static vd counted(const struct wide_gradient *g, vd x) {
   return g->r.x.change.scale == 0 ? x : changed(&g->r.x.change, x);
 }
+/* dy/dx. */
 static struct scaled_exp slopes_of(const struct wide_gradient *g, vd x) {
   const vd one = dset1(1.0);
   return g->r.x.change.scale == 0 ? (struct scaled_exp){one, one} : slopes_at(&g->r.x.change, x);
 }
 static vd gradient_of(const struct wide_gradient *g, vd x) {
   vd d;
-  const struct scaled_exp p = probabilities_of(g, counted(g, x), &d), slope = slopes_of(g, x);
-  const vd factor = dfma(d, dset1(g->slope), dset1(g->even)), zero = dset1(0.0);
-  const vd product = dmul(dmul(p.mantissa, factor), slope.mantissa);
-  return dsel(deq(p.mantissa, zero), zero, dmul(dmul(product, p.scale), slope.scale));
+  const struct precise_exp p = probabilities_of(g, counted(g, x), &d);
+  const struct parts factor = parts_sum(product_of(d, dset1(g->steep)), g->even), of = p.mantissa;
+  const vd zero = dset1(0.0), low = dfma(of.high, factor.low, dmul(of.low, factor.high));
+  vd v = dmul(product_plus(of.high, factor.high, low), p.scale);
+  if (g->r.x.change.cap != 0) {
+    const struct scaled_exp slope = slopes_of(g, x);
+    v = dmul(dmul(product_plus(of.high, factor.high, low), slope.mantissa), p.scale);
+    v = dmul(v, slope.scale);
+  }
+  return dsel(deq(of.high, zero), zero, v);
 }
 /* At an id, of whose upstreams `own` is the sum. */
 static double gradient_at(const struct wide_gradient *g, double x, double own) {
   const vd wide = dset1(x), y = counted(g, wide);
   vd d;
-  const struct scaled_exp of_p = probabilities_of(g, y, &d), slope = slopes_of(g, wide);
-  const double p = first_of(dmul(of_p.mantissa, of_p.scale)), others = first_of(y) == g->a->max ? g->a->share : 1 - p;
+  const struct precise_exp of_p = probabilities_of(g, y, &d);
+  const struct scaled_exp slope = slopes_of(g, wide);
+  const vd mantissa = rounded_parts(of_p.mantissa);
+  const double p = first_of(dmul(mantissa, of_p.scale)), others = first_of(y) == g->a->max ? g->a->share : 1 - p;
   const double of_p_alone = (g->row + g->slope * first_of(d)) - ((g->ids - own) + g->ids_low);
-  const double of_row =
-      first_of(of_p.mantissa) == 0 ? 0 : first_of(dmul(dmul(of_p.mantissa, dset1(of_p_alone)), of_p.scale));
+  const double of_row = first_of(mantissa) == 0 ? 0 : first_of(dmul(dmul(mantissa, dset1(of_p_alone)), of_p.scale));
   const double v = own * others + of_row;
   return first_of(dmul(dmul(dset1(v), slope.mantissa), slope.scale));
 }
@@ -273,8 +284,12 @@ static void put_gradient(const log_probs_job *job, size_t row, const struct wide
     return;
   }
   g.slope = -v;
-  g.row = w - v * (a->entropy - a->log_sum);
-  g.even = g.row - g.ids;
+  g.row = w - v * a->distance;
+  const double steepness = r->x.change.scale != 0 && r->x.change.cap == 0 ? r->x.change.scale : 1;
+  const struct parts of_entropy_alone = product_of(dset1(-v), dset1(a->distance));
+  g.even = parts_sum(parts_sum(of_entropy_alone, whole(dset1(w))), (struct parts){dset1(-g.ids), dset1(-g.ids_low)});
+  g.even = parts_product(g.even, whole(dset1(steepness)));
+  g.steep = g.slope * steepness;
   for (size_t c = 0; c < r->classes; c += 16) {
     const size_t n = at_once(r->classes, c);
     const vd x = raw_classes_at(r->x, c, n, 0.0);

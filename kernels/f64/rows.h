@@ -81,6 +81,19 @@ VFN vd exp_of_parts(struct parts d) {
   return dfma(exp, d.low, exp);
 }
 
+/* e^d apart from a power of two, in two parts but for what is far below the maximum. */
+struct precise_exp {
+  struct parts mantissa;
+  vd scale;
+};
+VFN struct precise_exp precise_exp_of(struct parts d) {
+  const struct scaled_exp exp = scaled_exp_of(d.high);
+  const struct parts near = exp_minus_in_parts(dneg(d.high));
+  const dm far = dgt(dset1(-700.0), d.high);
+  const vd high = dsel(far, exp.mantissa, near.high), low = dsel(far, dset1(0.0), near.low);
+  return (struct precise_exp){{high, dfma(high, d.low, low)}, exp.scale};
+}
+
 /* Of a row: its maximum m, the sum of e^(x - m) over the classes other than the first at the maximum, and the same
  * without class `but` (another one), too. So log S, S relative to e^m, is log1p(rest), and loses no digits where one
  * class has nearly everything. */

@@ -107,7 +107,8 @@ void cross_entropy_describe(struct job *job, struct random *r) {
 }
 
 void nll_describe(struct job *job, struct random *r) {
-  describe(job, r, job->option->reduction == VLOSS_NONE ? 0.5 : 2);
+  const double of_row = job_type == VLOSS_F64 ? 1 : 0.5, of_total = job_type == VLOSS_F64 ? 4 : 2;
+  describe(job, r, job->option->reduction == VLOSS_NONE ? of_row : of_total);
 }
 
 static vloss_cross_entropy_args arguments(const struct job *job) {

@@ -66,13 +66,16 @@ static struct expectation both(struct expectation a, struct expectation b) {
   return a;
 }
 
+/* Of doubles what is denormal on the way loses digits. */
+static real least(const vloss_cross_entropy_args *a) { return a->type == VLOSS_F64 ? (real)0x1p-1010 : 0; }
+
 /* Of VLOSS_SUM and VLOSS_MEAN. */
 static struct expectation reduced(const vloss_cross_entropy_args *a, struct expectation sum, size_t live,
                                   real denominator) {
   if (a->reduction == VLOSS_SUM) return sum;
   if (live == 0 && (a->flags & VLOSS_EMPTY_MEAN_ZERO)) return exactly(0);
   if (denominator == 0) return exactly((real)NAN);
-  return (struct expectation){sum.value / denominator, fabs(sum.scale / denominator)};
+  return (struct expectation){sum.value / denominator, fmax(fabs(sum.scale / denominator), least(a))};
 }
 static void reduce_losses(const vloss_cross_entropy_args *a, const struct total *t, real denominator,
                           const struct cross_entropy_expectations *out) {
@@ -166,9 +169,6 @@ static struct expectation mixed_row(const struct live_row *row, struct expectati
   }
   return loss;
 }
-
-/* Of doubles what is denormal on the way loses digits. */
-static real least(const vloss_cross_entropy_args *a) { return a->type == VLOSS_F64 ? (real)0x1p-1010 : 0; }
 
 /* dL/dt_c = -(1 - e) w_c lp_c. Log-probabilities below 2^-126 may count as 0, which large factors show. */
 static void put_targets_gradient(const struct live_row *row, struct expectation *grad) {
@@ -285,6 +285,7 @@ void reference_nll(const vloss_cross_entropy_args *a, const struct cross_entropy
     if (t.kind == LIVE)
       loss = exactly(-times(row_weight(a, r) * weight_of(a, t.class),
                             at(logits_row(a, a->logits, a->logits_stride, inner, r), t.class)));
+    loss.scale = fmax(loss.scale, least(a));
     for (size_t c = 0; out->grad && c < classes; c++) {
       real g = t.kind == LIVE && c == t.class ? -factor * weight_of(a, c) : 0;
       bool undefined = t.kind == OUT_OF_RANGE || (t.kind == LIVE && !isfinite(factor));

@@ -155,6 +155,12 @@ static void put_gradient(const struct row *r, struct expectation *grad) {
     if (k > 1) g.scale += a->type == VLOSS_F64 ? own.scale + p * all.scale : p * all.scale * (real)0x1p-28;
     const real slope = slope_at(a, number_at(a, r->x, c));
     grad[c] = (struct expectation){g.value * slope, fabs(g.scale * slope) * (1 + r->slack)};
+    if (a->type == VLOSS_F64) grad[c].scale = fmax(grad[c].scale, (real)0x1p-1010);
+    /* Of doubles a probability that small may count as 0, and so may what the maximum lacks of 1: huge upstreams show
+     * it.
+     */
+    const int lost = lp < -1386 || (first && r->rest < (real)0x1p-1010);
+    if (a->type == VLOSS_F64 && lost) grad[c].scale = fmax(grad[c].scale, fabs(grad[c].value) * (real)0x1p52);
     if (r->slack > 0) grad[c].scale += fabs(slope) * r->slack * p * (all.scale + fabs(v) * (fabs(lp) + r->entropy));
     if (undefined || !wanted) grad[c] = (struct expectation){wanted ? (real)NAN : 0, 0};
   }
