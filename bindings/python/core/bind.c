@@ -87,6 +87,7 @@ static bool bind_ignore(struct call *c, int field, PyObject *given) {
       return refuse(c, field, "is neither None nor a whole number of 64 bits");
     }
   }
+  if (given != Py_None && value == -100) return true; /* the default, which goes with probabilities, too */
   put_enum(c, family->ignore, given == Py_None ? VLOSS_IGNORE_NOTHING : VLOSS_IGNORE_INDEX);
   memcpy(c->args.bytes + family->ignore_index, &value, sizeof value);
   return true;
@@ -336,10 +337,11 @@ static bool bind_spread(struct call *c, struct array *a, int field) {
   const bool a_class = weights && operands & VLOSS_WEIGHTS_A_CLASS;
   const bool rows_first = weights ? c->function->keras : c->function->kind == VLOSS_GAUSSIAN_NLL;
   vloss_spread spread = VLOSS_PER_ELEMENT;
-  if (a->shape.dimensions == 0 && !a_class)
-    spread = VLOSS_PER_CALL;
-  else if (!weights && !(operands & VLOSS_OTHER_SPREADS))
+  const bool spreads = weights || operands & VLOSS_OTHER_SPREADS;
+  if (!spreads)
     spread = VLOSS_PER_ELEMENT;
+  else if (a->shape.dimensions == 0 && !a_class)
+    spread = VLOSS_PER_CALL;
   else if (array_has_shape(a, &c->full) && (c->rows.dimensions > 0 || a->element == c->type))
     spread = VLOSS_PER_ELEMENT;
   else if (rows_first && covers_rows(c, &a->shape))
@@ -356,9 +358,7 @@ static bool bind_spread(struct call *c, struct array *a, int field) {
     return true;
   }
   if (!array_expect_element(a, c->type)) return false;
-  if (!array_has_shape(a, &c->full) && (!weights || !array_make_dense(a, &c->full)) &&
-      (weights || !(operands & VLOSS_OTHER_SPREADS) || !array_make_dense(a, &c->full)))
-    return PyErr_Occurred() ? false : array_expect_shape(a, &c->full);
+  if (spreads && !array_has_shape(a, &c->full) && !array_make_dense(a, &c->full)) return false;
   return bind_matrix(c, a, f->offset, f->more);
 }
 

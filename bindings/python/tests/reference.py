@@ -130,7 +130,7 @@ def operand(random, kind, shape, dtype):
 
 def near(ours, theirs, dtype, scale=1.0, what=""):
     """Both are arrays or numbers; theirs of float64."""
-    ours = np.asarray(torch.as_tensor(ours).double())
+    ours = np.asarray(torch.as_tensor(ours).detach().double())
     theirs = np.asarray(torch.as_tensor(theirs).detach().double()).reshape(ours.shape)
     finite = np.abs(theirs[np.isfinite(theirs)])
     allowed = STEP[dtype] * (np.abs(theirs) + scale * (finite.max() if finite.size else 0)) + {"float64": 1e-15, "float16": 1e-7}.get(dtype, 1e-8)

@@ -66,7 +66,6 @@ CASES = {
     "an axis that is none": (vloss.Error, "axis: 2 is no axis of 2", lambda: vloss.softmax(X, axis=2)),
     "a huge array": ((vloss.Error, MemoryError), "", lambda: vloss.cross_entropy(HUGE, T)),
     "a huge elementwise array": ((vloss.Error, MemoryError), "", lambda: vloss.mse_loss(HUGE, HUGE)),
-    "an array beyond the address space": (vloss.Error, "logits: is larger than", lambda: vloss.cross_entropy(np.broadcast_to(np.float64(0), (2**40, 2**20)), T)),
     "too many classes": (vloss.Error, "2\\^31 - 1 classes", lambda: vloss.cross_entropy(WIDE, T[:1])),
     "a result that no memory holds": (MemoryError, "", lambda: vloss.softmax(np.broadcast_to(np.float32(0), (2**40, 5)))),
     "17 dimensions": (vloss.Error, "17 dimensions", lambda: vloss.mse_loss(np.zeros((1,) * 17, "f"), X)),

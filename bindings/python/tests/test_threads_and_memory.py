@@ -104,11 +104,12 @@ def test_nothing_leaks():
 
     objects = lambda: (gc.collect(), len(gc.get_objects()))[1]
     calls(500)
-    references = [sys.getrefcount(y) for y in (x, t, out, grad, tensor, vloss.Error, None)][:-1]
+    references = lambda: [sys.getrefcount(y) for y in (x, t, out, grad, tensor, vloss.Error)]
+    counted = references()
     before, memory = objects(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     calls(100_000 // 12)
     assert objects() <= before + 10
-    assert [sys.getrefcount(y) for y in (x, t, out, grad, tensor, vloss.Error)] == references
+    assert all(now <= then + 10 for now, then in zip(references(), counted))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss <= memory + 1024  # KiB: a leak of 16 bytes a call is more
 
 
