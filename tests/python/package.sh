@@ -46,6 +46,10 @@ if ldd "$extension" | grep vloss; then
   echo "FAIL: the extension needs a libvloss beside it"
   exit 1
 fi
+if ldd "$extension" | grep sleef | grep -v "$folder"; then
+  echo "FAIL: the package does not carry SLEEF"
+  exit 1
+fi
 ldd "$extension" | sed 's/^[[:space:]]*/needs /'
 ls -l "$extension" | awk '{print $5, "bytes"}'
 "$folder/venv/bin/python" -m pytest -q --no-header -p no:cacheprovider -W ignore "$folder/vloss/bindings/python/tests"

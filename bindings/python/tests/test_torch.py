@@ -1,6 +1,8 @@
 """vloss.torch: modules and functions in place of torch's."""
 import inspect
 import io
+import pathlib
+import re
 import warnings
 
 import numpy as np
@@ -199,11 +201,18 @@ def test_inputs_are_left_alone():
     near(x.grad, 2 * first, "float32")
     assert (x == before).all()
     loss = V.cross_entropy(x, t, reduction="sum")
+    x.grad = None
     with torch.no_grad():
         assert not V.cross_entropy(x, t).requires_grad
-        x += 1  # changes what backward would read
+        x += 1  # the gradient is there already
+    loss.backward()
+    near(x.grad, 3 * first, "float32")
+    half = x.detach().bfloat16().requires_grad_()
+    loss = V.cross_entropy(half, t)
+    with torch.no_grad():
+        half += 1
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        loss.backward()
+        (2 * loss).backward()
 
 
 @given(st.integers(0, 99), st.integers(-1, 1))
@@ -239,3 +248,9 @@ def test_training_gives_the_same_weights():
             optimiser.step()
         trained.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
     torch.testing.assert_close(*trained, rtol=1e-4, atol=1e-5)
+
+
+def test_hints_name_everything():
+    hints = pathlib.Path(V.__file__).with_suffix(".pyi").read_text()
+    assert sorted(re.findall(r" as (\w+)$|^def (\w+)", hints, re.M)) == sorted(
+        ("", name) if name in ("softmax", "log_softmax", "log_probs", "divergence") else (name, "") for name in V.__all__ + ["_dtype"])  # fmt: skip

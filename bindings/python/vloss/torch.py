@@ -43,6 +43,8 @@ LOSSES = {
 BROADCAST = {"l1_loss", "mse_loss", "smooth_l1_loss", "huber_loss", "kl_div", "poisson_nll_loss", "hinge_embedding_loss",
              "soft_margin_loss", "margin_ranking_loss"}  # fmt: skip
 OF_LABELS = {"cross_entropy", "nll_loss", "multi_margin_loss", "multilabel_margin_loss"}
+ROW_LOSSES = {"multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "cosine_embedding_loss",
+              "triplet_margin_loss"}  # fmt: skip
 HALVES = (torch.float16, torch.bfloat16)
 
 
@@ -59,38 +61,48 @@ def _once(name):
 
 
 class _Loss(torch.autograd.Function):
+    """of: the function's name, the axis that the loss lacks of its operands (None: it has all), the keywords of their gradients, options."""
+
     @staticmethod
-    def forward(ctx, name, axis, gradients, options, *operands):
-        wanted = [keyword for keyword, needed in zip(gradients.values(), ctx.needs_input_grad[4:]) if needed]
-        loss, *grads = _compute(name, operands, options, dict.fromkeys(wanted, True))
-        ctx.name, ctx.axis, ctx.options, ctx.wanted, ctx.count = name, axis, options, wanted, len(operands)
-        ctx.save_for_backward(*grads, *operands)
+    def forward(ctx, of, *operands):
+        name, _, gradients, options = of
+        ctx.of, ctx.wanted = of, [keyword for keyword, needed in zip(gradients, ctx.needs_input_grad[1:]) if needed]
+        loss, *grads = _compute(name, operands, options, ctx.wanted)
+        if operands[0].dtype in HALVES:
+            ctx.save_for_backward(*grads, *operands)
+        else:
+            ctx.save_for_backward(*grads)
         return loss
 
     @staticmethod
     def backward(ctx, upstream):
-        _once(ctx.name)
-        count = len(ctx.wanted)
-        grads, operands = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
-        if upstream.dim() > 0 or upstream != 1:
-            if operands[0].dtype in HALVES:
-                asked = dict.fromkeys(ctx.wanted, True)
-                grads = _compute(ctx.name, operands, {**ctx.options, "upstream": upstream.contiguous()}, asked)[1:]
+        name, axis, gradients, options = ctx.of
+        _once(name)
+        grads = ctx.saved_tensors
+        if upstream.dim() > 0 or upstream.item() != 1:
+            operands = grads[len(ctx.wanted) :]
+            if operands:
+                grads = _compute(name, operands, {**options, "upstream": upstream.contiguous()}, ctx.wanted)[1:]
             else:
-                factor = upstream if ctx.axis is None or upstream.dim() == 0 else upstream.unsqueeze(ctx.axis)
+                factor = upstream if axis is None or upstream.dim() == 0 else upstream.unsqueeze(axis)
                 grads = [grad * factor for grad in grads]
         grads = iter(grads)
-        return None, None, None, None, *(next(grads) if needed else None for needed in ctx.needs_input_grad[4:])
+        return None, *(next(grads) if needed else None for needed in ctx.needs_input_grad[1:])
 
 
-def _compute(name, operands, options, asked):
-    """(loss, the gradients that are asked for)."""
-    operands = [x.detach() for x in operands]
+def _compute(name, operands, options, wanted):
+    """(loss, the gradients that are wanted), as tensors."""
+    operands = [x.detach() if x.requires_grad else x for x in operands]
+    function, asked = getattr(vloss, name), dict.fromkeys(wanted, True)
     if options["reduction"] != "none":
-        options = {**options, "out": torch.empty((), dtype=_values(operands[0].dtype))}
-    result = getattr(vloss, name)(*operands, **options, **asked)
-    result = result if isinstance(result, tuple) else (result,)
-    return (torch.tensor(result[0], dtype=_values(operands[0].dtype)) if isinstance(result[0], float) else result[0], *result[1:])
+        result = function(*operands, **options, **asked, out=torch.empty((), dtype=_values(operands[0].dtype)))
+    else:
+        result = function(*operands, **options, **asked)
+    if not wanted:
+        result = (result,)
+    if isinstance(result[0], float):  # of one element
+        result = (torch.tensor(result[0], dtype=_values(operands[0].dtype)), *result[1:])
+    return result
 
 
 def _on_cpu(name, tensors):
@@ -118,9 +130,10 @@ def _shaped(name, operands):
 def _call(name, gradients, given):
     operands = {key: given.pop(key) for key in gradients}
     _on_cpu(name, operands)
-    if given.get("size_average") is not None or given.get("reduce") is not None:
-        given["reduction"] = _reduction.legacy_get_string(given["size_average"], given["reduce"])
-    options = {key: value for key, value in given.items() if key not in ("size_average", "reduce") and value is not None}
+    size_average, reduce = given.pop("size_average", None), given.pop("reduce", None)
+    if size_average is not None or reduce is not None:
+        given["reduction"] = _reduction.legacy_get_string(size_average, reduce)
+    options = {key: value for key, value in given.items() if value is not None}
     if name == "multi_margin_loss" and operands["input"].dim() == 1 and operands["target"].shape == (1,):
         operands["input"] = operands["input"].unsqueeze(0)
     first = next(iter(operands.values()))
@@ -147,14 +160,9 @@ def _call(name, gradients, given):
         if not gradients[key]:
             raise Error(f"{name}: {key}: vloss has no gradient with respect to it")
     if not needed:
-        return _compute(name, list(operands.values()), options, {})[0]
-    axis = None
-    if name in ("cross_entropy", "nll_loss"):
-        axis = 1 if first.dim() > 1 else 0
-    elif name in ("multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "cosine_embedding_loss",
-                  "triplet_margin_loss"):  # fmt: skip
-        axis = -1
-    return _Loss.apply(name, axis, gradients, options, *operands.values())
+        return _compute(name, operands.values(), options, ())[0]
+    axis = (1 if first.dim() > 1 else 0) if name in ("cross_entropy", "nll_loss") else -1 if name in ROW_LOSSES else None
+    return _Loss.apply((name, axis, gradients.values(), options), *operands.values())
 
 
 def _gaussian(input, target, var):
@@ -171,11 +179,14 @@ def _gaussian(input, target, var):
 def _function(name, gradients):
     theirs = getattr(F, name)
     signature = inspect.signature(theirs)
+    names = list(signature.parameters)
+    defaults = {key: parameter.default for key, parameter in signature.parameters.items() if parameter.default is not parameter.empty}
 
     def function(*args, **kwargs):
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return _call(name, gradients, bound.arguments)
+        given = {**defaults, **dict(zip(names, args)), **kwargs}
+        if len(given) != len(names) or len(args) > len(names) or not kwargs.keys().isdisjoint(names[: len(args)]):
+            signature.bind(*args, **kwargs)  # says what is wrong
+        return _call(name, gradients, given)
 
     function.__name__ = function.__qualname__ = name
     function.__signature__ = signature
@@ -262,7 +273,7 @@ def divergence(student, teacher, *, kind="forward_kl", scale=1.0, beta=None, lab
     if teacher.requires_grad and torch.is_grad_enabled():
         raise Error("divergence: teacher: vloss has no gradient with respect to it; detach it")
     options = dict(kind=kind, scale=scale, beta=beta, labels=labels, ignore_index=ignore_index, reduction=reduction)
-    return _Loss.apply("divergence", -1, {"student": "return_grad", "teacher": None}, options, student, teacher)
+    return _Loss.apply(("divergence", -1, ("return_grad", None), options), student, teacher)
 
 
 __all__ = ["softmax", "log_softmax", "log_probs", "divergence"]
