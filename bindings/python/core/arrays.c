@@ -53,7 +53,7 @@ static bool fail_with_cause(const struct array *a, const char *what) {
   return false;
 }
 
-static PyObject *shape_tuple(const struct shape *shape) {
+PyObject *shape_tuple(const struct shape *shape) {
   PyObject *tuple = PyTuple_New(shape->dimensions);
   for (int i = 0; tuple && i < shape->dimensions; i++) {
     PyObject *length = PyLong_FromSsize_t(shape->length[i]);

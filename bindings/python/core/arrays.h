@@ -19,6 +19,8 @@ struct shape {
   Py_ssize_t length[MAX_DIMENSIONS];
 };
 
+PyObject *shape_tuple(const struct shape *shape);
+
 struct array {
   const char *function, *name; /* for messages */
   PyObject *object;            /* borrowed */

@@ -362,6 +362,11 @@ static bool bind_spread(struct call *c, struct array *a, int field) {
   return bind_matrix(c, a, f->offset, f->more);
 }
 
+/* Where the loss is one number, an array of one is that, too. */
+static void drop_axis_of_one(const struct call *c, struct array *a) {
+  if (c->loss.dimensions == 0 && a->shape.dimensions == 1 && a->shape.length[0] == 1) a->shape.dimensions = 0;
+}
+
 static bool bind_input(struct call *c, int field, PyObject *given) {
   const struct field *f = &c->function->family->fields[field];
   const bool scalar_loss = f->role == LOSS_VALUES && c->loss.dimensions == 0;
@@ -398,8 +403,9 @@ static bool bind_input(struct call *c, int field, PyObject *given) {
     case CLASS_VALUES:
       return bind_dense(c, a, f->offset, c->values, &classes);
     case ID_VALUES:
-      return bind_dense(c, a, f->offset, c->values, &c->ids);
+      return c->ids.dimensions < 0 ? refuse(c, field, "needs ids") : bind_dense(c, a, f->offset, c->values, &c->ids);
     case LOSS_VALUES:
+      drop_axis_of_one(c, a);
       return bind_dense(c, a, f->offset, c->values, &c->loss);
     default:
       return bind_spread(c, a, field);
@@ -416,9 +422,7 @@ static bool is_made(const struct call *c, const struct field *f) {
 }
 
 static PyObject *make(const struct call *c, const struct shape *shape, enum element element) {
-  PyObject *lengths = PyTuple_New(shape->dimensions);
-  for (int i = 0; lengths && i < shape->dimensions; i++)
-    PyTuple_SET_ITEM(lengths, i, PyLong_FromSsize_t(shape->length[i])); /* never null: allocated lengths fit */
+  PyObject *lengths = shape_tuple(shape);
   PyObject *name = lengths ? PyUnicode_InternFromString(element_names[element]) : NULL;
   PyObject *made = NULL;
   if (name) {
@@ -458,8 +462,7 @@ static bool bind_output(struct call *c, int field, PyObject *given) {
   struct array *a;
   size_t stride;
   if (!given || !take(c, field, given, true, &a) || !array_expect_element(a, element)) return false;
-  if (f->role == LOSS && shape->dimensions == 0 && a->shape.dimensions == 1 && a->shape.length[0] == 1)
-    a->shape.dimensions = 0;
+  if (f->role == LOSS) drop_axis_of_one(c, a);
   if (!array_expect_shape(a, shape)) return false;
   if (!a->writable) return refuse(c, field, "is read-only");
   const bool matrix = f->role == RESULT || f->role == MATRIX_OUT;

@@ -163,7 +163,7 @@ failed:
 PyObject *function_call(const struct function *function, PyObject *const *given) {
   const struct family *family = function->family;
   struct call c;
-  memset(&c, 0, offsetof(struct call, arrays));
+  memset(&c, 0, offsetof(struct call, arrays)); /* the rest is written before it is read */
   c.function = function;
   c.given = given;
   c.held = 0;

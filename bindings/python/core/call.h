@@ -17,7 +17,7 @@ struct call {
   const struct function *function;
   PyObject *const *given;
   union {
-    char bytes[1];
+    char bytes[512]; /* of any of them */
     vloss_cross_entropy_args cross_entropy;
     vloss_softmax_args softmax;
     vloss_log_probs_args log_probs;
@@ -43,6 +43,10 @@ struct call {
   PyObject *results[MAX_FIELDS]; /* of outputs, owned; null where a number or nothing is wanted */
   int number_of[MAX_FIELDS];     /* the number of an output that is one; -1 */
 };
+
+_Static_assert(sizeof(vloss_cross_entropy_args) <= 512 && sizeof(vloss_loss_args) <= 512 &&
+                   sizeof(vloss_log_probs_args) <= 512 && sizeof(vloss_divergence_args) <= 512,
+               "bytes of struct call");
 
 /* False with an exception set. */
 bool call_bind(struct call *call);

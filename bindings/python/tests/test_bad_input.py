@@ -90,6 +90,7 @@ CASES = {
     "threads": (vloss.Error, "threads: is negative", lambda: vloss.cross_entropy(X, T, threads=-1)),
     "half a thread": (vloss.Error, "threads", lambda: vloss.cross_entropy(X, T, threads=1.5)),
     "top": (vloss.Error, "top: 6 is more than the 5 classes", lambda: vloss.log_probs(X, top=6)),
+    "an upstream without ids": (vloss.Error, "upstream: needs ids", lambda: vloss.log_probs(X, upstream=np.ones(4, "f"), return_grad=True)),
     "nothing wanted": (vloss.Error, "output", lambda: vloss.cross_entropy(X, T, out=False)),
     "no output of log_probs": (vloss.Error, "output", lambda: vloss.log_probs(X)),
     "shift of probabilities": (vloss.Error, "exclude", lambda: vloss.cross_entropy(X, X, shift=1)),
