@@ -7,7 +7,7 @@ set -eu
 source=$1
 python=/usr/bin/python3
 command -v $python >/dev/null || missing 'no python3'
-for module in pip setuptools wheel numpy torch pytest hypothesis venv; do
+for module in pip setuptools wheel numpy torch pytest hypothesis tqdm matplotlib venv; do
   $python -c "import $module" 2>/dev/null || missing "no module $module (package python3-$module)"
 done
 $python -c 'import sysconfig, os; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null ||
@@ -42,7 +42,7 @@ case $extension in
     exit 1
     ;;
 esac
-if ldd "$extension" | grep vloss; then
+if ldd "$extension" | grep libvloss; then
   echo "FAIL: the extension needs a libvloss beside it"
   exit 1
 fi
