@@ -264,5 +264,8 @@ def test_in_place():
     y = x.copy()
     assert vloss.cross_entropy(y, t, grad_out=y)[1] is y
     np.testing.assert_array_equal(y, grad)
+    for told in (True, False, None):  # an array wins
+        assert vloss.cross_entropy(x, t, grad_out=y, return_grad=told)[1] is y
+        assert vloss.cross_entropy(x, t, return_grad=told, grad_out=y)[1] is y
     y = x.copy()
     np.testing.assert_array_equal(vloss.softmax(y, out=y), vloss.softmax(x))
