@@ -160,6 +160,14 @@ def test_modules_use_their_options():
     near(torch.autograd.grad(ours, var)[0], torch.autograd.grad(theirs, var)[0], "float32")
 
 
+def test_operands_by_name():
+    x, t = torch.randn(6, 5), torch.tensor([1, 0, 3, 1, 2, 2])
+    assert V.CrossEntropyLoss()(input=x, target=t) == V.CrossEntropyLoss()(x, target=t) == V.cross_entropy(target=t, input=x)
+    for call in (lambda: V.CrossEntropyLoss()(x), lambda: V.CrossEntropyLoss()(x, t, t, t), lambda: V.cross_entropy(x, t, input=x)):
+        with pytest.raises(TypeError):
+            call()
+
+
 def test_broadcasting_is_torchs():
     x, t = torch.randn(4, 5, requires_grad=True), torch.randn(5, requires_grad=True)
     with pytest.warns(UserWarning, match="different to the input size"):

@@ -45,6 +45,7 @@ BROADCAST = {"l1_loss", "mse_loss", "smooth_l1_loss", "huber_loss", "kl_div", "p
 OF_LABELS = {"cross_entropy", "nll_loss", "multi_margin_loss", "multilabel_margin_loss"}
 ROW_LOSSES = {"multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "cosine_embedding_loss",
               "triplet_margin_loss"}  # fmt: skip
+WEIGHTS = {"weight", "pos_weight"}
 HALVES = (torch.float16, torch.bfloat16)
 
 
@@ -105,14 +106,22 @@ def _compute(name, operands, options, wanted):
     return result
 
 
+def _error(name, argument, what):
+    error = Error(f"{name}: {argument}: {what}")
+    error.argument = argument
+    return error
+
+
 def _on_cpu(name, tensors):
     for argument, tensor in tensors.items():
         if not isinstance(tensor, torch.Tensor):
             raise TypeError(f"{name}: {argument}: {type(tensor).__name__} is no tensor")
-        if tensor.device.type != "cpu":
-            error = Error(f"{name}: {argument}: is on the device {tensor.device}; vloss computes on the CPU")
-            error.argument = argument
-            raise error
+        if not tensor.is_cpu:
+            raise _error(name, argument, f"is on the device {tensor.device}; vloss computes on the CPU")
+
+
+def _wants_gradient(tensor):
+    return tensor.requires_grad and torch.is_grad_enabled()
 
 
 def _shaped(name, operands):
@@ -127,40 +136,47 @@ def _shaped(name, operands):
         return operands  # vloss says which shape is wrong
 
 
+def _operands(name, operands):
+    """As torch takes them, other shapes and dtypes included, to as vloss does."""
+    if name == "multi_margin_loss" and operands["input"].dim() == 1 and operands["target"].shape == (1,):
+        operands["input"] = operands["input"].unsqueeze(0)
+    if name in BROADCAST:
+        operands = _shaped(name, operands)
+    dtype = next(iter(operands.values())).dtype
+    for key, operand in operands.items():
+        if key == "target" and name in OF_LABELS and not operand.is_floating_point():
+            operands[key] = operand if operand.dtype in (torch.int64, torch.int32) else operand.long()
+        elif key == "target" and name == "cosine_embedding_loss":
+            operands[key] = operand.to(_values(dtype))
+        elif operand.dtype != dtype:
+            operands[key] = operand.to(dtype)
+    return _gaussian(**operands) if name == "gaussian_nll_loss" else operands
+
+
+def _weight(name, key, weight, first):
+    _on_cpu(name, {key: weight})
+    if _wants_gradient(weight):
+        raise _error(name, key, "vloss has no gradient with respect to it")
+    whole = weight.dim() > 0 and weight.shape == first.shape and name.startswith("binary")
+    return weight.detach().to(first.dtype if whole else _values(first.dtype))
+
+
 def _call(name, gradients, given):
+    """given: what torch's function takes, by name."""
     operands = {key: given.pop(key) for key in gradients}
     _on_cpu(name, operands)
     size_average, reduce = given.pop("size_average", None), given.pop("reduce", None)
     if size_average is not None or reduce is not None:
         given["reduction"] = _reduction.legacy_get_string(size_average, reduce)
-    options = {key: value for key, value in given.items() if value is not None}
-    if name == "multi_margin_loss" and operands["input"].dim() == 1 and operands["target"].shape == (1,):
-        operands["input"] = operands["input"].unsqueeze(0)
+    operands = _operands(name, operands)
     first = next(iter(operands.values()))
-    if name in BROADCAST:
-        operands = _shaped(name, operands)
-    for key, operand in operands.items():
-        if key == "target" and name in OF_LABELS and not operand.is_floating_point():
-            operands[key] = operand if operand.dtype in (torch.int64, torch.int32) else operand.long()
-        elif key == "target" and name == "cosine_embedding_loss":
-            operands[key] = operand.to(_values(first.dtype))
-        elif operand.dtype != first.dtype:
-            operands[key] = operand.to(first.dtype)
-    if name == "gaussian_nll_loss":
-        operands = _gaussian(**operands)
-    weights = {key: options[key] for key in ("weight", "pos_weight") if key in options}
-    _on_cpu(name, weights)
-    for key, weight in weights.items():
-        if weight.requires_grad and torch.is_grad_enabled():
-            raise Error(f"{name}: {key}: vloss has no gradient with respect to it")
-        whole = weight.dim() > 0 and weight.shape == first.shape and name.startswith("binary")
-        options[key] = weight.detach().to(first.dtype if whole else _values(first.dtype))
-    needed = [key for key, operand in operands.items() if operand.requires_grad] if torch.is_grad_enabled() else []
-    for key in needed:
-        if not gradients[key]:
-            raise Error(f"{name}: {key}: vloss has no gradient with respect to it")
+    options = {key: _weight(name, key, value, first) if key in WEIGHTS else value for key, value in given.items() if value is not None}
+    needed = [key for key, operand in operands.items() if _wants_gradient(operand)]
     if not needed:
         return _compute(name, operands.values(), options, ())[0]
+    for key in needed:
+        if not gradients[key]:
+            raise _error(name, key, "vloss has no gradient with respect to it")
     axis = (1 if first.dim() > 1 else 0) if name in ("cross_entropy", "nll_loss") else -1 if name in ROW_LOSSES else None
     return _Loss.apply((name, axis, gradients.values(), options), *operands.values())
 
@@ -194,13 +210,17 @@ def _function(name, gradients):
     return function
 
 
-def _module(name, function):
+def _module(name, function, gradients):
+    """torch's module, whose arguments have the names of its attributes and of the function's arguments."""
     base = getattr(nn, name)
-    parameters = inspect.signature(function).parameters
+    attributes = [key for key in inspect.signature(base).parameters if key not in ("size_average", "reduce")]
 
-    def forward(self, *operands):
-        options = {key: getattr(self, key) for key in parameters if key not in ("size_average", "reduce") and hasattr(self, key)}
-        return function(*operands, **options)
+    def forward(self, *operands, **named):
+        given = {key: getattr(self, key) for key in attributes}
+        if named or len(operands) != len(gradients):
+            return function(*operands, **named, **given)
+        given.update(zip(gradients, operands))
+        return _call(function.__name__, gradients, given)
 
     documentation = f"torch.nn.{name}, by vloss: the same arguments, buffers and state_dict. See vloss.torch.{function.__name__}."
     return type(name, (base,), {"forward": forward, "__doc__": documentation, "__module__": __name__})
@@ -270,8 +290,8 @@ def divergence(student, teacher, *, kind="forward_kl", scale=1.0, beta=None, lab
     """vloss.divergence, differentiable with respect to the student."""
     operands = {"student": student, "teacher": teacher}
     _on_cpu("divergence", operands if labels is None else {**operands, "labels": labels})
-    if teacher.requires_grad and torch.is_grad_enabled():
-        raise Error("divergence: teacher: vloss has no gradient with respect to it; detach it")
+    if _wants_gradient(teacher):
+        raise _error("divergence", "teacher", "vloss has no gradient with respect to it; detach it")
     options = dict(kind=kind, scale=scale, beta=beta, labels=labels, ignore_index=ignore_index, reduction=reduction)
     return _Loss.apply(("divergence", -1, ("return_grad", None), options), student, teacher)
 
@@ -279,5 +299,5 @@ def divergence(student, teacher, *, kind="forward_kl", scale=1.0, beta=None, lab
 __all__ = ["softmax", "log_softmax", "log_probs", "divergence"]
 for _name, (_class, _gradients) in LOSSES.items():
     globals()[_name] = _function(_name, _gradients)
-    globals()[_class] = _module(_class, globals()[_name])
+    globals()[_class] = _module(_class, globals()[_name], _gradients)
     __all__ += [_name, _class]
