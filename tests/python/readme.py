@@ -1,18 +1,18 @@
-"""readme.py README: its Python program gives what the comments in it say."""
+"""readme.py PAGE...: the programs in Python of these pages run, and print what the comments in them say."""
 import contextlib
 import io
 import re
 import sys
 
-text = open(sys.argv[1]).read()
-programs = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
-for program in programs:
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        exec(program, {})
-    said = re.findall(r"# prints (.*)$", program, re.M)
-    if output.getvalue().splitlines() != said or not said:
-        sys.exit(f"FAIL: the program of README.md prints {output.getvalue()!r}, and says {said}")
-if not programs:
-    sys.exit("FAIL: README.md has no program in Python")
-print(f"ok: {len(programs)} of README.md")
+for page in sys.argv[1:]:
+    programs = re.findall(r"^```python\n(.*?)^```$", open(page).read(), re.M | re.S)
+    if not programs:
+        sys.exit(f"FAIL: {page} has no program in Python")
+    for program in programs:
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            exec(program, {})
+        said = re.findall(r"# prints (.*)$", program, re.M)
+        if output.getvalue().splitlines() != said:
+            sys.exit(f"FAIL: a program of {page} prints {output.getvalue()!r}, and says {said}")
+    print(f"ok: {len(programs)} of {page}")

@@ -217,6 +217,47 @@ def test_strides(seed, layout):
     np.testing.assert_array_equal(grad, expected[1])
 
 
+@st.composite
+def views(draw, shape, dtype="f"):
+    """An array of that shape that is a slice of a larger one, its axes in any order in memory, each forwards or backwards."""
+    order = draw(st.permutations(range(len(shape))))
+    steps, offsets = (draw(st.tuples(*[st.sampled_from(choice)] * len(shape))) for choice in ((1, 1, 2, -1), (0, 0, 3)))
+    base = np.full([offsets[k] + abs(steps[k]) * shape[k] for k in order], np.nan if dtype == "f" else -1, dtype)
+    view = base.transpose(np.argsort(order))
+    view = view[tuple(slice(o, None, abs(s)) for o, s in zip(offsets, steps))]
+    view = view[tuple(slice(None, None, -1 if s < 0 else 1) for s in steps)]
+    assert view.shape == shape
+    return view
+
+
+@given(st.data(), seeds)
+def test_views(data, seed):
+    random = np.random.default_rng(seed)
+    shape = (3, 4, 5)
+    x, p, w, t, r = (data.draw(views(s, d)) for s, d in ((shape, "f"), (shape, "f"), ((4,), "f"), ((3, 5), "q"), ((3, 5), "f")))
+    for array in (x, p, w, r):
+        array[...] = random.uniform(0.1, 0.9, array.shape)
+    t[...] = random.integers(0, 4, t.shape)
+    X, P, W, T, R = (np.ascontiguousarray(array) for array in (x, p, w, t, r))
+    for labels, dense in ((t, T), (p, P)):
+        ours = vloss.cross_entropy(x, labels, weight=w, row_weights=r, reduction="none", return_grad=True, upstream=r)
+        right = vloss.cross_entropy(X, dense, weight=W, row_weights=R, reduction="none", return_grad=True, upstream=R)
+        np.testing.assert_array_equal(ours[0], right[0])
+        np.testing.assert_array_equal(ours[1], right[1])
+    np.testing.assert_array_equal(vloss.binary_cross_entropy(x, p, weight=p, reduction="none"), vloss.binary_cross_entropy(X, P, weight=P, reduction="none"))
+    for axis in range(3):
+        np.testing.assert_array_equal(vloss.log_softmax(x, axis=axis), vloss.log_softmax(X, axis=axis))
+    out = data.draw(views(shape))
+    try:
+        vloss.softmax(x, axis=1, out=out)
+    except vloss.Error as error:
+        assert error.argument == "out" and np.isnan(out).all()
+    else:
+        np.testing.assert_array_equal(out, vloss.softmax(X, axis=1))
+    base = out if out.base is None else out.base
+    assert np.isnan(base).sum() == base.size - np.isfinite(out).sum()  # nothing is written between the rows
+
+
 def test_rows_apart_are_not_copied():
     big = np.zeros((4, 100), "f")
     grad = np.full((4, 50), 7, "f")

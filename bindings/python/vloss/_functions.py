@@ -109,7 +109,7 @@ LOGITS = {
          "shift", "sequence", "upstream", "unchecked", "empty_mean_zero", *COMMON, "out=loss", *GRAD, "grad_targets", "lse",
          "predicted", "correct", "z_loss_part", "max", "log_sum"],
         dict(axis="None"),
-        """Cross-entropy of rows of logits: logsumexp(logits) - logits[label], in one pass, and in one more its gradient.
+        """Cross-entropy of rows of logits: logsumexp(logits) - logits[label], in nats; in one pass, and in one more its gradient.
 
 logits: [N, C], [N, C, d1, ...] or [C]; with axis=-1 [..., C]. labels: class indices, int64 or int32, of the shape of the
 logits without the axis of classes; or class probabilities, of the shape and dtype of the logits.""",
