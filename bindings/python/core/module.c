@@ -22,7 +22,7 @@ static void give(const struct function *f, PyObject **given, int position, PyObj
 }
 
 static PyObject *call(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-  const struct function *f = PyCapsule_GetPointer(self, NULL);
+  const struct function *f = PyModule_GetState(self);
   PyObject *given[MAX_FIELDS] = {NULL};
   if (!f) return NULL;
   if (nargs > f->positional)
@@ -42,13 +42,17 @@ static PyObject *call(PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
 
 /* ---- Making functions ---- */
 
-static void function_free(PyObject *capsule) {
-  struct function *f = PyCapsule_GetPointer(capsule, NULL);
+/* What a builtin function is bound to is a module or pickled as a part of it, so each has a module of its own, unseen,
+ * that holds its struct function. */
+static void function_free(void *module) {
+  struct function *f = PyModule_GetState(module);
   for (int i = 0; i < f->arguments; i++) Py_XDECREF(f->keyword[i]);
   PyMem_Free((char *)f->name);
   PyMem_Free((char *)f->definition.ml_doc);
-  PyMem_Free(f);
 }
+
+static struct PyModuleDef holder = {PyModuleDef_HEAD_INIT, .m_name = "vloss", .m_size = sizeof(struct function),
+                                    .m_free = function_free};
 
 static char *copy_of(const char *text) {
   const size_t size = strlen(text) + 1;
@@ -88,9 +92,9 @@ static PyObject *make_function(PyObject *module, PyObject *args, PyObject *keywo
   if (!PyArg_ParseTupleAndKeywords(args, keywords, "sssOii|$iipii", names, &family, &name, &documentation, &arguments,
                                    &positional, &required, &kind, &logits_kind, &keras, &reduction, &axis))
     return NULL;
-  struct function *f = PyMem_Calloc(1, sizeof *f);
-  PyObject *capsule = f ? PyCapsule_New(f, NULL, function_free) : NULL;
-  if (!capsule) return PyMem_Free(f), PyErr_NoMemory();
+  PyObject *self = PyModule_Create(&holder);
+  if (!self) return NULL;
+  struct function *f = PyModule_GetState(self);
   f->family = family_named(family);
   f->loss = kind ? vloss_loss_info_of((vloss_loss_kind)kind) : NULL;
   f->kind = kind;
@@ -117,11 +121,11 @@ static PyObject *make_function(PyObject *module, PyObject *args, PyObject *keywo
   }
   (void)module;
   PyObject *module_name = PyUnicode_FromString("vloss");
-  function = PyCFunction_NewEx(&f->definition, capsule, module_name);
+  function = PyCFunction_NewEx(&f->definition, self, module_name);
   Py_XDECREF(module_name);
 done:
   Py_XDECREF(pairs);
-  Py_DECREF(capsule);
+  Py_DECREF(self);
   return function;
 }
 

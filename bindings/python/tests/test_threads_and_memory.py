@@ -2,6 +2,7 @@
 import gc
 import inspect
 import pathlib
+import pickle
 import resource
 import subprocess
 import sys
@@ -128,6 +129,7 @@ def test_functions_tell_of_themselves():
             signature = inspect.signature(function)
             assert "bfloat16" in signature.parameters and "threads" in signature.parameters
             assert "vloss.Error" in function.__doc__ and function.__module__ == "vloss"
+    assert pickle.loads(pickle.dumps(vloss.mse_loss)) is vloss.mse_loss and vloss.mse_loss.__qualname__ == "mse_loss"
     assert str(inspect.signature(vloss.huber_loss)).startswith("(input, target, *, weight=None, delta=1.0, reduction='mean'")
 
 
