@@ -39,7 +39,7 @@ static bool bind_reduction(struct call *c, int field, PyObject *given) {
                {"none", VLOSS_NONE, VLOSS_KERAS_NONE},
                {"sum_over_batch_size", -1, VLOSS_KERAS_SUM_OVER_BATCH_SIZE},
                {"batchmean", c->function->kind == VLOSS_KL_DIV ? VLOSS_BATCH_MEAN : -1, -1}};
-  int value = c->function->reduction;
+  int value = (int)c->function->reduction;
   if (given) {
     value = -1;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -42,8 +42,8 @@ static PyObject *call(PyObject *self, PyObject *const *args, Py_ssize_t nargs, P
 
 /* ---- Making functions ---- */
 
-/* What a builtin function is bound to is a module or pickled as a part of it, so each has a module of its own, unseen,
- * that holds its struct function. */
+/* A builtin function is pickled by its name if what it is bound to is a module. So the struct function of each is the
+ * state of a module of its own, which nobody sees. */
 static void function_free(void *module) {
   struct function *f = PyModule_GetState(module);
   for (int i = 0; i < f->arguments; i++) Py_XDECREF(f->keyword[i]);
@@ -88,6 +88,7 @@ static PyObject *make_function(PyObject *module, PyObject *args, PyObject *keywo
                           "kind",   "logits_kind", "keras",         "reduction", "axis",       NULL};
   const char *family, *name, *documentation;
   PyObject *arguments;
+  (void)module;
   int positional, required, kind = 0, logits_kind = 0, keras = 0, reduction = VLOSS_MEAN, axis = -1;
   if (!PyArg_ParseTupleAndKeywords(args, keywords, "sssOii|$iipii", names, &family, &name, &documentation, &arguments,
                                    &positional, &required, &kind, &logits_kind, &keras, &reduction, &axis))
@@ -108,6 +109,10 @@ static PyObject *make_function(PyObject *module, PyObject *args, PyObject *keywo
   f->definition =
       (PyMethodDef){f->name, (PyCFunction)(void (*)(void))call, METH_FASTCALL | METH_KEYWORDS, copy_of(documentation)};
   PyObject *function = NULL, *pairs = NULL;
+  if (!f->name || !f->definition.ml_doc) {
+    PyErr_NoMemory();
+    goto done;
+  }
   if (!f->family || (strcmp(family, "loss") == 0) != (f->loss != NULL)) {
     PyErr_Format(PyExc_ValueError, "no family %s with a loss of kind %d", family, kind);
     goto done;
@@ -119,7 +124,6 @@ static PyObject *make_function(PyObject *module, PyObject *args, PyObject *keywo
         !add_argument(f, keyword, field))
       goto done;
   }
-  (void)module;
   PyObject *module_name = PyUnicode_FromString("vloss");
   function = PyCFunction_NewEx(&f->definition, self, module_name);
   Py_XDECREF(module_name);
