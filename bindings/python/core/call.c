@@ -1,8 +1,6 @@
 /* Runs a call whose arguments are bound, and says in Python's words what went wrong. */
 #include "call.h"
 
-#include <string.h>
-
 /* From so many elements on, other threads of Python may run meanwhile: less takes less time than letting them. */
 enum { LONG_CALL = 4096 };
 
