@@ -21,7 +21,9 @@ class CMakeBuild(build_ext):
         target = Path(self.get_ext_fullpath(ext.name)).resolve().parent
         build = Path(self.build_temp).resolve()
         build.mkdir(parents=True, exist_ok=True)
-        source = os.environ.get("VLOSS_SOURCE", HERE.parent.parent)
+        source = Path(os.environ.get("VLOSS_SOURCE", HERE.parent.parent)).resolve()
+        if not (source / "include" / "vloss").is_dir() and "VLOSS_INSTALLED" not in os.environ:
+            sys.exit(f"{source} has not the sources of vloss: VLOSS_SOURCE says where they are")
         arguments = [f"-DVLOSS_SOURCE={source}", f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={target}",
                      f"-DPython3_EXECUTABLE={sys.executable}",
                      f"-DVLOSS_INSTALLED={os.environ.get('VLOSS_INSTALLED', 'OFF')}",

@@ -55,7 +55,7 @@ def test_the_interpreter_runs_meanwhile():
     finally:
         sys.setswitchinterval(interval)
     thread.join()
-    assert len(ticks) > 20
+    assert len(ticks) > 5  # one or two, if none of them ran within a call
 
 
 def test_calls_from_many_threads():
