@@ -4,6 +4,7 @@
 # by the documented command, from a copy of the sources.
 set -eu
 . "$(dirname "$0")/../missing.sh"
+unset PYTHONPATH
 source=$1
 python=/usr/bin/python3
 command -v $python >/dev/null || missing 'no python3'
