@@ -111,8 +111,8 @@ static const struct field divergence[] = {
     FLAG_OF("empty_mean_zero", VLOSS_EMPTY_MEAN_ZERO),
     COMMON,
     OUTPUT(LOSS, loss, ALWAYS),
-    OUTPUT(ROW_FLAGS_OUT, same_top, IF_ASKED),
     STRIDED(MATRIX_OUT, grad),
+    OUTPUT(ROW_FLAGS_OUT, same_top, IF_ASKED),
 };
 #undef ARGS
 

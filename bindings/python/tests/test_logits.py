@@ -176,7 +176,7 @@ def test_divergence(dtype, seed, reduction, kind):
     expected = {"none": rows, "mean": rows.mean(), "sum": rows.sum()}[reduction]
     expected.sum().backward()
     beta = {"beta": 0.3} if kind == "jsd" else {}
-    loss, same, grad = vloss.divergence(array(x), array(z), kind=kind, scale=0.5, reduction=reduction, same_top=True,
+    loss, grad, same = vloss.divergence(array(x), array(z), kind=kind, scale=0.5, reduction=reduction, same_top=True,
                                         return_grad=True, bfloat16=True, **beta)  # fmt: skip
     near(loss_value(loss), expected, step(dtype), scale=4)
     near(value(grad, dtype), exact.grad, dtype, scale=4)

@@ -10,7 +10,7 @@ TAKES_LABELS, LABEL_LISTS, OTHER_OPTIONAL, WEIGHTS_A_CLASS, GRAD_TARGET, GRAD_OT
 
 # What arguments are: hint, default, documentation. {rows} is what the function calls the shape without the class axis.
 ARGUMENTS = {
-    "axis": ("int | None", "-1", "the axis of classes"),
+    "axis": ("int | None", "-1", "the axis of classes{axis_told}"),
     "weights": ("Array | float | None", "None", "{weights}"),
     "ignore_index": ("int | None", "-100", "the label that means \"does not count\"; None: no label does"),
     "label_smoothing": ("float", "0.0", "from 0 to 1"),
@@ -34,7 +34,7 @@ ARGUMENTS = {
     "bfloat16": ("bool", "False", "arrays of uint16 hold bfloat16"),
     "threads": ("int", "1", "how many the call may use; 0: one a CPU. They change no bit of any result"),
     "return_grad": ("bool", "False", "whether to give the gradient with respect to {first} as well"),
-    "grad_out": ("Array | None", "None", "an array for that gradient, of the shape and dtype of {first}; it may be {first} itself"),
+    "grad_out": ("Array | None", "None", "an array for that gradient, of the shape and dtype of {first}{in_place}"),
     "out": ("Array | bool | None", "None", "an array to write the {result} to; False: it is not wanted"),
 }  # fmt: skip
 OUTPUTS = {
@@ -52,6 +52,7 @@ OUTPUTS = {
     "entropy": "entropy of each row, in nats",
     "same_top": "int32 a row: 1 if both have their first maximum at the same class",
 }
+IN_PLACE = "; it may be {first} itself"
 GRAD = ("return_grad=grad", "grad_out=grad")
 COMMON = ("bfloat16", "threads")
 TORCH_REDUCTIONS = "'mean', 'sum' (a float each) or 'none' ({each})"
@@ -124,16 +125,19 @@ logits without the axis of classes; or class probabilities, of the shape and dty
 Shapes are those of cross_entropy; target is class indices.""",
         "torch.nn.functional.nll_loss"),
     "softmax": ("softmax", ["input"], 1, ["axis", *COMMON, "out=output"], {},
-                "exp(input) / sum(exp(input)) along the axis.", "torch.softmax, scipy.special.softmax"),
+                "exp(input) / sum(exp(input)) along the axis.\n\ninput: float32, float64, float16 or bfloat16, as is the result.", "torch.softmax, scipy.special.softmax"),
     "log_softmax": ("log_softmax", ["input"], 1, ["axis", *COMMON, "out=output"], {},
-                    "input - logsumexp(input) along the axis.", "torch.log_softmax, scipy.special.log_softmax"),
+                    "input - logsumexp(input) along the axis.\n\ninput: float32, float64, float16 or bfloat16, as is the result.", "torch.log_softmax, scipy.special.log_softmax"),
     "logsumexp": ("log_sum_exp", ["input"], 1, ["axis", *COMMON, "out=output"], {},
-                  "log(sum(exp(input))) along the axis: float32, of float64 float64, without that axis.",
+                  "log(sum(exp(input))) along the axis.\n\ninput: float32, float64, float16 or bfloat16; the result, which lacks the axis, "
+                  "is float32, of float64 float64.",
                   "torch.logsumexp, scipy.special.logsumexp"),
     "softmax_backward": ("softmax_backward", ["output=input", "upstream"], 2, ["axis", *COMMON, "out=output"], {},
-                         "The gradient of softmax, of its output and of the gradient with respect to that.", None),
+                         "The gradient of softmax, of its output and of the gradient with respect to that.\n\noutput, upstream: of one shape and "
+                         "dtype, which the result has, too.", None),
     "log_softmax_backward": ("log_softmax_backward", ["output=input", "upstream"], 2, ["axis", *COMMON, "out=output"], {},
-                             "The gradient of log_softmax, of its output and of the gradient with respect to that.", None),
+                             "The gradient of log_softmax, of its output and of the gradient with respect to that.\n\noutput, upstream: of one shape and "
+                         "dtype, which the result has, too.", None),
     "log_probs": (
         "log_probs", ["logits", "ids"], 1,
         ["top", "scale", "softcap", "ignore_index", "axis", "upstream", "entropy_upstream", "lse_upstream", "unchecked", *COMMON,
@@ -147,7 +151,7 @@ logits: [..., C]. ids: int64 or int32, [...] or [..., K], K of them a row. Resul
     "divergence": (
         "divergence", ["student", "teacher"], 2,
         ["kind", "scale", "beta", "labels", "ignore_index", "reduction", "axis", "upstream", "empty_mean_zero", *COMMON, "out=loss",
-         "same_top", *GRAD],
+         *GRAD, "same_top"],
         {},
         """How far softmax(scale * student) is from softmax(scale * teacher), row by row: KL, JSD or total variation.
 
@@ -225,17 +229,29 @@ def _logits(name, family, positional, required, keywords, hints, text, source):
     loss = "out=loss" in keywords
     result = "the loss" if loss else "the array" if family != "log_probs" else "what was asked for"
     order = (["loss"] if loss else []) + (["gradient"] if loss else []) + produced + ([] if loss else ["gradient"])
-    if family == "divergence":
-        order = ["loss", "same_top", "gradient"]
     if "out=output" in keywords:
         order = []
-    values = dict(parameters={}, outputs={}, first=_split(positional[0])[0], reduction="'mean'", result="loss" if loss else "result",
+    values = dict(parameters={}, outputs={}, in_place=IN_PLACE.format(first=_split(positional[0])[0]),
+                  axis_told="; None: 1, as in torch, or 0 of one row" if "axis" in hints else "", first=_split(positional[0])[0], reduction="'mean'", result="loss" if loss else "result",
                   reductions=TORCH_REDUCTIONS.format(each="one a row"), returns=_returns(result, order),
                   weights="float32 (float64 for float64 logits), one a class")  # fmt: skip
     if family == "log_probs":
         values["result"] = "ids"
     axis = _core.NO_AXIS if hints.get("axis") == "None" else -1
     return _Spec(name, family, positional, required, keywords, values, text, source, hints, axis=axis, reduction=MEAN)
+
+
+SWITCHES = {"log_target": "target is a logarithm", "log_input": "input is a logarithm", "full": "add the terms that do not depend on input",
+            "swap": "the distance of positive and negative counts, if it is smaller than that of anchor and negative"}  # fmt: skip
+
+
+def _range(low, high, above, whole):
+    number = "a whole number " if whole else ""
+    if high < 3e38:
+        return f"{number}{'at most' if low < -3e38 else f'from {low:g} to'} {high:g}"
+    if low < -3e38:
+        return "any finite number"
+    return f"{number}{'above' if above else 'at least'} {low:g}" + (", infinity included" if high == float("inf") else "")
 
 
 def _loss(row, keras, registry):
@@ -249,9 +265,9 @@ def _loss(row, keras, registry):
         if own == "label_smoothing" and not keras and own not in renamed:
             continue
         switch = whole and (low, high) == (0, 1)
-        limits = "" if switch else f"{'above' if above else 'from'} {low:g} to {high:g}"
         parameters[keyword] = ("bool" if switch else "int" if whole else "float",
-                               repr(bool(default) if switch else int(default) if whole else default), limits or "a parameter of the formula")  # fmt: skip
+                               repr(bool(default) if switch else int(default) if whole else default),
+                               SWITCHES[own] if switch else _range(low, high, above, whole))  # fmt: skip
         fields.append(f"{keyword}=parameter{number}")
     first = keyword_of["prediction"]
     outputs = {}
@@ -285,7 +301,9 @@ def _loss(row, keras, registry):
     each = "one a row" if row_loss else "one an element"
     shapes = f"{first}: float32, float64, float16 or bfloat16, of any shape" + (", rows along the axis" if row_loss else "")
     others = [keyword for field, keyword in keyword_of.items() if field not in ("prediction", "labels")]
-    if others and kind != "cosine_embedding":
+    if kind == "cosine_embedding":
+        shapes += "; input2: the same; target: float32, with float64 float64, one a row"
+    elif others:
         shapes += f"; {', '.join(others)}: the same"
     if "labels" in keyword_of:
         lists = "of the same shape" if info["operands"] & LABEL_LISTS else "one a row"
@@ -296,7 +314,8 @@ def _loss(row, keras, registry):
     reductions = KERAS_REDUCTIONS if keras else TORCH_REDUCTIONS.format(each=each)
     if kind == "kl_div":
         reductions += ", or 'batchmean'"
-    values = dict(parameters=parameters, outputs=outputs, first=first, result="loss", weights=weights, reductions=reductions,
+    in_place = "" if kind == "multilabel_margin" else IN_PLACE.format(first=first)
+    values = dict(parameters=parameters, outputs=outputs, in_place=in_place, axis_told="", first=first, result="loss", weights=weights, reductions=reductions,
                   reduction="'none'" if reduction != MEAN else "'mean'", returns=_returns("the loss", order))  # fmt: skip
     return _Spec(name, "loss", operands, len(operands), keywords, values, f"{text}\n\n{shapes}.", source, reduction=reduction, **more)
 
