@@ -155,12 +155,24 @@ static enum element element_of_dlpack(DLDataType type) {
   }
 }
 
+/* object.__dlpack__(), which of a tensor that requires no gradient is a function of PyTorch's around another one. */
+static PyObject *dlpack_of(PyObject *object) {
+  static PyObject *dlpack, *requires_grad;
+  if (!dlpack && (!(dlpack = PyUnicode_InternFromString("__dlpack__")) ||
+                  !(requires_grad = PyUnicode_InternFromString("requires_grad"))))
+    return NULL;
+  if (lent.tensor && (PyObject *)Py_TYPE(object) == lent.tensor) {
+    PyObject *required = PyObject_GetAttr(object, requires_grad);
+    Py_XDECREF(required);
+    if (required == Py_False) return PyObject_CallOneArg(lent.to_dlpack, object);
+  }
+  return PyObject_CallMethodNoArgs(object, dlpack);
+}
+
 static bool take_dlpack(struct array *a, PyObject *object) {
-  static PyObject *dlpack;
-  if (!dlpack && !(dlpack = PyUnicode_InternFromString("__dlpack__"))) return false;
-  PyObject *capsule = PyObject_CallMethodNoArgs(object, dlpack);
+  PyObject *capsule = dlpack_of(object);
   if (!capsule) {
-    if (PyErr_ExceptionMatches(PyExc_AttributeError) && !PyObject_HasAttr(object, dlpack)) {
+    if (PyErr_ExceptionMatches(PyExc_AttributeError) && !PyObject_HasAttrString(object, "__dlpack__")) {
       PyErr_Format(PyExc_TypeError, "%s: %s: %s is no array: it has neither a buffer nor __dlpack__", a->function,
                    a->name, Py_TYPE(object)->tp_name);
       return false;

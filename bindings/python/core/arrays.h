@@ -60,6 +60,10 @@ bool array_make_dense(struct array *array, const struct shape *shape);
 
 /* What the Python side lends: vloss.Error; empty(like, shape, element name), a new array; bits(object), the array of
  * bfloat16 as one of uint16, or None. */
-extern struct lent { PyObject *error, *empty, *bits; } lent;
+struct lent {
+  PyObject *error, *empty, *bits;
+  PyObject *tensor, *to_dlpack; /* of PyTorch, once vloss.torch is imported; else null */
+};
+extern struct lent lent;
 
 #endif

@@ -211,13 +211,22 @@ static PyObject *lend(PyObject *module, PyObject *args) {
   (void)module;
   PyObject *error, *empty, *bits;
   if (!PyArg_ParseTuple(args, "OOO", &error, &empty, &bits)) return NULL;
-  lent = (struct lent){Py_NewRef(error), Py_NewRef(empty), Py_NewRef(bits)};
+  lent = (struct lent){Py_NewRef(error), Py_NewRef(empty), Py_NewRef(bits), NULL, NULL};
+  Py_RETURN_NONE;
+}
+
+static PyObject *lend_torch(PyObject *module, PyObject *args) {
+  (void)module;
+  if (!PyArg_ParseTuple(args, "OO", &lent.tensor, &lent.to_dlpack)) return NULL;
+  Py_INCREF(lent.tensor);
+  Py_INCREF(lent.to_dlpack);
   Py_RETURN_NONE;
 }
 
 static PyMethodDef methods[] = {
     {"function", (PyCFunction)(void (*)(void))make_function, METH_VARARGS | METH_KEYWORDS, NULL},
     {"lend", lend, METH_VARARGS, NULL},
+    {"lend_torch", lend_torch, METH_VARARGS, NULL},
     {"losses", losses, METH_NOARGS, NULL},
     {"isa", isa, METH_NOARGS, NULL},
     {"force_isa", force_isa, METH_O,
