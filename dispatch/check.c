@@ -47,14 +47,46 @@ vloss_status vloss_check_memory(const struct vloss_memory *m) {
   return VLOSS_OK;
 }
 
+vloss_status vloss_check_shard(size_t rows, size_t classes, size_t offset, size_t total_classes) {
+  if (total_classes > INT32_MAX) return VLOSS_ERROR_OVERFLOW;
+  if (total_classes == 0 && rows) return VLOSS_ERROR_NO_CLASSES;
+  if (offset > total_classes || classes > total_classes - offset) return VLOSS_ERROR_SHARD;
+  const size_t end = offset + classes;
+  if ((offset % CLASS_BLOCK && offset != total_classes) || (end % CLASS_BLOCK && end != total_classes))
+    return VLOSS_ERROR_SHARD;
+  return VLOSS_OK;
+}
+
+/* Whether every label of a range is a class: neither t nor classes - 1 - t is negative. Without branches, as most calls
+ * have nothing but such labels. */
+static int all_classes(const struct vloss_label_check *check, struct vloss_range range) {
+  const uint64_t last = check->classes - 1;
+  uint64_t wide = 0;
+  uint32_t narrow = 0;
+  if (check->labels->narrow) {
+    const int32_t *const p = check->labels->p;
+    for (size_t row = range.first; row < range.last; row++)
+      narrow |= (uint32_t)p[row] | ((uint32_t)last - (uint32_t)p[row]);
+  } else {
+    const int64_t *const p = check->labels->p;
+    for (size_t row = range.first; row < range.last; row++) wide |= (uint64_t)p[row] | (last - (uint64_t)p[row]);
+  }
+  return !(wide >> 63) && !(narrow >> 31);
+}
+
 /* Of one step. Without weights every row counts 1. */
 static inline double check_rows(const struct vloss_label_check *check, struct vloss_range range,
                                 struct vloss_partial *partial, const int shifted) {
   const struct vloss_labels *labels = check->labels;
   const void *const weights = check->weights;
   const int64_t ignore_index = labels->ignore_index;
+  const int may_ignore = labels->ignoring && (uint64_t)ignore_index < check->classes;
   size_t live = 0;
   double weight = 0;
+  if (!shifted && !weights && !may_ignore && all_classes(check, range)) {
+    partial->live += range.last - range.first;
+    return (double)(range.last - range.first);
+  }
   for (size_t row = range.first; row < range.last; row++) {
     int ignored;
     const int64_t t = shifted ? vloss_row_label(labels, row, &ignored) : vloss_label_at(labels, row);

@@ -90,8 +90,18 @@ static inline struct vloss_array vloss_array_flat(const void *p, size_t count, s
   return (struct vloss_array){p, 1, count, count, element};
 }
 
+/* The straight way through the checks for what most calls are, a few dense arrays of floats: that they are aligned, and
+ * that no byte of one of `bytes` is one of the other. Where not, the way of all arrays says why, or that it is fine. */
+static inline int vloss_aligned_floats(uintptr_t pointers) { return pointers % sizeof(float) == 0; }
+static inline int vloss_apart(const void *a, size_t a_bytes, const void *b, size_t b_bytes) {
+  return (uintptr_t)a - (uintptr_t)b >= b_bytes && (uintptr_t)b - (uintptr_t)a >= a_bytes;
+}
+
 /* Alignment of every array, and that no output overlaps an input or another output. */
 vloss_status vloss_check_memory(const struct vloss_memory *m);
+
+/* That classes [offset, offset + classes) of total_classes are a shard of rows. */
+vloss_status vloss_check_shard(size_t rows, size_t classes, size_t offset, size_t total_classes);
 
 /* Labels to be looked at: which rows count, and the sum of their class weights. */
 struct vloss_label_check {

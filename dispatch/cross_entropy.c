@@ -92,11 +92,58 @@ static __attribute__((noinline)) vloss_status prepare_more(const vloss_cross_ent
   return VLOSS_OK;
 }
 
+static inline void set_ignored(const vloss_cross_entropy_args *a, struct vloss_labels *labels) {
+  labels->ignoring = a->ignore != VLOSS_IGNORE_NOTHING;
+  labels->ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index;
+}
+
+/* Dense floats, labels, a loss and a gradient, none over another but for the gradient in the logits' place: nothing
+ * else is to be said of the arrays of most calls. */
+static int is_dense(const vloss_cross_entropy_args *a, const struct vloss_shape *shape) {
+  const uintptr_t more = (uintptr_t)a->targets | (uintptr_t)a->weights | (uintptr_t)a->upstream | (uintptr_t)a->states |
+                         (uintptr_t)a->lse | (uintptr_t)a->predicted;
+  if (more | a->logits_stride | a->targets_stride | a->grad_stride | (uintptr_t)a->type) return 0;
+  const size_t rows = shape->outer * shape->inner, label = vloss_label_size(a->label_type == VLOSS_I32);
+  size_t elements, bytes; /* of the logits; those of fewer rows than fit have as many labels as fit */
+  if (!vloss_fits(rows, shape->classes, &elements) || !vloss_fits(elements, sizeof(int64_t), &bytes)) return 0;
+  const size_t labels = rows * label, losses = (a->reduction == VLOSS_NONE ? rows : 1) * sizeof(float);
+  bytes = elements * sizeof(float);
+  if (!vloss_aligned_floats((uintptr_t)a->logits | (uintptr_t)a->loss | (uintptr_t)a->grad) ||
+      (uintptr_t)a->labels % label || !a->labels)
+    return 0;
+  if (a->loss && (!vloss_apart(a->loss, losses, a->logits, bytes) || !vloss_apart(a->loss, losses, a->labels, labels)))
+    return 0;
+  return !a->grad || ((a->grad == a->logits || vloss_apart(a->grad, bytes, a->logits, bytes)) &&
+                      vloss_apart(a->grad, bytes, a->labels, labels) && vloss_apart(a->grad, bytes, a->loss, losses));
+}
+static void dense_job(const vloss_cross_entropy_args *a, const struct vloss_shape *shape, size_t total_classes,
+                      struct vloss_cross_entropy_job *job) {
+  memset(job, 0, sizeof *job);
+  job->shape = *shape;
+  job->x = a->logits;
+  job->x_stride = job->targets_stride = job->grad_stride = shape->classes * shape->inner;
+  job->labels.p = a->labels;
+  job->labels.narrow = job->predicted_narrow = a->label_type == VLOSS_I32;
+  set_ignored(a, &job->labels);
+  job->smoothing = a->label_smoothing;
+  job->total_classes = total_classes;
+  job->upstream_per_row = a->reduction == VLOSS_NONE;
+  job->grad_scale = job->scale = 1;
+  job->loss = a->reduction == VLOSS_NONE ? a->loss : NULL;
+  job->grad = a->grad;
+  job->half.x = a->logits;
+  job->half.grad = a->grad;
+}
+
 vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, const struct vloss_shape *shape,
                                          size_t total_classes, int writes_states, struct vloss_cross_entropy_job *job) {
   struct vloss_array logits, targets, grad;
   vloss_status status;
   const size_t rows = shape->outer * shape->inner, one_or_rows = a->reduction == VLOSS_NONE ? rows : 1;
+  if (!has_more(a) && is_dense(a, shape)) {
+    dense_job(a, shape, total_classes, job);
+    return VLOSS_OK;
+  }
   if ((status = vloss_check_tensor(a->logits, shape, a->logits_stride, a->type, &logits)) ||
       (status = vloss_check_tensor(a->targets, shape, a->targets_stride, a->type, &targets)) ||
       (status = vloss_check_tensor(a->grad, shape, a->grad_stride, a->type, &grad)))
@@ -124,10 +171,7 @@ vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, cons
       .type = a->type,
       .x = half ? NULL : a->logits,
       .x_stride = logits.stride,
-      .labels = {.p = a->labels,
-                 .narrow = narrow,
-                 .ignoring = a->ignore != VLOSS_IGNORE_NOTHING,
-                 .ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index},
+      .labels = {.p = a->labels, .narrow = narrow},
       .targets = half ? NULL : a->targets,
       .targets_stride = targets.stride,
       .weights = wide ? NULL : a->weights,
@@ -148,6 +192,7 @@ vloss_status vloss_prepare_cross_entropy(const vloss_cross_entropy_args *a, cons
       .by_block = half,
       .half = {a->logits, a->targets, a->grad, NULL},
   };
+  set_ignored(a, &job->labels);
   if (wide)
     job->wide = (struct vloss_wide_rows){.weights = a->weights,
                                          .upstream = a->upstream,

@@ -1,13 +1,26 @@
-/* vloss_log_probs: check the arguments, choose the kernel, call it. */
+/* vloss_log_probs, of whole rows and in parts: check the arguments, choose the kernel, call it. */
 #include "check.h"
 #include "environment.h"
 #include "executor.h"
 #include "f64.h"
+#include "logits/log_probs_state.h"
 #include "memory/labels.h"
 #include "select.h"
 
+enum { WHOLE, PARTIAL, FINISH };
+
+/* What a call on whole rows must not have; what the steps must not have, and need. */
+static vloss_status check_step(const vloss_log_probs_args *a, int step) {
+  if (step == WHOLE) return a->class_offset || a->total_classes || a->states ? VLOSS_ERROR_ARGUMENTS : VLOSS_OK;
+  const int results = a->logprob || a->top_id || a->top_logprob || a->max || a->log_sum || a->lse || a->entropy;
+  if (a->rank || a->grad || a->upstream || a->entropy_upstream || a->lse_upstream || (step == PARTIAL && results))
+    return VLOSS_ERROR_ARGUMENTS;
+  if (a->rows && (step == PARTIAL ? !a->states : !results)) return VLOSS_ERROR_NO_OUTPUT;
+  return VLOSS_OK;
+}
+
 /* The fields that stand for themselves, before any array is looked at. */
-static vloss_status check_fields(const vloss_log_probs_args *a, const struct vloss_table *table) {
+static vloss_status check_fields(const vloss_log_probs_args *a, const struct vloss_table *table, int step) {
   if (a->type < VLOSS_F32 || a->type > VLOSS_BF16 || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 ||
       a->ignore < VLOSS_IGNORE_DEFAULT || a->ignore > VLOSS_IGNORE_NOTHING || a->flags & ~(uint32_t)VLOSS_UNCHECKED)
     return VLOSS_ERROR_ENUM;
@@ -19,26 +32,35 @@ static vloss_status check_fields(const vloss_log_probs_args *a, const struct vlo
   if ((a->ids_per_row == 0) != !of_ids || (!a->top && (a->top_id || a->top_logprob)) || a->ids_per_row > INT32_MAX ||
       (a->grad && !a->upstream && !a->entropy_upstream && !a->lse_upstream) || (a->grad_stride && !a->grad))
     return VLOSS_ERROR_ARGUMENTS;
-  if (!a->logprob && !a->rank && !a->top_id && !a->top_logprob && !a->max && !a->log_sum && !a->lse && !a->entropy &&
-      !a->grad)
+  if (step == WHOLE && !a->logprob && !a->rank && !a->top_id && !a->top_logprob && !a->max && !a->log_sum && !a->lse &&
+      !a->entropy && !a->grad)
     return VLOSS_ERROR_NO_OUTPUT;
+  const vloss_status fits = check_step(a, step);
+  if (fits) return fits;
   return vloss_check_executor(a->executor);
 }
 
 /* Arrays: pointers, strides, alignment, overlap; and the job that the kernel gets. */
-static vloss_status prepare(const vloss_log_probs_args *a, struct vloss_log_probs_job *job) {
+static vloss_status prepare(const vloss_log_probs_args *a, int step, struct vloss_log_probs_job *job) {
+  const size_t total_classes = step == WHOLE ? a->classes : a->total_classes;
+  const void *const x = step == FINISH ? NULL : a->logits;
   struct vloss_shape shape;
   struct vloss_array logits, grad;
   size_t ids, top, bytes;
   vloss_status status;
-  if ((status = vloss_check_shape(a->rows, a->classes, a->inner, &shape))) return status;
+  if ((status = vloss_check_shape(a->rows, total_classes, a->inner, &shape))) return status;
+  shape.classes = step == FINISH ? 0 : a->classes;
   const size_t rows = shape.outer * shape.inner;
-  if (rows && (!a->logits || (a->ids_per_row && !a->ids))) return VLOSS_ERROR_NULL;
-  if (rows && a->top > a->classes) return VLOSS_ERROR_ARGUMENTS;
+  if (rows && ((!x && shape.classes) || (a->ids_per_row && !a->ids) || (step != WHOLE && !a->states)))
+    return VLOSS_ERROR_NULL;
+  if (rows && a->top > total_classes) return VLOSS_ERROR_ARGUMENTS;
   if (!vloss_fits(rows, a->ids_per_row, &ids) || !vloss_fits(ids, sizeof(int64_t), &bytes) ||
       !vloss_fits(rows, a->top, &top) || !vloss_fits(top, sizeof(int64_t), &bytes))
     return VLOSS_ERROR_OVERFLOW;
-  if ((status = vloss_check_tensor(a->logits, &shape, a->logits_stride, a->type, &logits)) ||
+  const size_t state_bytes = step == WHOLE ? 0 : vloss_log_probs_state_bytes(total_classes, a->ids_per_row, a->top);
+  if (rows && ((step != WHOLE && !state_bytes) || !vloss_fits(rows, state_bytes, &bytes))) return VLOSS_ERROR_OVERFLOW;
+  const struct vloss_array states = vloss_array_flat(a->states, rows * (state_bytes / 8), 8);
+  if ((status = vloss_check_tensor(x, &shape, x ? a->logits_stride : 0, a->type, &logits)) ||
       (status = vloss_check_tensor(a->grad, &shape, a->grad_stride, a->type, &grad)))
     return status;
   const int narrow = a->label_type == VLOSS_I32;
@@ -46,6 +68,10 @@ static vloss_status prepare(const vloss_log_probs_args *a, struct vloss_log_prob
   struct vloss_memory memory;
   memory.input_count = memory.output_count = 0;
   vloss_add_input(&memory, logits);
+  if (step == PARTIAL)
+    vloss_add_output(&memory, states, NULL);
+  else
+    vloss_add_input(&memory, states);
   vloss_add_input(&memory, vloss_array_flat(a->ids, ids, label));
   vloss_add_input(&memory, vloss_array_flat(a->upstream, ids, number));
   vloss_add_input(&memory, vloss_array_flat(a->entropy_upstream, rows, number));
@@ -62,7 +88,7 @@ static vloss_status prepare(const vloss_log_probs_args *a, struct vloss_log_prob
   *job = (struct vloss_log_probs_job){
       .shape = shape,
       .type = a->type,
-      .x = a->logits,
+      .x = x,
       .x_stride = logits.stride,
       .scale = a->scale == 0 ? 1 : a->scale,
       .softcap = a->softcap,
@@ -71,7 +97,12 @@ static vloss_status prepare(const vloss_log_probs_args *a, struct vloss_log_prob
               .ignoring = a->ignore != VLOSS_IGNORE_NOTHING,
               .ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index},
       .ids_per_row = a->ids_per_row,
-      .top = a->top_id || a->top_logprob ? a->top : 0,
+      .top = step != WHOLE || a->top_id || a->top_logprob ? a->top : 0,
+      .total_classes = total_classes,
+      .class_offset = step == FINISH ? 0 : a->class_offset,
+      .states = a->states,
+      .state_bytes = state_bytes,
+      .spread = step == PARTIAL || a->entropy || a->grad,
       .logprob = a->logprob,
       .top_logprob = a->top_logprob,
       .rank = a->rank,
@@ -92,7 +123,7 @@ static vloss_status prepare(const vloss_log_probs_args *a, struct vloss_log_prob
 static vloss_status check_ids(const vloss_log_probs_args *a, const struct vloss_log_probs_job *job) {
   const size_t ids = job->shape.outer * job->shape.inner * job->ids_per_row;
   if (!ids || a->flags & VLOSS_UNCHECKED) return VLOSS_OK;
-  const struct vloss_label_check check = {.labels = &job->ids, .classes = job->shape.classes};
+  const struct vloss_label_check check = {.labels = &job->ids, .classes = job->total_classes};
   const struct vloss_work work = {a->executor, ids, TOTAL_ELEMENTS, ids, vloss_check_labels, &check};
   struct vloss_partial partial;
   vloss_run_work(&work, &partial);
@@ -111,24 +142,48 @@ static void run_kernel(const void *call, struct vloss_range range, struct vloss_
   c->kernel(c->job, range);
 }
 
-static vloss_status run(const void *args, size_t size, int unused) {
+/* Complete states of these rows. */
+static vloss_status check_states(const struct vloss_log_probs_job *job) {
+  for (size_t row = 0; row < job->shape.outer * job->shape.inner; row++) {
+    const struct vloss_log_probs_state *const s = vloss_log_probs_state_of(job, row);
+    if (s->signature != vloss_log_probs_signature(job, row) || s->blocks != s->total_blocks ||
+        vloss_log_probs_bytes_of(s) != job->state_bytes)
+      return VLOSS_ERROR_STATE;
+  }
+  return VLOSS_OK;
+}
+
+static vloss_status run(const void *args, size_t size, int step) {
   const struct vloss_table *table;
   vloss_log_probs_args copy;
   const void *complete;
   struct vloss_log_probs_job job;
-  (void)unused;
   vloss_status status = vloss_check_args(&complete, &copy, sizeof copy, args, size);
   const vloss_log_probs_args *a = complete;
   if (!status) status = vloss_select(&table);
-  if (!status) status = check_fields(a, table);
-  if (!status) status = prepare(a, &job);
+  if (!status) status = check_fields(a, table, step);
+  if (!status && step != WHOLE)
+    status = vloss_check_shard(a->rows, step == FINISH ? 0 : a->classes, step == FINISH ? 0 : a->class_offset,
+                               a->total_classes);
+  if (!status) status = prepare(a, step, &job);
   if (!status) status = check_ids(a, &job);
+  if (!status && step == FINISH) status = check_states(&job);
   if (status) return status;
-  const struct kernel_call call = {a->type == VLOSS_F64 ? table->f64->log_probs : table->log_probs, &job};
-  vloss_run_rows(a->executor, &job.shape, a->grad == a->logits, run_kernel, &call);
+  vloss_log_probs_kernel *const of_floats = step == PARTIAL ? table->log_probs_partial : table->log_probs;
+  const struct kernel_call call = {a->type != VLOSS_F64 ? of_floats
+                                   : step == PARTIAL    ? table->f64->log_probs_partial
+                                                        : table->f64->log_probs,
+                                   &job};
+  vloss_run_rows(a->executor, &job.shape, a->grad && a->grad == a->logits, run_kernel, &call);
   return VLOSS_OK;
 }
 
 vloss_status vloss_log_probs_sized(const vloss_log_probs_args *args, size_t size) {
-  return vloss_in_default_environment(run, args, size, 0);
+  return vloss_in_default_environment(run, args, size, WHOLE);
+}
+vloss_status vloss_log_probs_partial_sized(const vloss_log_probs_args *args, size_t size) {
+  return vloss_in_default_environment(run, args, size, PARTIAL);
+}
+vloss_status vloss_log_probs_finish_sized(const vloss_log_probs_args *args, size_t size) {
+  return vloss_in_default_environment(run, args, size, FINISH);
 }

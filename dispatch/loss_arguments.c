@@ -165,6 +165,36 @@ static vloss_status check_arrays(struct vloss_loss_call *call, const struct vlos
   return vloss_check_memory(&memory);
 }
 
+/* The same of a call of dense floats: prediction, target and gradient, and a loss. False where it is anything else, or
+ * where arrays share memory, whatever that is. */
+static int is_dense(struct vloss_loss_call *call, const struct vloss_shape *shape) {
+  const vloss_loss_args *a = call->args;
+  struct vloss_loss_job *job = &call->job;
+  const uintptr_t pointers = (uintptr_t)a->prediction | (uintptr_t)a->target | (uintptr_t)a->grad | (uintptr_t)a->loss,
+                  more = (uintptr_t)a->other | (uintptr_t)a->weights | (uintptr_t)a->upstream | (uintptr_t)a->labels |
+                         (uintptr_t)a->grad_target | (uintptr_t)a->grad_other;
+  const size_t strides = a->prediction_stride | a->target_stride | a->other_stride | a->weights_stride |
+                         a->grad_stride | a->grad_target_stride | a->grad_other_stride;
+  if (more | strides | (uintptr_t)a->type) return 0;
+  if (a->other_spread | a->weights_spread || !takes(&call->loss->info, VLOSS_TAKES_TARGET) ||
+      takes(&call->loss->info, VLOSS_TAKES_TARGET_PER_ROW) || !vloss_aligned_floats(pointers))
+    return 0;
+  const vloss_spread losses = spread_of_losses(call);
+  const size_t width = shape->classes * shape->inner, bytes = shape->outer * width * sizeof(float);
+  const size_t loss = losses == VLOSS_PER_CALL ? 1 : losses == VLOSS_PER_ROW ? call->rows : shape->outer * width;
+  if (a->loss && (!vloss_apart(a->loss, loss * sizeof(float), a->prediction, bytes) ||
+                  !vloss_apart(a->loss, loss * sizeof(float), a->target, bytes)))
+    return 0;
+  if (a->grad &&
+      (!vloss_apart(a->grad, bytes, a->prediction, bytes) || !vloss_apart(a->grad, bytes, a->target, bytes) ||
+       !vloss_apart(a->grad, bytes, a->loss, loss * sizeof(float))))
+    return 0;
+  job->prediction = (struct vloss_operand){a->prediction, VLOSS_F32, width, 1};
+  job->target = (struct vloss_operand){a->target, VLOSS_F32, width, 1};
+  job->grad = (struct vloss_result){a->grad, VLOSS_F32, width};
+  return 1;
+}
+
 vloss_status vloss_loss_prepare(struct vloss_loss_call *call) {
   const vloss_loss_args *a = call->args;
   struct vloss_loss_job *job = &call->job;
@@ -184,6 +214,7 @@ vloss_status vloss_loss_prepare(struct vloss_loss_call *call) {
   job->columns = a->columns;
   job->inner = shape.inner;
   job->parameters = call->parameters;
+  if (is_dense(call, &shape)) return VLOSS_OK;
   job->labels = (struct vloss_labels){
       .p = a->labels, .narrow = a->label_type == VLOSS_I32, .list = takes(info, VLOSS_TAKES_LABEL_LISTS)};
   if ((status = check_arrays(call, &shape))) return status;

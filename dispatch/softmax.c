@@ -7,6 +7,18 @@
 
 enum { SOFTMAX, LOG_SOFTMAX, LOG_SUM_EXP, SOFTMAX_BACKWARD, LOG_SOFTMAX_BACKWARD };
 
+/* Dense floats, the output apart from the inputs or in the place of one. */
+static int is_dense(const vloss_softmax_args *a, const struct vloss_shape *shape, int per_row) {
+  size_t bytes, rows = shape->outer * shape->inner;
+  if ((a->input_stride | a->upstream_stride | a->output_stride | (uintptr_t)a->type) ||
+      !vloss_aligned_floats((uintptr_t)a->input | (uintptr_t)a->upstream | (uintptr_t)a->output) ||
+      !vloss_fits(rows, shape->classes, &bytes) || !vloss_fits(bytes, sizeof(float), &bytes))
+    return 0;
+  const size_t out = per_row ? rows * sizeof(float) : bytes;
+  return ((a->output == a->input && !per_row) || vloss_apart(a->output, out, a->input, bytes)) &&
+         (!a->upstream || a->output == a->upstream || vloss_apart(a->output, out, a->upstream, bytes));
+}
+
 /* Arrays: pointers, strides, alignment, overlap; and the job that the kernels get. */
 static vloss_status prepare(const vloss_softmax_args *a, int function, const struct vloss_table *table,
                             struct vloss_softmax_job *job) {
@@ -24,6 +36,17 @@ static vloss_status prepare(const vloss_softmax_args *a, int function, const str
   if ((status = vloss_check_shape(a->rows, a->classes, a->inner, &shape))) return status;
   const size_t rows = shape.outer * shape.inner;
   if (rows && (!a->input || (backward && !a->upstream))) return VLOSS_ERROR_NULL;
+  if (is_dense(a, &shape, per_row)) {
+    const size_t width = shape.classes * shape.inner;
+    *job = (struct vloss_softmax_job){.shape = shape,
+                                      .x = a->input,
+                                      .upstream = a->upstream,
+                                      .x_stride = width,
+                                      .upstream_stride = width,
+                                      .out = a->output,
+                                      .out_stride = width};
+    return VLOSS_OK;
+  }
   if ((status = vloss_check_tensor(a->input, &shape, a->input_stride, a->type, &input))) return status;
   if ((status = vloss_check_tensor(a->upstream, &shape, a->upstream_stride, a->type, &upstream))) return status;
   if ((status = vloss_check_tensor(a->output, &shape, a->output_stride, a->type, &output))) return status;

@@ -23,16 +23,6 @@ static vloss_status check_fields(const vloss_cross_entropy_args *a, const struct
   return VLOSS_OK;
 }
 
-static vloss_status check_shard(const vloss_cross_entropy_args *a) {
-  const size_t total = a->total_classes, offset = a->class_offset;
-  if (total > INT32_MAX) return VLOSS_ERROR_OVERFLOW;
-  if (total == 0 && a->rows) return VLOSS_ERROR_NO_CLASSES;
-  if (offset > total || a->classes > total - offset) return VLOSS_ERROR_SHARD;
-  const size_t end = offset + a->classes;
-  if ((offset % CLASS_BLOCK && offset != total) || (end % CLASS_BLOCK && end != total)) return VLOSS_ERROR_SHARD;
-  return VLOSS_OK;
-}
-
 /* Sizes, arrays, and the job. */
 static vloss_status prepare(const vloss_cross_entropy_args *a, int step, struct vloss_cross_entropy_job *job) {
   vloss_cross_entropy_args own = *a; /* without what the step does not read */
@@ -75,7 +65,7 @@ static vloss_status run(const void *args, size_t size, int step) {
   const vloss_cross_entropy_args *a = complete;
   if (!status) status = vloss_select(&table);
   if (!status) status = check_fields(a, table, step);
-  if (!status) status = check_shard(a);
+  if (!status) status = vloss_check_shard(a->rows, a->classes, a->class_offset, a->total_classes);
   if (!status) status = prepare(a, step, &job);
   if (!status && step != PARTIAL) status = check_states(&job);
   if (status) return status;

@@ -31,6 +31,24 @@ static void prompt_logprobs(const float *logits, const int64_t *said, size_t tok
 }
 /* end */
 
+/* recipe: prompt_logprobs of a vocabulary in shards */
+/* Each rank holds the logits of some blocks of 4,096 words. What it knows of a token is a state of about a kilobyte;
+ * another call of this function, or all_reduce over ranks with vloss_log_probs_merge, adds the next rank's. */
+static void shard_logprobs(const float *shard, size_t first, size_t words, size_t vocabulary, const int64_t *said,
+                           size_t tokens, void *states, void *own_states) {
+  require(vloss_log_probs_partial(&(vloss_log_probs_args){
+      .rows = tokens, .classes = words, .class_offset = first, .total_classes = vocabulary, .logits = shard,
+      .ids = said, .ids_per_row = 1, .top = 5, .states = own_states}));
+  require(vloss_log_probs_merge(states, own_states, tokens, vloss_log_probs_state_bytes(vocabulary, 1, 5)));
+}
+static void finish_logprobs(size_t vocabulary, const int64_t *said, size_t tokens, void *states, float *logprob,
+                            int64_t *top_id, float *top_logprob) {
+  require(vloss_log_probs_finish(&(vloss_log_probs_args){
+      .rows = tokens, .total_classes = vocabulary, .ids = said, .ids_per_row = 1, .top = 5, .states = states,
+      .logprob = logprob, .top_id = top_id, .top_logprob = top_logprob}));
+}
+/* end */
+
 /* recipe: A policy gradient (GRPO, PPO, REINFORCE), with an entropy bonus */
 /* The objective is sum_t advantage_t lp_t + bonus sum_t H_t; its gradient takes the place of the logits. DPO: the same
  * call with the factor of the token's sequence, +-beta sigmoid(-margin), in place of the advantage. */
@@ -355,9 +373,33 @@ static void routing(void) {
   expect("its log-probability", (double)best_logprob, log_prob(work, 1, CLASSES, expected));
 }
 
+/* 9,000 words in shards of one block, beside a call on the whole rows: the same bits. */
+static void shards(void) {
+  enum { TOKENS = 2, WORDS = 9000 };
+  static float wide[TOKENS * WORDS], part[TOKENS * VLOSS_CLASS_BLOCK];
+  static uint64_t states[TOKENS * 64], own[TOKENS * 64];
+  const int64_t said[TOKENS] = {8123, 17};
+  int64_t rank[TOKENS], top[2][TOKENS * 5];
+  float logprob[2][TOKENS], top_logprob[2][TOKENS * 5];
+  if (TOKENS * vloss_log_probs_state_bytes(WORDS, 1, 5) > sizeof states) exit(1);
+  for (size_t i = 0; i < TOKENS * WORDS; i++) wide[i] = (float)sin((double)(i * i % 10007)) * 5;
+  prompt_logprobs(wide, said, TOKENS, WORDS, logprob[0], rank, top[0], top_logprob[0]);
+  for (size_t first = 0; first < WORDS; first += VLOSS_CLASS_BLOCK) {
+    const size_t words = WORDS - first < VLOSS_CLASS_BLOCK ? WORDS - first : VLOSS_CLASS_BLOCK;
+    for (size_t t = 0; t < TOKENS; t++) memcpy(part + t * words, wide + t * WORDS + first, words * sizeof *part);
+    shard_logprobs(part, first, words, WORDS, said, TOKENS, states, own);
+  }
+  finish_logprobs(WORDS, said, TOKENS, states, logprob[1], top[1], top_logprob[1]);
+  const int same = !memcmp(logprob[0], logprob[1], sizeof *logprob) && !memcmp(top[0], top[1], sizeof *top) &&
+                   !memcmp(top_logprob[0], top_logprob[1], sizeof *top_logprob);
+  expect("shards with the bits of whole rows", (double)same, 1);
+  expect("a log-probability of shards", (double)logprob[1][0], log_prob(wide, 1, WORDS, 8123));
+}
+
 int main(void) {
   make_data();
   evaluations();
+  shards();
   policies();
   training();
   next_tokens();

@@ -12,7 +12,8 @@ vloss_cross_entropy_kernel KERNEL(cross_entropy), KERNEL(nll), KERNEL(cross_entr
 void KERNEL(merge_states)(struct vloss_state *into, const struct vloss_state *from);
 vloss_softmax_kernel KERNEL(softmax), KERNEL(log_softmax), KERNEL(log_sum_exp), KERNEL(softmax_backward),
     KERNEL(log_softmax_backward);
-vloss_log_probs_kernel KERNEL(log_probs), KERNEL(f64_log_probs);
+vloss_log_probs_kernel KERNEL(log_probs), KERNEL(log_probs_partial), KERNEL(f64_log_probs),
+    KERNEL(f64_log_probs_partial);
 vloss_divergence_kernel KERNEL(divergence), KERNEL(f64_divergence);
 
 extern const struct vloss_f64_table KERNEL(f64_table);

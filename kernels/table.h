@@ -79,6 +79,11 @@ struct vloss_log_probs_job {
   double scale, softcap;   /* softcap 0: none */
   struct vloss_labels ids; /* ids_per_row of them a row */
   size_t ids_per_row, top;
+  size_t total_classes, class_offset; /* of rows that several calls read, as in vloss_cross_entropy_job */
+  void *states; /* what is known of each row (logits/log_probs_state.h), to be written by log_probs_partial and read by
+                   log_probs in place of x; null: rows are whole */
+  size_t state_bytes;
+  int spread; /* whether sums for the entropy are wanted: by the gradient, too */
   void *logprob, *top_logprob;
   void *rank, *top_id; /* of the ids' type */
   void *max, *log_sum, *lse, *entropy;
@@ -174,7 +179,7 @@ struct vloss_f64_cross_entropy {
 struct vloss_f64_table {
   const struct vloss_f64_softmax *softmax;
   const struct vloss_f64_cross_entropy *cross_entropy;
-  vloss_log_probs_kernel *log_probs;
+  vloss_log_probs_kernel *log_probs, *log_probs_partial;
   vloss_divergence_kernel *divergence;
   vloss_loss_kernel *loss;
   size_t (*first_outside)(const double *p, size_t n, double high, int nan_welcome); /* as those of vloss_table */
@@ -188,7 +193,7 @@ struct vloss_table {
   vloss_cross_entropy_kernel *cross_entropy_partial, *cross_entropy_finish, *cross_entropy_split_gradient;
   void (*merge_states)(struct vloss_state *into, const struct vloss_state *from);
   vloss_softmax_kernel *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward;
-  vloss_log_probs_kernel *log_probs;
+  vloss_log_probs_kernel *log_probs, *log_probs_partial;
   vloss_divergence_kernel *divergence;
   vloss_loss_kernel *loss;
   /* The first of n elements outside [0, high], or n; NaN is outside unless it is welcome. */

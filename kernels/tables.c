@@ -29,6 +29,7 @@ const struct vloss_table KERNEL(table) = {
     .softmax_backward = KERNEL(softmax_backward),
     .log_softmax_backward = KERNEL(log_softmax_backward),
     .log_probs = KERNEL(log_probs),
+    .log_probs_partial = KERNEL(log_probs_partial),
     .divergence = KERNEL(divergence),
     .loss = loss,
     .first_outside = first_outside,

@@ -510,12 +510,54 @@ typedef struct vloss_log_probs_args {
   size_t *bad_row; /* written only with VLOSS_ERROR_LABEL: the first row with an id out of range */
 
   const vloss_executor *executor; /* threads to use; null: the calling one. Calls are cut between rows */
+
+  /* Of rows whose classes are spread over several calls, see below; 0 and null in all others. */
+  size_t class_offset;  /* as in vloss_cross_entropy_args */
+  size_t total_classes; /* of the whole row: what ids name */
+  void *states;         /* rows * inner of vloss_log_probs_state_bytes, one behind the other; aligned to 8 bytes */
 } vloss_log_probs_args;
 
 VLOSS_API vloss_status vloss_log_probs_sized(const vloss_log_probs_args *args, size_t size);
 static inline vloss_status vloss_log_probs(const vloss_log_probs_args *args) {
   return vloss_log_probs_sized(args, sizeof *args);
 }
+
+/* The same of rows whose classes are spread, as with vloss_cross_entropy_partial: log-probabilities, the top, max,
+ * log_sum, lse and entropy have the bits of one call on the whole rows, whatever the shards and the order of merging.
+ *
+ *   partial   reads the logits of a shard, classes [class_offset, class_offset + classes) of total_classes, and writes
+ *             what is known of each row to `states`
+ *   merge     puts together what is known of the same rows from different shards, in any order
+ *   finish    makes logprob, top_id, top_logprob, max, log_sum, lse and entropy of the states of complete rows; logits,
+ *             classes and class_offset are ignored
+ *
+ * Shards are those of vloss_cross_entropy_partial. ids (numbers from 0 to total_classes - 1), ids_per_row, ignore, top
+ * (at most total_classes), scale and softcap are those of the whole rows in partial and in finish, which therefore take
+ * `top` and ids without a result for them. Ranks and the gradient need the whole row: rank, upstreams and grad must be
+ * null, in partial all results (VLOSS_ERROR_ARGUMENTS).
+ *
+ * A state is plain memory that may be copied, kept, or sent to a machine of the same byte order, whatever its ISA: 32
+ * bytes, 32 for each block of VLOSS_CLASS_BLOCK classes of the whole row, 16 for each id and each of the top; zeros are
+ * a state of nothing. The contents belong to vloss, and to one version of it. A state does not tell of which type the
+ * logits were, but for VLOSS_F64.
+ *
+ * Refused, with nothing written: VLOSS_ERROR_SHARD as there; VLOSS_ERROR_STATE where states are merged that have other
+ * options, ids or numbers of classes, or a block of classes in common, and where finish meets states that are not of
+ * all classes or not of this call. */
+VLOSS_API vloss_status vloss_log_probs_partial_sized(const vloss_log_probs_args *args, size_t size);
+VLOSS_API vloss_status vloss_log_probs_finish_sized(const vloss_log_probs_args *args, size_t size);
+static inline vloss_status vloss_log_probs_partial(const vloss_log_probs_args *args) {
+  return vloss_log_probs_partial_sized(args, sizeof *args);
+}
+static inline vloss_status vloss_log_probs_finish(const vloss_log_probs_args *args) {
+  return vloss_log_probs_finish_sized(args, sizeof *args);
+}
+
+/* The bytes of the state of one row; 0 if there are no classes, more than INT32_MAX, or more bytes than memory. */
+VLOSS_API size_t vloss_log_probs_state_bytes(size_t total_classes, size_t ids_per_row, size_t top);
+
+/* Adds `count` states of `state_bytes` to those of the same rows. Associative and commutative to the bit. */
+VLOSS_API vloss_status vloss_log_probs_merge(void *into, const void *from, size_t count, size_t state_bytes);
 
 /* ---- Two rows of logits compared ---------------------------------------------------------------------------------
  *

@@ -38,9 +38,12 @@ static double plain_loss(double w, double x, const struct log_sum *s, size_t lab
   return times(w, first_of(dadd(dadd(d.high, log), d.low)));
 }
 
-/* dL/dy of classes to dL/dx. */
+/* dL/dy of classes to dL/dx. What is the same for all classes is in the factor already. */
+static struct parts factor_with_scale(struct wide_row x, struct parts factor) {
+  return x.change.scale == 0 || x.change.cap != 0 ? factor : parts_product(factor, whole(dset1(x.change.scale)));
+}
 static vd times_slopes(struct wide_row x, vd raw, vd v) {
-  if (x.change.scale == 0) return v;
+  if (x.change.cap == 0) return v;
   const struct scaled_exp slopes = slopes_at(&x.change, raw);
   return dmul(dmul(v, slopes.mantissa), slopes.scale);
 }
@@ -50,17 +53,18 @@ static vd times_slopes(struct wide_row x, vd raw, vd v) {
 static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wide_row out, const struct log_sum *s,
                            const struct wide_target *t, double of_z) {
   const size_t classes = job->shape.classes, at_label = t->label - job->class_offset;
-  const struct parts factor = parts_product(t->factor, whole(dset1(weight_of(job, t->label))));
+  const struct parts scaled = factor_with_scale(x, t->factor);
+  const struct parts factor = parts_product(scaled, whole(dset1(weight_of(job, t->label))));
   const struct parts inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), dset1(s->rest)));
   const struct parts q = parts_product(inverse, factor),
-                     z = parts_product(inverse, parts_product(t->factor, whole(dset1(of_z))));
+                     z = parts_product(inverse, parts_product(scaled, whole(dset1(of_z))));
   const struct parts p = of_z == 0 ? q : parts_sum(q, z);
   const struct parts others = t->label == s->best ? whole(dset1(s->rest)) : sum_of(dset1(1.0), dset1(s->rest_but));
   if (first_of(factor.high) - first_of(factor.high) != 0 || of_z - of_z != 0) {
     fill_row(out, classes, WIDE_NAN);
     return;
   }
-  const vd minus_max = dset1(-s->max);
+  const vd minus_max = dset1(-s->max), zero = dset1(0.0);
   const double of_label = -first_of(rounded_parts(parts_product(others, q)));
   for (size_t c = 0; c < classes; c += 16) {
     const size_t n = at_once(classes, c);
@@ -68,11 +72,12 @@ static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wid
     const struct parts d = sum_of(classes_at(x, c, n, 0.0), minus_max);
     const struct scaled_exp exp = scaled_exp_of(d.high);
     const vd mantissa = dfma(exp.mantissa, d.low, exp.mantissa);
+    const dm nothing = deq(mantissa, zero); /* also of factors beyond the doubles */
     double v[16];
-    dstore(v, dmul(dfma(mantissa, p.high, dmul(mantissa, p.low)), exp.scale));
+    dstore(v, dsel(nothing, zero, dmul(dfma(mantissa, p.high, dmul(mantissa, p.low)), exp.scale)));
     if (at_label - c < n) {
       double of_z_there[16];
-      dstore(of_z_there, dmul(dmul(mantissa, z.high), exp.scale));
+      dstore(of_z_there, dsel(nothing, zero, dmul(dmul(mantissa, z.high), exp.scale)));
       v[at_label - c] = of_label + (of_z == 0 ? -0.0 : of_z_there[at_label - c]);
     }
     put_classes(out, c, n, times_slopes(x, raw, dload(v)));
@@ -139,6 +144,19 @@ static vd targets_gradient(const job_of_rows *job, const struct wide_target *t, 
   return dsel(dmand(deq(coefficient, zero), deq(lp, lp)), zero, dmul(coefficient, lp));
 }
 
+/* e^d apart from a power of two, in two parts but for what is far below the maximum. */
+struct precise_exp {
+  struct parts mantissa;
+  vd scale;
+};
+VFN struct precise_exp precise_exp_of(struct parts d) {
+  const struct scaled_exp exp = scaled_exp_of(d.high);
+  const struct parts near = exp_minus_in_parts(dneg(d.high));
+  const dm far = dgt(dset1(-700.0), d.high);
+  const vd high = dsel(far, exp.mantissa, near.high), low = dsel(far, dset1(0.0), near.low);
+  return (struct precise_exp){{high, dfma(high, d.low, low)}, exp.scale};
+}
+
 /* Q p_c - q_c, times the factor; of_z is added to Q. And the gradient of the targets, which may lie over them. */
 static void spread_gradient(const job_of_rows *job, size_t row, struct wide_row x, const struct known_row *known,
                             const struct wide_target *t, double of_z) {
@@ -146,25 +164,32 @@ static void spread_gradient(const job_of_rows *job, size_t row, struct wide_row 
   const struct wide_row out_t = wide_row_of(&job->shape, job->half.grad_targets, job->grad_targets_stride, row);
   const size_t classes = job->shape.classes;
   const struct log_sum *const s = &known->s;
-  const double factor = first_of(t->factor.high), q_sum = known->q + of_z;
-  if (factor - factor != 0) {
+  const struct parts factor = factor_with_scale(x, t->factor);
+  const double high = first_of(factor.high), q_sum = known->q + of_z;
+  if (high - high != 0) {
     if (job->half.grad) fill_row(out, classes, WIDE_NAN);
     if (job->half.grad_targets) fill_row(out_t, classes, WIDE_NAN);
     return;
   }
   const struct parts inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), dset1(s->rest)));
-  const vd minus_max = dset1(-s->max), zero = dset1(0.0), wide_q = dset1(q_sum), log_sum = sleef_log1p(dset1(s->rest));
-  const struct parts alone = parts_product(parts_product(inverse, whole(wide_q)), t->factor); /* where q is 0 */
+  const vd minus_max = dset1(-s->max), wide_q = dset1(q_sum), log_sum = sleef_log1p(dset1(s->rest));
+  const struct parts q_share = parts_product(parts_product(inverse, whole(wide_q)), factor);
+  const int fits = first_of(q_share.high) - first_of(q_share.high) == 0;
   for (size_t c = 0; c < classes; c += 16) {
     const size_t n = at_once(classes, c);
     const vd q = wide_coefficients(job, row, t->label, c, n), raw = raw_classes_at(x, c, n, 0.0);
     const struct parts d = sum_of(classes_at(x, c, n, 0.0), minus_max);
-    const struct scaled_exp exp = scaled_exp_of(d.high);
-    const vd mantissa = dfma(exp.mantissa, d.low, exp.mantissa);
-    const vd p = dmul(dfma(mantissa, inverse.high, dmul(mantissa, inverse.low)), exp.scale);
-    const vd g = dsub(dmul(p, wide_q), q), both = dfma(g, t->factor.high, dmul(g, t->factor.low));
-    const vd without_q = dmul(dfma(mantissa, alone.high, dmul(mantissa, alone.low)), exp.scale);
-    const vd v = factor == 0 ? dmul(g, zero) : dsel(deq(q, zero), without_q, both);
+    const struct precise_exp exp = precise_exp_of(d);
+    const vd e = exp.mantissa.high, e_low = exp.mantissa.low;
+    vd v;
+    if (fits) { /* each part is multiplied by all of its factors before it is rounded */
+      const vd of_p = dmul(dfma(e, q_share.high, dfma(e, q_share.low, dmul(e_low, q_share.high))), exp.scale);
+      const struct parts of_q = parts_product(whole(q), factor);
+      v = dsub(dsub(of_p, of_q.high), of_q.low);
+    } else {
+      const vd p = dmul(dfma(e, inverse.high, dfma(e, inverse.low, dmul(e_low, inverse.high))), exp.scale);
+      v = dmul(dsub(dmul(p, wide_q), q), factor.high);
+    }
     if (job->half.grad) put_classes(out, c, n, times_slopes(x, raw, v));
     if (job->half.grad_targets) put_classes(out_t, c, n, targets_gradient(job, t, d, log_sum, c, n));
   }

@@ -3,6 +3,7 @@
 #include "logits/log_probs.h"
 
 #include "kernels.h"
+#include "logits/log_probs_state.h"
 #include "rows.h"
 
 typedef struct vloss_log_probs_job log_probs_job;
@@ -30,25 +31,41 @@ struct wide_answers {
   int undefined;
 };
 
-static struct wide_answers answers_of(const struct wide_logits *r) {
-  struct wide_answers a = {.max = -WIDE_INF};
-  size_t best = 0;
+static double greatest(const struct wide_logits *r, int *nan) {
+  double max = -WIDE_INF;
   for (size_t c = 0; c < r->classes; c += 16) {
     double y[16];
     dstore(y, logits_at(r, c, at_once(r->classes, c)));
     for (size_t i = 0; i < 16; i++) {
-      a.undefined |= y[i] != y[i];
-      if (y[i] > a.max) a.max = y[i], best = c + i;
+      *nan |= y[i] != y[i];
+      if (y[i] > max) max = y[i];
     }
   }
-  a.undefined |= a.max - a.max != 0;
-  if (a.undefined) return a;
-  a.max += 0.0; /* of -0 and 0 the same */
+  return max;
+}
+
+/* What a block of n <= CLASS_BLOCK classes comes to: the maximum, and without the first class there the sums of e^(y -
+ * m) and of e^(y - m) (m - y). rest is NaN where the block has NaN or +inf. */
+static struct vloss_known_block known_block(const struct wide_logits *r, size_t first, size_t n) {
+  struct vloss_known_block b = {-WIDE_INF, 0, 0, 1};
+  const size_t end = first + n;
+  size_t best = 0;
+  for (size_t c = first; c < end; c += 16) {
+    double y[16];
+    dstore(y, logits_at(r, c, at_once(end, c)));
+    for (size_t i = 0; i < 16; i++) {
+      if (y[i] != y[i]) b.rest = WIDE_NAN;
+      if (y[i] > b.max) b.max = y[i], best = c + i;
+    }
+  }
+  b.max += 0.0; /* of -0 and 0 the same */
+  if (b.max == WIDE_INF) b.rest = WIDE_NAN;
+  if (b.max == -WIDE_INF || b.rest != b.rest) return b;
   struct lanes rests = no_lanes(), spreads = no_lanes();
-  const vd minus_max = dset1(-a.max), zero = dset1(0.0);
-  for (size_t c = 0; c < r->classes; c += 16) {
+  const vd minus_max = dset1(-b.max), zero = dset1(0.0);
+  for (size_t c = first; c < end; c += 16) {
     double terms[16];
-    const struct parts d = sum_of(logits_at(r, c, at_once(r->classes, c)), minus_max);
+    const struct parts d = sum_of(logits_at(r, c, at_once(end, c)), minus_max);
     dstore(terms, exp_of_parts(d));
     if (best - c < 16) terms[best - c] = 0;
     const vd e = dload(terms);
@@ -60,12 +77,59 @@ static struct wide_answers answers_of(const struct wide_logits *r) {
   vloss_exact_clear(&spread);
   add_lanes(&rest, rests);
   add_lanes(&spread, spreads);
-  const vd wide_rest = dset1(vloss_exact_value(&rest));
-  a.inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), wide_rest));
-  a.log_sum = first_of(sleef_log1p(wide_rest));
-  a.share = first_of(rounded_parts(parts_product(whole(wide_rest), a.inverse)));
-  const vd scaled = rounded_parts(parts_product(whole(dset1(vloss_exact_value(&spread))), a.inverse));
-  a.entropy = a.log_sum + first_of(scaled);
+  b.rest = vloss_exact_value(&rest);
+  b.spread = vloss_exact_value(&spread);
+  return b;
+}
+
+/* The blocks of a row added up, relative to the row's maximum. */
+struct wide_total {
+  double max;
+  int best_met; /* the first block at the maximum, whose own first class there is left out */
+  struct vloss_exact_sum rest, spread;
+};
+static void add_block(struct wide_total *t, const struct vloss_known_block *b) {
+  if (b->max == t->max && !t->best_met) {
+    t->best_met = 1;
+    vloss_exact_add(&t->rest, b->rest);
+    vloss_exact_add(&t->spread, b->spread);
+  } else if (b->max != -WIDE_INF) {
+    const struct parts d = sum_of(dset1(b->max), dset1(-t->max)), all = sum_of(dset1(1.0), dset1(b->rest));
+    vd e = exp_of_parts(d);
+    if (first_of(e) == 0) return;
+    /* All of the block has this factor's error: near 1, where it counts, the logarithm tells what e lacks. */
+    if (first_of(d.high) > -1) e = dfma(e, dadd(dsub(d.high, sleef_log(e)), d.low), e);
+    const vd spread = dfma(dneg(d.high), all.high, dset1(b->spread));
+    vloss_exact_add(&t->rest, first_of(dfma(all.high, e, dmul(all.low, e))));
+    vloss_exact_add(&t->spread, first_of(dmul(spread, e)));
+  }
+}
+static struct wide_answers answers_of(const struct wide_logits *r, const struct vloss_log_probs_state *state) {
+  const struct vloss_known_block *const known = state ? vloss_known_blocks(state) : NULL;
+  struct wide_total t = {.max = -WIDE_INF};
+  struct wide_answers a = {.undefined = 0};
+  const size_t blocks = vloss_state_blocks(r->classes);
+  vloss_exact_clear(&t.rest);
+  vloss_exact_clear(&t.spread);
+  for (size_t b = 0; known && b < blocks; b++) {
+    a.undefined |= known[b].rest != known[b].rest;
+    if (known[b].max > t.max) t.max = known[b].max;
+  }
+  if (!known) t.max = greatest(r, &a.undefined);
+  a.max = t.max + 0.0;
+  a.undefined |= a.max - a.max != 0;
+  for (size_t b = 0; !a.undefined && b < blocks; b++) {
+    const size_t c = b * CLASS_BLOCK, n = r->classes - c < CLASS_BLOCK ? r->classes - c : CLASS_BLOCK;
+    const struct vloss_known_block block = known ? known[b] : known_block(r, c, n);
+    add_block(&t, &block);
+  }
+  if (a.undefined) return a;
+  const double spread = vloss_exact_value(&t.spread);
+  const vd rest = dset1(vloss_exact_value(&t.rest));
+  a.inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), rest));
+  a.log_sum = first_of(sleef_log1p(rest));
+  a.share = first_of(rounded_parts(parts_product(whole(rest), a.inverse)));
+  a.entropy = a.log_sum + first_of(rounded_parts(parts_product(whole(dset1(spread)), a.inverse)));
   return a;
 }
 
@@ -93,7 +157,7 @@ struct wide_class {
 };
 static int comes_before(struct wide_class a, struct wide_class b) { return a.y > b.y || (a.y == b.y && a.c < b.c); }
 
-/* The classes that come behind *bound (null: all), as many as there is room for; how many there are. */
+/* The classes that come behind *bound (null: all), as many as there is room for; how many there are. NaN is none. */
 static size_t next_classes(const struct wide_logits *r, const struct wide_class *bound, struct wide_class *sorted,
                            size_t room) {
   size_t count = 0;
@@ -103,7 +167,8 @@ static size_t next_classes(const struct wide_logits *r, const struct wide_class 
     dstore(y, logits_at(r, c, n));
     for (size_t i = 0; i < n; i++) {
       const struct wide_class entry = {y[i], c + i};
-      if ((bound && !comes_before(*bound, entry)) || (count == room && !comes_before(entry, sorted[count - 1])))
+      if (y[i] != y[i] || (bound && !comes_before(*bound, entry)) ||
+          (count == room && !comes_before(entry, sorted[count - 1])))
         continue;
       size_t at = count < room ? count++ : count - 1;
       for (; at && comes_before(entry, sorted[at - 1]); at--) sorted[at] = sorted[at - 1];
@@ -112,20 +177,32 @@ static size_t next_classes(const struct wide_logits *r, const struct wide_class 
   }
   return count;
 }
+static void put_top_class(const log_probs_job *job, size_t i, const struct wide_answers *a, double y, int64_t c) {
+  double *const logprob = job->top_logprob;
+  if (logprob) logprob[i] = a->undefined ? WIDE_NAN : log_prob(a, y);
+  if (job->top_id) put_label_of(job->top_id, job->ids.narrow, i, a->undefined ? -1 : c);
+}
 static __attribute__((noinline)) void put_top(const log_probs_job *job, size_t row, const struct wide_logits *r,
                                               const struct wide_answers *a) {
   struct wide_class sorted[TOP_CLASSES], bound;
-  double *const logprob = job->top_logprob;
   for (size_t done = 0, n; done < job->top; done += n) {
     const size_t left = job->top - done;
     n = left < TOP_CLASSES ? left : TOP_CLASSES;
     if (!a->undefined) n = next_classes(r, done ? &bound : NULL, sorted, n);
-    for (size_t j = 0; j < n; j++) {
-      const size_t i = row * job->top + done + j;
-      if (logprob) logprob[i] = a->undefined ? WIDE_NAN : log_prob(a, sorted[j].y);
-      if (job->top_id) put_label_of(job->top_id, job->ids.narrow, i, a->undefined ? -1 : (int64_t)sorted[j].c);
-    }
+    for (size_t j = 0; j < n; j++) put_top_class(job, row * job->top + done + j, a, sorted[j].y, (int64_t)sorted[j].c);
     bound = sorted[n - 1];
+  }
+}
+static __attribute__((noinline)) void know_top(const log_probs_job *job, struct vloss_log_probs_state *s,
+                                               const struct wide_logits *r) {
+  struct wide_class sorted[TOP_CLASSES], bound;
+  for (size_t n = 1; s->top_count < job->top && n; s->top_count += (uint32_t)n) {
+    const size_t left = job->top - s->top_count;
+    struct vloss_known_top *const known = vloss_known_tops(s) + s->top_count;
+    n = next_classes(r, s->top_count ? &bound : NULL, sorted, left < TOP_CLASSES ? left : TOP_CLASSES);
+    for (size_t j = 0; j < n; j++)
+      known[j] = (struct vloss_known_top){sorted[j].y + 0.0, (int64_t)(sorted[j].c + job->class_offset)};
+    if (n) bound = sorted[n - 1];
   }
 }
 
@@ -221,12 +298,14 @@ static void put_gradient(const log_probs_job *job, size_t row, const struct wide
 /* ---- Results ----------------------------------------------------------------------------------------------------- */
 
 static void put_ids(const log_probs_job *job, size_t row, const struct wide_logits *r, const struct wide_answers *a) {
+  const struct vloss_known_id *const known = job->states ? vloss_known_ids(vloss_log_probs_state_of(job, row)) : NULL;
   double *const logprob = job->logprob;
   for (size_t k = 0; k < job->ids_per_row; k++) {
     const struct row_id id = id_at(job, row, k);
     const size_t i = row * job->ids_per_row + k;
     const int live = id.kind == LIVE_ID && !a->undefined;
-    if (logprob) logprob[i] = live ? log_prob(a, logit_at(r, id.c)) : id.kind == IGNORED_ID ? 0 : WIDE_NAN;
+    if (logprob)
+      logprob[i] = live ? log_prob(a, known ? known[k].y : logit_at(r, id.c)) : id.kind == IGNORED_ID ? 0 : WIDE_NAN;
     if (job->rank) put_label_of(job->rank, job->ids.narrow, i, live ? rank_of(r, id.c) : -1);
   }
 }
@@ -234,18 +313,41 @@ static void put(void *p, size_t row, const struct wide_answers *a, double v) {
   if (p) ((double *)p)[row] = a->undefined ? WIDE_NAN : v;
 }
 static void one_row(const log_probs_job *job, size_t row) {
-  const struct wide_logits r = logits_row(job, row);
+  const struct vloss_log_probs_state *const state = job->states ? vloss_log_probs_state_of(job, row) : NULL;
+  struct wide_logits r = {.classes = job->total_classes};
+  if (!state) r = logits_row(job, row);
   struct wide_answers a = {0};
-  if (row_is_wanted(job, row)) a = answers_of(&r);
+  if (row_is_wanted(job, row)) a = answers_of(&r, state);
   put(job->max, row, &a, a.max);
   put(job->log_sum, row, &a, a.log_sum);
   put(job->lse, row, &a, a.max + a.log_sum);
   put(job->entropy, row, &a, a.entropy);
   if (job->logprob || job->rank) put_ids(job, row, &r, &a);
-  if (job->top) put_top(job, row, &r, &a);
+  for (size_t j = 0; state && j < job->top; j++) {
+    const struct vloss_known_top *const known = vloss_known_tops(state) + j;
+    put_top_class(job, row * job->top + j, &a, known->y, known->c);
+  }
+  if (!state && job->top) put_top(job, row, &r, &a);
   if (job->grad) put_gradient(job, row, &r, &a);
 }
 
 void KERNEL(f64_log_probs)(const log_probs_job *job, struct vloss_range range) {
   for (size_t row = range.first; row < range.last; row++) one_row(job, row);
+}
+
+void KERNEL(f64_log_probs_partial)(const log_probs_job *job, struct vloss_range range) {
+  for (size_t row = range.first; row < range.last; row++) {
+    struct vloss_log_probs_state *const s = vloss_log_probs_begin(job, row);
+    if (job->shape.classes == 0) continue;
+    const struct wide_logits r = logits_row(job, row);
+    struct vloss_known_block *const known = vloss_known_blocks(s) + job->class_offset / CLASS_BLOCK;
+    for (size_t c = 0; c < r.classes; c += CLASS_BLOCK)
+      known[c / CLASS_BLOCK] = known_block(&r, c, r.classes - c < CLASS_BLOCK ? r.classes - c : CLASS_BLOCK);
+    for (size_t k = 0; k < job->ids_per_row; k++) {
+      const struct row_id id = id_at(job, row, k);
+      const size_t c = id.c - job->class_offset;
+      if (id.kind == LIVE_ID && c < r.classes) vloss_known_ids(s)[k] = (struct vloss_known_id){logit_at(&r, c), 1};
+    }
+    know_top(job, s, &r);
+  }
 }

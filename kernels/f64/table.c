@@ -35,6 +35,7 @@ static int all_binary(const double *p, size_t n) {
 const struct vloss_f64_table KERNEL(f64_table) = {.softmax = &KERNEL(f64_softmax),
                                                   .cross_entropy = &KERNEL(f64_cross_entropy),
                                                   .log_probs = KERNEL(f64_log_probs),
+                                                  .log_probs_partial = KERNEL(f64_log_probs_partial),
                                                   .divergence = KERNEL(f64_divergence),
                                                   .loss = loss,
                                                   .first_outside = first_outside,

@@ -140,7 +140,7 @@ static SMALL void put_log_sums(struct block_rows *h, const struct group_state *s
   const vd wide_max = dwiden(vload(max)), zero = dset1(0.0);
   const dm ignored = dgt(dload(s->l.ignored), zero);
   vd log_sum;
-  finish_loss(&log_sum, &sums, &wide_max);
+  finish_loss(&log_sum, &sums, &wide_max, s->g.n);
   const vd kept = dsel(ignored, zero, dsel(dnan(log_sum), log_sum, wide_max));
   log_sum = dsel(ignored, zero, log_sum);
   if (job->max) vstore_tail((float *)job->max + s->g.first, canonical(dnarrow(kept)), s->g.n);

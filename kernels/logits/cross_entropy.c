@@ -110,9 +110,9 @@ VFN void losses_of(const struct vloss_cross_entropy_job *job, const struct group
   l->wide_target = dwiden(vload(s->target));
   l->wide_left_out = dwiden(vload(spread ? s->left_out : s->target));
   if (all)
-    finish(&l->row, &s->sums, &l->wide_left_out);
+    finish(&l->row, &s->sums, &l->wide_left_out, s->g.n);
   else
-    finish_loss(&l->row.loss, &s->sums, &l->wide_left_out);
+    finish_loss(&l->row.loss, &s->sums, &l->wide_left_out, s->g.n);
   l->a = l->total = dmul(dset1(1 - e), weight);
   vd loss;
   if (!spread) {
@@ -131,6 +131,17 @@ VFN void losses_of(const struct vloss_cross_entropy_job *job, const struct group
 void losses_of_group(const struct vloss_cross_entropy_job *job, const struct group_state *s, int all,
                      struct group_losses *l) {
   losses_of(job, s, all, l);
+}
+
+/* A lone plain row of which the loss is all that is wanted: losses_of and put_losses without the other 15 rows. */
+static void finish_lone_row(const struct vloss_cross_entropy_job *job, const struct group_state *s,
+                            struct totals *totals) {
+  const vd target = dset1((double)s->target[0]), a = dset1((1 - job->smoothing) * s->l.weight[0]);
+  vd row_loss, loss = dset1(0.0);
+  finish_loss(&row_loss, &s->sums, &target, 1);
+  if (s->l.ignored[0] == 0) loss = s->l.bad[0] != 0 ? dset1((double)NOT_A_NUMBER) : lone(dmul_or_zero(a, row_loss));
+  add_losses(totals, &s->g, loss);
+  if (job->loss) job->loss[s->g.first] = vfirst(canonical(dnarrow_small(loss)));
 }
 
 /* Of rows without an answer, and of bad labels, z is NaN, as the loss is. */
@@ -220,7 +231,12 @@ static SMALL void lse_of_group(const struct vloss_cross_entropy_job *job, const 
 static void finish_group(const struct vloss_cross_entropy_job *job, struct group_state *s, struct totals *totals) {
   const struct group *g = &s->g;
   struct group_losses l;
-  losses_of(job, s, wants_all(job), &l); /* inlined: short rows notice a call */
+  const int all = wants_all(job), more = all || job->row_weights || job->z_loss_part || job->predicted || job->correct;
+  if (g->n == 1 && !more && !is_spread(job)) {
+    finish_lone_row(job, s, totals);
+    return;
+  }
+  losses_of(job, s, all, &l); /* inlined: short rows notice a call */
   if (job->lse || job->z_loss > 0) lse_of_group(job, s, &l);
   put_losses(job, s, &l, totals);
   if (job->lse) vstore_tail(job->lse + g->first, canonical(dnarrow_small(l.row.lse)), g->n);

@@ -42,11 +42,23 @@ VFN struct finished finish_parts(const struct row_sums *sums, vd left_out, const
   f.loss = dsel(undefined, nan, f.loss);
   return f;
 }
-void finish_loss(vd *loss, const struct row_sums *sums, const vd *left_out) {
-  *loss = finish_parts(sums, *left_out, 1).loss;
+void finish_loss(vd *loss, const struct row_sums *sums, const vd *left_out, size_t n) {
+  *loss = n == 1 ? lone(finish_parts(sums, *left_out, 1).loss) : finish_parts(sums, *left_out, 1).loss;
 }
-void finish(struct finished *out, const struct row_sums *sums, const vd *left_out) {
-  *out = finish_parts(sums, *left_out, 0);
+static void finish_lone(struct finished *out, const struct row_sums *sums, vd left_out) {
+  const struct finished f = finish_parts(sums, left_out, 0);
+  *out = (struct finished){.loss = lone(f.loss),
+                           .lse = lone(f.lse),
+                           .lse_unshifted = lone(f.lse_unshifted),
+                           .p = lone(f.p),
+                           .rest = lone(f.rest),
+                           .inverse = lone(f.inverse)};
+}
+void finish(struct finished *out, const struct row_sums *sums, const vd *left_out, size_t n) {
+  if (n == 1)
+    finish_lone(out, sums, *left_out);
+  else
+    *out = finish_parts(sums, *left_out, 0);
 }
 
 /* 2^n for whole n from -1022 to 1023. */

@@ -60,7 +60,7 @@ static void write_row(const struct vloss_softmax_job *job, size_t row, enum soft
   struct row_sums sums;
   struct softmax_rows rows;
   half_row_sums(&r, NO_CLASS, &sums);
-  softmax_rows_of(&sums, kind, sums_below, &r, &rows);
+  softmax_rows_of(&sums, 1, kind, sums_below, &r, &rows);
   const int alone = kind == LOG_SOFTMAX && rows.any_alone && rows.log_sum[0] == 0;
   const size_t best = alone ? half_row_find(&r, rows.max[0], 0) : NO_CLASS;
   if (kind == SOFTMAX && rows.undefined[0] == 0 && r.row.step == 1) {
@@ -103,7 +103,7 @@ void half_log_sum_exp(const struct vloss_softmax_job *job, size_t row) {
   struct row_sums sums;
   struct finished finished;
   half_row_sums(&r, NO_CLASS, &sums);
-  finish(&finished, &sums, &minus_infinity);
+  finish(&finished, &sums, &minus_infinity, 1);
   dstore(lse, finished.lse);
   lse[0] = half_row_lse(&r, &sums, 0, -INF, lse[0]);
   vstore_tail(job->out + row, canonical(dnarrow_small(dload(lse))), 1);

@@ -1,12 +1,11 @@
-/* Log-probabilities, ranks, the top classes, log-sum-exp and entropy of rows of logits, in one pass over each row: a
- * block of CLASS_BLOCK classes is summed, and looked at again while it is in the nearest cache. */
+/* What log-probabilities, ranks, the top classes, log-sum-exp and entropy are made of, in one pass over each row of
+ * logits: a block of CLASS_BLOCK classes is summed, and looked at again while it is in the nearest cache. */
 #include "log_probs.h"
 
 #include "kernels.h"
+#include "log_probs_state.h"
 #include "row_sums.h"
 #include "summaries.h"
-
-/* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
 /* What the ids of a row stand behind, of the classes of a block, none of which is above `max`. */
 static void add_ranks(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x, const float *y,
@@ -27,8 +26,21 @@ static void add_ranks(const struct vloss_log_probs_job *job, size_t row, const s
   }
 }
 
+static SMALL void put_known_top(const struct vloss_log_probs_job *job, size_t row, size_t done,
+                                const struct top_list *list) {
+  struct vloss_log_probs_state *const state = vloss_log_probs_state_of(job, row);
+  struct vloss_known_top *const known = vloss_known_tops(state) + done;
+  for (size_t j = 0; j < list->count; j++)
+    known[j] = (struct vloss_known_top){(double)top_value(list->key[j]),
+                                        (int64_t)(job->class_offset + top_class(list->key[j]))};
+  state->top_count = (uint32_t)(done + list->count);
+}
 /* Puts the next classes of the order where they belong: their logits for now. */
 static void put_top(const struct vloss_log_probs_job *job, size_t row, size_t done, struct top_list *list) {
+  if (job->states) {
+    put_known_top(job, row, done, list);
+    return;
+  }
   for (size_t j = 0; j < list->count; j++) {
     const size_t i = row * job->top + done + j;
     if (job->top_id) put_label_of(job->top_id, job->ids.narrow, i, top_class(list->key[j]));
@@ -71,7 +83,7 @@ static size_t read_block(struct pass *p, const struct logit_row *x, size_t row, 
   const struct vloss_log_probs_job *const job = p->job;
   size_t n;
   const float *const y = logit_row_block(x, c, &n);
-  if (!p->summed) sum_block(y, n, job->entropy || job->grad, &p->blocks, i);
+  if (!p->summed) sum_block(y, n, job->spread, &p->blocks, i);
   p->blocks.at[i].row = row;
   p->blocks.at[i].c = c;
   p->blocks.leave[i] = 0;
@@ -92,7 +104,15 @@ static void end_row(struct pass *p, size_t row, const struct logit_row *x) {
   more_top(p->job, row, x, &p->top);
 }
 
-/* A row of several blocks: up to 15 of them at a time, and what is known of those before. */
+/* Of n blocks, from class c of this call on. */
+static SMALL void put_known_blocks(const struct vloss_log_probs_job *job, size_t row, size_t c,
+                                   const struct row_summary *s, size_t n) {
+  const struct vloss_log_probs_state *const state = vloss_log_probs_state_of(job, row);
+  struct vloss_known_block *const known = vloss_known_blocks(state) + (job->class_offset + c) / CLASS_BLOCK;
+  for (size_t b = 0; b < n; b++) known[b] = (struct vloss_known_block){(double)s[b].max, s[b].rest, s[b].spread, 1};
+}
+/* A row of several blocks: up to 15 of them at a time, and what is known of those before. Of a row of which this call
+ * has some classes that is kept apart. */
 static struct row_summary read_long_row(struct pass *p, size_t row) {
   const struct logit_row x = log_probs_row(p->job, row, p->block);
   struct row_summary parts[16] = {{-INF, 0, 0}};
@@ -102,7 +122,10 @@ static struct row_summary read_long_row(struct pass *p, size_t row) {
     size_t n = 0;
     for (; n < 15 && c < p->job->shape.classes; n++) c += read_block(p, &x, row, c, n);
     summarize(p->job, &p->blocks, p->block, parts + 1);
-    merged_summaries(parts, n + 1, &parts[0]);
+    if (p->job->states)
+      put_known_blocks(p->job, row, p->blocks.at[0].c, parts + 1, n);
+    else
+      merged_summaries(parts, n + 1, &parts[0]);
   }
   end_row(p, row, &x);
   return parts[0];
@@ -111,8 +134,8 @@ static struct row_summary read_long_row(struct pass *p, size_t row) {
 static int sum_together(struct pass *p, size_t first, size_t n, const int *wanted) {
   static const int32_t no_class[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
   const struct vloss_log_probs_job *const job = p->job;
-  if (job->type != VLOSS_F32 || job->shape.inner > 1 || job->scale != 1 || job->softcap != 0 || job->entropy ||
-      job->grad || n < GATHER_ROWS || job->shape.classes > SHORT_ROW)
+  if (job->type != VLOSS_F32 || job->shape.inner > 1 || job->scale != 1 || job->softcap != 0 || job->spread ||
+      n < GATHER_ROWS || job->shape.classes > SHORT_ROW)
     return 0;
   ALIGNED double leave[16];
   for (size_t i = 0; i < 16; i++) leave[i] = i >= n || !wanted[i];
@@ -133,105 +156,41 @@ static void read_short_rows(struct pass *p, size_t first, size_t n, const int *w
   summarize(p->job, &p->blocks, p->block, summary);
 }
 
-/* ---- Results ----------------------------------------------------------------------------------------------------- */
-
-static float narrowed(double v) {
-  ALIGNED float f[16];
-  vstore(f, canonical(dnarrow_small(dset1(v))));
-  return f[0];
-}
-/* The log-probability of a logit. */
-static float log_prob(const struct row_answers *a, float y) {
-  return narrowed(((double)y - (double)a->max) - a->log_sum);
-}
-
-static void put_row(const struct vloss_log_probs_job *job, size_t row, const struct row_answers *a) {
-  const double nan = (double)NOT_A_NUMBER;
-  if (job->max) ((float *)job->max)[row] = a->undefined ? NOT_A_NUMBER : a->max;
-  if (job->log_sum) ((float *)job->log_sum)[row] = narrowed(a->undefined ? nan : a->log_sum);
-  if (job->lse) ((float *)job->lse)[row] = narrowed(a->undefined ? nan : a->lse);
-  if (job->entropy) ((float *)job->entropy)[row] = narrowed(a->undefined ? nan : a->entropy);
-}
-static void put_ids(const struct vloss_log_probs_job *job, size_t row, const struct row_answers *a) {
-  const struct logit_row x = log_probs_row(job, row, NULL);
-  for (size_t k = 0; k < job->ids_per_row; k++) {
-    const struct row_id id = id_at(job, row, k);
-    const size_t i = row * job->ids_per_row + k;
-    const int live = id.kind == LIVE_ID && !a->undefined;
-    if (job->logprob)
-      ((float *)job->logprob)[i] = live                    ? log_prob(a, logit_row_class(&x, id.c))
-                                   : id.kind == IGNORED_ID ? 0
-                                                           : NOT_A_NUMBER;
-    if (job->rank && !live) put_label_of(job->rank, job->ids.narrow, i, -1);
-  }
-}
-static void put_top_logprobs(const struct vloss_log_probs_job *job, size_t row, const struct row_answers *a) {
-  for (size_t i = row * job->top; i < (row + 1) * job->top; i++) {
-    float *const logprob = job->top_logprob ? (float *)job->top_logprob + i : NULL;
-    if (logprob) *logprob = a->undefined ? NOT_A_NUMBER : log_prob(a, *logprob);
-    if (job->top_id && a->undefined) put_label_of(job->top_id, job->ids.narrow, i, -1);
-  }
-}
-
-static SMALL void put_unwanted(const struct vloss_log_probs_job *job, size_t row) {
-  for (size_t i = row * job->ids_per_row; i < (row + 1) * job->ids_per_row; i++) {
-    if (job->logprob) ((float *)job->logprob)[i] = 0;
-    if (job->rank) put_label_of(job->rank, job->ids.narrow, i, -1);
-  }
-  if (job->grad) log_probs_gradient(job, row, NULL);
-}
-
 /* The block's buffer is on the stack of the pass alone. */
-static __attribute__((noinline)) void read_rows(const struct vloss_log_probs_job *job, size_t first, size_t n,
-                                                const int *wanted, struct row_summary *summary) {
+__attribute__((noinline)) void log_probs_read(const struct vloss_log_probs_job *job, size_t first, size_t n,
+                                              const int *wanted, struct row_summary *summary) {
   ALIGNED float block[CLASS_BLOCK + ASKED_FOR];
   struct pass pass = {.job = job, .block = block};
-  if (job->shape.classes <= CLASS_BLOCK)
+  if (job->total_classes <= CLASS_BLOCK)
     read_short_rows(&pass, first, n, wanted, summary);
   else
     for (size_t i = 0; i < n; i++)
       if (wanted[i]) summary[i] = read_long_row(&pass, first + i);
 }
-/* 16 rows: their logarithms cost as much as one. */
-static void some_rows(const struct vloss_log_probs_job *job, size_t first, size_t n) {
-  struct row_summary summary[16] = {{0, 0, 0}};
-  struct row_sums sums;
-  int wanted[16] = {0};
-  for (size_t i = 0; i < n; i++) wanted[i] = row_is_wanted(job, first + i);
-  read_rows(job, first, n, wanted, summary);
-  no_sums(&sums);
-  for (size_t i = 0; i < n; i++) {
-    sums.sum[i] = summary[i].max == -INF ? (double)NOT_A_NUMBER : summary[i].rest;
-    sums.shift[i] = sums.max[i] = summary[i].max - summary[i].max == 0 ? summary[i].max : 0;
-  }
-  const vd max = dwiden(vload(sums.max));
-  struct finished finished;
-  ALIGNED double log_sum[16], inverse[16], share[16];
-  finish(&finished, &sums, &max);
-  dstore(log_sum, finished.loss);
-  dstore(inverse, finished.p);
-  dstore(share, finished.rest);
-  for (size_t i = 0; i < n; i++) {
-    const size_t row = first + i;
-    if (!wanted[i]) {
-      put_unwanted(job, row);
-      continue;
-    }
-    const struct row_answers answers = {.max = summary[i].max,
-                                        .log_sum = log_sum[i],
-                                        .lse = (double)summary[i].max + log_sum[i],
-                                        .entropy = log_sum[i] + summary[i].spread * inverse[i],
-                                        .inverse = inverse[i],
-                                        .share = share[i],
-                                        .undefined = log_sum[i] != log_sum[i]};
-    put_row(job, row, &answers);
-    if (job->logprob || job->rank) put_ids(job, row, &answers);
-    put_top_logprobs(job, row, &answers);
-    if (job->grad) log_probs_gradient(job, row, &answers);
+
+/* ---- Rows of which this call has some classes -------------------------------------------------------------------- */
+
+static void put_known_ids(const struct vloss_log_probs_job *job, size_t row) {
+  const struct logit_row x = log_probs_row(job, row, NULL);
+  struct vloss_known_id *const known = vloss_known_ids(vloss_log_probs_state_of(job, row));
+  for (size_t k = 0; k < job->ids_per_row; k++) {
+    const struct row_id id = id_at(job, row, k);
+    const size_t c = id.c - job->class_offset;
+    if (id.kind == LIVE_ID && c < job->shape.classes)
+      known[k] = (struct vloss_known_id){(double)logit_row_class(&x, c), 1};
   }
 }
-
-void KERNEL(log_probs)(const struct vloss_log_probs_job *job, struct vloss_range range) {
-  for (size_t row = range.first; row < range.last; row += 16)
-    some_rows(job, row, range.last - row < 16 ? range.last - row : 16);
+void KERNEL(log_probs_partial)(const struct vloss_log_probs_job *job, struct vloss_range range) {
+  static const int all[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  for (size_t row = range.first; row < range.last; row += 16) {
+    struct row_summary summary[16] = {{0, 0, 0}};
+    const size_t n = range.last - row < 16 ? range.last - row : 16;
+    for (size_t i = 0; i < n; i++) vloss_log_probs_begin(job, row + i);
+    if (job->shape.classes == 0) continue;
+    log_probs_read(job, row, n, all, summary);
+    for (size_t i = 0; i < n; i++) {
+      if (job->total_classes <= CLASS_BLOCK) put_known_blocks(job, row + i, 0, &summary[i], 1);
+      put_known_ids(job, row + i);
+    }
+  }
 }

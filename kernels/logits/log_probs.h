@@ -4,6 +4,7 @@
 
 #include "logit_rows.h"
 
+#define log_probs_read VLOSS_ISA_SYMBOL(vloss_log_probs_read)
 #define log_probs_gradient VLOSS_ISA_SYMBOL(vloss_log_probs_gradient)
 
 /* Of a row whose first maximum is m: rest = sum over the other classes of e^(y - m), spread = sum of e^(y - m) (m - y).
@@ -30,7 +31,7 @@ struct row_id {
 VFN struct row_id id_at(const struct vloss_log_probs_job *job, size_t row, size_t k) {
   const int64_t id = vloss_label_at(&job->ids, row * job->ids_per_row + k);
   if (job->ids.ignoring && id == job->ids.ignore_index) return (struct row_id){IGNORED_ID, NO_CLASS};
-  if (id < 0 || (uint64_t)id >= job->shape.classes) return (struct row_id){BAD_ID, NO_CLASS};
+  if (id < 0 || (uint64_t)id >= job->total_classes) return (struct row_id){BAD_ID, NO_CLASS};
   return (struct row_id){LIVE_ID, (size_t)id};
 }
 VFN void put_label_of(void *p, int narrow, size_t i, int64_t c) {
@@ -55,6 +56,10 @@ VFN struct logit_row log_probs_row(const struct vloss_log_probs_job *job, size_t
   return r;
 }
 
+/* Reads n <= 16 rows, those that are wanted: what they come to, and, where they are wanted, ranks, the classes of the
+ * top and their logits. What is known of a row that is longer than this call's part of it goes to its state instead. */
+void log_probs_read(const struct vloss_log_probs_job *job, size_t first, size_t n, const int *wanted,
+                    struct row_summary *summary);
 /* The gradient of a row, read again. */
 void log_probs_gradient(const struct vloss_log_probs_job *job, size_t row, const struct row_answers *answers);
 

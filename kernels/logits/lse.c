@@ -113,7 +113,7 @@ SMALL double lse_of(const struct long_row *row) {
   no_sums(&others);
   dstore(others.sum, dset1(binned_read(&row->sum, 0)));
   vd small;
-  finish_loss(&small, &others, &wide_max);
+  finish_loss(&small, &others, &wide_max, 1);
   dstore(log, small);
   const double lse = max + log[0];
   if (!(max < 0 && log[0] > (lse < 0 ? -lse : lse))) return lse;
@@ -169,7 +169,7 @@ static SMALL void lse_near_0(vd *lse, const struct sum_rows *rows, const struct 
   }
   dstore(s.sum, dload(sums));
   vd small;
-  finish_loss(&small, &s, &wide_max);
+  finish_loss(&small, &s, &wide_max, rows->g.n);
   dstore(exact, dsel(dgt(dwiden(vload(is_near)), zero), dadd(wide_max, small), *lse));
   for (size_t i = 0; i < rows->g.n; i++) {
     const double above = exact[i] - (double)maxima[i], size = exact[i] < 0 ? -exact[i] : exact[i];

@@ -1,5 +1,6 @@
 /* Negative log-likelihood of given log-probabilities: one multiplication a row and a gradient that is zero but for one
- * class. There is nothing to compute fast: plain C, an element at a time. */
+ * class. There is nothing to compute fast: plain C, an element at a time; but every row waits for memory, so many are
+ * read before any is added. */
 #include <string.h>
 
 #include "kernels.h"
@@ -40,22 +41,66 @@ static double loss_of(const struct vloss_cross_entropy_job *job, size_t row) {
   const double x = (double)view_element(input_of(job), job->type, offset(&job->shape, job->x_stride, row, (size_t)t));
   return times(times(weight_of_row(job, row), w), -x);
 }
+
+/* Where a row's loss is the negative of one float. */
+static int is_plain(const struct vloss_cross_entropy_job *job) {
+  return job->type == VLOSS_F32 && job->shape.inner == 1 && !job->weights && !job->row_weights && !job->labels.shift;
+}
+static inline void plain_losses(const struct vloss_cross_entropy_job *job, size_t row, size_t n, double *losses,
+                                const int narrow) {
+  const float *const x = job->x;
+  const size_t classes = job->shape.classes, stride = job->x_stride;
+  for (size_t i = 0; i < n; i++) {
+    const int64_t t = narrow ? ((const int32_t *)job->labels.p)[row + i] : ((const int64_t *)job->labels.p)[row + i];
+    const int ignored = job->labels.ignoring && t == job->labels.ignore_index;
+    losses[i] = ignored ? 0 : (double)__builtin_nanf("");
+    if (!ignored && (uint64_t)t < classes) losses[i] = -(double)x[(row + i) * stride + (size_t)t];
+  }
+}
+static void losses_of(const struct vloss_cross_entropy_job *job, size_t row, size_t n, double *losses) {
+  if (!is_plain(job))
+    for (size_t i = 0; i < n; i++) losses[i] = loss_of(job, row + i);
+  else if (job->labels.narrow)
+    plain_losses(job, row, n, losses, 1);
+  else
+    plain_losses(job, row, n, losses, 0);
+}
+
+/* The sum and n losses, 16 of them at a time, so that long sums keep their digits; four groups of 16 beside each other
+ * where there are as many, in the same order. */
+static double sum_of_losses(double sum, const double *losses, size_t n) {
+  for (; n >= 64; n -= 64, losses += 64) {
+    double group[4] = {0};
+    for (size_t i = 0; i < 16; i++)
+      for (size_t k = 0; k < 4; k++) group[k] += losses[16 * k + i];
+    for (size_t k = 0; k < 4; k++) sum += group[k];
+  }
+  for (size_t m; n; n -= m, losses += m) {
+    double group = 0;
+    m = n < 16 ? n : 16;
+    for (size_t i = 0; i < m; i++) group += losses[i];
+    sum += group;
+  }
+  return sum;
+}
 static void add_losses(const struct vloss_cross_entropy_job *job, struct vloss_range range,
                        struct vloss_partial *partial) {
+  enum { AT_ONCE = 256 }; /* a multiple of 16 */
   const size_t block = vloss_block_rows(job->shape.classes);
-  for (size_t row = range.first; row < range.last;) {
-    const size_t block_end = range.last - row < block ? range.last : row + block;
-    double sum = 0;
-    while (row < block_end) {
-      double group = 0; /* 16 rows at a time, so that long sums keep their digits */
-      for (const size_t end = block_end - row < 16 ? block_end : row + 16; row < end; row++) {
-        const double loss = loss_of(job, row);
-        if (job->loss) job->loss[row] = (float)number_or_nan(loss);
-        group += loss;
-      }
-      sum += group;
+  double losses[AT_ONCE], sum = 0;
+  size_t block_end = range.first + block;
+  for (size_t row = range.first, n; row < range.last; row += n) {
+    n = range.last - row < AT_ONCE ? range.last - row : AT_ONCE;
+    losses_of(job, row, n, losses);
+    for (size_t i = 0; job->loss && i < n; i++) job->loss[row + i] = (float)number_or_nan(losses[i]);
+    for (size_t i = 0, m; i < n; i += m) {
+      m = n - i < block_end - row - i ? n - i : block_end - row - i;
+      sum = sum_of_losses(sum, losses + i, m);
+      if (row + i + m != block_end && row + i + m != range.last) continue;
+      vloss_exact_add(&partial->sum, sum);
+      sum = 0;
+      block_end += block;
     }
-    vloss_exact_add(&partial->sum, sum);
   }
 }
 

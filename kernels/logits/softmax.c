@@ -72,7 +72,8 @@ static void sums_without_maxima(const void *rows_again, const float *left_out, s
 /* m and log S of 16 rows, S relative to m = max. Where one class holds more than half of S, log S is small and the sum
  * has lost it: a second sum leaves that class out. 0.69 is just below log 2, so that no second class can be as large.
  */
-static vd group_log_sum(const struct row_sums *sums, const struct finished *row, sum_below *below, const void *rows) {
+static vd group_log_sum(const struct row_sums *sums, const struct finished *row, size_t n, sum_below *below,
+                        const void *rows) {
   const vf max = vload(sums->max);
   const vd log_sum = dsub(row->lse_unshifted, dsub(dwiden(max), dwiden(vload(sums->shift))));
   const vm dominated = vgt(vset1(0.69f), dnarrow(log_sum));
@@ -84,14 +85,14 @@ static vd group_log_sum(const struct row_sums *sums, const struct finished *row,
   below(rows, left_out, &others);
   const vd wide_left_out = dwiden(vload(left_out));
   vd small;
-  finish_loss(&small, &others, &wide_left_out);
+  finish_loss(&small, &others, &wide_left_out, n);
   return dsel(dgt(dwiden(vsel(dominated, vset1(1.0f), vset1(0.0f))), dset1(0.0)), small, log_sum);
 }
 
-void softmax_rows_of(const struct row_sums *sums, enum softmax_kind kind, sum_below *below, const void *read,
+void softmax_rows_of(const struct row_sums *sums, size_t n, enum softmax_kind kind, sum_below *below, const void *read,
                      struct softmax_rows *rows) {
   const vd minus_infinity = dset1(-(double)INF);
-  finish(&rows->finished, sums, &minus_infinity);
+  finish(&rows->finished, sums, &minus_infinity, n);
   vstore(rows->n, vload(sums->n));
   vstore(rows->shift, vload(sums->shift));
   vstore(rows->undefined, vsel(vnan(dnarrow(rows->finished.inverse)), vset1(1.0f), vset1(0.0f)));
@@ -100,7 +101,7 @@ void softmax_rows_of(const struct row_sums *sums, enum softmax_kind kind, sum_be
     row_factors_of(&rows->factors, &rows->finished, &one, 0);
     return;
   }
-  const vf log_sum = dnarrow_small(group_log_sum(sums, &rows->finished, below, read));
+  const vf log_sum = dnarrow_small(group_log_sum(sums, &rows->finished, n, below, read));
   /* A denormal log S is what the class at the maximum gets, and nothing to any other. */
   const vi logs = vbits(log_sum);
   const vm alone = vigt(viset1(0x00800000), logs); /* by its bits: comparing denormals is slow, too */
@@ -198,7 +199,7 @@ static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_ra
     group_sums(&read, &tile, &stash, &sums, left_out);
     struct softmax_rows written;
     const struct rows_again again = {job, &g, &tile};
-    softmax_rows_of(&sums, kind, sums_without_maxima, &again, &written);
+    softmax_rows_of(&sums, g.n, kind, sums_without_maxima, &again, &written);
     if (g.layout == ALONG) {
       write_rows(job, &g, &written, kind, &stash);
     } else if (g.layout == INTERLEAVED) {
@@ -239,7 +240,7 @@ static void log_sum_exps(const struct vloss_softmax_job *job, struct vloss_range
     struct row_sums sums;
     group_sums(&read, &tile, NULL, &sums, left_out);
     struct finished row;
-    finish(&row, &sums, &minus_infinity);
+    finish(&row, &sums, &minus_infinity, g.n);
     vstore(left_out, vset1(-INF));
     group_lse(&row.lse, &read, &sums, left_out);
     vstore_tail(job->out + first, canonical(dnarrow_small(row.lse)), g.n);

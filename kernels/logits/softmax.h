@@ -22,8 +22,8 @@ struct softmax_rows {
 
 /* Writes to *sums, for each row whose left_out is not -inf, the sums without the class of its maximum. */
 typedef void sum_below(const void *rows, const float *left_out, struct row_sums *sums);
-/* What 16 rows are written from; `below` reads them again where log-softmax needs that. */
-void softmax_rows_of(const struct row_sums *sums, enum softmax_kind kind, sum_below *below, const void *rows,
+/* What n rows are written from; `below` reads them again where log-softmax needs that. */
+void softmax_rows_of(const struct row_sums *sums, size_t n, enum softmax_kind kind, sum_below *below, const void *rows,
                      struct softmax_rows *written);
 /* Log-softmax of classes of row i, but for what a class gets that is alone at the maximum. */
 void log_softmax_row(const float *x, float *out, size_t classes, const struct softmax_rows *rows, size_t i,

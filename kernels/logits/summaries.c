@@ -73,7 +73,7 @@ static SMALL struct row_summary summary_apart(const float *y, size_t n, float ma
 
 void summarize(const struct vloss_log_probs_job *job, struct block_sums *b, float *block, struct row_summary *out) {
   struct row_sums *const s = &b->sums;
-  const uint32_t heavy = job->shape.classes > SHORT_ROW ? rows_to_refine(s, b->leave, b->count) : 0;
+  const uint32_t heavy = job->total_classes > SHORT_ROW ? rows_to_refine(s, b->leave, b->count) : 0;
   for (size_t i = 0, n; i < b->count && heavy >> i; i++) {
     if (!(heavy >> i & 1)) continue;
     const struct logit_row x = log_probs_row(job, b->at[i].row, block);

@@ -59,9 +59,8 @@ static float *result_place(const struct vloss_result *r, size_t columns, struct 
     return r->p ? buffer : NULL;
   return vloss_element_out(r->p, r->type, at.row * r->row_stride + at.column);
 }
-static void put_back(const struct vloss_result *r, size_t columns, struct position at, size_t n, const float *from,
-                     const float *buffer, int past_cache) {
-  if (from != buffer) return;
+static void put_back(const struct vloss_result *r, size_t columns, struct position at, size_t n, const float *buffer,
+                     int past_cache) {
   if (contiguous(r->row_stride, columns, at, n)) {
     view_write(vloss_element_out(r->p, r->type, at.row * r->row_stride + at.column), buffer, r->type, n, past_cache);
     return;
@@ -104,19 +103,6 @@ static void place_run(struct block *b, const struct vloss_loss_job *job, size_t 
   if (job->grad.p) b->grad = (float *)job->grad.p + first;
 }
 
-/* The mean of each row that ends in the block; row_sum is what earlier blocks left of the first. */
-static void row_means(const struct vloss_loss_job *job, struct position at, const float *losses, size_t n,
-                      vd *row_sum) {
-  const size_t columns = job->columns;
-  for (struct segment s = first_segment(at, columns, n); s.length; s = next_segment(s, columns, n)) {
-    *row_sum = widened_sum(*row_sum, losses + s.done, s.length);
-    if (s.column + s.length < columns) continue;
-    const double mean = dsum(*row_sum) / (double)columns;
-    job->loss[s.row] = mean == mean ? (float)mean : NOT_A_NUMBER;
-    *row_sum = dset1(0.0);
-  }
-}
-
 /* How much of a block to take so that no row is cut but where a whole block lies in it: a row's sum then is the same
  * wherever the row starts. */
 static size_t rows_block(size_t columns, size_t column, size_t block) {
@@ -140,11 +126,16 @@ static int is_finite(vd lanes) { return !vany(vnan(dnarrow(dsub(lanes, lanes))))
 /* A total of losses: what is finite, and the blocks in which something is not, apart from it: so a NaN or an infinity
  * costs its own block the fast functions, and no other. */
 struct running_total {
-  vd finite, special;
-  int any_special;
+  vd finite;
   size_t pairs; /* vectors of pairs in `finite` */
-  vd of_row;    /* for means of rows: what earlier blocks left of a row that is not at its end */
+  int any_special, row_begun;
+  vd special; /* where there is any */
+  vd of_row;  /* for means of rows: what earlier blocks left of a row that is not at its end, where one has begun */
 };
+static void make_special(struct running_total *sum) {
+  if (!sum->any_special) sum->special = dset1(0.0);
+  sum->any_special = 1;
+}
 static void add_block(struct running_total *sum, vd lanes, const float *losses, size_t n) {
   if (is_finite(lanes)) {
     sum->finite = lanes;
@@ -155,8 +146,20 @@ static void add_block(struct running_total *sum, vd lanes, const float *losses, 
   if (is_finite(lanes)) {
     sum->finite = lanes;
   } else {
+    make_special(sum);
     sum->special = widened_sum(sum->special, losses, n);
-    sum->any_special = 1;
+  }
+}
+/* The mean of each row that ends in the block. */
+static void row_means(const struct vloss_loss_job *job, struct position at, const float *losses, size_t n,
+                      struct running_total *sum) {
+  const size_t columns = job->columns;
+  for (struct segment s = first_segment(at, columns, n); s.length; s = next_segment(s, columns, n)) {
+    sum->of_row = widened_sum(sum->row_begun ? sum->of_row : dset1(0.0), losses + s.done, s.length);
+    sum->row_begun = s.column + s.length < columns;
+    if (sum->row_begun) continue;
+    const double mean = dsum(sum->of_row) / (double)columns;
+    job->loss[s.row] = mean == mean ? (float)mean : NOT_A_NUMBER;
   }
 }
 /* The same of a block with factors, whose losses were added from 0. */
@@ -164,8 +167,8 @@ static void add_weighted_block(struct running_total *sum, vd lanes) {
   if (is_finite(lanes)) {
     sum->finite = dadd(sum->finite, lanes);
   } else {
+    make_special(sum);
     sum->special = dadd(sum->special, lanes);
-    sum->any_special = 1;
   }
 }
 static double total_of(const struct running_total *sum, int product) {
@@ -221,7 +224,7 @@ static void careful_elements(const struct vloss_loss_job *job, const struct plan
     add_block(sum, lanes, buffers->losses, n);
   }
   if (!job->loss) return;
-  if (job->form == VLOSS_FORM_ROW_MEANS) row_means(job, at, buffers->losses, n, &sum->of_row);
+  if (job->form == VLOSS_FORM_ROW_MEANS) row_means(job, at, buffers->losses, n, sum);
   if (job->form == VLOSS_FORM_ELEMENTS)
     view_write(job->loss + at.row * job->columns + at.column, buffers->losses, VLOSS_F32, n, plan->past_cache);
 }
@@ -230,7 +233,10 @@ static void careful_elements(const struct vloss_loss_job *job, const struct plan
 static double total_of_elements(const struct vloss_loss_job *job, const struct plan *plan, struct block *b,
                                 size_t first, size_t last, struct buffers *buffers) {
   const size_t columns = job->columns;
-  struct running_total sum = {.finite = dset1(0.0), .special = dset1(0.0), .of_row = dset1(0.0)};
+  struct running_total sum;
+  sum.finite = dset1(0.0);
+  sum.pairs = 0;
+  sum.any_special = sum.row_begun = 0;
   size_t careful_until = 0;
   for (size_t done; first < last; first += done) {
     const struct position at =
@@ -252,9 +258,11 @@ static double total_of_elements(const struct vloss_loss_job *job, const struct p
       done = b->n = block;
       careful_elements(job, plan, b, at, buffers, &sum);
     }
-    put_back(&job->grad, columns, at, done, b->grad, buffers->grad, plan->past_cache);
-    put_back(&job->grad_target, columns, at, done, b->grad_target, buffers->grad_target, plan->past_cache);
-    put_back(&job->grad_other, columns, at, done, b->grad_other, buffers->grad_other, plan->past_cache);
+    if (b->grad == buffers->grad) put_back(&job->grad, columns, at, done, buffers->grad, plan->past_cache);
+    if (b->grad_target == buffers->grad_target)
+      put_back(&job->grad_target, columns, at, done, buffers->grad_target, plan->past_cache);
+    if (b->grad_other == buffers->grad_other)
+      put_back(&job->grad_other, columns, at, done, buffers->grad_other, plan->past_cache);
     /* NaN stays NaN. */
     if (sum.any_special && plan->only_total && dsum(sum.special) != dsum(sum.special)) break;
   }

@@ -45,51 +45,55 @@ static void note_flags(void) { raised |= (unsigned)environment_get() & (DENORMAL
 #define WITNESSED_TOTAL(isa, kernel, type)                                                                  \
   WITNESSED_KERNEL(isa, kernel, (const type *job, struct vloss_range range, struct vloss_partial *partial), \
                    (job, range, partial))
-#define WITNESSED_TABLE(isa)                                                                                        \
-  extern const struct vloss_table witness_table_##isa;                                                              \
-  WITNESSED_TOTAL(isa, cross_entropy, struct vloss_cross_entropy_job)                                               \
-  WITNESSED_TOTAL(isa, nll, struct vloss_cross_entropy_job)                                                         \
-  WITNESSED_TOTAL(isa, cross_entropy_partial, struct vloss_cross_entropy_job)                                       \
-  WITNESSED_TOTAL(isa, cross_entropy_finish, struct vloss_cross_entropy_job)                                        \
-  WITNESSED_TOTAL(isa, cross_entropy_split_gradient, struct vloss_cross_entropy_job)                                \
-  WITNESSED_KERNEL(isa, merge_states, (struct vloss_state * into, const struct vloss_state *from), (into, from))    \
-  WITNESSED_ROWS(isa, softmax)                                                                                      \
-  WITNESSED_ROWS(isa, log_softmax)                                                                                  \
-  WITNESSED_ROWS(isa, log_sum_exp)                                                                                  \
-  WITNESSED_ROWS(isa, softmax_backward)                                                                             \
-  WITNESSED_ROWS(isa, log_softmax_backward)                                                                         \
-  WITNESSED_KERNEL(isa, log_probs, (const struct vloss_log_probs_job *job, struct vloss_range range), (job, range)) \
-  WITNESSED_TOTAL(isa, divergence, struct vloss_divergence_job)                                                     \
-  WITNESSED_TOTAL(isa, loss, struct vloss_loss_job)                                                                 \
-  static size_t isa##_first_outside(const void *p, vloss_type type, size_t n, float high, int nan) {                \
-    clear_flags();                                                                                                  \
-    const size_t first = vloss_table_##isa.first_outside(p, type, n, high, nan);                                    \
-    note_flags();                                                                                                   \
-    return first;                                                                                                   \
-  }                                                                                                                 \
-  static int isa##_all_binary(const void *p, vloss_type type, size_t n) {                                           \
-    clear_flags();                                                                                                  \
-    const int all = vloss_table_##isa.all_binary(p, type, n);                                                       \
-    note_flags();                                                                                                   \
-    return all;                                                                                                     \
-  }                                                                                                                 \
-  const struct vloss_table witness_table_##isa = {#isa,                                                             \
-                                                  isa##_cross_entropy,                                              \
-                                                  isa##_nll,                                                        \
-                                                  isa##_cross_entropy_partial,                                      \
-                                                  isa##_cross_entropy_finish,                                       \
-                                                  isa##_cross_entropy_split_gradient,                               \
-                                                  isa##_merge_states,                                               \
-                                                  isa##_softmax,                                                    \
-                                                  isa##_log_softmax,                                                \
-                                                  isa##_log_sum_exp,                                                \
-                                                  isa##_softmax_backward,                                           \
-                                                  isa##_log_softmax_backward,                                       \
-                                                  isa##_log_probs,                                                  \
-                                                  isa##_divergence,                                                 \
-                                                  isa##_loss,                                                       \
-                                                  isa##_first_outside,                                              \
-                                                  isa##_all_binary,                                                 \
+#define WITNESSED_LOG_PROBS(isa, kernel) \
+  WITNESSED_KERNEL(isa, kernel, (const struct vloss_log_probs_job *job, struct vloss_range range), (job, range))
+#define WITNESSED_TABLE(isa)                                                                                     \
+  extern const struct vloss_table witness_table_##isa;                                                           \
+  WITNESSED_TOTAL(isa, cross_entropy, struct vloss_cross_entropy_job)                                            \
+  WITNESSED_TOTAL(isa, nll, struct vloss_cross_entropy_job)                                                      \
+  WITNESSED_TOTAL(isa, cross_entropy_partial, struct vloss_cross_entropy_job)                                    \
+  WITNESSED_TOTAL(isa, cross_entropy_finish, struct vloss_cross_entropy_job)                                     \
+  WITNESSED_TOTAL(isa, cross_entropy_split_gradient, struct vloss_cross_entropy_job)                             \
+  WITNESSED_KERNEL(isa, merge_states, (struct vloss_state * into, const struct vloss_state *from), (into, from)) \
+  WITNESSED_ROWS(isa, softmax)                                                                                   \
+  WITNESSED_ROWS(isa, log_softmax)                                                                               \
+  WITNESSED_ROWS(isa, log_sum_exp)                                                                               \
+  WITNESSED_ROWS(isa, softmax_backward)                                                                          \
+  WITNESSED_ROWS(isa, log_softmax_backward)                                                                      \
+  WITNESSED_LOG_PROBS(isa, log_probs)                                                                            \
+  WITNESSED_LOG_PROBS(isa, log_probs_partial)                                                                    \
+  WITNESSED_TOTAL(isa, divergence, struct vloss_divergence_job)                                                  \
+  WITNESSED_TOTAL(isa, loss, struct vloss_loss_job)                                                              \
+  static size_t isa##_first_outside(const void *p, vloss_type type, size_t n, float high, int nan) {             \
+    clear_flags();                                                                                               \
+    const size_t first = vloss_table_##isa.first_outside(p, type, n, high, nan);                                 \
+    note_flags();                                                                                                \
+    return first;                                                                                                \
+  }                                                                                                              \
+  static int isa##_all_binary(const void *p, vloss_type type, size_t n) {                                        \
+    clear_flags();                                                                                               \
+    const int all = vloss_table_##isa.all_binary(p, type, n);                                                    \
+    note_flags();                                                                                                \
+    return all;                                                                                                  \
+  }                                                                                                              \
+  const struct vloss_table witness_table_##isa = {#isa,                                                          \
+                                                  isa##_cross_entropy,                                           \
+                                                  isa##_nll,                                                     \
+                                                  isa##_cross_entropy_partial,                                   \
+                                                  isa##_cross_entropy_finish,                                    \
+                                                  isa##_cross_entropy_split_gradient,                            \
+                                                  isa##_merge_states,                                            \
+                                                  isa##_softmax,                                                 \
+                                                  isa##_log_softmax,                                             \
+                                                  isa##_log_sum_exp,                                             \
+                                                  isa##_softmax_backward,                                        \
+                                                  isa##_log_softmax_backward,                                    \
+                                                  isa##_log_probs,                                               \
+                                                  isa##_log_probs_partial,                                       \
+                                                  isa##_divergence,                                              \
+                                                  isa##_loss,                                                    \
+                                                  isa##_first_outside,                                           \
+                                                  isa##_all_binary,                                              \
                                                   NULL};
 #define ISA(isa, ISA, ...) VLOSS_IF_BUILT(ISA, WITNESSED_TABLE(isa))
 #include "isas.def"

@@ -71,8 +71,8 @@ FORWARD_AS_IS(const vloss_loss_info *, vloss_loss_info_at, (size_t index), (inde
 FORWARD_AS_IS(const vloss_loss_info *, vloss_loss_info_named, (const char *name), (name))
 FORWARD_AS_IS(const vloss_loss_info *, vloss_loss_info_of, (vloss_loss_kind kind), (kind))
 
-/* Rows whose classes are spread: not compared by themselves, as their kernels are those of cross_entropy, which
- * tests/dispatch/split_test.c compares them with. */
+/* Rows whose classes are spread: not compared by themselves, as their kernels are those of cross_entropy and log_probs,
+ * which tests/dispatch/split_test.c and log_probs_split_test.c compare them with. */
 #define FORWARD_STEP(name) \
   FORWARD_AS_IS(vloss_status, name, (const vloss_cross_entropy_args *args, size_t size), (args, size))
 FORWARD_STEP(vloss_cross_entropy_partial_sized)
@@ -80,6 +80,15 @@ FORWARD_STEP(vloss_cross_entropy_finish_sized)
 FORWARD_STEP(vloss_cross_entropy_partial_gradient_sized)
 FORWARD_AS_IS(vloss_status, vloss_cross_entropy_merge,
               (vloss_row_state * into, const vloss_row_state *from, size_t count), (into, from, count))
+
+#define FORWARD_LOG_PROBS(name) \
+  FORWARD_AS_IS(vloss_status, name, (const vloss_log_probs_args *args, size_t size), (args, size))
+FORWARD_LOG_PROBS(vloss_log_probs_partial_sized)
+FORWARD_LOG_PROBS(vloss_log_probs_finish_sized)
+FORWARD_AS_IS(size_t, vloss_log_probs_state_bytes, (size_t total_classes, size_t ids_per_row, size_t top),
+              (total_classes, ids_per_row, top))
+FORWARD_AS_IS(vloss_status, vloss_log_probs_merge, (void *into, const void *from, size_t count, size_t state_bytes),
+              (into, from, count, state_bytes))
 
 FORWARD(vloss_status, vloss_isa_force, (const char *name), (name))
 vloss_status vloss_isa_force(const char *name) {

@@ -80,20 +80,23 @@ static void describe(struct job *job, struct random *r, double loss_gate) {
     fill_weights(r, option->signed_weights, job->rows, job_add(job, "row_weights", PER_ROW, F32)->values);
   job->whole = sequence_of(job) > 0;
   job_add_output(job, "loss", per_loss, F32, loss_gate);
-  struct array *grad = job_add_output(job, "grad", MATRIX, F32, 4);
+  /* What z_loss makes of doubles has the error of lse twice. */
+  const double with_z = job_type == VLOSS_F64 && option->z_loss > 0 ? 8 : 4;
+  struct array *grad = job_add_output(job, "grad", MATRIX, F32, with_z);
   grad->flushed = job_type != VLOSS_F64; /* of doubles denormals are written as they are */
   grad->over[0] = "logits";
 }
 
 void cross_entropy_describe(struct job *job, struct random *r) {
   describe(job, r, job_type == VLOSS_F64 ? 4 : 2);
-  job_add_output(job, "lse", PER_ROW, F32, 2);
+  job_add_output(job, "lse", PER_ROW, F32, job_type == VLOSS_F64 ? 4 : 2);
   const struct option *option = job->option;
   /* Whether two capped logits are alike, the reference cannot know: its own are not rounded as the library's. */
   const bool ranks = option->softcap == 0;
   if (ranks) job_add_output(job, "predicted", PER_ROW, option->label_type == VLOSS_I64 ? I64 : I32, 0);
   if (option->z_loss > 0)
-    job_add_output(job, "z_loss_part", option->reduction == VLOSS_NONE ? PER_ROW : SCALAR, F32, 4);
+    job_add_output(job, "z_loss_part", option->reduction == VLOSS_NONE ? PER_ROW : SCALAR, F32,
+                   job_type == VLOSS_F64 ? 8 : 4);
   if (option->log_sums) job_add_output(job, "max", PER_ROW, F32, ranks ? 0 : 1);
   if (option->log_sums) job_add_output(job, "log_sum", PER_ROW, F32, job_type == VLOSS_F64 ? 4 : 2);
   if (option->correct) job_add_output(job, "correct", PER_ROW, I32, 0);

@@ -56,10 +56,12 @@ void reference_softmax_backward(const vloss_softmax_args *a, struct expectation 
   for (size_t r = 0; r < rows_of(a); r++) {
     struct row y = input_row(a, r), h = upstream_row(a, r);
     struct expectation dot = {0, 0};
+    struct careful_sum products = {0, 0};
     for (size_t c = 0; c < a->classes; c++) {
-      dot.value += at(y, c) * at(h, c);
+      careful_add(&products, at(y, c) * at(h, c));
       dot.scale += fabs(at(y, c) * at(h, c));
     }
+    dot.value = careful_value(&products);
     for (size_t c = 0; c < a->classes; c++)
       *output++ =
           (struct expectation){at(y, c) * (at(h, c) - dot.value), fabs(at(y, c)) * (fabs(at(h, c)) + dot.scale)};
@@ -70,10 +72,12 @@ void reference_log_softmax_backward(const vloss_softmax_args *a, struct expectat
   for (size_t r = 0; r < rows_of(a); r++) {
     struct row y = input_row(a, r), h = upstream_row(a, r);
     struct expectation sum = {0, 0};
+    struct careful_sum upstreams = {0, 0};
     for (size_t c = 0; c < a->classes; c++) {
-      sum.value += at(h, c);
+      careful_add(&upstreams, at(h, c));
       sum.scale += fabs(at(h, c));
     }
+    sum.value = careful_value(&upstreams);
     for (size_t c = 0; c < a->classes; c++) {
       real p = exp(at(y, c));
       *output++ = (struct expectation){at(h, c) - p * sum.value, fabs(at(h, c)) + p * sum.scale};

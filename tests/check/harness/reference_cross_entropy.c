@@ -146,11 +146,16 @@ static struct expectation mixed_row(const struct live_row *row, struct expectati
   const vloss_cross_entropy_args *const a = row->a;
   const struct log_sum s = row->s;
   struct expectation loss = {0, 0}, q_sum = {0, 0};
+  struct careful_sum terms = {0, 0}, coefficients = {0, 0};
   for (size_t c = 0; c < a->classes; c++) {
     real q = coefficient(a, row->number, row->label, row->x.step, c), term = times(q, s.max - at(row->x, c));
-    add(&loss, exactly(term));
-    add(&q_sum, exactly(q));
+    careful_add(&terms, term);
+    careful_add(&coefficients, q);
+    loss.scale += fabs(term);
+    q_sum.scale += fabs(q);
   }
+  loss.value = careful_value(&terms);
+  q_sum.value = careful_value(&coefficients);
   loss.value += times(q_sum.value, s.log);
   loss.scale += times(q_sum.scale, s.log) + times(q_sum.scale, row->slack);
   for (size_t c = 0; grad && c < a->classes; c++) {
@@ -187,7 +192,7 @@ static void count_logits(struct live_row *row, real *buffer) {
     if (!isinf(buffer[c])) most = fmax(most, fabs(buffer[c]));
   }
   row->x.counted = buffer;
-  const real smallest = a->type == VLOSS_F64 ? (real)DBL_MIN : (real)FLT_MIN; /* below it ulps grow no smaller */
+  const real smallest = a->type == VLOSS_F64 ? least(a) : (real)FLT_MIN; /* below it digits may be lost */
   row->slack = a->softcap == 0 ? 0 : 4 * fmax(most, smallest);
 }
 

@@ -21,7 +21,8 @@ static void normalise(struct both *b, const void *x, real *p, real *distance, re
   const vloss_divergence_args *const a = b->a;
   const double scale = a->scale == 0 ? 1 : a->scale;
   const real least = a->student_type == VLOSS_F64 ? -700 : -300;
-  real max = -(real)INFINITY, sum = 0;
+  real max = -(real)INFINITY;
+  struct careful_sum sum = {0, 0};
   for (size_t c = 0; c < a->classes; c++) {
     const real y = a->student_type == VLOSS_F64 ? (real)(((const double *)x)[c] * scale)
                                                 : (real)(((const float *)x)[c] * (float)scale);
@@ -36,10 +37,10 @@ static void normalise(struct both *b, const void *x, real *p, real *distance, re
   for (size_t c = 0; c < a->classes && !b->undefined; c++) {
     distance[c] -= max;
     p[c] = distance[c] < least ? 0 : exp(distance[c]);
-    sum += p[c];
+    careful_add(&sum, p[c]);
   }
-  for (size_t c = 0; c < a->classes && !b->undefined; c++) p[c] /= sum;
-  *log_sum = log(sum);
+  for (size_t c = 0; c < a->classes && !b->undefined; c++) p[c] /= careful_value(&sum);
+  *log_sum = log(careful_value(&sum));
 }
 
 /* e^u - 1 - u. */
@@ -99,9 +100,10 @@ static real h_at(const struct both *b, size_t c) {
 }
 
 static struct expectation loss_of(const struct both *b) {
-  real sum = 0;
+  struct careful_sum values = {0, 0};
   if (b->undefined) return (struct expectation){(real)NAN, 0};
-  for (size_t c = 0; c < b->a->classes; c++) sum += value_at(b, c);
+  for (size_t c = 0; c < b->a->classes; c++) careful_add(&values, value_at(b, c));
+  const real sum = careful_value(&values);
   /* Below 1e-3 a ten-thousandth of itself, which is so many times 4 ulp, or of doubles what their root is off; the
    * absolute error of total variation stays as it is there. */
   const real of_double = 4 * sqrt(sum), of_float = fmax(210 * sum, sqrt(sum) * (real)0x1p-20);

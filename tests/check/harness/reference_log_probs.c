@@ -68,16 +68,17 @@ static void sum_row(struct row *r) {
   for (size_t i = 0; i < classes; i++) r->rank[r->order[i].c] = i;
   r->max = r->order[0].y;
   r->undefined |= isinf(r->max);
-  r->rest = 0;
-  real spread = 0, most = 0;
+  struct careful_sum rest = {0, 0}, spread = {0, 0};
+  real most = 0;
   for (size_t i = classes; i-- > 1 && !r->undefined;) {
     const real d = r->max - r->order[i].y, e = exp(-d);
-    r->rest += e;
-    if (e > 0) spread += e * d;
+    careful_add(&rest, e);
+    if (e > 0) careful_add(&spread, e * d);
     if (!isinf(d)) most = fmax(most, fabs(r->order[i].y));
   }
+  r->rest = careful_value(&rest);
   r->log_sum = log1p(r->rest);
-  r->entropy = r->log_sum + spread / (1 + r->rest);
+  r->entropy = r->log_sum + careful_value(&spread) / (1 + r->rest);
   r->slack = r->a->softcap == 0 ? 0 : 4 * fmax(most, fabs(r->max));
 }
 

@@ -49,8 +49,10 @@ static inline struct log_sum log_sum_of(struct row x) {
   for (size_t c = 1; c < x.classes && !isnan(s.max); c++)
     if (isnan(at(x, c)) || at(x, c) > s.max) s.max = at(x, s.best = c);
   s.undefined = isnan(s.max) || isinf(s.max);
+  struct careful_sum rest = {0, 0};
   for (size_t c = 0; c < x.classes && !s.undefined; c++)
-    if (c != s.best) s.rest += exp(at(x, c) - s.max);
+    if (c != s.best) careful_add(&rest, exp(at(x, c) - s.max));
+  s.rest = careful_value(&rest);
   s.log = log1p(s.rest);
   return s;
 }
