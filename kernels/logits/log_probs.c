@@ -31,15 +31,13 @@ static void add_ranks(const struct vloss_log_probs_job *job, size_t row, const s
 static void put_top(const struct vloss_log_probs_job *job, size_t row, size_t done, struct top_list *list) {
   for (size_t j = 0; j < list->count; j++) {
     const size_t i = row * job->top + done + j;
-    if (job->top_id) put_label_of(job->top_id, job->ids.narrow, i, top_class(list->key[j]));
-    if (job->top_logprob) ((float *)job->top_logprob)[i] = top_value(list->key[j]);
+    if (job->top_id) put_label_of(job->top_id, job->ids.narrow, i, list->c[j]);
+    if (job->top_logprob) ((float *)job->top_logprob)[i] = list->y[j];
   }
 }
 static void begin_top(const struct vloss_log_probs_job *job, size_t done, struct top_list *list) {
   const size_t left = job->top - done;
-  list->bound = done ? list->key[list->count - 1] : UINT64_MAX;
-  list->room = left < TOP_CLASSES ? left : TOP_CLASSES;
-  list->count = list->added = 0;
+  top_begin(list, left < TOP_CLASSES ? left : TOP_CLASSES, done > 0);
 }
 /* The classes behind the first TOP_CLASSES of the order: as many at a time. */
 static SMALL void more_top(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x,
@@ -77,7 +75,7 @@ static size_t read_block(struct pass *p, const struct logit_row *x, size_t row, 
   p->blocks.leave[i] = 0;
   p->blocks.count = i + 1;
   if (job->rank) add_ranks(job, row, x, y, c, n, p->blocks.sums.max[i]);
-  if (job->top) top_add(&p->top, y, n, c);
+  if (job->top && top_may_add(&p->top, p->blocks.sums.max[i])) top_add(&p->top, y, n, c);
   return n;
 }
 static void begin_row(struct pass *p, size_t row) {
