@@ -41,12 +41,13 @@ static void begin_top(const struct vloss_log_probs_job *job, size_t done, struct
 }
 /* The classes behind the first TOP_CLASSES of the order: as many at a time. */
 static SMALL void more_top(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x,
-                           struct top_list *list) {
+                           struct top_list *list, float *maxima) {
   for (size_t done = list->count; done < job->top && list->count; done += list->count) {
     begin_top(job, done, list);
     for (size_t c = 0, n; c < job->shape.classes; c += n) {
       const float *const y = logit_row_block(x, c, &n);
-      top_add(list, y, n, c);
+      block_maxima(y, n, maxima);
+      top_add(list, y, n, c, maxima);
     }
     put_top(job, row, done, list);
   }
@@ -57,6 +58,7 @@ struct pass {
   const struct vloss_log_probs_job *job;
   struct block_sums blocks;
   struct top_list top;
+  ALIGNED float maxima[TOP_MAXIMA];
   float *block; /* the buffer */
   int summed;   /* the sums of short rows are made already */
 };
@@ -69,13 +71,16 @@ static size_t read_block(struct pass *p, const struct logit_row *x, size_t row, 
   const struct vloss_log_probs_job *const job = p->job;
   size_t n;
   const float *const y = logit_row_block(x, c, &n);
-  if (!p->summed) sum_block(y, n, job->entropy || job->grad, &p->blocks, i);
+  if (!p->summed)
+    sum_block(y, n, job->entropy || job->grad, job->top ? p->maxima : NULL, &p->blocks, i);
+  else if (job->top)
+    block_maxima(y, n, p->maxima);
   p->blocks.at[i].row = row;
   p->blocks.at[i].c = c;
   p->blocks.leave[i] = 0;
   p->blocks.count = i + 1;
   if (job->rank) add_ranks(job, row, x, y, c, n, p->blocks.sums.max[i]);
-  if (job->top && top_may_add(&p->top, p->blocks.sums.max[i])) top_add(&p->top, y, n, c);
+  if (job->top && top_may_add(&p->top, p->blocks.sums.max[i])) top_add(&p->top, y, n, c, p->maxima);
   return n;
 }
 static void begin_row(struct pass *p, size_t row) {
@@ -87,7 +92,7 @@ static void begin_row(struct pass *p, size_t row) {
 static void end_row(struct pass *p, size_t row, const struct logit_row *x) {
   if (!p->job->top) return;
   put_top(p->job, row, 0, &p->top);
-  more_top(p->job, row, x, &p->top);
+  more_top(p->job, row, x, &p->top, p->maxima);
 }
 
 /* A row of several blocks: up to 15 of them at a time, and what is known of those before. */

@@ -1,29 +1,29 @@
-/* See top_classes.h. Of a block, first the steps are found that have a class over the list's bar, then these classes,
- * and then they are put into the list: all that without a branch on what nothing foretells. Where many classes would
- * pass, as in the first block and in rows that rise, the bar is raised first: of groups of classes the k-th greatest
- * maximum is reached by k classes at least. */
+/* See top_classes.h. Of a block, first the steps of 64 classes are found that have one over the list's bar, then these
+ * classes, and then they are put into the list: all that without a branch on what nothing foretells. Where many classes
+ * would pass, as in the first block and in rows that rise, the bar is raised first: of groups of classes the k-th
+ * greatest maximum is reached by k classes at least. */
 #include "top_classes.h"
 
 #include "row_sums.h"
 
-enum { STEP = 2 * BLOCK, STEPS = CLASS_BLOCK / STEP + 1, FEW = 32, FOUND = 256, FINE = 64 };
+enum { STRIDE = 2 * BLOCK, STEPS = CLASS_BLOCK / BLOCK, FEW = 32, FOUND = 256 };
 
 /* ---- Maxima ------------------------------------------------------------------------------------------------------ */
 
-/* Of the groups c mod 64; NaN passes or not. */
-static void group_maxima(const float *y, size_t n, vf *max) {
-  vf m[8]; /* two chains of each: a maximum takes four cycles */
+float block_maximum(const float *y, size_t n) {
+  vf m[8]; /* a maximum takes four cycles */
   for (size_t j = 0; j < 8; j++) m[j] = vset1(-INF);
   size_t c = 0;
-  for (; c + STEP <= n; c += STEP) UNROLL for (size_t j = 0; j < 8; j++) m[j] = vmax(vload(y + c + 16 * j), m[j]);
-  for (; c < n; c += BLOCK)
-    for (size_t j = 0; j < 4; j++) m[j] = vmax(row_load(y, c + 16 * j, n, NO_CLASS), m[j]);
-  for (size_t j = 0; j < 4; j++) max[j] = vmax(m[j + 4], m[j]);
+  for (; c + STRIDE <= n; c += STRIDE) UNROLL for (size_t j = 0; j < 8; j++) m[j] = vmax(vload(y + c + 16 * j), m[j]);
+  for (; c < n; c += 16) m[0] = vmax(row_load(y, c, n, NO_CLASS), m[0]);
+  return vhmax(vmax(vmax(vmax(m[0], m[1]), vmax(m[2], m[3])), vmax(vmax(m[4], m[5]), vmax(m[6], m[7]))));
 }
-float block_maximum(const float *y, size_t n) {
-  vf m[4];
-  group_maxima(y, n, m);
-  return vhmax(vmax(vmax(m[0], m[1]), vmax(m[2], m[3])));
+void block_maxima(const float *y, size_t n, float *maxima) {
+  for (size_t c = 0; c < n; c += BLOCK) {
+    vf v[4];
+    UNROLL for (size_t j = 0; j < 4; j++) v[j] = row_load(y, c + 16 * j, n, NO_CLASS);
+    vstore(maxima + c / 4, vmax(vmax(v[0], v[1]), vmax(v[2], v[3])));
+  }
 }
 
 /* Floats as numbers of the same order, but for NaN, and back. */
@@ -51,8 +51,8 @@ static size_t count_reaching(const vf *max, size_t vectors, float y) {
 }
 /* A number that at least `room` of the maxima reach, and not many more, or `bar`. */
 static float reached(const vf *max, size_t vectors, size_t room, float bar) {
-  vf least = max[0];
-  for (size_t j = 1; j < vectors; j++) least = vmin(max[j], least);
+  vf least = vset1(INF);
+  for (size_t j = 0; j < vectors; j++) least = vmin(max[j], least);
   const float all = -vhmax(vsub(vset1(0.0f), least));
   if (all < bar && count_reaching(max, vectors, bar) < room) return bar;
   uint32_t low = order_of(all > bar ? all : bar), high = order_of(INF);
@@ -70,16 +70,15 @@ static float reached(const vf *max, size_t vectors, size_t room, float bar) {
   }
   return float_of(low);
 }
-static SMALL float raised_bar(const float *y, size_t n, size_t room, float bar) {
-  vf max[FINE];
-  if (room <= FEW) {
-    group_maxima(y, n, max);
-    return reached(max, 4, room, bar);
+/* Of the groups of four classes; or, which serves for a short list, of sixteen times as many. */
+static SMALL float raised_bar(const float *maxima, size_t steps, size_t room, float bar) {
+  vf max[STEPS];
+  const size_t vectors = room <= FEW && steps > 4 ? 4 : steps;
+  for (size_t j = 0; j < vectors; j++) {
+    max[j] = vload(maxima + 16 * j);
+    for (size_t s = j + vectors; s < steps; s += vectors) max[j] = vmax(vload(maxima + 16 * s), max[j]);
   }
-  for (size_t j = 0; j < FINE; j++) max[j] = vset1(-INF);
-  for (size_t c = 0; c < n; c += 16 * FINE)
-    for (size_t j = 0; j < FINE; j++) max[j] = vmax(row_load(y, c + 16 * j, n, NO_CLASS), max[j]);
-  return reached(max, FINE, room, bar);
+  return reached(max, vectors, room, bar);
 }
 
 /* ---- The list ---------------------------------------------------------------------------------------------------- */
@@ -91,7 +90,7 @@ void top_begin(struct top_list *list, size_t room, int behind) {
     list->bound_c = list->c[list->count - 1];
   }
   list->room = room;
-  list->count = list->found = 0;
+  list->count = 0;
   for (size_t j = 0; j < room; j += 16) vstore(list->y + j, vset1(NOT_A_NUMBER));
   if (room <= FEW) vstore(list->y + 16, vset1(NOT_A_NUMBER));
 }
@@ -99,8 +98,8 @@ void top_begin(struct top_list *list, size_t room, int behind) {
 /* Classes for the list, in the order of their numbers. */
 struct found {
   size_t n;
-  float y[FOUND + STEP];
-  uint32_t c[FOUND + STEP];
+  float y[FOUND + BLOCK];
+  uint32_t c[FOUND + BLOCK];
 };
 
 /* Two vectors, and the elements in front of theirs; `front` in front of the first. */
@@ -144,7 +143,7 @@ VFN uint64_t first_of(struct keys *a, struct keys *b) {
 }
 /* Into a longer list: sorted by themselves first, and merged. */
 static SMALL void take_many(struct top_list *list, const struct found *found) {
-  uint64_t keys[2][FOUND + STEP], old[TOP_CLASSES];
+  uint64_t keys[2][FOUND + BLOCK], old[TOP_CLASSES];
   uint64_t *from = keys[0], *to = keys[1];
   const size_t n = found->n;
   for (size_t i = 0; i < n; i++) from[i] = key_of(found->y[i], found->c[i]);
@@ -172,7 +171,6 @@ static void take(struct top_list *list, struct found *found) {
   else
     take_many(list, found);
   list->count = list->room - list->count < found->n ? list->room : list->count + found->n;
-  list->found += found->n;
   found->n = 0;
 }
 
@@ -193,60 +191,61 @@ VFN vm over(vf y, const struct bar *bar) { return bar->reach ? vge(y, bar->y) : 
 VFN int is_behind(const struct top_list *list, float y, size_t c) {
   return y < list->bound_y || (y == list->bound_y && c > list->bound_c);
 }
-/* Of the step from class `from` of a block: the vectors with a class over the bar, then these classes. */
-VFN void find_classes(const struct top_list *list, struct found *found, const float *y, size_t from, size_t n,
-                      size_t first, const struct bar *bar, const int whole) {
-  uint32_t at[9], lanes[9];
-  size_t count = 0, known = found->n;
-  UNROLL for (size_t j = 0; j < 8; j++) {
-    const size_t c = from + 16 * j;
-    at[count] = (uint32_t)c;
-    lanes[count] = vlanes(over(whole ? vload(y + c) : row_load(y, c, n, NO_CLASS), bar));
-    count += lanes[count] != 0;
+/* The lanes of a step, of up to 64 classes, that are over the bar. */
+VFN uint64_t step_lanes(const float *y, size_t n, const struct bar *bar) {
+  uint64_t lanes = 0;
+  UNROLL for (size_t j = 0; j < 4; j++) {
+    const vf v = n >= BLOCK ? vload(y + 16 * j) : row_load(y, 16 * j, n, NO_CLASS);
+    lanes |= (uint64_t)vlanes(over(v, bar)) << 16 * j;
   }
-  for (size_t k = 0; k < count; k++)
-    for (uint32_t left = lanes[k]; left; left &= left - 1) {
-      const size_t c = at[k] + (size_t)__builtin_ctz(left);
-      if (!whole && c >= n) break; /* where the bar is -inf, what is behind the end reaches it */
-      found->y[known] = y[c] + 0.0f;
-      found->c[known] = (uint32_t)(first + c);
-      known += !list->behind || is_behind(list, y[c], first + c);
-    }
+  return n >= BLOCK ? lanes : lanes & (((uint64_t)1 << n) - 1); /* what is not there reaches a bar of -inf */
+}
+VFN void find_classes(const struct top_list *list, struct found *found, const float *y, size_t n, size_t first,
+                      const struct bar *bar) {
+  size_t known = found->n;
+  for (uint64_t left = step_lanes(y, n, bar); left; left &= left - 1) {
+    const size_t i = (size_t)__builtin_ctzll(left);
+    found->y[known] = y[i] + 0.0f;
+    found->c[known] = (uint32_t)(first + i);
+    known += !list->behind || is_behind(list, y[i], first + i);
+  }
   found->n = known;
 }
-/* The steps with a class over the bar; all of them are whole, but for the last. */
-static size_t find_steps(const float *y, size_t n, const struct bar *bar, uint32_t *at) {
-  size_t c = 0, count = 0;
-  for (; c + STEP <= n; c += STEP) {
-    vf v[8];
-    UNROLL for (size_t j = 0; j < 8; j++) v[j] = vload(y + c + 16 * j);
-    const vf low = vmax(vmax(v[0], v[1]), vmax(v[2], v[3])), high = vmax(vmax(v[4], v[5]), vmax(v[6], v[7]));
-    at[count] = (uint32_t)c;
-    count += vany(over(vmax(low, high), bar)) != 0;
+/* The steps with a class over the bar, a bit each. */
+static uint64_t find_steps(const float *maxima, size_t steps, const struct bar *bar) {
+  uint64_t found = 0;
+  size_t s = 0;
+  for (; s + 8 <= steps; s += 8) {
+    uint32_t some = 0;
+    UNROLL for (size_t j = 0; j < 8; j++) some |= (uint32_t)(vany(over(vload(maxima + 16 * (s + j)), bar)) != 0) << j;
+    found |= (uint64_t)some << s;
   }
-  if (c < n) at[count++] = (uint32_t)c;
-  return count;
+  for (; s < steps; s++) found |= (uint64_t)(vany(over(vload(maxima + 16 * s), bar)) != 0) << s;
+  return found;
 }
 
-void top_add(struct top_list *list, const float *y, size_t n, size_t first) {
-  uint32_t at[STEPS];
+void top_add(struct top_list *list, const float *y, size_t n, size_t first, const float *maxima) {
   struct found found;
   float raised = -INF;
   struct bar bar = bar_of(list, raised);
-  const int busy = bar.reach || list->found > 2 * list->room; /* many classes of the block before were over the bar */
-  if (busy && n >= STEP && !list->behind) {
-    raised = raised_bar(y, n, list->room, vfirst(bar.y));
-    bar = bar_of(list, raised);
+  const size_t steps = (n + BLOCK - 1) / BLOCK;
+  uint64_t left = find_steps(maxima, steps, &bar);
+  int may_raise = !list->behind;
+  if (may_raise && (size_t)__builtin_popcountll(left) > list->room + list->room / 2) {
+    bar = bar_of(list, raised = raised_bar(maxima, steps, list->room, vfirst(bar.y)));
+    left = find_steps(maxima, steps, &bar);
+    may_raise = 0;
   }
-  list->found = found.n = 0;
-  const size_t steps = find_steps(y, n, &bar, at);
-  for (size_t k = 0; k < steps; k++) {
-    if (n - at[k] >= STEP)
-      find_classes(list, &found, y, at[k], n, first, &bar, 1);
+  for (found.n = 0; left; left &= left - 1) {
+    const size_t c = (size_t)__builtin_ctzll(left) * BLOCK;
+    if (n - c >= BLOCK)
+      find_classes(list, &found, y + c, BLOCK, first + c, &bar);
     else
-      find_classes(list, &found, y, at[k], n, first, &bar, 0);
+      find_classes(list, &found, y + c, n - c, first + c, &bar);
     if (found.n < FOUND && found.n < 4 * list->room) continue;
     take(list, &found);
+    if (may_raise) raised = raised_bar(maxima, steps, list->room, vfirst(bar.y));
+    may_raise = 0;
     bar = bar_of(list, raised);
   }
   if (found.n) take(list, &found);

@@ -7,6 +7,7 @@
 #include "exp_terms.h"
 
 #define block_maximum VLOSS_ISA_SYMBOL(vloss_block_maximum)
+#define block_maxima VLOSS_ISA_SYMBOL(vloss_block_maxima)
 #define top_begin VLOSS_ISA_SYMBOL(vloss_top_begin)
 #define top_add VLOSS_ISA_SYMBOL(vloss_top_add)
 #define count_greater VLOSS_ISA_SYMBOL(vloss_count_greater)
@@ -14,8 +15,7 @@
 /* In their order; NaN behind them. */
 struct top_list {
   size_t room, count;
-  size_t found; /* classes of the last block that were over the bar, some of which were pushed out again */
-  int behind;   /* only classes that come behind the bound count */
+  int behind; /* only classes that come behind the bound count */
   float bound_y;
   uint32_t bound_c;
   ALIGNED float y[TOP_CLASSES]; /* 0 for -0 */
@@ -24,8 +24,12 @@ struct top_list {
 
 /* An empty list for `room` classes; for those behind the ones that are in it, if `behind`. */
 void top_begin(struct top_list *list, size_t room, int behind);
+/* Of a block, what is looked at in place of all classes: [16 s + l] is the greatest of 64 s + l + 16 j, -inf where
+ * there is none. */
+enum { TOP_MAXIMA = CLASS_BLOCK / 4 };
+void block_maxima(const float *y, size_t n, float *maxima);
 /* Adds classes first .. first + n - 1, blocks in the order of their classes. */
-void top_add(struct top_list *list, const float *y, size_t n, size_t first);
+void top_add(struct top_list *list, const float *y, size_t n, size_t first, const float *maxima);
 /* Whether a block may have a class for the list, `max` being its maximum. */
 VFN int top_may_add(const struct top_list *list, float max) {
   return list->count < list->room || !(max <= list->y[list->room - 1]);
