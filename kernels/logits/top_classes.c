@@ -251,20 +251,21 @@ void top_add(struct top_list *list, const float *y, size_t n, size_t first, cons
   if (found.n) take(list, &found);
 }
 
-size_t count_greater(const float *y, size_t n, float v, int or_equal) {
+VFN vi count_if(vi count, vf x, vf v, const int or_equal) { return vicount(count, or_equal ? vge(x, v) : vgt(x, v)); }
+VFN size_t count_in_block(const float *y, size_t n, float v, const int or_equal) {
   const vf wide = vset1(v);
   vi count[4];
   for (size_t j = 0; j < 4; j++) count[j] = viset1(0);
-  size_t c = 0, rest = 0;
-  if (or_equal)
-    for (; c + BLOCK <= n; c += BLOCK)
-      UNROLL for (size_t j = 0; j < 4; j++) count[j] = vicount(count[j], vge(vload(y + c + 16 * j), wide));
-  else
-    for (; c + BLOCK <= n; c += BLOCK)
-      UNROLL for (size_t j = 0; j < 4; j++) count[j] = vicount(count[j], vgt(vload(y + c + 16 * j), wide));
-  for (; c < n; c++) rest += or_equal ? y[c] >= v : y[c] > v;
-  ALIGNED int32_t counts[16];
-  vistore(counts, viadd(viadd(count[0], count[1]), viadd(count[2], count[3])));
-  for (size_t i = 0; i < 16; i++) rest += (uint32_t)counts[i];
-  return rest;
+  size_t c = 0, all = 0;
+  for (; c + BLOCK <= n; c += BLOCK)
+    UNROLL for (size_t j = 0; j < 4; j++) count[j] = count_if(count[j], vload(y + c + 16 * j), wide, or_equal);
+  for (; c + 16 <= n; c += 16) count[0] = count_if(count[0], vload(y + c), wide, or_equal);
+  if (c < n) count[1] = count_if(count[1], vtail(y + c, n - c, NOT_A_NUMBER), wide, or_equal);
+  ALIGNED int32_t lanes[16];
+  vistore(lanes, viadd(viadd(count[0], count[1]), viadd(count[2], count[3])));
+  for (size_t i = 0; i < 16; i++) all += (uint32_t)lanes[i];
+  return all;
+}
+size_t count_greater(const float *y, size_t n, float v, int or_equal) {
+  return or_equal ? count_in_block(y, n, v, 1) : count_in_block(y, n, v, 0);
 }
