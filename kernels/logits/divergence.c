@@ -46,7 +46,8 @@ static int same_top(const struct logit_row *z, const struct logit_row *x) {
 static void sum_pair(const struct logit_row *p, const struct logit_row *q, struct pair_sums *parts) {
   const size_t classes = p->at.classes;
   size_t c = 0, n, count = 0;
-  parts->offset = NOT_A_NUMBER;
+  parts->before.offset = NOT_A_NUMBER;
+  parts->before.masked = 0;
   for (; c < classes; c += n) {
     const float *const y = logit_row_block(p, c, &n), *const x = logit_row_block(q, c, &n);
     pair_block(y, x, n, parts, count++);
