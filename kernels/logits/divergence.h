@@ -69,18 +69,18 @@ VFN vf float_near_series(vf u) {
   return vfma(s, u, vset1(0.5f));
 }
 
-/* phi(u / 2) / u^2 in floats: the minimax fit for |u| <= 4, coefficients rounded; it leaves 0.45 * 2^-24 of it. */
-VFN vf float_half_series(vf u) {
-  vf s = vset1(0x1.53bdp-37f);
-  s = vfma(s, u, vset1(0x1.3c8994p-32f));
-  s = vfma(s, u, vset1(0x1.7953a4p-28f));
-  s = vfma(s, u, vset1(0x1.9f2304p-24f));
-  s = vfma(s, u, vset1(0x1.9fbdap-20f));
-  s = vfma(s, u, vset1(0x1.6c1af8p-16f));
-  s = vfma(s, u, vset1(0x1.1112aap-12f));
-  s = vfma(s, u, vset1(0x1.55554cp-9f));
-  s = vfma(s, u, vset1(0x1.55554ep-6f));
-  return vfma(s, u, vset1(0.125f));
+/* 2 phi(h) / h^2 in floats: the minimax fit for |h| <= 2, coefficients rounded; it leaves 0.45 * 2^-24 of it. */
+VFN vf float_half_series(vf h) {
+  vf s = vset1(0x1.53bdp-25f);
+  s = vfma(s, h, vset1(0x1.3c8994p-21f));
+  s = vfma(s, h, vset1(0x1.7953a4p-18f));
+  s = vfma(s, h, vset1(0x1.9f2304p-15f));
+  s = vfma(s, h, vset1(0x1.9fbdap-12f));
+  s = vfma(s, h, vset1(0x1.6c1af8p-9f));
+  s = vfma(s, h, vset1(0x1.1112aap-6f));
+  s = vfma(s, h, vset1(0x1.55554cp-4f));
+  s = vfma(s, h, vset1(0x1.55554ep-2f));
+  return vfma(s, h, vset1(1.0f));
 }
 
 /* What the two rows of a pair are made of, when both have been read: log p = (z - max) - log_sum, and so for q. */

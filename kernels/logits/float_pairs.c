@@ -65,6 +65,11 @@ VFN void divergence_terms(vf *t, vf *more, const vf *u, const vf *of_p, const vf
   }
 }
 
+/* What x - y has lost. */
+VFN vf lost_of(vf d, vf y, vf x) {
+  const vf minus_y = vsub(d, x);
+  return vsub(vsub(x, vsub(d, minus_y)), vadd(y, minus_y));
+}
 /* 64 classes. */
 struct float_step {
   vf p, t, more;
@@ -79,10 +84,7 @@ VFN struct float_step careful_step(struct float_sums *sums, const struct scales 
   UNROLL for (int j = 0; j < 4; j++) {
     const vf of_q = vmax(vset1(FLOOR), x[j]), of_p = vmax(vset1(FLOOR), y[j]), d = vsub(of_q, of_p);
     u[j] = vadd(d, scales->offset);
-    if (!small_offset) {
-      const vf minus_of_p = vsub(d, of_q);
-      u[j] = vadd(u[j], vsub(vsub(of_q, vsub(d, minus_of_p)), vadd(of_p, minus_of_p)));
-    }
+    if (!small_offset) u[j] = vadd(u[j], lost_of(d, of_p, of_q));
     u[j] = vsel(vgt(vset1(NOTHING), vabs(u[j])), vset1(0.0f), u[j]);
     f[j] = vmul(f[j], scales->align);
     sums->highest = vmax(x[j], sums->highest);
@@ -92,32 +94,34 @@ VFN struct float_step careful_step(struct float_sums *sums, const struct scales 
   return (struct float_step){combine4(e), combine4(t), combine4(more)};
 }
 
-/* From here on e^u is formed by itself. */
-#define WIDE 4.0f
-/* u; exact: with what x - y has lost. */
-VFN vf distance_of(const struct scales *scales, vf y, vf x, const int exact) {
-  const vf d = vsub(x, y), u = vadd(d, scales->offset), minus_y = vsub(d, x);
-  return exact ? vadd(u, vsub(vsub(x, vsub(d, minus_y)), vadd(y, minus_y))) : u;
+/* h = u / 2 of 64 classes; 0 unless |h| < 2 in all. A float is less than 2 if bit 30 is not set, NaN is not. */
+VFN int halves_of(vf *h, const struct scales *scales, const vf *y, const vf *x, const int exact) {
+  const vf half = vset1(0.5f), half_offset = vmul(scales->offset, half);
+  UNROLL for (int j = 0; j < 4; j++) {
+    const vf d = vsub(x[j], y[j]);
+    h[j] = vfma(d, half, half_offset);
+    if (exact) h[j] = vfma(lost_of(d, y[j], x[j]), half, h[j]);
+  }
+  const vi bits = vior(vior(vbits(h[0]), vbits(h[1])), vior(vbits(h[2]), vbits(h[3])));
+  return !vany(vigt(viset1(0), vishl(bits, 1)));
 }
-/* 64 classes with |u| <= WIDE, by phi(u) = 2 v + (u / 2 + v)^2 of v = phi(u / 2). */
-VFN struct float_step wide_terms(const struct scales *scales, const vf *y, const vf *u) {
-  vf e[4], v[4], t[4], w[4];
+/* Such classes, by phi(u) = v + (h + v / 2)^2 of v = 2 phi(h). */
+VFN struct float_step near_step(const struct scales *scales, const vf *y, const vf *h) {
+  vf e[4], v[4], w[4], of_t;
   UNROLL for (int j = 0; j < 4; j++) v[j] = vmax(scales->p.low, y[j]);
-  terms_from_low(e, v, 4, &scales->p);
   UNROLL for (int j = 0; j < 4; j += INTERLEAVE) {
     vf s[INTERLEAVE], r[INTERLEAVE];
+    terms_from_low(e + j, v + j, INTERLEAVE, &scales->p);
 #define EACH UNROLL for (int i = 0; i < INTERLEAVE; i++)
-    EACH s[i] = float_half_series(u[j + i]);
-    EACH s[i] = vmul(vmul(s[i], u[j + i]), u[j + i]);
-    EACH r[i] = vfma(u[j + i], vset1(0.5f), s[i]);
-    EACH t[j + i] = vfma(r[i], r[i], vadd(s[i], s[i]));
-    EACH w[j + i] = vmul(e[j + i], u[j + i]);
+    EACH s[i] = float_half_series(h[j + i]);
+    EACH s[i] = vmul(vmul(s[i], h[j + i]), h[j + i]);
+    EACH r[i] = vfma(s[i], vset1(0.5f), h[j + i]);
+    EACH r[i] = vfma(r[i], r[i], s[i]);
+    EACH w[j + i] = vmul(e[j + i], h[j + i]);
+    EACH of_t = i + j ? vfma(e[j + i], r[i], of_t) : vmul(e[0], r[0]);
 #undef EACH
   }
-  struct float_step step = {combine4(e), vmul(e[0], t[0]), combine4(w)};
-  UNROLL for (int j = 1; j < 4; j++) step.t = vfma(e[j], t[j], step.t);
-  step.more = vadd(step.more, step.t);
-  return step;
+  return (struct float_step){combine4(e), of_t, vfma(combine4(w), vset1(2.0f), of_t)};
 }
 /* 64 classes whose sums do not cancel. */
 VFN struct float_step plain_step(struct float_sums *sums, const struct scales *scales, const vf *y, const vf *x) {
@@ -126,8 +130,8 @@ VFN struct float_step plain_step(struct float_sums *sums, const struct scales *s
   terms_from_low(f, v, 4, &scales->q);
   UNROLL for (int j = 0; j < 4; j++) v[j] = vmax(scales->p.low, y[j]); /* its distance from x is then finite, too */
   terms_from_low(e, v, 4, &scales->p);
-  vf w = vmul(e[0], distance_of(scales, v[0], x[0], 0));
-  UNROLL for (int j = 1; j < 4; j++) w = vfma(e[j], distance_of(scales, v[j], x[j], 0), w);
+  vf w = vmul(e[0], vadd(vsub(x[0], v[0]), scales->offset));
+  UNROLL for (int j = 1; j < 4; j++) w = vfma(e[j], vadd(vsub(x[j], v[j]), scales->offset), w);
   UNROLL for (int j = 0; j < 4; j++) sums->highest = vmax(x[j], sums->highest);
   const vf p = combine4(e), more = vsub(vmul(combine4(f), scales->align), p);
   return (struct float_step){p, vsub(more, w), more};
@@ -140,10 +144,8 @@ VFN struct float_step step_by(const enum way way, struct float_sums *sums, const
                               const vf *x) {
   if (way == PLAIN) return plain_step(sums, scales, y, x);
   if (way == NEAR_BY || way == NEAR_BY_EXACT) {
-    vf u[4];
-    UNROLL for (int j = 0; j < 4; j++) u[j] = distance_of(scales, y[j], x[j], way == NEAR_BY_EXACT);
-    const vf farthest = vmax(vmax(vabs(u[0]), vabs(u[1])), vmax(vabs(u[2]), vabs(u[3])));
-    if (__builtin_expect(!vany(vgt(farthest, vset1(WIDE))), 1)) return wide_terms(scales, y, u);
+    vf h[4];
+    if (__builtin_expect(halves_of(h, scales, y, x, way == NEAR_BY_EXACT), 1)) return near_step(scales, y, h);
   }
   return careful_step(sums, scales, y, x, way == CAREFUL || way == NEAR_BY);
 }
