@@ -244,8 +244,9 @@ static struct float_answers sum_block_of_pair(const float *p, const float *q, si
 /* So much of a divergence that its terms, of which none is greater than the share, lose nothing that counts by being
  * formed as they stand. */
 static int is_large(double kl, double share) { return kl * kl >= share; }
-/* The rounding of x - y is as large as the offset's, and errs either way. */
-static int is_exact(float offset, double kl) { return (double)offset * (double)offset <= kl; }
+/* The rounding of x - y, where there is any, is as large as the offset's: as sum p |e^u - 1| <= sqrt(2 KL), even if all
+ * of them erred the same way, it would come to no more than 1.5 * 2^-24 of the divergence. */
+static int is_exact(float offset, double kl) { return (double)offset * (double)offset <= 4 * kl; }
 
 /* Smaller offsets leave u that are smaller than any product may be made of, but NOTHING in the careful way. */
 #define TINY_OFFSET 0x1p-28f
@@ -253,12 +254,12 @@ static enum way way_of(const struct pair_sums *s, float offset) {
   const float size = offset < 0 ? -offset : offset;
   const double kl = s->before.kl;
   if (s->before.masked || size < TINY_OFFSET) return size < SMALL_OFFSET ? CAREFUL : CAREFUL_EXACT;
-  if (is_large(kl / 2, s->before.share) && (double)size <= kl) return PLAIN;
+  if (is_large(kl / 2, s->before.share) && (double)size <= 2 * kl) return PLAIN;
   return is_exact(offset, kl / 2) ? NEAR_BY : NEAR_BY_EXACT;
 }
 static int has_served(enum way way, const struct pair_sums *s, float offset) {
   const float size = offset < 0 ? -offset : offset;
-  if (way == PLAIN) return is_large(s->before.kl, s->before.share) && (double)size <= 2 * s->before.kl;
+  if (way == PLAIN) return is_large(s->before.kl, s->before.share) && (double)size <= 4 * s->before.kl;
   return way != NEAR_BY || is_exact(offset, s->before.kl);
 }
 
