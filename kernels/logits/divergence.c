@@ -116,6 +116,7 @@ static double compare(const divergence_job *job, size_t row, float *of_teacher, 
   c.teacher.inverse = 1 / (reverse ? sums.q : sums.p)[0];
   c.student.inverse = 1 / (reverse ? sums.p : sums.q)[0];
   c.log_ratio = reverse ? -a.log_ratio : a.log_ratio;
+  c.value = a.value;
   struct second_sums second = {a.value, reverse ? a.value : 0};
   if (job->kind == VLOSS_JSD || job->kind == VLOSS_TOTAL_VARIATION) second = divergence_second(&c);
   if (job->grad) put_gradient(job, row, &c, second.mean);

@@ -1,6 +1,6 @@
 /* The gradient of a KL in floats (divergence.h): q - p, or q (-d - R), of all rows but huge ones and those whose factor
  * is out of the way. Both exponentials as in the sum of one row; -d = u as in float_pairs.c, log(P / Q) in two parts.
- */
+ * Where p and q are apart, q - p is a mere difference; where log(P / Q) is small, what u loses is little. */
 #include "divergence.h"
 #include "row_sums.h"
 
@@ -13,7 +13,16 @@
 /* Larger upstreams and distances make of terms that are left out more than nothing. */
 #define LARGEST_DISTANCE 0x1p20f
 
+/* From this divergence on, q - p has digits enough as it stands. There, terms below 2^LOWEST of the unit count as that:
+ * as much as 0, times factors of up to 2^10; and no product with the other's unit is a denormal number. */
+#define APART (1 / 64.)
+#define LOWEST -100.0f
+#define APART_FACTOR 0x1p10
+#define APART_UNITS 0x1p24f
+
+enum way { NEARLY_EQUAL, NEARLY_EQUAL_EXACT, FAR_APART };
 struct float_factors {
+  enum way way;
   struct reference p, q;
   vf align;              /* from units of e^x to those of e^y */
   vf factor, least;      /* of the last product; what makes a normal number of it */
@@ -45,34 +54,50 @@ static int float_factors_of(const struct compared *c, double factor, double mean
   f->offset = dnarrow(offset);
   f->offset_low = low_part(offset, f->offset);
   f->mean = vset1((float)mean);
+  const float size_of_offset = vfirst(vabs(f->offset)), align = vfirst(f->align);
+  f->way =
+      (double)size_of_offset <= (c->kind == VLOSS_FORWARD_KL ? 1 : 2 * c->value) ? NEARLY_EQUAL : NEARLY_EQUAL_EXACT;
+  if (c->kind == VLOSS_FORWARD_KL && c->value >= APART && factor >= -APART_FACTOR && factor <= APART_FACTOR &&
+      align > 1 / APART_UNITS && align < APART_UNITS) {
+    f->way = FAR_APART;
+    f->p.low = vmul(vadd(f->p.n, vset1(LOWEST)), vset1(VLOSS_LN2_HI));
+    f->q.low = vmul(vadd(f->q.n, vset1(LOWEST)), vset1(VLOSS_LN2_HI));
+  }
   return 1;
 }
 
 /* -d = (x - y) + offset; NaN where both are -inf. */
-VFN vf distance_of(const struct float_factors *f, vf x, vf y) {
+VFN vf distance_of(const struct float_factors *f, vf x, vf y, const enum way way) {
   const vf d = vsub(x, y), minus_y = vsub(d, x);
+  if (way == NEARLY_EQUAL) return vadd(d, f->offset);
   const vf low = vsub(vsub(x, vsub(d, minus_y)), vadd(y, minus_y));
   return vadd(vadd(d, f->offset), vadd(low, f->offset_low));
 }
 VFN vf without_nothing(vf v) { return vsel(vgt(vset1(NO_DISTANCE), vabs(v)), vset1(0.0f), v); }
 
 /* q - p, near each other from u. */
-VFN void forward_terms(vf *w, const vf *y, const vf *x, const struct float_factors *f) {
+VFN void forward_terms(vf *w, const vf *y, const vf *x, const struct float_factors *f, const enum way way) {
   vf e[4], g[4];
+  if (way == FAR_APART) {
+    terms(e, y, 4, &f->p);
+    terms(g, x, 4, &f->q);
+    UNROLL for (int j = 0; j < 4; j++) w[j] = vfma(g[j], f->align, vsub(vset1(0.0f), e[j]));
+    return;
+  }
   terms_or_0(e, y, 4, &f->p);
   terms_or_0(g, x, 4, &f->q);
   UNROLL for (int j = 0; j < 4; j++) {
-    const vf distance = distance_of(f, x[j], y[j]), u = without_nothing(distance);
+    const vf distance = distance_of(f, x[j], y[j], way), u = without_nothing(distance);
     const vf near = vmul(e[j], vfma(vmul(float_near_series(u), u), u, u)), apart = vsub(vmul(g[j], f->align), e[j]);
     w[j] = vsel(vgt(vset1(1.0f), vabs(distance)), near, apart);
   }
 }
 /* q (-d - R); 0 where some distance is too large for it. */
-VFN int reverse_terms(vf *w, const vf *y, const vf *x, const struct float_factors *f) {
+VFN int reverse_terms(vf *w, const vf *y, const vf *x, const struct float_factors *f, const enum way way) {
   vf g[4], farthest = vset1(0.0f);
   terms_or_0(g, x, 4, &f->q);
   UNROLL for (int j = 0; j < 4; j++) {
-    const vf h = without_nothing(vsub(distance_of(f, x[j], y[j]), f->mean));
+    const vf h = without_nothing(vsub(distance_of(f, x[j], y[j], way), f->mean));
     farthest = vmax(vabs(h), farthest);
     w[j] = vsel(veq(g[j], vset1(0.0f)), vset1(0.0f), vmul(g[j], h));
   }
@@ -92,14 +117,14 @@ struct gradient_row {
 };
 /* 64 classes, n of which there are. */
 VFN void gradient_of_some(const struct gradient_row *row, const struct float_factors *f, const float *z, const float *x,
-                          float *to, size_t n, const int all, const int forward) {
+                          float *to, size_t n, const int all, const int forward, const enum way way) {
   vf y[4], v[4], w[4];
   ALIGNED float some[BLOCK];
   UNROLL for (size_t j = 0; j < 4; j++) y[j] = all ? vload(z + 16 * j) : row_load(z, 16 * j, n, NO_CLASS);
   UNROLL for (size_t j = 0; j < 4; j++) v[j] = all ? vload(x + 16 * j) : row_load(x, 16 * j, n, NO_CLASS);
   if (forward) {
-    forward_terms(w, y, v, f);
-  } else if (__builtin_expect(!reverse_terms(w, y, v, f), 0)) {
+    forward_terms(w, y, v, f, way);
+  } else if (__builtin_expect(!reverse_terms(w, y, v, f, way), 0)) {
     exact_gradient(row->c, z, x, to, n, row->factor, row->mean);
     return;
   }
@@ -107,21 +132,26 @@ VFN void gradient_of_some(const struct gradient_row *row, const struct float_fac
   for (size_t i = 0; !all && i < n; i += 16) store_n(to + i, vload(some + i), n - i < 16 ? n - i : 16, 0);
 }
 VFN void gradient_of_block(const struct gradient_row *row, const struct float_factors *f, const float *z,
-                           const float *x, float *to, size_t n, const int forward) {
+                           const float *x, float *to, size_t n, const int forward, const enum way way) {
   size_t c = 0;
-  for (; c + BLOCK <= n; c += BLOCK) gradient_of_some(row, f, z + c, x + c, to + c, BLOCK, 1, forward);
-  if (c < n) gradient_of_some(row, f, z + c, x + c, to + c, n - c, 0, forward);
+  for (; c + BLOCK <= n; c += BLOCK) gradient_of_some(row, f, z + c, x + c, to + c, BLOCK, 1, forward, way);
+  if (c < n) gradient_of_some(row, f, z + c, x + c, to + c, n - c, 0, forward, way);
 }
-static __attribute__((noinline)) void forward_gradient(const struct gradient_row *row, const struct float_factors *f,
-                                                       const float *z, const float *x, float *to, size_t n) {
-  gradient_of_block(row, f, z, x, to, n, 1);
-}
-static __attribute__((noinline)) void reverse_gradient(const struct gradient_row *row, const struct float_factors *f,
-                                                       const float *z, const float *x, float *to, size_t n) {
-  gradient_of_block(row, f, z, x, to, n, 0);
-}
+#define GRADIENT_BY(name, forward, way)                                                                     \
+  static __attribute__((noinline)) void name(const struct gradient_row *row, const struct float_factors *f, \
+                                             const float *z, const float *x, float *to, size_t n) {         \
+    gradient_of_block(row, f, z, x, to, n, forward, way);                                                   \
+  }
+GRADIENT_BY(forward_gradient, 1, NEARLY_EQUAL)
+GRADIENT_BY(forward_gradient_exact, 1, NEARLY_EQUAL_EXACT)
+GRADIENT_BY(forward_gradient_apart, 1, FAR_APART)
+GRADIENT_BY(reverse_gradient, 0, NEARLY_EQUAL)
+GRADIENT_BY(reverse_gradient_exact, 0, NEARLY_EQUAL_EXACT)
 
 int float_pair_gradient(const struct compared *c, const struct half_row *out, double factor, double mean) {
+  static void (*const gradient[2][3])(const struct gradient_row *, const struct float_factors *, const float *,
+                                      const float *, float *, size_t) = {
+      {reverse_gradient, reverse_gradient_exact}, {forward_gradient, forward_gradient_exact, forward_gradient_apart}};
   struct float_factors f;
   const int forward = c->kind == VLOSS_FORWARD_KL, direct = out->type == VLOSS_F32 && out->step == 1;
   if ((!forward && c->kind != VLOSS_REVERSE_KL) || !float_factors_of(c, factor, mean, &f)) return 0;
@@ -129,7 +159,7 @@ int float_pair_gradient(const struct compared *c, const struct half_row *out, do
   for (size_t at = 0, n; at < out->classes; at += n) {
     const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
     float *const to = direct ? (float *)out->p + at : c->student.x.block;
-    (forward ? forward_gradient : reverse_gradient)(&row, &f, z, x, to, n);
+    gradient[forward][f.way](&row, &f, z, x, to, n);
     if (!direct) logit_row_put(out, at, n, to);
   }
   return 1;
