@@ -113,11 +113,13 @@ VFN struct class_pair class_pair_of(const struct compared *c, vf z, vf x) {
 VFN vd p_minus_q(const struct class_pair *c) {
   return dsel(is_near(c->d), dmul(c->q, near_exp_minus_1(c->d)), dsub(c->p, c->q));
 }
-/* log(share e^d + 1 - share): log(M / q) for the share of p in M. */
+/* log(share e^d + 1 - share) for |d| <= 600: log(M / q) for the share of p in M. What rounding the sum loses counts
+ * near 1 alone. */
 VFN vd log_of_mixture(vd d, double share) {
-  const vd one = dset1(1.0), s = dmul(dset1(share), exp_minus_1(dmin(dset1(600.0), d))), sum = dadd(one, s);
-  return dadd(dlog(sum), ddiv(dsub(s, dsub(sum, one)), sum));
+  const vd one = dset1(1.0), s = dmul(dset1(share), exp_minus_1(d)), sum = dadd(one, s);
+  return dadd(dlog(sum), dsel(is_near(s), dsub(s, dsub(sum, one)), dset1(0.0)));
 }
+VFN vd bounded_distance(vd d) { return dmax(dset1(-600.0), dmin(dset1(600.0), d)); }
 
 /* The same in floats, of a block that serves for it; 0 for one that does not. a is the maximum of p. */
 int float_pair_block(const float *p, const float *q, size_t n, float a, struct pair_sums *s, size_t i);
