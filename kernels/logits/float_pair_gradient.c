@@ -13,12 +13,15 @@
 /* Larger upstreams and distances make of terms that are left out more than nothing. */
 #define LARGEST_DISTANCE 0x1p20f
 
-/* From this divergence on, q - p has digits enough as it stands. There, terms below 2^LOWEST of the unit count as that:
- * as much as 0, times factors of up to 2^10; and no product with the other's unit is a denormal number. */
+/* From this divergence on, q - p has digits enough as it stands. There, the greatest terms are 2^(40 + APART_EXPONENT),
+ * and those below 2^LOWEST count as that, which is nothing beside 2^-126 even after factors of up to 2^20; and no
+ * product with the other's unit is a denormal number. */
 #define APART (1 / 64.)
+#define APART_EXPONENT 40.0f
 #define LOWEST -100.0f
-#define APART_FACTOR 0x1p10
+#define APART_FACTOR 0x1p20
 #define APART_UNITS 0x1p24f
+#define APART_LEAST_FACTOR 0x1p-120
 
 enum way { NEARLY_EQUAL, NEARLY_EQUAL_EXACT, FAR_APART };
 struct float_factors {
@@ -37,33 +40,40 @@ static double factor_of(const struct compared_row *row, const struct reference *
   dstore(unit, dexp(dset1(n * VLOSS_D_LN2_HI + (n * VLOSS_D_LN2_LO - row->max))));
   return factor * row->inverse * unit[0];
 }
-static int float_factors_of(const struct compared *c, double factor, double mean, struct float_factors *f) {
+static struct reference reference_apart(float max) {
+  struct reference ref = reference_at(vsub(reference_for(vset1(max)).n, vset1(APART_EXPONENT)));
+  ref.low = vmul(vadd(ref.n, vset1(LOWEST)), vset1(VLOSS_LN2_HI));
+  return ref;
+}
+/* The units, and the last factor; 0 if they do not serve. */
+static int units_of(const struct compared *c, double factor, struct float_factors *f) {
+  const int forward = c->kind == VLOSS_FORWARD_KL, apart = f->way == FAR_APART;
   const float a = (float)c->teacher.max, b = (float)c->student.max;
-  if (!(a > -HUGE_LOGIT && a < HUGE_LOGIT && b > -HUGE_LOGIT && b < HUGE_LOGIT)) return 0;
-  const double most = c->kind == VLOSS_FORWARD_KL ? LARGEST_UPSTREAM : LARGEST_UPSTREAM / (double)LARGEST_DISTANCE;
-  if (!(factor >= -most && factor <= most)) return 0;
-  f->p = reference_for(vset1(a));
-  f->q = reference_for(vset1(b));
+  f->p = apart ? reference_apart(a) : reference_for(vset1(a));
+  f->q = apart ? reference_apart(b) : reference_for(vset1(b));
   const double of_p = factor_of(&c->teacher, &f->p, factor), of_q = factor_of(&c->student, &f->q, factor);
-  const double last = c->kind == VLOSS_FORWARD_KL ? of_p : of_q, size = last < 0 ? -last : last;
-  if (!(size > LEAST_FACTOR && size < LARGEST_FACTOR)) return 0;
-  const vd offset = dset1((c->teacher.max - c->student.max) + c->log_ratio);
-  f->align = vset1((float)(of_q / of_p));
+  const double last = forward ? of_p : of_q, size = last < 0 ? -last : last, align = of_q / of_p;
+  f->align = vset1((float)align);
   f->factor = vset1((float)last);
   f->least = vset1((float)(0x1p-126 / size));
+  if (apart && !(align > 1 / (double)APART_UNITS && align < (double)APART_UNITS)) return 0;
+  return size > (apart ? APART_LEAST_FACTOR : LEAST_FACTOR) && size < LARGEST_FACTOR;
+}
+static int float_factors_of(const struct compared *c, double factor, double mean, struct float_factors *f) {
+  const int forward = c->kind == VLOSS_FORWARD_KL;
+  const float a = (float)c->teacher.max, b = (float)c->student.max;
+  if (!(a > -HUGE_LOGIT && a < HUGE_LOGIT && b > -HUGE_LOGIT && b < HUGE_LOGIT)) return 0;
+  const double most = forward ? LARGEST_UPSTREAM : LARGEST_UPSTREAM / (double)LARGEST_DISTANCE;
+  if (!(factor >= -most && factor <= most)) return 0;
+  const vd offset = dset1((c->teacher.max - c->student.max) + c->log_ratio);
   f->offset = dnarrow(offset);
   f->offset_low = low_part(offset, f->offset);
   f->mean = vset1((float)mean);
-  const float size_of_offset = vfirst(vabs(f->offset)), align = vfirst(f->align);
-  f->way =
-      (double)size_of_offset <= (c->kind == VLOSS_FORWARD_KL ? 1 : 2 * c->value) ? NEARLY_EQUAL : NEARLY_EQUAL_EXACT;
-  if (c->kind == VLOSS_FORWARD_KL && c->value >= APART && factor >= -APART_FACTOR && factor <= APART_FACTOR &&
-      align > 1 / APART_UNITS && align < APART_UNITS) {
-    f->way = FAR_APART;
-    f->p.low = vmul(vadd(f->p.n, vset1(LOWEST)), vset1(VLOSS_LN2_HI));
-    f->q.low = vmul(vadd(f->q.n, vset1(LOWEST)), vset1(VLOSS_LN2_HI));
-  }
-  return 1;
+  f->way = FAR_APART;
+  if (forward && c->value >= APART && factor >= -APART_FACTOR && factor <= APART_FACTOR && units_of(c, factor, f))
+    return 1;
+  f->way = (double)vfirst(vabs(f->offset)) <= (forward ? 1 : 2 * c->value) ? NEARLY_EQUAL : NEARLY_EQUAL_EXACT;
+  return units_of(c, factor, f);
 }
 
 /* -d = (x - y) + offset; NaN where both are -inf. */
@@ -81,7 +91,7 @@ VFN void forward_terms(vf *w, const vf *y, const vf *x, const struct float_facto
   if (way == FAR_APART) {
     terms(e, y, 4, &f->p);
     terms(g, x, 4, &f->q);
-    UNROLL for (int j = 0; j < 4; j++) w[j] = vfma(g[j], f->align, vsub(vset1(0.0f), e[j]));
+    UNROLL for (int j = 0; j < 4; j++) w[j] = vsub(vmul(g[j], f->align), e[j]);
     return;
   }
   terms_or_0(e, y, 4, &f->p);

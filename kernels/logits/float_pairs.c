@@ -21,6 +21,8 @@
  * at no distance. A class of p that is as far from q as FARTHEST is masked in q. */
 #define FLOOR -0x1p20f
 #define FARTHEST -0x1p19f
+/* The same for sums that do not cancel: there, so far from it, even a class that is not in p would count. */
+#define PLAIN_FARTHEST -0x1p17f
 /* How far log(P / Q) may be off the offset. */
 #define OFF 0.7
 
@@ -130,8 +132,12 @@ VFN struct float_step plain_step(struct float_sums *sums, const struct scales *s
   terms_from_low(f, v, 4, &scales->q);
   UNROLL for (int j = 0; j < 4; j++) v[j] = vmax(scales->p.low, y[j]); /* its distance from x is then finite, too */
   terms_from_low(e, v, 4, &scales->p);
-  vf w = vmul(e[0], vadd(vsub(x[0], v[0]), scales->offset));
-  UNROLL for (int j = 1; j < 4; j++) w = vfma(e[j], vadd(vsub(x[j], v[j]), scales->offset), w);
+  UNROLL for (int j = 0; j < 4; j++) {
+    v[j] = vsub(x[j], v[j]);
+    sums->farthest = vmin(v[j], sums->farthest);
+  }
+  vf w = vmul(e[0], vadd(v[0], scales->offset));
+  UNROLL for (int j = 1; j < 4; j++) w = vfma(e[j], vadd(v[j], scales->offset), w);
   UNROLL for (int j = 0; j < 4; j++) sums->highest = vmax(x[j], sums->highest);
   const vf p = combine4(e), more = vsub(vmul(combine4(f), scales->align), p);
   return (struct float_step){p, vsub(more, w), more};
@@ -226,7 +232,7 @@ static struct float_answers sum_block_of_pair(const float *p, const float *q, si
   const double more = answers.more / answers.p;
   const float highest = vhmax(sums.highest);
   /* Terms beyond 2^127 are garbage. */
-  if (vany(vgt(vset1(FARTHEST), sums.farthest)) || !(highest < HUGE_LOGIT) ||
+  if (vany(vgt(vset1(way == PLAIN ? PLAIN_FARTHEST : FARTHEST), sums.farthest)) || !(highest < HUGE_LOGIT) ||
       !(highest < (vfirst(scales.q.n) + 126) * VLOSS_LN2_HI) || !(more > -1 + 1e-9 && more < 1e9) ||
       answers.t - answers.t != 0)
     return answers;
