@@ -39,10 +39,10 @@ VFN float float_of(uint32_t order) {
   memcpy(&y, &bits, sizeof y);
   return y;
 }
-/* In the middle; 0 for what would be denormal. */
-VFN float middle_of(uint32_t low, uint32_t high) {
-  const float y = float_of(low + (high - low) / 2);
-  return y < 0x1p-126f && y > -0x1p-126f ? 0 : y;
+/* The middle, as such a number; that of 0 where the float would be denormal. */
+VFN uint32_t middle_of(uint32_t low, uint32_t high) {
+  const uint32_t zero = order_of(0), middle = low + (high - low) / 2, least = 0x00800000;
+  return middle < zero + least && middle >= zero - least ? zero : middle;
 }
 static size_t count_reaching(const vf *max, size_t vectors, float y) {
   size_t count = 0;
@@ -57,10 +57,9 @@ static float reached(const vf *max, size_t vectors, size_t room, float bar) {
   if (all < bar && count_reaching(max, vectors, bar) < room) return bar;
   uint32_t low = order_of(all > bar ? all : bar), high = order_of(INF);
   while (high - low > 1) {
-    const float y = middle_of(low, high);
-    const uint32_t middle = order_of(y);
+    const uint32_t middle = middle_of(low, high);
     if (middle <= low || middle >= high) break;
-    const size_t count = count_reaching(max, vectors, y);
+    const size_t count = count_reaching(max, vectors, float_of(middle));
     if (count < room) {
       high = middle;
     } else {
