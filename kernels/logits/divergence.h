@@ -15,6 +15,7 @@
 #define merge_pairs VLOSS_ISA_SYMBOL(vloss_merge_pairs)
 #define exact_gradient VLOSS_ISA_SYMBOL(vloss_exact_gradient)
 #define float_pair_gradient VLOSS_ISA_SYMBOL(vloss_float_pair_gradient)
+#define float_variation VLOSS_ISA_SYMBOL(vloss_float_variation)
 #define divergence_gradient VLOSS_ISA_SYMBOL(vloss_divergence_gradient)
 #define divergence_second VLOSS_ISA_SYMBOL(vloss_divergence_second)
 
@@ -132,6 +133,8 @@ struct second_sums {
   double value, mean; /* mean of h under q */
 };
 struct second_sums divergence_second(const struct compared *c);
+/* Those of total variation by floats, if a row serves for it, else 0. */
+int float_variation(const struct compared *c, struct second_sums *out);
 /* The gradient of n classes whose logits are z and x, times `factor`. */
 void exact_gradient(const struct compared *c, const float *z, const float *x, float *to, size_t n, double factor,
                     double mean);

@@ -47,7 +47,7 @@ static struct reference reference_apart(float max) {
 }
 /* The units, and the last factor; 0 if they do not serve. */
 static int units_of(const struct compared *c, double factor, struct float_factors *f) {
-  const int forward = c->kind == VLOSS_FORWARD_KL, apart = f->way == FAR_APART;
+  const int forward = c->kind != VLOSS_REVERSE_KL, apart = f->way == FAR_APART;
   const float a = (float)c->teacher.max, b = (float)c->student.max;
   f->p = apart ? reference_apart(a) : reference_for(vset1(a));
   f->q = apart ? reference_apart(b) : reference_for(vset1(b));
@@ -60,7 +60,7 @@ static int units_of(const struct compared *c, double factor, struct float_factor
   return size > (apart ? APART_LEAST_FACTOR : LEAST_FACTOR) && size < LARGEST_FACTOR;
 }
 static int float_factors_of(const struct compared *c, double factor, double mean, struct float_factors *f) {
-  const int forward = c->kind == VLOSS_FORWARD_KL;
+  const int forward = c->kind != VLOSS_REVERSE_KL, variation = c->kind == VLOSS_TOTAL_VARIATION;
   const float a = (float)c->teacher.max, b = (float)c->student.max;
   if (!(a > -HUGE_LOGIT && a < HUGE_LOGIT && b > -HUGE_LOGIT && b < HUGE_LOGIT)) return 0;
   const double most = forward ? LARGEST_UPSTREAM : LARGEST_UPSTREAM / (double)LARGEST_DISTANCE;
@@ -70,7 +70,8 @@ static int float_factors_of(const struct compared *c, double factor, double mean
   f->offset_low = low_part(offset, f->offset);
   f->mean = vset1((float)mean);
   f->way = FAR_APART;
-  if (forward && c->value >= APART && factor >= -APART_FACTOR && factor <= APART_FACTOR && units_of(c, factor, f))
+  if (forward && !variation && c->value >= APART && factor >= -APART_FACTOR && factor <= APART_FACTOR &&
+      units_of(c, factor, f))
     return 1;
   f->way = (double)vfirst(vabs(f->offset)) <= (forward ? 1 : 2 * c->value) ? NEARLY_EQUAL : NEARLY_EQUAL_EXACT;
   return units_of(c, factor, f);
@@ -86,19 +87,20 @@ VFN vf distance_of(const struct float_factors *f, vf x, vf y, const enum way way
 VFN vf without_nothing(vf v) { return vsel(vgt(vset1(NO_DISTANCE), vabs(v)), vset1(0.0f), v); }
 
 /* q - p, near each other from u. */
-VFN void forward_terms(vf *w, const vf *y, const vf *x, const struct float_factors *f, const enum way way) {
+VFN void forward_terms(vf *w, vf *q, const vf *y, const vf *x, const struct float_factors *f, const enum way way) {
   vf e[4], g[4];
   if (way == FAR_APART) {
     terms(e, y, 4, &f->p);
     terms(g, x, 4, &f->q);
-    UNROLL for (int j = 0; j < 4; j++) w[j] = vsub(vmul(g[j], f->align), e[j]);
+    UNROLL for (int j = 0; j < 4; j++) w[j] = vsub(q[j] = vmul(g[j], f->align), e[j]);
     return;
   }
   terms_or_0(e, y, 4, &f->p);
   terms_or_0(g, x, 4, &f->q);
   UNROLL for (int j = 0; j < 4; j++) {
     const vf distance = distance_of(f, x[j], y[j], way), u = without_nothing(distance);
-    const vf near = vmul(e[j], vfma(vmul(float_near_series(u), u), u, u)), apart = vsub(vmul(g[j], f->align), e[j]);
+    const vf near = vmul(e[j], vfma(vmul(float_near_series(u), u), u, u)),
+             apart = vsub(q[j] = vmul(g[j], f->align), e[j]);
     w[j] = vsel(vgt(vset1(1.0f), vabs(distance)), near, apart);
   }
 }
@@ -128,12 +130,12 @@ struct gradient_row {
 /* 64 classes, n of which there are. */
 VFN void gradient_of_some(const struct gradient_row *row, const struct float_factors *f, const float *z, const float *x,
                           float *to, size_t n, const int all, const int forward, const enum way way) {
-  vf y[4], v[4], w[4];
+  vf y[4], v[4], w[4], q[4];
   ALIGNED float some[BLOCK];
   UNROLL for (size_t j = 0; j < 4; j++) y[j] = all ? vload(z + 16 * j) : row_load(z, 16 * j, n, NO_CLASS);
   UNROLL for (size_t j = 0; j < 4; j++) v[j] = all ? vload(x + 16 * j) : row_load(x, 16 * j, n, NO_CLASS);
   if (forward) {
-    forward_terms(w, y, v, f, way);
+    forward_terms(w, q, y, v, f, way);
   } else if (__builtin_expect(!reverse_terms(w, y, v, f, way), 0)) {
     exact_gradient(row->c, z, x, to, n, row->factor, row->mean);
     return;
@@ -172,5 +174,52 @@ int float_pair_gradient(const struct compared *c, const struct half_row *out, do
     gradient[forward][f.way](&row, &f, z, x, to, n);
     if (!direct) logit_row_put(out, at, n, to);
   }
+  return 1;
+}
+
+/* ---- Total variation --------------------------------------------------------------------------------------------- */
+
+/* Sums of |q - p|, and of q where it is greater less q where it is less. */
+struct variation_sums {
+  vd apart, sided;
+};
+VFN vf with_sign(vf q, vf w) {
+  const vf zero = vset1(0.0f);
+  return vsel(vgt(w, zero), q, vsel(vgt(zero, w), vsub(zero, q), zero));
+}
+VFN void add_variation(struct variation_sums *sums, const struct float_factors *f, const vf *y, const vf *x) {
+  vf w[4], q[4];
+  forward_terms(w, q, y, x, f, NEARLY_EQUAL_EXACT);
+  UNROLL for (int j = 0; j < 4; j++) {
+    q[j] = with_sign(q[j], w[j]);
+    w[j] = vabs(w[j]);
+  }
+  sums->apart = dadd(sums->apart, dwiden(combine4(w)));
+  sums->sided = dadd(sums->sided, dwiden(combine4(q)));
+}
+static __attribute__((noinline)) void variation_of_block(struct variation_sums *sums, const struct float_factors *f,
+                                                         const float *z, const float *x, size_t n) {
+  vf y[4], v[4];
+  size_t c = 0;
+  for (; c + BLOCK <= n; c += BLOCK) {
+    UNROLL for (size_t j = 0; j < 4; j++) y[j] = vload(z + c + 16 * j);
+    UNROLL for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
+    add_variation(sums, f, y, v);
+  }
+  if (c == n) return;
+  UNROLL for (size_t j = 0; j < 4; j++) y[j] = row_load(z, c + 16 * j, n, NO_CLASS);
+  UNROLL for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, n, NO_CLASS);
+  add_variation(sums, f, y, v);
+}
+int float_variation(const struct compared *c, struct second_sums *out) {
+  struct variation_sums sums = {dset1(0.0), dset1(0.0)};
+  struct float_factors f;
+  if (!float_factors_of(c, 0.5, 0, &f)) return 0;
+  for (size_t at = 0, n; at < c->student.x.at.classes; at += n) {
+    const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
+    variation_of_block(&sums, &f, z, x, n);
+  }
+  const double half = factor_of(&c->teacher, &f.p, 0.5);
+  *out = (struct second_sums){dsum(sums.apart) * half, dsum(sums.sided) * half};
   return 1;
 }
