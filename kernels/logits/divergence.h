@@ -138,7 +138,7 @@ int float_variation(const struct compared *c, struct second_sums *out);
 /* The gradient of n classes whose logits are z and x, times `factor`. */
 void exact_gradient(const struct compared *c, const float *z, const float *x, float *to, size_t n, double factor,
                     double mean);
-/* That of a row by floats, if it is of a KL and serves for it, else 0. */
+/* That of a row by floats, if it is not of JSD and serves for it, else 0. */
 int float_pair_gradient(const struct compared *c, const struct half_row *out, double factor, double mean);
 /* That of a row, into `out` by way of the student's block. */
 void divergence_gradient(const struct compared *c, const struct half_row *out, double factor, double mean);

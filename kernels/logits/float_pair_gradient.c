@@ -1,6 +1,7 @@
-/* The gradient of a KL in floats (divergence.h): q - p, or q (-d - R), of all rows but huge ones and those whose factor
- * is out of the way. Both exponentials as in the sum of one row; -d = u as in float_pairs.c, log(P / Q) in two parts.
- * Where p and q are apart, q - p is a mere difference; where log(P / Q) is small, what u loses is little. */
+/* The gradient in floats (divergence.h), but for JSD: q - p, or q (-d - R) or q (h - R), of all rows but huge ones and
+ * those whose factor is out of the way. Both exponentials as in the sum of one row; -d = u as in float_pairs.c, log(P /
+ * Q) in two parts. Where p and q are apart, q - p is a mere difference; where log(P / Q) is small, what u loses is
+ * little. */
 #include "divergence.h"
 #include "row_sums.h"
 
@@ -10,6 +11,8 @@
 /* Distances below it count as 0: so much less than an ulp is what they are multiplied by. Products with terms are
  * normal numbers then. */
 #define NO_DISTANCE 0x1p-33f
+/* Masked classes are moved there, to finite distances. */
+#define FLOOR -0x1p20f
 /* Larger upstreams and distances make of terms that are left out more than nothing. */
 #define LARGEST_DISTANCE 0x1p20f
 
@@ -47,7 +50,7 @@ static struct reference reference_apart(float max) {
 }
 /* The units, and the last factor; 0 if they do not serve. */
 static int units_of(const struct compared *c, double factor, struct float_factors *f) {
-  const int forward = c->kind != VLOSS_REVERSE_KL, apart = f->way == FAR_APART;
+  const int forward = c->kind == VLOSS_FORWARD_KL, apart = f->way == FAR_APART;
   const float a = (float)c->teacher.max, b = (float)c->student.max;
   f->p = apart ? reference_apart(a) : reference_for(vset1(a));
   f->q = apart ? reference_apart(b) : reference_for(vset1(b));
@@ -60,7 +63,7 @@ static int units_of(const struct compared *c, double factor, struct float_factor
   return size > (apart ? APART_LEAST_FACTOR : LEAST_FACTOR) && size < LARGEST_FACTOR;
 }
 static int float_factors_of(const struct compared *c, double factor, double mean, struct float_factors *f) {
-  const int forward = c->kind != VLOSS_REVERSE_KL, variation = c->kind == VLOSS_TOTAL_VARIATION;
+  const int forward = c->kind == VLOSS_FORWARD_KL;
   const float a = (float)c->teacher.max, b = (float)c->student.max;
   if (!(a > -HUGE_LOGIT && a < HUGE_LOGIT && b > -HUGE_LOGIT && b < HUGE_LOGIT)) return 0;
   const double most = forward ? LARGEST_UPSTREAM : LARGEST_UPSTREAM / (double)LARGEST_DISTANCE;
@@ -70,8 +73,7 @@ static int float_factors_of(const struct compared *c, double factor, double mean
   f->offset_low = low_part(offset, f->offset);
   f->mean = vset1((float)mean);
   f->way = FAR_APART;
-  if (forward && !variation && c->value >= APART && factor >= -APART_FACTOR && factor <= APART_FACTOR &&
-      units_of(c, factor, f))
+  if (forward && c->value >= APART && factor >= -APART_FACTOR && factor <= APART_FACTOR && units_of(c, factor, f))
     return 1;
   f->way = (double)vfirst(vabs(f->offset)) <= (forward ? 1 : 2 * c->value) ? NEARLY_EQUAL : NEARLY_EQUAL_EXACT;
   return units_of(c, factor, f);
@@ -115,6 +117,17 @@ VFN int reverse_terms(vf *w, const vf *y, const vf *x, const struct float_factor
   }
   return !vany(vgt(farthest, vset1(LARGEST_DISTANCE)));
 }
+/* q (h - R), h = 1/2 where q is greater, -1/2 where it is less. */
+VFN void variation_terms(vf *w, const vf *y, const vf *x, const struct float_factors *f) {
+  const vf zero = vset1(0.0f), half = vset1(0.5f), floor = vset1(FLOOR), equal = vsub(zero, f->mean);
+  const vf greater = vsub(half, f->mean), less = vsub(equal, half);
+  vf g[4];
+  terms_or_0(g, x, 4, &f->q);
+  UNROLL for (int j = 0; j < 4; j++) {
+    const vf u = without_nothing(distance_of(f, vmax(floor, x[j]), vmax(floor, y[j]), NEARLY_EQUAL_EXACT));
+    w[j] = vmul(g[j], vsel(vgt(u, zero), greater, vsel(vgt(zero, u), less, equal)));
+  }
+}
 VFN void put_terms(float *to, const vf *w, const struct float_factors *f) {
   UNROLL for (int j = 0; j < 4; j++) {
     const vf large = vsel(vgt(f->least, vabs(w[j])), vset1(0.0f), w[j]);
@@ -129,12 +142,14 @@ struct gradient_row {
 };
 /* 64 classes, n of which there are. */
 VFN void gradient_of_some(const struct gradient_row *row, const struct float_factors *f, const float *z, const float *x,
-                          float *to, size_t n, const int all, const int forward, const enum way way) {
+                          float *to, size_t n, const int all, const vloss_divergence_kind kind, const enum way way) {
   vf y[4], v[4], w[4], q[4];
   ALIGNED float some[BLOCK];
   UNROLL for (size_t j = 0; j < 4; j++) y[j] = all ? vload(z + 16 * j) : row_load(z, 16 * j, n, NO_CLASS);
   UNROLL for (size_t j = 0; j < 4; j++) v[j] = all ? vload(x + 16 * j) : row_load(x, 16 * j, n, NO_CLASS);
-  if (forward) {
+  if (kind == VLOSS_TOTAL_VARIATION) {
+    variation_terms(w, y, v, f);
+  } else if (kind == VLOSS_FORWARD_KL) {
     forward_terms(w, q, y, v, f, way);
   } else if (__builtin_expect(!reverse_terms(w, y, v, f, way), 0)) {
     exact_gradient(row->c, z, x, to, n, row->factor, row->mean);
@@ -144,34 +159,40 @@ VFN void gradient_of_some(const struct gradient_row *row, const struct float_fac
   for (size_t i = 0; !all && i < n; i += 16) store_n(to + i, vload(some + i), n - i < 16 ? n - i : 16, 0);
 }
 VFN void gradient_of_block(const struct gradient_row *row, const struct float_factors *f, const float *z,
-                           const float *x, float *to, size_t n, const int forward, const enum way way) {
+                           const float *x, float *to, size_t n, const vloss_divergence_kind kind, const enum way way) {
   size_t c = 0;
-  for (; c + BLOCK <= n; c += BLOCK) gradient_of_some(row, f, z + c, x + c, to + c, BLOCK, 1, forward, way);
-  if (c < n) gradient_of_some(row, f, z + c, x + c, to + c, n - c, 0, forward, way);
+  for (; c + BLOCK <= n; c += BLOCK) gradient_of_some(row, f, z + c, x + c, to + c, BLOCK, 1, kind, way);
+  if (c < n) gradient_of_some(row, f, z + c, x + c, to + c, n - c, 0, kind, way);
 }
-#define GRADIENT_BY(name, forward, way)                                                                     \
+#define GRADIENT_BY(name, kind, way)                                                                        \
   static __attribute__((noinline)) void name(const struct gradient_row *row, const struct float_factors *f, \
                                              const float *z, const float *x, float *to, size_t n) {         \
-    gradient_of_block(row, f, z, x, to, n, forward, way);                                                   \
+    gradient_of_block(row, f, z, x, to, n, kind, way);                                                      \
   }
-GRADIENT_BY(forward_gradient, 1, NEARLY_EQUAL)
-GRADIENT_BY(forward_gradient_exact, 1, NEARLY_EQUAL_EXACT)
-GRADIENT_BY(forward_gradient_apart, 1, FAR_APART)
-GRADIENT_BY(reverse_gradient, 0, NEARLY_EQUAL)
-GRADIENT_BY(reverse_gradient_exact, 0, NEARLY_EQUAL_EXACT)
+GRADIENT_BY(forward_gradient, VLOSS_FORWARD_KL, NEARLY_EQUAL)
+GRADIENT_BY(forward_gradient_exact, VLOSS_FORWARD_KL, NEARLY_EQUAL_EXACT)
+GRADIENT_BY(forward_gradient_apart, VLOSS_FORWARD_KL, FAR_APART)
+GRADIENT_BY(reverse_gradient, VLOSS_REVERSE_KL, NEARLY_EQUAL)
+GRADIENT_BY(reverse_gradient_exact, VLOSS_REVERSE_KL, NEARLY_EQUAL_EXACT)
+GRADIENT_BY(variation_gradient, VLOSS_TOTAL_VARIATION, NEARLY_EQUAL_EXACT)
+typedef void gradient_by(const struct gradient_row *, const struct float_factors *, const float *, const float *,
+                         float *, size_t);
+static gradient_by *gradient_for(vloss_divergence_kind kind, enum way way) {
+  if (kind == VLOSS_TOTAL_VARIATION) return variation_gradient;
+  if (kind == VLOSS_REVERSE_KL) return way == NEARLY_EQUAL ? reverse_gradient : reverse_gradient_exact;
+  return way == FAR_APART ? forward_gradient_apart : way == NEARLY_EQUAL ? forward_gradient : forward_gradient_exact;
+}
 
 int float_pair_gradient(const struct compared *c, const struct half_row *out, double factor, double mean) {
-  static void (*const gradient[2][3])(const struct gradient_row *, const struct float_factors *, const float *,
-                                      const float *, float *, size_t) = {
-      {reverse_gradient, reverse_gradient_exact}, {forward_gradient, forward_gradient_exact, forward_gradient_apart}};
   struct float_factors f;
-  const int forward = c->kind == VLOSS_FORWARD_KL, direct = out->type == VLOSS_F32 && out->step == 1;
-  if ((!forward && c->kind != VLOSS_REVERSE_KL) || !float_factors_of(c, factor, mean, &f)) return 0;
+  const int direct = out->type == VLOSS_F32 && out->step == 1;
+  if (c->kind == VLOSS_JSD || !float_factors_of(c, factor, mean, &f)) return 0;
+  gradient_by *const gradient = gradient_for(c->kind, f.way);
   const struct gradient_row row = {c, factor, mean};
   for (size_t at = 0, n; at < out->classes; at += n) {
     const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
     float *const to = direct ? (float *)out->p + at : c->student.x.block;
-    gradient[forward][f.way](&row, &f, z, x, to, n);
+    gradient(&row, &f, z, x, to, n);
     if (!direct) logit_row_put(out, at, n, to);
   }
   return 1;
