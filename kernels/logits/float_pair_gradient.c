@@ -16,9 +16,9 @@
 /* Larger upstreams and distances make of terms that are left out more than nothing. */
 #define LARGEST_DISTANCE 0x1p20f
 
-/* From this divergence on, q - p has digits enough as it stands. There, the greatest terms are 2^(40 + APART_EXPONENT),
- * and those below 2^LOWEST count as that, which is nothing beside 2^-126 even after factors of up to 2^20; and no
- * product with the other's unit is a denormal number. */
+/* From this divergence on, q - p of long rows has digits enough as it stands. There, the greatest terms are 2^(40 +
+ * APART_EXPONENT), and those below 2^LOWEST count as that, which is nothing beside 2^-126 even after factors of up to
+ * 2^20; and no product with the other's unit is a denormal number. */
 #define APART (1 / 64.)
 #define APART_EXPONENT 40.0f
 #define LOWEST -100.0f
@@ -73,7 +73,8 @@ static int float_factors_of(const struct compared *c, double factor, double mean
   f->offset_low = low_part(offset, f->offset);
   f->mean = vset1((float)mean);
   f->way = FAR_APART;
-  if (forward && c->value >= APART && factor >= -APART_FACTOR && factor <= APART_FACTOR && units_of(c, factor, f))
+  if (forward && c->student.x.at.classes > SHORT_ROW && c->value >= APART && factor >= -APART_FACTOR &&
+      factor <= APART_FACTOR && units_of(c, factor, f))
     return 1;
   f->way = (double)vfirst(vabs(f->offset)) <= (forward ? 1 : 2 * c->value) ? NEARLY_EQUAL : NEARLY_EQUAL_EXACT;
   return units_of(c, factor, f);
