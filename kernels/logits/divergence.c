@@ -46,7 +46,8 @@ static int same_top(const struct logit_row *z, const struct logit_row *x) {
 static void sum_pair(const struct logit_row *p, const struct logit_row *q, struct pair_sums *parts) {
   const size_t classes = p->at.classes;
   size_t c = 0, n, count = 0;
-  parts->offset = NOT_A_NUMBER;
+  parts->before.offset = NOT_A_NUMBER;
+  parts->before.masked = 0;
   for (; c < classes; c += n) {
     const float *const y = logit_row_block(p, c, &n), *const x = logit_row_block(q, c, &n);
     pair_block(y, x, n, parts, count++);
@@ -115,6 +116,7 @@ static double compare(const divergence_job *job, size_t row, float *of_teacher, 
   c.teacher.inverse = 1 / (reverse ? sums.q : sums.p)[0];
   c.student.inverse = 1 / (reverse ? sums.p : sums.q)[0];
   c.log_ratio = reverse ? -a.log_ratio : a.log_ratio;
+  c.value = a.value;
   struct second_sums second = {a.value, reverse ? a.value : 0};
   if (job->kind == VLOSS_JSD || job->kind == VLOSS_TOTAL_VARIATION) second = divergence_second(&c);
   if (job->grad) put_gradient(job, row, &c, second.mean);

@@ -15,6 +15,7 @@
 #define merge_pairs VLOSS_ISA_SYMBOL(vloss_merge_pairs)
 #define exact_gradient VLOSS_ISA_SYMBOL(vloss_exact_gradient)
 #define float_pair_gradient VLOSS_ISA_SYMBOL(vloss_float_pair_gradient)
+#define float_variation VLOSS_ISA_SYMBOL(vloss_float_variation)
 #define divergence_gradient VLOSS_ISA_SYMBOL(vloss_divergence_gradient)
 #define divergence_second VLOSS_ISA_SYMBOL(vloss_divergence_second)
 
@@ -22,7 +23,12 @@
 struct pair_sums {
   ALIGNED double p[16], q[16], t[16];
   ALIGNED float max_p[16], max_q[16]; /* a and b: maxima, or somewhat below them; -FLT_MAX for nothing but -inf */
-  float offset;                       /* log(P / Q) of a block before, by the logits as they are; NaN: not known yet */
+  struct {
+    float offset; /* log(P / Q), by the logits as they are; NaN: not known yet */
+    double kl;    /* KL(p || q), of the block by itself */
+    double share; /* of the greatest class in p or q */
+    int masked;   /* not for the fast ways through a block */
+  } before;       /* of the block before this */
 };
 
 /* Terms below e^LEAST of the largest are 0: products of others with squares are no denormal numbers. */
@@ -64,6 +70,20 @@ VFN vf float_near_series(vf u) {
   return vfma(s, u, vset1(0.5f));
 }
 
+/* 2 phi(h) / h^2 in floats: the minimax fit for |h| <= 2, coefficients rounded; it leaves 0.45 * 2^-24 of it. */
+VFN vf float_half_series(vf h) {
+  vf s = vset1(0x1.53bdp-25f);
+  s = vfma(s, h, vset1(0x1.3c8994p-21f));
+  s = vfma(s, h, vset1(0x1.7953a4p-18f));
+  s = vfma(s, h, vset1(0x1.9f2304p-15f));
+  s = vfma(s, h, vset1(0x1.9fbdap-12f));
+  s = vfma(s, h, vset1(0x1.6c1af8p-9f));
+  s = vfma(s, h, vset1(0x1.1112aap-6f));
+  s = vfma(s, h, vset1(0x1.55554cp-4f));
+  s = vfma(s, h, vset1(0x1.55554ep-2f));
+  return vfma(s, h, vset1(1.0f));
+}
+
 /* What the two rows of a pair are made of, when both have been read: log p = (z - max) - log_sum, and so for q. */
 struct compared_row {
   struct logit_row x;
@@ -94,11 +114,13 @@ VFN struct class_pair class_pair_of(const struct compared *c, vf z, vf x) {
 VFN vd p_minus_q(const struct class_pair *c) {
   return dsel(is_near(c->d), dmul(c->q, near_exp_minus_1(c->d)), dsub(c->p, c->q));
 }
-/* log(share e^d + 1 - share): log(M / q) for the share of p in M. */
+/* log(share e^d + 1 - share) for |d| <= 600: log(M / q) for the share of p in M. What rounding the sum loses counts
+ * near 1 alone. */
 VFN vd log_of_mixture(vd d, double share) {
-  const vd one = dset1(1.0), s = dmul(dset1(share), exp_minus_1(dmin(dset1(600.0), d))), sum = dadd(one, s);
-  return dadd(dlog(sum), ddiv(dsub(s, dsub(sum, one)), sum));
+  const vd one = dset1(1.0), s = dmul(dset1(share), exp_minus_1(d)), sum = dadd(one, s);
+  return dadd(dlog(sum), dsel(is_near(s), dsub(s, dsub(sum, one)), dset1(0.0)));
 }
+VFN vd bounded_distance(vd d) { return dmax(dset1(-600.0), dmin(dset1(600.0), d)); }
 
 /* The same in floats, of a block that serves for it; 0 for one that does not. a is the maximum of p. */
 int float_pair_block(const float *p, const float *q, size_t n, float a, struct pair_sums *s, size_t i);
@@ -111,10 +133,12 @@ struct second_sums {
   double value, mean; /* mean of h under q */
 };
 struct second_sums divergence_second(const struct compared *c);
+/* Those of total variation by floats, if a row serves for it, else 0. */
+int float_variation(const struct compared *c, struct second_sums *out);
 /* The gradient of n classes whose logits are z and x, times `factor`. */
 void exact_gradient(const struct compared *c, const float *z, const float *x, float *to, size_t n, double factor,
                     double mean);
-/* That of a row by floats, if it is of a KL and serves for it, else 0. */
+/* That of a row by floats, if it is not of JSD and serves for it, else 0. */
 int float_pair_gradient(const struct compared *c, const struct half_row *out, double factor, double mean);
 /* That of a row, into `out` by way of the student's block. */
 void divergence_gradient(const struct compared *c, const struct half_row *out, double factor, double mean);

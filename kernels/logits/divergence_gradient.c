@@ -11,8 +11,8 @@ struct class_terms {
  * the same, as M adds up to 1, and no term is negative. */
 VFN vd share_term(vd p, vd m, vd log) { return dsel(is_near(log), dmul(p, near_phi(log)), dnfma(p, log, dsub(m, p))); }
 VFN struct class_terms terms_of_jsd(const struct compared *c, const struct class_pair *of) {
-  const vd zero = dset1(0.0), p_share = dset1(c->beta), q_share = dset1(1 - c->beta);
-  const vd of_p = log_of_mixture(dsub(zero, of->d), 1 - c->beta), of_q = log_of_mixture(of->d, c->beta);
+  const vd p_share = dset1(c->beta), q_share = dset1(1 - c->beta);
+  const vd d = bounded_distance(of->d), of_q = log_of_mixture(d, c->beta), of_p = dsub(of_q, d);
   const vd m = dfma(p_share, of->p, dmul(q_share, of->q));
   return (struct class_terms){
       .value = dfma(p_share, share_term(of->p, m, of_p), dmul(q_share, share_term(of->q, m, of_q))),
@@ -32,6 +32,9 @@ VFN struct class_terms terms_of_class(const struct compared *c, const struct cla
 
 struct second_sums divergence_second(const struct compared *c) {
   vd value = dset1(0.0), mean = dset1(0.0);
+  struct second_sums of_floats;
+  if (c->kind == VLOSS_TOTAL_VARIATION && c->student.x.at.classes > SHORT_ROW && float_variation(c, &of_floats))
+    return of_floats;
   for (size_t at = 0, n; at < c->student.x.at.classes; at += n) {
     const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
     for (size_t i = 0; i < n; i += 16) {

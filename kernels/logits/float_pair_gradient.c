@@ -1,6 +1,7 @@
-/* The gradient of a KL in floats (divergence.h): q - p, or q (-d - R), of all rows but huge ones and those whose factor
- * is out of the way. Both exponentials as in the sum of one row; -d = u as in float_pairs.c, log(P / Q) in two parts.
- */
+/* The gradient in floats (divergence.h), but for JSD: q - p, or q (-d - R) or q (h - R), of all rows but huge ones and
+ * those whose factor is out of the way. Both exponentials as in the sum of one row; -d = u as in float_pairs.c, log(P /
+ * Q) in two parts. Where p and q are apart, q - p is a mere difference; where log(P / Q) is small, what u loses is
+ * little. */
 #include "divergence.h"
 #include "row_sums.h"
 
@@ -10,10 +11,24 @@
 /* Distances below it count as 0: so much less than an ulp is what they are multiplied by. Products with terms are
  * normal numbers then. */
 #define NO_DISTANCE 0x1p-33f
+/* Masked classes are moved there, to finite distances. */
+#define FLOOR -0x1p20f
 /* Larger upstreams and distances make of terms that are left out more than nothing. */
 #define LARGEST_DISTANCE 0x1p20f
 
+/* From this divergence on, q - p of long rows has digits enough as it stands. There, the greatest terms are 2^(40 +
+ * APART_EXPONENT), and those below 2^LOWEST count as that, which is nothing beside 2^-126 even after factors of up to
+ * 2^20; and no product with the other's unit is a denormal number. */
+#define APART (1 / 64.)
+#define APART_EXPONENT 40.0f
+#define LOWEST -100.0f
+#define APART_FACTOR 0x1p20
+#define APART_UNITS 0x1p24f
+#define APART_LEAST_FACTOR 0x1p-120
+
+enum way { NEARLY_EQUAL, NEARLY_EQUAL_EXACT, FAR_APART };
 struct float_factors {
+  enum way way;
   struct reference p, q;
   vf align;              /* from units of e^x to those of e^y */
   vf factor, least;      /* of the last product; what makes a normal number of it */
@@ -28,55 +43,91 @@ static double factor_of(const struct compared_row *row, const struct reference *
   dstore(unit, dexp(dset1(n * VLOSS_D_LN2_HI + (n * VLOSS_D_LN2_LO - row->max))));
   return factor * row->inverse * unit[0];
 }
-static int float_factors_of(const struct compared *c, double factor, double mean, struct float_factors *f) {
+static struct reference reference_apart(float max) {
+  struct reference ref = reference_at(vsub(reference_for(vset1(max)).n, vset1(APART_EXPONENT)));
+  ref.low = vmul(vadd(ref.n, vset1(LOWEST)), vset1(VLOSS_LN2_HI));
+  return ref;
+}
+/* The units, and the last factor; 0 if they do not serve. */
+static int units_of(const struct compared *c, double factor, struct float_factors *f) {
+  const int forward = c->kind == VLOSS_FORWARD_KL, apart = f->way == FAR_APART;
   const float a = (float)c->teacher.max, b = (float)c->student.max;
-  if (!(a > -HUGE_LOGIT && a < HUGE_LOGIT && b > -HUGE_LOGIT && b < HUGE_LOGIT)) return 0;
-  const double most = c->kind == VLOSS_FORWARD_KL ? LARGEST_UPSTREAM : LARGEST_UPSTREAM / (double)LARGEST_DISTANCE;
-  if (!(factor >= -most && factor <= most)) return 0;
-  f->p = reference_for(vset1(a));
-  f->q = reference_for(vset1(b));
+  f->p = apart ? reference_apart(a) : reference_for(vset1(a));
+  f->q = apart ? reference_apart(b) : reference_for(vset1(b));
   const double of_p = factor_of(&c->teacher, &f->p, factor), of_q = factor_of(&c->student, &f->q, factor);
-  const double last = c->kind == VLOSS_FORWARD_KL ? of_p : of_q, size = last < 0 ? -last : last;
-  if (!(size > LEAST_FACTOR && size < LARGEST_FACTOR)) return 0;
-  const vd offset = dset1((c->teacher.max - c->student.max) + c->log_ratio);
-  f->align = vset1((float)(of_q / of_p));
+  const double last = forward ? of_p : of_q, size = last < 0 ? -last : last, align = of_q / of_p;
+  f->align = vset1((float)align);
   f->factor = vset1((float)last);
   f->least = vset1((float)(0x1p-126 / size));
+  if (apart && !(align > 1 / (double)APART_UNITS && align < (double)APART_UNITS)) return 0;
+  return size > (apart ? APART_LEAST_FACTOR : LEAST_FACTOR) && size < LARGEST_FACTOR;
+}
+static int float_factors_of(const struct compared *c, double factor, double mean, struct float_factors *f) {
+  const int forward = c->kind == VLOSS_FORWARD_KL;
+  const float a = (float)c->teacher.max, b = (float)c->student.max;
+  if (!(a > -HUGE_LOGIT && a < HUGE_LOGIT && b > -HUGE_LOGIT && b < HUGE_LOGIT)) return 0;
+  const double most = forward ? LARGEST_UPSTREAM : LARGEST_UPSTREAM / (double)LARGEST_DISTANCE;
+  if (!(factor >= -most && factor <= most)) return 0;
+  const vd offset = dset1((c->teacher.max - c->student.max) + c->log_ratio);
   f->offset = dnarrow(offset);
   f->offset_low = low_part(offset, f->offset);
   f->mean = vset1((float)mean);
-  return 1;
+  f->way = FAR_APART;
+  if (forward && c->student.x.at.classes > SHORT_ROW && c->value >= APART && factor >= -APART_FACTOR &&
+      factor <= APART_FACTOR && units_of(c, factor, f))
+    return 1;
+  f->way = (double)vfirst(vabs(f->offset)) <= (forward ? 1 : 2 * c->value) ? NEARLY_EQUAL : NEARLY_EQUAL_EXACT;
+  return units_of(c, factor, f);
 }
 
 /* -d = (x - y) + offset; NaN where both are -inf. */
-VFN vf distance_of(const struct float_factors *f, vf x, vf y) {
+VFN vf distance_of(const struct float_factors *f, vf x, vf y, const enum way way) {
   const vf d = vsub(x, y), minus_y = vsub(d, x);
+  if (way == NEARLY_EQUAL) return vadd(d, f->offset);
   const vf low = vsub(vsub(x, vsub(d, minus_y)), vadd(y, minus_y));
   return vadd(vadd(d, f->offset), vadd(low, f->offset_low));
 }
 VFN vf without_nothing(vf v) { return vsel(vgt(vset1(NO_DISTANCE), vabs(v)), vset1(0.0f), v); }
 
 /* q - p, near each other from u. */
-VFN void forward_terms(vf *w, const vf *y, const vf *x, const struct float_factors *f) {
+VFN void forward_terms(vf *w, vf *q, const vf *y, const vf *x, const struct float_factors *f, const enum way way) {
   vf e[4], g[4];
+  if (way == FAR_APART) {
+    terms(e, y, 4, &f->p);
+    terms(g, x, 4, &f->q);
+    UNROLL for (int j = 0; j < 4; j++) w[j] = vsub(q[j] = vmul(g[j], f->align), e[j]);
+    return;
+  }
   terms_or_0(e, y, 4, &f->p);
   terms_or_0(g, x, 4, &f->q);
   UNROLL for (int j = 0; j < 4; j++) {
-    const vf distance = distance_of(f, x[j], y[j]), u = without_nothing(distance);
-    const vf near = vmul(e[j], vfma(vmul(float_near_series(u), u), u, u)), apart = vsub(vmul(g[j], f->align), e[j]);
+    const vf distance = distance_of(f, x[j], y[j], way), u = without_nothing(distance);
+    const vf near = vmul(e[j], vfma(vmul(float_near_series(u), u), u, u)),
+             apart = vsub(q[j] = vmul(g[j], f->align), e[j]);
     w[j] = vsel(vgt(vset1(1.0f), vabs(distance)), near, apart);
   }
 }
 /* q (-d - R); 0 where some distance is too large for it. */
-VFN int reverse_terms(vf *w, const vf *y, const vf *x, const struct float_factors *f) {
+VFN int reverse_terms(vf *w, const vf *y, const vf *x, const struct float_factors *f, const enum way way) {
   vf g[4], farthest = vset1(0.0f);
   terms_or_0(g, x, 4, &f->q);
   UNROLL for (int j = 0; j < 4; j++) {
-    const vf h = without_nothing(vsub(distance_of(f, x[j], y[j]), f->mean));
+    const vf h = without_nothing(vsub(distance_of(f, x[j], y[j], way), f->mean));
     farthest = vmax(vabs(h), farthest);
     w[j] = vsel(veq(g[j], vset1(0.0f)), vset1(0.0f), vmul(g[j], h));
   }
   return !vany(vgt(farthest, vset1(LARGEST_DISTANCE)));
+}
+/* q (h - R), h = 1/2 where q is greater, -1/2 where it is less. */
+VFN void variation_terms(vf *w, const vf *y, const vf *x, const struct float_factors *f) {
+  const vf zero = vset1(0.0f), half = vset1(0.5f), floor = vset1(FLOOR), equal = vsub(zero, f->mean);
+  const vf greater = vsub(half, f->mean), less = vsub(equal, half);
+  vf g[4];
+  terms_or_0(g, x, 4, &f->q);
+  UNROLL for (int j = 0; j < 4; j++) {
+    const vf u = without_nothing(distance_of(f, vmax(floor, x[j]), vmax(floor, y[j]), NEARLY_EQUAL_EXACT));
+    w[j] = vmul(g[j], vsel(vgt(u, zero), greater, vsel(vgt(zero, u), less, equal)));
+  }
 }
 VFN void put_terms(float *to, const vf *w, const struct float_factors *f) {
   UNROLL for (int j = 0; j < 4; j++) {
@@ -92,14 +143,16 @@ struct gradient_row {
 };
 /* 64 classes, n of which there are. */
 VFN void gradient_of_some(const struct gradient_row *row, const struct float_factors *f, const float *z, const float *x,
-                          float *to, size_t n, const int all, const int forward) {
-  vf y[4], v[4], w[4];
+                          float *to, size_t n, const int all, const vloss_divergence_kind kind, const enum way way) {
+  vf y[4], v[4], w[4], q[4];
   ALIGNED float some[BLOCK];
   UNROLL for (size_t j = 0; j < 4; j++) y[j] = all ? vload(z + 16 * j) : row_load(z, 16 * j, n, NO_CLASS);
   UNROLL for (size_t j = 0; j < 4; j++) v[j] = all ? vload(x + 16 * j) : row_load(x, 16 * j, n, NO_CLASS);
-  if (forward) {
-    forward_terms(w, y, v, f);
-  } else if (__builtin_expect(!reverse_terms(w, y, v, f), 0)) {
+  if (kind == VLOSS_TOTAL_VARIATION) {
+    variation_terms(w, y, v, f);
+  } else if (kind == VLOSS_FORWARD_KL) {
+    forward_terms(w, q, y, v, f, way);
+  } else if (__builtin_expect(!reverse_terms(w, y, v, f, way), 0)) {
     exact_gradient(row->c, z, x, to, n, row->factor, row->mean);
     return;
   }
@@ -107,30 +160,88 @@ VFN void gradient_of_some(const struct gradient_row *row, const struct float_fac
   for (size_t i = 0; !all && i < n; i += 16) store_n(to + i, vload(some + i), n - i < 16 ? n - i : 16, 0);
 }
 VFN void gradient_of_block(const struct gradient_row *row, const struct float_factors *f, const float *z,
-                           const float *x, float *to, size_t n, const int forward) {
+                           const float *x, float *to, size_t n, const vloss_divergence_kind kind, const enum way way) {
   size_t c = 0;
-  for (; c + BLOCK <= n; c += BLOCK) gradient_of_some(row, f, z + c, x + c, to + c, BLOCK, 1, forward);
-  if (c < n) gradient_of_some(row, f, z + c, x + c, to + c, n - c, 0, forward);
+  for (; c + BLOCK <= n; c += BLOCK) gradient_of_some(row, f, z + c, x + c, to + c, BLOCK, 1, kind, way);
+  if (c < n) gradient_of_some(row, f, z + c, x + c, to + c, n - c, 0, kind, way);
 }
-static __attribute__((noinline)) void forward_gradient(const struct gradient_row *row, const struct float_factors *f,
-                                                       const float *z, const float *x, float *to, size_t n) {
-  gradient_of_block(row, f, z, x, to, n, 1);
-}
-static __attribute__((noinline)) void reverse_gradient(const struct gradient_row *row, const struct float_factors *f,
-                                                       const float *z, const float *x, float *to, size_t n) {
-  gradient_of_block(row, f, z, x, to, n, 0);
+#define GRADIENT_BY(name, kind, way)                                                                        \
+  static __attribute__((noinline)) void name(const struct gradient_row *row, const struct float_factors *f, \
+                                             const float *z, const float *x, float *to, size_t n) {         \
+    gradient_of_block(row, f, z, x, to, n, kind, way);                                                      \
+  }
+GRADIENT_BY(forward_gradient, VLOSS_FORWARD_KL, NEARLY_EQUAL)
+GRADIENT_BY(forward_gradient_exact, VLOSS_FORWARD_KL, NEARLY_EQUAL_EXACT)
+GRADIENT_BY(forward_gradient_apart, VLOSS_FORWARD_KL, FAR_APART)
+GRADIENT_BY(reverse_gradient, VLOSS_REVERSE_KL, NEARLY_EQUAL)
+GRADIENT_BY(reverse_gradient_exact, VLOSS_REVERSE_KL, NEARLY_EQUAL_EXACT)
+GRADIENT_BY(variation_gradient, VLOSS_TOTAL_VARIATION, NEARLY_EQUAL_EXACT)
+typedef void gradient_by(const struct gradient_row *, const struct float_factors *, const float *, const float *,
+                         float *, size_t);
+static gradient_by *gradient_for(vloss_divergence_kind kind, enum way way) {
+  if (kind == VLOSS_TOTAL_VARIATION) return variation_gradient;
+  if (kind == VLOSS_REVERSE_KL) return way == NEARLY_EQUAL ? reverse_gradient : reverse_gradient_exact;
+  return way == FAR_APART ? forward_gradient_apart : way == NEARLY_EQUAL ? forward_gradient : forward_gradient_exact;
 }
 
 int float_pair_gradient(const struct compared *c, const struct half_row *out, double factor, double mean) {
   struct float_factors f;
-  const int forward = c->kind == VLOSS_FORWARD_KL, direct = out->type == VLOSS_F32 && out->step == 1;
-  if ((!forward && c->kind != VLOSS_REVERSE_KL) || !float_factors_of(c, factor, mean, &f)) return 0;
+  const int direct = out->type == VLOSS_F32 && out->step == 1;
+  if (c->kind == VLOSS_JSD || !float_factors_of(c, factor, mean, &f)) return 0;
+  gradient_by *const gradient = gradient_for(c->kind, f.way);
   const struct gradient_row row = {c, factor, mean};
   for (size_t at = 0, n; at < out->classes; at += n) {
     const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
     float *const to = direct ? (float *)out->p + at : c->student.x.block;
-    (forward ? forward_gradient : reverse_gradient)(&row, &f, z, x, to, n);
+    gradient(&row, &f, z, x, to, n);
     if (!direct) logit_row_put(out, at, n, to);
   }
+  return 1;
+}
+
+/* ---- Total variation --------------------------------------------------------------------------------------------- */
+
+/* Sums of |q - p|, and of q where it is greater less q where it is less. */
+struct variation_sums {
+  vd apart, sided;
+};
+VFN vf with_sign(vf q, vf w) {
+  const vf zero = vset1(0.0f);
+  return vsel(vgt(w, zero), q, vsel(vgt(zero, w), vsub(zero, q), zero));
+}
+VFN void add_variation(struct variation_sums *sums, const struct float_factors *f, const vf *y, const vf *x) {
+  vf w[4], q[4];
+  forward_terms(w, q, y, x, f, NEARLY_EQUAL_EXACT);
+  UNROLL for (int j = 0; j < 4; j++) {
+    q[j] = with_sign(q[j], w[j]);
+    w[j] = vabs(w[j]);
+  }
+  sums->apart = dadd(sums->apart, dwiden(combine4(w)));
+  sums->sided = dadd(sums->sided, dwiden(combine4(q)));
+}
+static __attribute__((noinline)) void variation_of_block(struct variation_sums *sums, const struct float_factors *f,
+                                                         const float *z, const float *x, size_t n) {
+  vf y[4], v[4];
+  size_t c = 0;
+  for (; c + BLOCK <= n; c += BLOCK) {
+    UNROLL for (size_t j = 0; j < 4; j++) y[j] = vload(z + c + 16 * j);
+    UNROLL for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
+    add_variation(sums, f, y, v);
+  }
+  if (c == n) return;
+  UNROLL for (size_t j = 0; j < 4; j++) y[j] = row_load(z, c + 16 * j, n, NO_CLASS);
+  UNROLL for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, n, NO_CLASS);
+  add_variation(sums, f, y, v);
+}
+int float_variation(const struct compared *c, struct second_sums *out) {
+  struct variation_sums sums = {dset1(0.0), dset1(0.0)};
+  struct float_factors f;
+  if (!float_factors_of(c, 0.5, 0, &f)) return 0;
+  for (size_t at = 0, n; at < c->student.x.at.classes; at += n) {
+    const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
+    variation_of_block(&sums, &f, z, x, n);
+  }
+  const double half = factor_of(&c->teacher, &f.p, 0.5);
+  *out = (struct second_sums){dsum(sums.apart) * half, dsum(sums.sided) * half};
   return 1;
 }

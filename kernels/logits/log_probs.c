@@ -31,8 +31,7 @@ static SMALL void put_known_top(const struct vloss_log_probs_job *job, size_t ro
   struct vloss_log_probs_state *const state = vloss_log_probs_state_of(job, row);
   struct vloss_known_top *const known = vloss_known_tops(state) + done;
   for (size_t j = 0; j < list->count; j++)
-    known[j] = (struct vloss_known_top){(double)top_value(list->key[j]),
-                                        (int64_t)(job->class_offset + top_class(list->key[j]))};
+    known[j] = (struct vloss_known_top){(double)list->y[j], (int64_t)(job->class_offset + list->c[j])};
   state->top_count = (uint32_t)(done + list->count);
 }
 /* Puts the next classes of the order where they belong: their logits for now. */
@@ -43,24 +42,23 @@ static void put_top(const struct vloss_log_probs_job *job, size_t row, size_t do
   }
   for (size_t j = 0; j < list->count; j++) {
     const size_t i = row * job->top + done + j;
-    if (job->top_id) put_label_of(job->top_id, job->ids.narrow, i, top_class(list->key[j]));
-    if (job->top_logprob) ((float *)job->top_logprob)[i] = top_value(list->key[j]);
+    if (job->top_id) put_label_of(job->top_id, job->ids.narrow, i, list->c[j]);
+    if (job->top_logprob) ((float *)job->top_logprob)[i] = list->y[j];
   }
 }
 static void begin_top(const struct vloss_log_probs_job *job, size_t done, struct top_list *list) {
   const size_t left = job->top - done;
-  list->bound = done ? list->key[list->count - 1] : UINT64_MAX;
-  list->room = left < TOP_CLASSES ? left : TOP_CLASSES;
-  list->count = list->added = 0;
+  top_begin(list, left < TOP_CLASSES ? left : TOP_CLASSES, done > 0);
 }
 /* The classes behind the first TOP_CLASSES of the order: as many at a time. */
 static SMALL void more_top(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x,
-                           struct top_list *list) {
+                           struct top_list *list, float *maxima) {
   for (size_t done = list->count; done < job->top && list->count; done += list->count) {
     begin_top(job, done, list);
     for (size_t c = 0, n; c < job->shape.classes; c += n) {
       const float *const y = logit_row_block(x, c, &n);
-      top_add(list, y, n, c);
+      block_maxima(y, n, maxima);
+      top_add(list, y, n, c, maxima);
     }
     put_top(job, row, done, list);
   }
@@ -71,6 +69,7 @@ struct pass {
   const struct vloss_log_probs_job *job;
   struct block_sums blocks;
   struct top_list top;
+  ALIGNED float maxima[TOP_MAXIMA];
   float *block; /* the buffer */
   int summed;   /* the sums of short rows are made already */
 };
@@ -83,13 +82,16 @@ static size_t read_block(struct pass *p, const struct logit_row *x, size_t row, 
   const struct vloss_log_probs_job *const job = p->job;
   size_t n;
   const float *const y = logit_row_block(x, c, &n);
-  if (!p->summed) sum_block(y, n, job->spread, &p->blocks, i);
+  if (!p->summed)
+    sum_block(y, n, job->spread, job->top ? p->maxima : NULL, &p->blocks, i);
+  else if (job->top)
+    block_maxima(y, n, p->maxima);
   p->blocks.at[i].row = row;
   p->blocks.at[i].c = c;
   p->blocks.leave[i] = 0;
   p->blocks.count = i + 1;
   if (job->rank) add_ranks(job, row, x, y, c, n, p->blocks.sums.max[i]);
-  if (job->top) top_add(&p->top, y, n, c);
+  if (job->top && top_may_add(&p->top, p->blocks.sums.max[i])) top_add(&p->top, y, n, c, p->maxima);
   return n;
 }
 static void begin_row(struct pass *p, size_t row) {
@@ -101,7 +103,7 @@ static void begin_row(struct pass *p, size_t row) {
 static void end_row(struct pass *p, size_t row, const struct logit_row *x) {
   if (!p->job->top) return;
   put_top(p->job, row, 0, &p->top);
-  more_top(p->job, row, x, &p->top);
+  more_top(p->job, row, x, &p->top, p->maxima);
 }
 
 /* Of n blocks, from class c of this call on. */

@@ -42,8 +42,11 @@ VFN void short_row_block(vf *v, const float *x, size_t c, size_t classes, int32_
   }
 }
 
-VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out, size_t row,
-                      const int exact) {
+VFN void keep_maximum(float *maxima, const vf *v, size_t c) {
+  if (maxima) vstore(maxima + c / 4, vmax(vmax(v[0], v[1]), vmax(v[2], v[3])));
+}
+VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash, float *maxima, struct row_sums *out,
+                      size_t row, const int exact) {
   struct row_state s = {.sum = dset1(0.0)};
   if (classes <= 16) {
     vf e = row_load(x, 0, classes, skip);
@@ -57,14 +60,17 @@ VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash,
     for (size_t j = 0; j < 4; j++) v[j] = row_load(x, 16 * j, classes, skip);
     s.max = vmax(vmax(v[0], v[1]), vmax(v[2], v[3]));
     s.ref = reference_for(vset1(vhmax(s.max)));
+    keep_maximum(maxima, v, 0);
     row_block(&s, v, stash, 0, classes, exact);
     for (size_t c = BLOCK; c < classes; c += BLOCK) {
       if (c + BLOCK <= classes && skip - c >= BLOCK) {
         for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
         row_fetch_ahead(x + c, BLOCK * sizeof *x);
+        keep_maximum(maxima, v, c);
         row_block(&s, v, stash, c, SIZE_MAX, exact);
       } else {
         for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, classes, skip);
+        keep_maximum(maxima, v, c);
         row_block(&s, v, stash, c, classes, exact);
       }
     }
@@ -83,12 +89,16 @@ static SMALL void row_sum_huge(const float *x, size_t classes, size_t skip, stru
 
 void row_sum(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out, size_t row) {
   if (classes <= SHORT_ROW)
-    row_sum_pass(x, classes, skip, stash, out, row, 1);
+    row_sum_pass(x, classes, skip, stash, NULL, out, row, 1);
   else if (stash)
-    row_sum_pass(x, classes, skip, stash, out, row, 0);
+    row_sum_pass(x, classes, skip, stash, NULL, out, row, 0);
   else
-    row_sum_pass(x, classes, skip, NULL, out, row, 0);
+    row_sum_pass(x, classes, skip, NULL, NULL, out, row, 0);
   if (__builtin_expect(vany(is_huge(vset1(out->max[row]))), 0)) row_sum_huge(x, classes, skip, out, row);
+}
+void row_sum_with_maxima(const float *x, size_t classes, float *maxima, struct row_sums *out, size_t row) {
+  row_sum_pass(x, classes, NO_CLASS, NULL, maxima, out, row, 0);
+  if (__builtin_expect(vany(is_huge(vset1(out->max[row]))), 0)) row_sum_huge(x, classes, NO_CLASS, out, row);
 }
 
 /* Several blocks of a long row. What a block begins with, N, is known before the one before it ends, and what it ends

@@ -6,6 +6,7 @@
 #include "exp_terms.h"
 
 #define row_sum VLOSS_ISA_SYMBOL(vloss_row_sum)
+#define row_sum_with_maxima VLOSS_ISA_SYMBOL(vloss_row_sum_with_maxima)
 #define row_sum_below VLOSS_ISA_SYMBOL(vloss_row_sum_below)
 #define row_blocks_sum VLOSS_ISA_SYMBOL(vloss_row_blocks_sum)
 #define short_rows_sum VLOSS_ISA_SYMBOL(vloss_short_rows_sum)
@@ -15,6 +16,9 @@
 /* The sum in one pass over the row, of which out gets lane `row`. With a stash (not x itself), the terms are kept in it
  * for the gradient, stash[c] = exp(x_c) / 2^N, unless the row gets a shift. */
 void row_sum(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out, size_t row);
+/* The same of all of more than SHORT_ROW classes, and the greatest of each 64 by the lanes: maxima[16 s + l] is that of
+ * the classes 64 s + 16 j + l. */
+void row_sum_with_maxima(const float *x, size_t classes, float *maxima, struct row_sums *out, size_t row);
 /* The sum with a known maximum: N or the shift are fixed by it. */
 double row_sum_below(const float *x, size_t classes, size_t skip, float max, float *n, float *shift);
 /* The same as row_sum for the blocks of a long row, up to 16 of them, the last of more than SHORT_ROW classes: the

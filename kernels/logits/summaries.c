@@ -47,8 +47,13 @@ VFN void spread_sums(const float *y, size_t n, float max, struct block_sums *b, 
   b->sums.shift[i] = 0;
   b->spread[i] = dsum(s.spread);
 }
-void sum_block(const float *y, size_t n, int spread, struct block_sums *b, size_t i) {
+void sum_block(const float *y, size_t n, int spread, float *maxima, struct block_sums *b, size_t i) {
   const float max = spread ? block_maximum(y, n) : 0;
+  if (maxima && !spread && n > SHORT_ROW) {
+    row_sum_with_maxima(y, n, maxima, &b->sums, i);
+    return;
+  }
+  if (maxima) block_maxima(y, n, maxima);
   if (!spread || vany(is_huge(vset1(max)))) /* of huge ones the spread comes later */
     row_sum(y, n, NO_CLASS, NULL, &b->sums, i);
   else if (n <= SHORT_ROW)

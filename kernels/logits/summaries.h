@@ -21,8 +21,8 @@ struct block_sums {
   size_t count;
 };
 
-/* Block number i, with its spread or without. */
-void sum_block(const float *y, size_t n, int spread, struct block_sums *b, size_t i);
+/* Block number i, with its spread or without. maxima: null, or room for what top_classes.h needs. */
+void sum_block(const float *y, size_t n, int spread, float *maxima, struct block_sums *b, size_t i);
 /* What the sums come to, one a block. Blocks with few great classes are read again, into `block` where they have to be.
  */
 void summarize(const struct vloss_log_probs_job *job, struct block_sums *b, float *block, struct row_summary *out);

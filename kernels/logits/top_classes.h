@@ -7,34 +7,33 @@
 #include "exp_terms.h"
 
 #define block_maximum VLOSS_ISA_SYMBOL(vloss_block_maximum)
+#define block_maxima VLOSS_ISA_SYMBOL(vloss_block_maxima)
+#define top_begin VLOSS_ISA_SYMBOL(vloss_top_begin)
 #define top_add VLOSS_ISA_SYMBOL(vloss_top_add)
 #define count_greater VLOSS_ISA_SYMBOL(vloss_count_greater)
 
-/* A class as a number: the greater, the earlier it comes. */
-VFN uint64_t top_key(float y, uint32_t c) {
-  uint32_t bits;
-  y += 0.0f; /* of -0 and 0 the same */
-  memcpy(&bits, &y, sizeof bits);
-  return (uint64_t)(bits >> 31 ? ~bits : bits | 0x80000000u) << 32 | (uint32_t)~c;
-}
-VFN float top_value(uint64_t key) {
-  const uint32_t high = (uint32_t)(key >> 32), bits = high >> 31 ? high & 0x7fffffff : ~high;
-  float y;
-  memcpy(&y, &bits, sizeof y);
-  return y;
-}
-VFN uint32_t top_class(uint64_t key) { return ~(uint32_t)key; }
-
-/* In their order. */
+/* In their order; NaN behind them. */
 struct top_list {
   size_t room, count;
-  size_t added;   /* by the last block, some of them pushed out again */
-  uint64_t bound; /* only classes that come behind this one count; UINT64_MAX: all */
-  uint64_t key[TOP_CLASSES];
+  int behind; /* only classes that come behind the bound count */
+  float bound_y;
+  uint32_t bound_c;
+  ALIGNED float y[TOP_CLASSES]; /* 0 for -0 */
+  ALIGNED uint32_t c[TOP_CLASSES];
 };
 
+/* An empty list for `room` classes; for those behind the ones that are in it, if `behind`. */
+void top_begin(struct top_list *list, size_t room, int behind);
+/* Of a block, what is looked at in place of all classes: [16 s + l] is the greatest of 64 s + l + 16 j, -inf where
+ * there is none. */
+enum { TOP_MAXIMA = CLASS_BLOCK / 4 };
+void block_maxima(const float *y, size_t n, float *maxima);
 /* Adds classes first .. first + n - 1, blocks in the order of their classes. */
-void top_add(struct top_list *list, const float *y, size_t n, size_t first);
+void top_add(struct top_list *list, const float *y, size_t n, size_t first, const float *maxima);
+/* Whether a block may have a class for the list, `max` being its maximum. */
+VFN int top_may_add(const struct top_list *list, float max) {
+  return list->count < list->room || !(max <= list->y[list->room - 1]);
+}
 /* The greatest of a block's classes, or some of them if one is NaN. */
 float block_maximum(const float *y, size_t n);
 

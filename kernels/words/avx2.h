@@ -125,6 +125,7 @@ VFN vm vieq(vi a, vi b) {
 VFN vm vmand(vm a, vm b) { return F2(_mm256_and_ps, a, b); }
 VFN vm vmor(vm a, vm b) { return F2(_mm256_or_ps, a, b); }
 VFN int vany(vm m) { return _mm256_movemask_ps(_mm256_or_ps(m.lo, m.hi)); }
+VFN uint32_t vlanes(vm m) { return (uint32_t)(_mm256_movemask_ps(m.lo) | _mm256_movemask_ps(m.hi) << 8); }
 VFN vf vsel(vm m, vf a, vf b) { return F3(_mm256_blendv_ps, b, a, m); }
 
 /* From both halves; bit 3 of a number, as a sign, says from which. */

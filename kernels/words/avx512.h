@@ -70,6 +70,7 @@ VFN vm vieq(vi a, vi b) { return _mm512_cmpeq_epi32_mask(a, b); }
 VFN vm vmand(vm a, vm b) { return _kand_mask16(a, b); }
 VFN vm vmor(vm a, vm b) { return _kor_mask16(a, b); }
 VFN int vany(vm m) { return m != 0; }
+VFN uint32_t vlanes(vm m) { return m; }
 VFN vf vsel(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
 VFN vi visel(vm m, vi a, vi b) { return _mm512_mask_blend_epi32(m, b, a); }
 

@@ -126,6 +126,14 @@ WORD(vm, EACH4, vieq, (vi a, vi b), vceqq_s32(a.r[i], b.r[i]))
 WORD(vm, EACH4, vmand, (vm a, vm b), vandq_u32(a.r[i], b.r[i]))
 WORD(vm, EACH4, vmor, (vm a, vm b), vorrq_u32(a.r[i], b.r[i]))
 VFN int vany(vm m) { return vmaxvq_u32(vorrq_u32(vorrq_u32(m.r[0], m.r[1]), vorrq_u32(m.r[2], m.r[3]))) != 0; }
+/* Each lane with its bit, then the sum of all. */
+VFN uint32_t vlanes(vm m) {
+  static const uint32_t bits[16] = {1,      1 << 1, 1 << 2,  1 << 3,  1 << 4,  1 << 5,  1 << 6,  1 << 7,
+                                    1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
+  vm r;
+  EACH4(r.r[i] = vandq_u32(m.r[i], vld1q_u32(bits + 4 * i)));
+  return vaddvq_u32(vaddq_u32(vaddq_u32(r.r[0], r.r[1]), vaddq_u32(r.r[2], r.r[3])));
+}
 WORD(vf, EACH4, vsel, (vm m, vf a, vf b), vbslq_f32(m.r[i], a.r[i], b.r[i]))
 WORD(vi, EACH4, vicount, (vi count, vm m), vsubq_s32(count.r[i], vreinterpretq_s32_u32(m.r[i])))
 WORD(vi, EACH4, visel, (vm m, vi a, vi b), vbslq_s32(m.r[i], a.r[i], b.r[i]))

@@ -202,6 +202,12 @@ VFN int vany(vm m) {
   EACH r |= m.a[i_];
   return r;
 }
+/* Lane i as bit i. */
+VFN uint32_t vlanes(vm m) {
+  uint32_t r = 0;
+  EACH r |= (uint32_t)m.a[i_] << i_;
+  return r;
+}
 VFN vf vsel(vm m, vf a, vf b) {
   EACH b.a[i_] = m.a[i_] ? a.a[i_] : b.a[i_];
   return b;

@@ -24,6 +24,7 @@ struct words {
   void (*stream)(const float *from, float *to);
   void (*set)(float f, int32_t i, double d, float *f16, int32_t *i16, double *d16);
   int (*any_greater)(const float *a, const float *b);
+  uint32_t (*lanes_greater)(const float *a, const float *b);
   float (*first)(const float *a);
   float (*greatest)(const float *a);
   double (*sum)(const double *a);

@@ -310,9 +310,10 @@ static void test_across(const struct words *isa) {
     }
     if (round % 2) memcpy(g, f, sizeof g); /* then one lane, or none, is greater */
     if (round % 4 == 1) g[round / 4 % 16] = 0.5f * f[round / 4 % 16];
-    bool any = false;
-    for (int i = 0; i < 16; i++) any |= f[i] > g[i];
-    expect(isa, any == (isa->any_greater(f, g) != 0), "vany", round);
+    uint32_t bits = 0;
+    for (int i = 0; i < 16; i++) bits |= (uint32_t)(f[i] > g[i]) << i;
+    expect(isa, (bits != 0) == (isa->any_greater(f, g) != 0), "vany", round);
+    expect(isa, bits == isa->lanes_greater(f, g), "vlanes", round);
   }
   float rows[256];
   for (int i = 0; i < 256; i++) rows[i] = (float)i;
