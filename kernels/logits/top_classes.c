@@ -51,6 +51,7 @@ static size_t count_reaching(const vf *max, size_t vectors, float y) {
 }
 /* A number that at least `room` of the maxima reach, and not many more, or `bar`. */
 static float reached(const vf *max, size_t vectors, size_t room, float bar) {
+  if (16 * vectors < room) return bar;
   vf least = vset1(INF);
   for (size_t j = 0; j < vectors; j++) least = vmin(max[j], least);
   const float all = -vhmax(vsub(vset1(0.0f), least));
