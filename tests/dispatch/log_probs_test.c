@@ -291,6 +291,7 @@ int main(void) {
     for (int kind = 0; kind < 5; kind++) {
       sorted(1, 1, kind);
       sorted(40, 40, kind);
+      sorted(300, 300, kind);
       sorted(700, 3, kind);
       sorted(5000, 5000, kind);
       sorted(LONG, 20, kind);
