@@ -47,6 +47,16 @@ vloss_status vloss_check_memory(const struct vloss_memory *m) {
   return VLOSS_OK;
 }
 
+vloss_status vloss_check_merge(const void *into, const void *from, size_t count, size_t size, size_t *bytes) {
+  if (count && (!into || !from)) return VLOSS_ERROR_NULL;
+  if (!vloss_fits(count, size, bytes)) return VLOSS_ERROR_OVERFLOW;
+  struct vloss_memory memory;
+  memory.input_count = memory.output_count = 0;
+  vloss_add_input(&memory, vloss_array_flat(from, *bytes / 8, 8));
+  vloss_add_output(&memory, vloss_array_flat(into, *bytes / 8, 8), NULL);
+  return vloss_check_memory(&memory);
+}
+
 vloss_status vloss_check_shard(size_t rows, size_t classes, size_t offset, size_t total_classes) {
   if (total_classes > INT32_MAX) return VLOSS_ERROR_OVERFLOW;
   if (total_classes == 0 && rows) return VLOSS_ERROR_NO_CLASSES;

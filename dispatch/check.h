@@ -100,6 +100,10 @@ static inline int vloss_apart(const void *a, size_t a_bytes, const void *b, size
 /* Alignment of every array, and that no output overlaps an input or another output. */
 vloss_status vloss_check_memory(const struct vloss_memory *m);
 
+/* That `count` states of `size` bytes, a multiple of 8, can be merged from one array into another; *bytes: all of them.
+ */
+vloss_status vloss_check_merge(const void *into, const void *from, size_t count, size_t size, size_t *bytes);
+
 /* That classes [offset, offset + classes) of total_classes are a shard of rows. */
 vloss_status vloss_check_shard(size_t rows, size_t classes, size_t offset, size_t total_classes);
 

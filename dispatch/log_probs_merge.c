@@ -69,18 +69,12 @@ struct merge_call {
 };
 static vloss_status run(const void *args, size_t state_bytes, int unused) {
   const struct merge_call *const call = args;
+  size_t bytes;
   (void)unused;
   if (call->count == 0) return VLOSS_OK;
-  if (!call->into || !call->from) return VLOSS_ERROR_NULL;
+  const vloss_status status = vloss_check_merge(call->into, call->from, call->count, state_bytes, &bytes);
+  if (status) return status;
   if (state_bytes < sizeof(struct vloss_log_probs_state) || state_bytes % 8) return VLOSS_ERROR_STATE;
-  size_t bytes;
-  if (!vloss_fits(call->count, state_bytes, &bytes)) return VLOSS_ERROR_OVERFLOW;
-  struct vloss_memory memory;
-  memory.input_count = memory.output_count = 0;
-  vloss_add_input(&memory, vloss_array_flat(call->from, bytes / 8, 8));
-  vloss_add_output(&memory, vloss_array_flat(call->into, bytes / 8, 8), NULL);
-  const vloss_status placed = vloss_check_memory(&memory);
-  if (placed) return placed;
   char *const into = call->into;
   const char *const from = call->from;
   for (size_t i = 0; i < bytes; i += state_bytes)

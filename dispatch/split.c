@@ -104,18 +104,11 @@ static int fit(const struct vloss_state *a, const struct vloss_state *b) {
 static vloss_status run_merge(const void *arguments, size_t size, int unused) {
   const struct merge *m = arguments;
   const struct vloss_table *table;
-  const vloss_status status = vloss_select(&table);
-  (void)size, (void)unused;
-  if (status) return status;
-  if (m->count && (!m->into || !m->from)) return VLOSS_ERROR_NULL;
+  vloss_status status = vloss_select(&table);
   size_t bytes;
-  if (!vloss_fits(m->count, sizeof *m->into, &bytes)) return VLOSS_ERROR_OVERFLOW;
-  struct vloss_memory memory;
-  memory.input_count = memory.output_count = 0;
-  vloss_add_input(&memory, vloss_array_flat(m->from, bytes / 8, 8));
-  vloss_add_output(&memory, vloss_array_flat(m->into, bytes / 8, 8), NULL);
-  const vloss_status placed = vloss_check_memory(&memory);
-  if (placed) return placed;
+  (void)size, (void)unused;
+  if (!status) status = vloss_check_merge(m->into, m->from, m->count, sizeof *m->into, &bytes);
+  if (status) return status;
   struct vloss_state *const a = (struct vloss_state *)m->into;
   const struct vloss_state *const b = (const struct vloss_state *)m->from;
   uint32_t flags = 0;

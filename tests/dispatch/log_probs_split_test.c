@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "check/harness/half.h"
-#include "check/harness/random.h"
 #include "expect.h"
 #include "memory/types.h"
+#include "shards.h"
 #include "vloss/vloss.h"
 
 enum { MOST = 100000, ROWS = 40, SHARDS = 12, IDS = 3, TOPS = 40000, STATE_BYTES = 1 << 20 };
@@ -145,23 +145,6 @@ static vloss_log_probs_args shard_of(const vloss_log_probs_args *whole, size_t f
   return a;
 }
 
-/* Borders of shards, empty ones among them. */
-static size_t any_borders(struct random *r, size_t total, size_t *border) {
-  const size_t blocks = (total + VLOSS_CLASS_BLOCK - 1) / VLOSS_CLASS_BLOCK;
-  size_t count = 0;
-  border[0] = 0;
-  for (size_t b = 0; b < blocks; b++) {
-    if (b && (count + 2 == SHARDS || random_below(r, 2) == 0)) continue;
-    if (b) border[++count] = b * VLOSS_CLASS_BLOCK;
-    if (random_below(r, 6) == 0 && count + 3 < SHARDS) {
-      border[count + 1] = border[count];
-      count++;
-    }
-  }
-  border[++count] = total;
-  return count;
-}
-
 static void merge_all(struct random *r, uint64_t s[SHARDS][STATE_BYTES / 8], size_t count, size_t rows, size_t bytes) {
   for (size_t left = count; left > 1; left--) {
     const size_t into = random_below(r, left);
@@ -171,13 +154,6 @@ static void merge_all(struct random *r, uint64_t s[SHARDS][STATE_BYTES / 8], siz
     memmove(s[from], s[left - 1], sizeof *s);
   }
 }
-
-/* Threads that are none, and begin at the end. */
-static void backwards(void *context, size_t count, vloss_task *task, void *argument) {
-  (void)context;
-  while (count-- > 0) task(argument, count);
-}
-static const vloss_executor executor = {NULL, 3, backwards};
 
 static void compare(struct random *r, unsigned long long n) {
   size_t rows, border[SHARDS + 1];
@@ -193,7 +169,7 @@ static void compare(struct random *r, unsigned long long n) {
   if (!(which & 1)) whole.ids = NULL, whole.ids_per_row = 0;
   any_isa(r);
   EXPECT(results_of(whole, which, &expected, vloss_log_probs) == VLOSS_OK, "the whole call");
-  const size_t count = any_borders(r, a.total_classes, border);
+  const size_t count = any_borders(r, a.total_classes, SHARDS, border);
   for (size_t k = 0; k < count; k++) {
     vloss_log_probs_args part = shard_of(&a, border[k], border[k + 1]);
     part.states = states[k];

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../check/harness/random.h"
 #include "expect.h"
 #include "memory/types.h"
+#include "shards.h"
 #include "vloss/vloss.h"
 
 #ifdef SPLIT_OF_DOUBLES
@@ -174,23 +174,6 @@ static vloss_cross_entropy_args shard_of(const vloss_cross_entropy_args *whole, 
   return a;
 }
 
-/* Borders of shards, empty ones among them. */
-static size_t any_borders(struct random *r, size_t total, size_t *border) {
-  const size_t blocks = (total + 4095) / 4096;
-  size_t count = 0;
-  border[0] = 0;
-  for (size_t b = 0; b < blocks; b++) {
-    if (b && random_below(r, 2) == 0) continue;
-    if (b) border[++count] = b * 4096;
-    if (random_below(r, 6) == 0 && count + 3 < SHARDS) {
-      border[count + 1] = border[count];
-      count++;
-    }
-  }
-  border[++count] = total;
-  return count;
-}
-
 static void merge_all(struct random *r, vloss_row_state s[SHARDS][ROWS], size_t count, size_t rows) {
   for (size_t left = count; left > 1; left--) {
     const size_t into = random_below(r, left);
@@ -201,13 +184,6 @@ static void merge_all(struct random *r, vloss_row_state s[SHARDS][ROWS], size_t 
     memmove(s[from], s[left - 1], sizeof *s);
   }
 }
-
-/* Threads that are none, and begin at the end. */
-static void backwards(void *context, size_t count, vloss_task *task, void *argument) {
-  (void)context;
-  while (count-- > 0) task(argument, count);
-}
-static const vloss_executor executor = {NULL, 3, backwards};
 
 static int differ(const void *a, const void *b, size_t n) { return memcmp(a, b, n) != 0; }
 
@@ -221,7 +197,7 @@ static void compare(struct random *r, uint64_t seed) {
   whole.grad = grad;
   any_isa(r);
   EXPECT(predicted_call(whole, &expected, rows, vloss_cross_entropy) == VLOSS_OK, "the whole call");
-  const size_t count = any_borders(r, a.total_classes, border);
+  const size_t count = any_borders(r, a.total_classes, SHARDS, border);
   for (size_t k = 0; k < count; k++) {
     vloss_cross_entropy_args part = shard_of(&a, border[k], border[k + 1]);
     part.states = states[k];
