@@ -4,7 +4,8 @@
 # the report: 6 minutes. --short measures fewer rows for less long, to see that it all works. --peers installs PyTorch,
 # oneDNN, XNNPACK and, if there is npm, ONNX Runtime, and measures them, too: under 15 minutes. --threads adds rows of N
 # threads beside those of one, on the best ISA. Everything is in build/bench: report.html, its twin report.md,
-# report.json, and what they are made from, bench.json and check.json.
+# report.json, what github-action-benchmark and bencher follow from run to run, and bench.json and check.json, from which
+# all that is made.
 set -eu
 table=--table
 check=
@@ -30,7 +31,7 @@ while [ $# -gt 0 ]; do
       shift
       ;;
     -h | --help)
-      sed -n '2,7s/^# //p' "$0"
+      sed -n '2,8s/^# //p' "$0"
       exit 0
       ;;
     *)
@@ -94,7 +95,7 @@ fi
 /usr/bin/python3 bench/report/report.py "$build/bench.json" "$build/check.json" --out "$build"
 echo
 echo "== the report"
-for file in report.html report.md report.json; do
+for file in report.html report.md report.json github-action-benchmark.json bencher.json; do
   echo "$build/$file"
 done
 exit $failed

@@ -104,6 +104,8 @@ def _row(name: str, runs: list[dict]) -> dict:
         "per_second": median,
         "bytes_per_second": statistics.median(run.get("bytes_per_second", 0.0) for run in runs),
         "spread": (max(speeds) - min(speeds)) / median if median else 0.0,
+        "least_per_second": min(speeds),
+        "most_per_second": max(speeds),
         "repetitions": len(runs),
         "nanoseconds": statistics.median(run["cpu_time"] * _NANOSECONDS[run["time_unit"]] for run in runs),
     }
@@ -247,6 +249,8 @@ def _point(
                 "kind": kind,
                 "per_second": speed,
                 "spread": row["spread"],
+                "least_per_second": row["least_per_second"],
+                "most_per_second": row["most_per_second"],
                 "repetitions": row["repetitions"],
                 "share_of_limit": speed / limit if limit else None,
                 "over_plain": speed / of[PLAIN] if PLAIN in of else None,

@@ -1,5 +1,7 @@
 """Makes the report of a run of the bench: report.html (one page, nothing outside of it), its twin report.md, and
-report.json with every number of both. Needs Debian's python3-jinja2.
+report.json with every number of both; and the speeds of the ISAs for programs that follow them from run to run:
+github-action-benchmark.json (customBiggerIsBetter) and bencher.json (Bencher Metric Format). Needs Debian's
+python3-jinja2.
 """
 
 import argparse
@@ -30,15 +32,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bench", type=Path, help="vloss-bench --benchmark_out=... --benchmark_out_format=json")
     parser.add_argument("check", type=Path, nargs="?", help="vloss-check --json ...: adds worst errors and equal bits")
-    parser.add_argument("--out", type=Path, default=Path("."), help="folder of the three files (default: this one)")
+    parser.add_argument("--out", type=Path, default=Path("."), help="folder of the files (default: this one)")
     arguments = parser.parse_args()
     try:
         report = measured.report(_read(arguments.bench), arguments.check and _read(arguments.check))
         arguments.out.mkdir(parents=True, exist_ok=True)
         pages = {
-            "report.json": json.dumps(report, indent=1, allow_nan=False) + "\n",
+            "report.json": _json(report),
             "report.md": _render("page.md", report),
             "report.html": _render("page.html", report),
+            "github-action-benchmark.json": _json(for_github_action_benchmark(report)),
+            "bencher.json": _json(for_bencher(report)),
         }
         for name, text in pages.items():
             (arguments.out / name).write_text(text, encoding="utf-8")
@@ -46,6 +50,40 @@ def main() -> int:
         print(f"report.py: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _json(value) -> str:
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
+
+
+def _speeds_of_isas(report: dict):
+    """The name of each row of an ISA, as the bench has it, with its unit and speed."""
+    for function in report["functions"]:
+        for point in function["points"]:
+            for speed in point["speeds"]:
+                if speed["kind"] == "isa":
+                    sizes = "/".join(f"{letter}:{count}" for letter, count in point["sizes"].items())
+                    yield f"{function['name']}/{speed['variant']}/{sizes}", point["unit"], speed
+
+
+def for_github_action_benchmark(report: dict) -> list[dict]:
+    return [
+        {"name": name, "unit": f"{unit}/s", "value": speed["per_second"], "range": f"{speed['spread']:.1%}"}
+        for name, unit, speed in _speeds_of_isas(report)
+    ]
+
+
+def for_bencher(report: dict) -> dict:
+    return {
+        name: {
+            "throughput": {
+                "value": speed["per_second"],
+                "lower_value": speed["least_per_second"],
+                "upper_value": speed["most_per_second"],
+            }
+        }
+        for name, _, speed in _speeds_of_isas(report)
+    }
 
 
 def _read(path: Path) -> dict:

@@ -329,6 +329,16 @@ class MadeUp(Page, unittest.TestCase):
         line = "| made_up/forward | 131,072 elements | L2 | first | 1.50× |"
         self.assertIn(line, (self.folder / "report.md").read_text())
 
+    def test_for_trackers(self):
+        name = "made_up/forward/first/n:131072"
+        speed = {"value": 12e9, "lower_value": 6e9, "upper_value": 15e9}
+        bencher = json.loads((self.folder / "bencher.json").read_text())
+        self.assertEqual(bencher[name], {"throughput": speed})
+        self.assertFalse([row for row in bencher if "/plain/" in row or "elsewhere" in row])
+        rows = json.loads((self.folder / "github-action-benchmark.json").read_text())
+        self.assertIn({"name": name, "unit": "elements/s", "value": 12e9, "range": "75.0%"}, rows)
+        self.assertEqual([row["name"] for row in rows], list(bencher))
+
     def test_quiet(self):
         self.assertEqual(self.report["warnings"], [])
         self.assertNotIn("Warning", (self.folder / "report.html").read_text())
@@ -361,7 +371,7 @@ class MadeUp(Page, unittest.TestCase):
         self.assertIn("the same, on one thread", page)
 
     def test_no_host_name(self):
-        for name in ("report.html", "report.md", "report.json"):
+        for name in ("report.html", "report.md", "report.json", "bencher.json", "github-action-benchmark.json"):
             self.assertNotIn("secret", (self.folder / name).read_text())
 
 
