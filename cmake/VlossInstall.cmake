@@ -31,7 +31,7 @@ if(BUILD_SHARED_LIBS)
   set_target_properties(vloss_static PROPERTIES EXPORT_NAME static)
 endif()
 install(TARGETS ${libraries} EXPORT vloss INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(FILES include/vloss/vloss.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vloss)
+install(FILES include/vloss/vloss.h include/vloss/vloss.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vloss)
 cmake_language(DEFER CALL install TARGETS ${VLOSS_PROGRAMS}) # at the end of the top folder: they are yet to be declared
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vloss)
