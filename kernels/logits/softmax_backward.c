@@ -7,20 +7,27 @@
 VFN vd backward_add(vd sum, vf y, vf h, const enum softmax_kind kind) {
   return kind == SOFTMAX ? dfma(dwiden(h), dwiden(y), sum) : dadd(sum, dwiden(h));
 }
+/* How the terms of a row are made. CAREFUL: some y is below the limit from which on it makes no denormal product, or
+ * the sum may leave a small h - sum. USUAL: products are flushed, and NaN is made the one there is. BARE, of softmax:
+ * neither is needed, as h - sum is 0 or at least 2^-63, and no number here is beyond the floats. */
+enum care { BARE, USUAL, CAREFUL };
 /* What the terms of a row need of its sum. */
 struct backward_row {
   vf sum, limit; /* from `limit` on, a y makes no denormal product */
-  int careful;   /* some y is below, or the sum may leave a small h - sum */
+  enum care care;
 };
 VFN struct backward_row backward_row(vf sum, vf least, const enum softmax_kind kind) {
   const vf exponent = vitof(viand(visra(vbits(sum), 23), viset1(255)));
   const vf limit = vfma(vsub(vset1(1.0f), exponent), vset1(VLOSS_LN2_HI), vset1(0.01f));
-  struct backward_row row = {sum, kind == SOFTMAX ? vset1(0x1p-62f) : limit, 0};
-  row.careful = vany(vgt(row.limit, least));
+  struct backward_row row = {sum, kind == SOFTMAX ? vset1(0x1p-62f) : limit, USUAL};
+  int careful = vany(vgt(row.limit, least));
   if (kind == SOFTMAX) { /* h - sum is 0 or at least an ulp of the sum; where that is 0, it is h */
-    const vf size = vabs(sum);
-    row.careful |= vany(vgt(vsel(vgt(size, vset1(0.0f)), vset1(0x1p-39f), vset1(0.0f)), size));
+    const vf size = vabs(sum), zero = vset1(0.0f);
+    careful |= vany(vgt(vsel(vgt(size, zero), vset1(0x1p-39f), zero), size));
+    /* A sum of finite numbers alone is finite; below 2^100 it leaves no h - sum infinite. */
+    if (!vany(vmor(veq(size, zero), vmor(vge(size, vset1(0x1p100f)), vnan(size))))) row.care = BARE;
   }
+  if (careful) row.care = CAREFUL;
   return row;
 }
 /* y d, where products of a small factor are flushed at 2^64 times their size. */
@@ -42,13 +49,14 @@ VFN struct vexp_halves without_small(struct vexp_halves e, vf h, vf sum) {
   const vm nothing = vmand(small, vmor(veq(h, zero), vgt(size, vset1(0x1p-100f))));
   return (struct vexp_halves){vsel(nothing, zero, e.mantissa), vsel(nothing, zero, e.scale)};
 }
-VFN vf backward_term(vf y, vf h, const struct backward_row *row, const enum softmax_kind kind, const int careful) {
+VFN vf backward_term(vf y, vf h, const struct backward_row *row, const enum softmax_kind kind, const enum care care) {
   if (kind == SOFTMAX) {
     const vf d = vsub(h, row->sum);
-    return canonical(careful ? careful_product(y, d) : vflush(vmul(y, d)));
+    if (care == BARE) return vmul(y, d);
+    return canonical(care == CAREFUL ? careful_product(y, d) : vflush(vmul(y, d)));
   }
   struct vexp_halves e = vexp_in_halves(y);
-  if (careful) e = without_small(e, h, row->sum);
+  if (care == CAREFUL) e = without_small(e, h, row->sum);
   return canonical(vflush(vnfma(e.mantissa, vmul(e.scale, row->sum), h)));
 }
 
@@ -84,7 +92,9 @@ static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_j
   struct backward_row rows = backward_row(vload(totals), vset1(1.0f), kind);
   to_pattern(sum, rows.sum, 0, w);
   to_pattern(limit, rows.limit, 0, w);
-  for (size_t k = 0; k < 16 * w; k += 16) rows.careful |= vany(vgt(vload(limit + k), least));
+  int careful = rows.care == CAREFUL;
+  for (size_t k = 0; k < 16 * w; k += 16) careful |= vany(vgt(vload(limit + k), least));
+  const enum care care = careful ? CAREFUL : USUAL;
   for (size_t c = 0; c < classes; c += BLOCK) {
     if (classes > BLOCK) { /* a single block is still there */
       ys = slab_block(&y, c, classes, fill, y_buffer);
@@ -93,9 +103,9 @@ static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_j
     float *const to = slab_output(&out, c, classes, y_buffer);
     const size_t end = used_vectors(c, classes) * w;
     for (size_t k = 0; k < 16 * w; k += 16) {
-      const struct backward_row row = {vload(sum + k), vload(limit + k), rows.careful};
+      const struct backward_row row = {vload(sum + k), vload(limit + k), care};
       for (size_t at = k; at < end; at += 16 * w)
-        vstore(to + at, backward_term(vload(ys + at), vload(hs + at), &row, kind, rows.careful));
+        vstore(to + at, backward_term(vload(ys + at), vload(hs + at), &row, kind, care));
     }
     slab_write(&out, c, classes, y_buffer);
   }
@@ -108,12 +118,13 @@ struct backward_output {
   enum softmax_kind kind;
   int past_cache;
 };
-VFN void backward_step(const struct backward_output *o, size_t c, size_t n, const int careful) {
-  const vf v = backward_term(load_n(o->y + c, n), load_n(o->h + c, n), &o->row, o->kind, careful);
+VFN void backward_step(const struct backward_output *o, size_t c, size_t n, const enum care care) {
+  const vf v = backward_term(load_n(o->y + c, n), load_n(o->h + c, n), &o->row, o->kind, care);
   store_n(o->out + c, v, n, o->past_cache);
 }
-VFN void usual_step(void *context, size_t c, size_t n) { backward_step(context, c, n, 0); }
-VFN void careful_step(void *context, size_t c, size_t n) { backward_step(context, c, n, 1); }
+VFN void bare_step(void *context, size_t c, size_t n) { backward_step(context, c, n, BARE); }
+VFN void usual_step(void *context, size_t c, size_t n) { backward_step(context, c, n, USUAL); }
+VFN void careful_step(void *context, size_t c, size_t n) { backward_step(context, c, n, CAREFUL); }
 
 struct backward_sum {
   const float *y, *h;
@@ -139,10 +150,12 @@ VFN void backward_along(const float *y, const float *h, float *out, size_t class
   struct backward_sum s = {y, h, dset1(0.0), vset1(1.0f), kind};
   for_classes(classes, out, 0, sum_step, &s);
   struct backward_output o = {y, h, out, row_of_sum(&s, kind), kind, 0};
-  if (past_cache && !o.row.careful) {
+  if (past_cache && o.row.care != CAREFUL) {
     o.past_cache = 1;
     for_classes(classes, out, 1, usual_step, &o);
-  } else if (o.row.careful) {
+  } else if (kind == SOFTMAX && o.row.care == BARE) {
+    for_classes(classes, out, 0, bare_step, &o);
+  } else if (o.row.care == CAREFUL) {
     for_classes(classes, out, 0, careful_step, &o);
   } else {
     for_classes(classes, out, 0, usual_step, &o);
@@ -166,7 +179,7 @@ VFN void half_backward(const struct vloss_softmax_job *job, size_t row, const en
   for (size_t c = 0; c < ys.classes; c += CLASS_BLOCK) {
     const size_t n = half_block_read(&ys, c, y);
     half_block_read(&hs, c, h);
-    if (o.row.careful)
+    if (o.row.care == CAREFUL)
       for_classes(n, y, 0, careful_step, &o);
     else
       for_classes(n, y, 0, usual_step, &o);
@@ -192,8 +205,9 @@ VFN void backward_tile_of(struct tile y, struct tile h, struct tile out, size_t 
     least = vmin(v, least);
   }
   const struct backward_row row = backward_row(dnarrow(dflush(tile_tree(sums, 16))), least, kind);
+  const enum care care = row.care == CAREFUL ? CAREFUL : USUAL;
   for (size_t c = 0; c < classes; c++)
-    tile_store(&out, c, backward_term(tile_load(&y, c), tile_load(&h, c), &row, kind, row.careful));
+    tile_store(&out, c, backward_term(tile_load(&y, c), tile_load(&h, c), &row, kind, care));
 }
 VFN void backward_tile(const struct vloss_softmax_job *job, const struct group *g, const enum softmax_kind kind) {
   ALIGNED float y_copy[GATHER_CLASSES * 16], h_copy[GATHER_CLASSES * 16];

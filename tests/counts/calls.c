@@ -48,7 +48,9 @@ static void softmaxes(void) {
   ROWS_OF(vloss_softmax, "softmax 8 x 256", .rows = 8, .classes = 256);
   ROWS_OF(vloss_log_softmax, "log_softmax 1 x 16", .rows = 1, .classes = 16);
   ROWS_OF(vloss_log_sum_exp, "log_sum_exp 1 x 16", .rows = 1, .classes = 16);
-  ROWS_OF(vloss_softmax_backward, "softmax_backward 8 x 256", .rows = 8, .classes = 256, .upstream = t);
+  COUNTED("softmax_backward 8 x 256",
+          vloss_softmax_backward(
+              &(vloss_softmax_args){.rows = 8, .classes = 256, .input = probabilities, .upstream = t, .output = out}));
   ROWS_OF(vloss_log_softmax_backward, "log_softmax_backward 8 x 256", .rows = 8, .classes = 256, .upstream = t);
   COUNTED("log_probs 1 x 1024",
           vloss_log_probs(&(vloss_log_probs_args){
@@ -87,7 +89,7 @@ int main(void) {
       state = state * 1664525 + 1013904223; /* Numerical Recipes' generator */
       arrays[a][i] = (float)(state >> 8) * 0x1p-22f - 2;
     }
-    probabilities[i] = (float)(state >> 8) * 0x1p-24f;
+    probabilities[i] = (float)(state >> 8) * 0x1p-24f + 0x1p-24f;
   }
   cross_entropies();
   softmaxes();
