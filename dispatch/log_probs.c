@@ -146,8 +146,9 @@ static void run_kernel(const void *call, struct vloss_range range, struct vloss_
 static vloss_status check_states(const struct vloss_log_probs_job *job) {
   for (size_t row = 0; row < job->shape.outer * job->shape.inner; row++) {
     const struct vloss_log_probs_state *const s = vloss_log_probs_state_of(job, row);
-    if (s->signature != vloss_log_probs_signature(job, row) || s->blocks != s->total_blocks ||
-        vloss_log_probs_bytes_of(s) != job->state_bytes)
+    const uint32_t blocks = vloss_state_blocks(job->total_classes);
+    if (s->signature != vloss_log_probs_signature(job, row) || s->blocks != blocks || s->total_blocks != blocks ||
+        s->ids != job->ids_per_row || s->top != job->top || s->top_count > s->top)
       return VLOSS_ERROR_STATE;
   }
   return VLOSS_OK;

@@ -412,8 +412,8 @@ typedef struct vloss_softmax_args {
   size_t input_stride;    /* 0: classes * inner */
   const void *upstream;   /* backward only (null otherwise): h, of the shape of the input */
   size_t upstream_stride; /* 0: classes * inner */
-  vloss_type type;        /* of input, upstream and output: VLOSS_F32, VLOSS_F16 or VLOSS_BF16. With 16 bits the results
-                             are those of the widened input, each rounded once */
+  vloss_type type;        /* of input, upstream and output. With 16 bits the results are those of the widened input,
+                             each rounded once */
 
   void *output; /* of `type` and the shape of the input, may be the input or upstream itself; log_sum_exp: float,
                    one a row */

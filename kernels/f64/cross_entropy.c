@@ -38,13 +38,18 @@ static double plain_loss(double w, double x, const struct log_sum *s, size_t lab
   return times(w, first_of(dadd(dadd(d.high, log), d.low)));
 }
 
-/* dL/dy of classes to dL/dx. What is the same for all classes is in the factor already. */
-static struct parts factor_with_scale(struct wide_row x, struct parts factor) {
-  return x.change.scale == 0 || x.change.cap != 0 ? factor : parts_product(factor, whole(dset1(x.change.scale)));
+/* dL/dy of classes to dL/dx. A scale, which is the same for all classes, is put into the factor instead where the
+ * product is a number: *slopes are 1 then. */
+static struct parts factor_with_scale(struct wide_change *slopes, struct parts factor) {
+  if (slopes->scale == 0 || slopes->cap != 0) return factor;
+  const struct parts product = parts_product(factor, whole(dset1(slopes->scale)));
+  if (first_of(product.high) - first_of(product.high) != 0) return factor;
+  slopes->scale = 0;
+  return product;
 }
-static vd times_slopes(struct wide_row x, vd raw, vd v) {
-  if (x.change.cap == 0) return v;
-  const struct scaled_exp slopes = slopes_at(&x.change, raw);
+static vd times_slopes(const struct wide_change *change, vd raw, vd v) {
+  if (change->scale == 0) return v;
+  const struct scaled_exp slopes = slopes_at(change, raw);
   return dmul(dmul(v, slopes.mantissa), slopes.scale);
 }
 
@@ -53,7 +58,8 @@ static vd times_slopes(struct wide_row x, vd raw, vd v) {
 static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wide_row out, const struct log_sum *s,
                            const struct wide_target *t, double of_z) {
   const size_t classes = job->shape.classes, at_label = t->label - job->class_offset;
-  const struct parts scaled = factor_with_scale(x, t->factor);
+  struct wide_change slopes = x.change;
+  const struct parts scaled = factor_with_scale(&slopes, t->factor);
   const struct parts factor = parts_product(scaled, whole(dset1(weight_of(job, t->label))));
   const struct parts inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), dset1(s->rest)));
   const struct parts q = parts_product(inverse, factor),
@@ -80,7 +86,7 @@ static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wid
       dstore(of_z_there, dsel(nothing, zero, dmul(dmul(mantissa, z.high), exp.scale)));
       v[at_label - c] = of_label + (of_z == 0 ? -0.0 : of_z_there[at_label - c]);
     }
-    put_classes(out, c, n, times_slopes(x, raw, dload(v)));
+    put_classes(out, c, n, times_slopes(&slopes, raw, dload(v)));
   }
 }
 
@@ -151,7 +157,8 @@ static void spread_gradient(const job_of_rows *job, size_t row, struct wide_row 
   const struct wide_row out_t = wide_row_of(&job->shape, job->half.grad_targets, job->grad_targets_stride, row);
   const size_t classes = job->shape.classes;
   const struct log_sum *const s = &known->s;
-  const struct parts factor = factor_with_scale(x, t->factor);
+  struct wide_change slopes = x.change;
+  const struct parts factor = factor_with_scale(&slopes, t->factor);
   const double high = first_of(factor.high), q_sum = known->q + of_z;
   if (high - high != 0) {
     if (job->half.grad) fill_row(out, classes, WIDE_NAN);
@@ -177,7 +184,7 @@ static void spread_gradient(const job_of_rows *job, size_t row, struct wide_row 
       const vd p = dmul(dfma(e, inverse.high, dfma(e, inverse.low, dmul(e_low, inverse.high))), exp.scale);
       v = dmul(dsub(dmul(p, wide_q), q), factor.high);
     }
-    if (job->half.grad) put_classes(out, c, n, times_slopes(x, raw, v));
+    if (job->half.grad) put_classes(out, c, n, times_slopes(&slopes, raw, v));
     if (job->half.grad_targets) put_classes(out_t, c, n, targets_gradient(job, t, d, log_sum, c, n));
   }
 }

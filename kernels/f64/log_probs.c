@@ -187,10 +187,10 @@ static void put_top_class(const log_probs_job *job, size_t i, const struct wide_
 static __attribute__((noinline)) void put_top(const log_probs_job *job, size_t row, const struct wide_logits *r,
                                               const struct wide_answers *a) {
   struct wide_class sorted[TOP_CLASSES], bound;
-  for (size_t done = 0, n; done < job->top; done += n) {
+  for (size_t j = 0; a->undefined && j < job->top; j++) put_top_class(job, row * job->top + j, a, 0, 0);
+  for (size_t done = 0, n; !a->undefined && done < job->top; done += n) {
     const size_t left = job->top - done;
-    n = left < TOP_CLASSES ? left : TOP_CLASSES;
-    if (!a->undefined) n = next_classes(r, done ? &bound : NULL, sorted, n);
+    n = next_classes(r, done ? &bound : NULL, sorted, left < TOP_CLASSES ? left : TOP_CLASSES);
     for (size_t j = 0; j < n; j++) put_top_class(job, row * job->top + done + j, a, sorted[j].y, (int64_t)sorted[j].c);
     bound = sorted[n - 1];
   }

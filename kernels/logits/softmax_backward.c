@@ -24,8 +24,8 @@ VFN struct backward_row backward_row(vf sum, vf least, const enum softmax_kind k
   if (kind == SOFTMAX) { /* h - sum is 0 or at least an ulp of the sum; where that is 0, it is h */
     const vf size = vabs(sum), zero = vset1(0.0f);
     careful |= vany(vgt(vsel(vgt(size, zero), vset1(0x1p-39f), zero), size));
-    /* A sum of finite numbers alone is finite; below 2^100 it leaves no h - sum infinite. */
-    if (!vany(vmor(veq(size, zero), vmor(vge(size, vset1(0x1p100f)), vnan(size))))) row.care = BARE;
+    /* A sum is finite where h and y are all; and no y is 0 here, which infinity would make NaN of. */
+    if (!vany(vmor(veq(size, zero), vmor(vge(size, vset1(INF)), vnan(size))))) row.care = BARE;
   }
   if (careful) row.care = CAREFUL;
   return row;

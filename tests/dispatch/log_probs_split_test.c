@@ -318,6 +318,11 @@ static void refused_states(void) {
   FINISH_REFUSED(VLOSS_ERROR_NULL, states, NULL);
   FINISH_REFUSED(VLOSS_ERROR_OVERLAP, lse, states[0]);
   if (vloss_builds_type(VLOSS_F64)) FINISH_REFUSED(VLOSS_ERROR_STATE, type, VLOSS_F64);
+  /* A damaged state of the right size: one id more, and one of the top less. */
+  uint32_t *const counts = (uint32_t *)(void *)states[0] + 4;
+  counts[0]++, counts[1]--;
+  refused(VLOSS_ERROR_STATE, vloss_log_probs_finish, &end, "a state of other ids and tops");
+  counts[0]--, counts[1]++;
   EXPECT(vloss_log_probs_finish(&end) == VLOSS_OK, "finish");
 }
 

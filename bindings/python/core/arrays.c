@@ -107,9 +107,11 @@ static bool take_buffer(struct array *a, PyObject *object, bool writable) {
   a->writable = !view->readonly;
   a->element = element_of_format(view->format, view->itemsize);
   a->shape.dimensions = view->ndim;
-  for (int i = 0; i < view->ndim && i < MAX_DIMENSIONS; i++) {
+  Py_ssize_t dense = view->itemsize;
+  for (int i = view->ndim; i-- > 0 && view->ndim <= MAX_DIMENSIONS;) {
     a->shape.length[i] = view->shape[i];
-    a->stride[i] = view->strides[i];
+    a->stride[i] = view->strides ? view->strides[i] : dense; /* ctypes tells none, although it was asked */
+    dense *= view->shape[i];
   }
   return true;
 }
@@ -158,12 +160,12 @@ static enum element element_of_dlpack(DLDataType type) {
 /* object.__dlpack__(), which of a tensor that requires no gradient is a function of PyTorch's around another one. */
 static PyObject *dlpack_of(PyObject *object) {
   static PyObject *dlpack, *requires_grad;
-  if (!dlpack && (!(dlpack = PyUnicode_InternFromString("__dlpack__")) ||
-                  !(requires_grad = PyUnicode_InternFromString("requires_grad"))))
-    return NULL;
+  if (!dlpack && !(dlpack = PyUnicode_InternFromString("__dlpack__"))) return NULL;
+  if (!requires_grad && !(requires_grad = PyUnicode_InternFromString("requires_grad"))) return NULL;
   if (lent.tensor && (PyObject *)Py_TYPE(object) == lent.tensor) {
     PyObject *required = PyObject_GetAttr(object, requires_grad);
-    Py_XDECREF(required);
+    if (!required) return NULL;
+    Py_DECREF(required);
     if (required == Py_False) return PyObject_CallOneArg(lent.to_dlpack, object);
   }
   return PyObject_CallMethodNoArgs(object, dlpack);

@@ -55,7 +55,9 @@ bool bind_output(struct call *c, int field, PyObject *given) {
   const bool matrix = f->role == RESULT || f->role == MATRIX_OUT;
   if (!array_fits(a, matrix ? c->axis : 0, &stride))
     return call_refuse(c, field, matrix ? "is not contiguous from the axis of classes on" : "is not contiguous");
-  put_pointer(c, f->offset, a->data);
+  /* An empty tensor of torch has no address, which would mean that nothing is wanted. */
+  static double nothing;
+  put_pointer(c, f->offset, a->data ? a->data : (void *)&nothing);
   if (matrix) put_size(c, f->more, stride);
   return true;
 }

@@ -1,4 +1,6 @@
 """Bad input: an exception that names the argument, and nothing written."""
+import ctypes
+
 import numpy as np
 import pytest
 import torch
@@ -152,6 +154,19 @@ def test_nothing_at_all():
     assert vloss.softmax(none).shape == (0, 5) and vloss.logsumexp(none).shape == (0,)
     assert vloss.mean_squared_error(none, none, reduction="sum_over_batch_size") == 0
     assert vloss.log_probs(none, labels, entropy=True)[1].shape == (0,)
+    tensor, tensors = torch.empty(0, 5), torch.empty(0, dtype=torch.int64)
+    assert vloss.cross_entropy(tensor, tensors, reduction="none").shape == (0,)
+    assert vloss.cross_entropy(tensor, tensors, return_grad=True, reduction="sum")[1].shape == (0, 5)
+    assert vloss.softmax(tensor).shape == (0, 5) and vloss.logsumexp(tensor).shape == (0,)
+    assert vloss.mse_loss(tensor, tensor, reduction="none").shape == (0, 5)
+
+
+def test_arrays_of_ctypes():
+    rows, labels, out = (ctypes.c_float * 5 * len(X))(), (ctypes.c_int64 * len(T))(*T), (ctypes.c_float * len(T))()
+    for row, x in zip(rows, X):
+        row[:] = x.tolist()
+    vloss.cross_entropy(rows, labels, reduction="none", out=out)
+    assert np.array_equal(np.frombuffer(out, "f"), vloss.cross_entropy(X, T, reduction="none"))
 
 
 def test_a_loss_in_an_array_of_one():

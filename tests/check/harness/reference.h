@@ -25,7 +25,6 @@ struct expectation {
   real scale;
 };
 
-/* A logit x that counts as y, and dy/dx; softcap and scale as in the structs. */
 /* A sum of many numbers. What each addition loses beside it (Neumaier): of 50,000 equal terms a plain long double sum
  * would be six ulp of double off. */
 struct careful_sum {
@@ -38,6 +37,7 @@ static inline void careful_add(struct careful_sum *s, real v) {
 }
 static inline real careful_value(const struct careful_sum *s) { return s->high + s->low; }
 
+/* A logit x that counts as y, and dy/dx; softcap and scale as in the structs. */
 real reference_logit(vloss_type type, double scale, double softcap, real x);
 real reference_slope(vloss_type type, double scale, double softcap, real x);
 
