@@ -1,5 +1,6 @@
 /* log-sum-exp of many equal logits near -log V: it cancels the maximum, so that every digit of every term counts. In
- * rows of one block of classes and of several, where it comes from sums without an order. */
+ * rows of one block of classes and of several, where it comes from sums without an order. And softmax backward of a sum
+ * of 0, which leaves products too small for a normal number: they are 0. */
 #include <math.h>
 #include <string.h>
 
@@ -27,12 +28,22 @@ static void check_row(const char *isa, size_t classes, float x) {
          (double)fused, (double)lse);
 }
 
+static void small_products(const char *isa) {
+  static const float y[4] = {0.25f, 0.25f, 0.25f, 0.25f}, h[4] = {2e-38f, -2e-38f, 1, -1};
+  float out[4];
+  const vloss_softmax_args args = {.rows = 1, .classes = 4, .input = y, .upstream = h, .output = out};
+  EXPECT(vloss_softmax_backward(&args) == VLOSS_OK, "%s", isa);
+  EXPECT(out[0] == 0 && out[1] == 0 && out[2] == 0.25f && out[3] == -0.25f, "%s: %g %g %g %g", isa, (double)out[0],
+         (double)out[1], (double)out[2], (double)out[3]);
+}
+
 int main(void) {
   static const size_t sizes[] = {2, 1000, 4096, 4097, 100000, MOST};
   for (size_t i = 0; i < vloss_isa_count(); i++) {
     const char *isa = vloss_isa_name(i);
     if (vloss_isa_unsupported_reason(isa)) continue;
     EXPECT(vloss_isa_force(isa) == VLOSS_OK, "%s", isa);
+    small_products(isa);
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
       const float x = -logf((float)sizes[k]);
       check_row(isa, sizes[k], x);
