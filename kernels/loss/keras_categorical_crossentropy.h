@@ -11,16 +11,20 @@
 /* A sum of negative and positive terms that is no more than this of their sizes is nothing but rounding: 0. */
 #define CANCELLED 0x1p-40
 
-/* Columns of t', all of them and without those where p / S is clipped. */
-struct smoothed_targets {
-  vd all, unclipped;
-};
-VFN struct smoothed_targets smoothed_targets(const struct row *r, size_t c, size_t m, vd u) {
+/* Columns of t'; and of these those where p / S is not clipped, 0 elsewhere. */
+VFN vd smoothed_targets(const struct row *r, vf given, size_t m) {
   const double smoothing = r->parameters[0];
+  const vd t = dfma(dwiden(given), dset1(1 - smoothing), dset1(smoothing / (double)r->columns));
+  return m < 16 ? dwithout(t, m, SIZE_MAX) : t;
+}
+VFN vd unclipped_targets(vd t, vd u) {
   const vd low = dset1((double)KERAS_EPS), high = dset1((double)KERAS_ONE_MINUS_EPS), zero = dset1(0.0);
-  const vd t = dfma(dwiden(get(r->t, c, m, 0.0f)), dset1(1 - smoothing), dset1(smoothing / (double)r->columns));
-  const vd all = dwithout(t, m, SIZE_MAX);
-  return (struct smoothed_targets){all, dsel(dgt(low, u), zero, dsel(dgt(u, high), zero, all))};
+  return dsel(dgt(low, u), zero, dsel(dgt(u, high), zero, t));
+}
+
+/* Whether all of these t' are 0, as most are where targets name one class: they add nothing. */
+VFN int no_targets(const struct row *r, vf t) {
+  return r->parameters[0] == 0 && !vany(vmor(vgt(vabs(t), vset1(0.0f)), vnan(t)));
 }
 
 /* value[0] is S, then 1 / S; value[1] the gradient's term of the normalisation. */
@@ -59,16 +63,19 @@ static __attribute__((noinline)) int crossentropy_size(struct row r, struct row_
   crossentropy_normalise(&r, s, dsum(size));
   return 1;
 }
-VFN int crossentropy_terms(const struct row *r, struct row_state *s) {
+/* `sparse`: vectors without targets are left out. The same sum, as they add nothing. */
+VFN int crossentropy_terms_of(const struct row *r, struct row_state *s, const int sparse) {
   const double inverse = s->value[0];
   vd loss = resumed(r, s, 0, 0), share = resumed(r, s, 1, 0);
   for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
+    const vf given = get(r->t, c, m, 0.0f);
+    if (sparse && no_targets(r, given)) continue;
     const vd u = dmul(dwiden(get(r->p, c, m, 0.0f)), dset1(inverse));
     const vd v = dmin(dset1((double)KERAS_ONE_MINUS_EPS), dmax(dset1((double)KERAS_EPS), u));
-    const struct smoothed_targets t = smoothed_targets(r, c, m, u);
+    const vd t = smoothed_targets(r, given, m);
     const vf high = dnarrow(v);
-    loss = dnfma(t.all, dwiden(vlog_sum(high, low_part(v, high))), loss);
-    if (r->grad) share = dadd(share, t.unclipped);
+    loss = dnfma(t, dwiden(vlog_sum(high, low_part(v, high))), loss);
+    if (r->grad) share = dadd(share, unclipped_targets(t, u));
   }
   if (r->to < r->columns) {
     s->lanes[0] = loss, s->lanes[1] = share;
@@ -81,6 +88,15 @@ VFN int crossentropy_terms(const struct row *r, struct row_state *s) {
   return 1;
 }
 
+static __attribute__((noinline)) int crossentropy_few_terms(struct row r, struct row_state *s) {
+  return crossentropy_terms_of(&r, s, 1);
+}
+VFN int crossentropy_terms(const struct row *r, struct row_state *s) {
+  const size_t m = columns_from(r, r->from);
+  if (m && no_targets(r, get(r->t, r->from, m, 0.0f))) return crossentropy_few_terms(*r, s);
+  return crossentropy_terms_of(r, s, 0);
+}
+
 VFN void keras_categorical_crossentropy(const struct row *r, struct row_state *s) {
   if (s->pass == CROSSENTROPY_TOTAL && (!crossentropy_total(r, s) || r->from)) return;
   if (s->pass == CROSSENTROPY_SIZE && (!crossentropy_size(*r, s) || r->from)) return;
@@ -88,7 +104,12 @@ VFN void keras_categorical_crossentropy(const struct row *r, struct row_state *s
   if (s->pass != CROSSENTROPY_GRADIENT) return;
   const vd inverse = dset1(s->value[0]), shared = dset1(s->value[1]), zero = dset1(0.0);
   for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
-    const vd p = dwiden(get(r->p, c, m, 0.0f)), t = smoothed_targets(r, c, m, dmul(p, inverse)).unclipped;
+    const vf given = get(r->t, c, m, 0.0f);
+    if (no_targets(r, given)) {
+      put_number(r, r->grad, c, m, shared);
+      continue;
+    }
+    const vd p = dwiden(get(r->p, c, m, 0.0f)), t = unclipped_targets(smoothed_targets(r, given, m), dmul(p, inverse));
     put_number(r, r->grad, c, m, dsub(shared, dsel(deq(t, zero), zero, ddiv(t, p))));
   }
   wrote(r, s);

@@ -75,6 +75,9 @@ static void losses(void) {
   LOSS("multi_margin 32 x 128", MULTI_MARGIN, .prediction = x, .labels = labels, .rows = 32, .columns = 128);
   LOSS("keras_categorical_crossentropy 32 x 128", KERAS_CATEGORICAL_CROSSENTROPY, OF_CHANCES, .rows = 32,
        .columns = 128);
+  for (size_t i = 0; i < MOST; i++) other[i] = i % 128 == 77;
+  LOSS("keras_categorical_crossentropy 32 x 128 of one-hot targets", KERAS_CATEGORICAL_CROSSENTROPY,
+       .prediction = probabilities, .target = other, .rows = 32, .columns = 128);
 }
 
 int main(void) {
