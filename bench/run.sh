@@ -2,8 +2,8 @@
 # sh bench/run.sh [--short] [--peers] [--threads N[,M...]]: installs the Debian packages that are missing, builds with
 # gcc, scores a real text with the perplexity example, checks bits and errors, then measures, prints the table and makes
 # the report: 6 minutes. --short measures fewer rows for less long, to see that it all works. --peers installs PyTorch,
-# oneDNN, XNNPACK and, if there is npm, ONNX Runtime, and measures them, too: under 15 minutes. --threads adds rows of N
-# threads beside those of one, on the best ISA. Everything is in build/bench: report.html, its twin report.md,
+# oneDNN, XNNPACK and, if there is npm, ONNX Runtime and ggml, and measures them, too: under 15 minutes. --threads adds
+# rows of N threads beside those of one, on the best ISA. Everything is in build/bench: report.html, its twin report.md,
 # report.json, what github-action-benchmark and bencher follow from run to run, and bench.json and check.json, from which
 # all that is made.
 set -eu
@@ -63,16 +63,32 @@ fetch_onnxruntime() {
   rm -r "$download"
 }
 
+# ggml's CPU backend, as the package of node-llama-cpp has it.
+fetch_ggml() {
+  echo "== fetching ggml"
+  download=$(mktemp -d)
+  if (cd "$download" && npm pack "@node-llama-cpp/linux-$(node -p process.arch)@3.22.1" >npm.log 2>&1 &&
+    tar -xzf node-llama-cpp-*.tgz); then
+    mkdir -p "$ggml"
+    mv "$download"/package/bins/*/libggml-base.so "$download"/package/bins/*/libggml-cpu*.so "$ggml"
+  else
+    echo "run.sh: ggml is left out, as npm could not get it: $(tail -n 3 "$download/npm.log")" >&2
+  fi
+  rm -r "$download"
+}
+
 onnxruntime=$PWD/$build/onnxruntime
+ggml=$PWD/$build/ggml
 if [ "$peers" = ON ]; then
   need libtorch-dev libdnnl-dev libxnnpack-dev libpthreadpool-dev # the last for a header that XNNPACK's includes
   [ -e "$onnxruntime/libonnxruntime.so.1" ] || fetch_onnxruntime
+  [ -e "$ggml/libggml-base.so" ] || fetch_ggml
 fi
 
 echo "== build"
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++ \
   -DVLOSS_BUILD_BENCH=ON -DVLOSS_BUILD_EXAMPLES=ON -DVLOSS_BUILD_TESTS=ON \
-  -DVLOSS_BENCH_PEERS=$peers -DONNXRUNTIME_ROOT="$onnxruntime"
+  -DVLOSS_BENCH_PEERS=$peers -DONNXRUNTIME_ROOT="$onnxruntime" -DGGML_ROOT="$ggml"
 cmake --build "$build" --target vloss-bench vloss-check example_perplexity
 
 echo

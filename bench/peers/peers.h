@@ -37,6 +37,7 @@ Peer Torch();
 Peer OneDnn();
 Peer Xnnpack();
 Peer OnnxRuntime();
+Peer Ggml();
 Peer Sleef();
 Peer Libmvec();
 
