@@ -587,7 +587,7 @@ VLOSS_API vloss_status vloss_log_probs_merge(void *into, const void *from, size_
  *   e^-300 of the row's largest (of doubles: e^-700) count as 0.
  *   No rows: VLOSS_SUM gives 0, VLOSS_MEAN NaN (or 0, see VLOSS_EMPTY_MEAN_ZERO). All rows ignored: the same.
  *   Accuracy (f32, and 16 bits widened): scale x and scale z are rounded to floats. Of those, losses from 1e-3 on are
- *   within 4 ulp of the exact value; smaller ones within 1e-4 of themselves as long as p and q differ by a thousandth
+ *   within 8 ulp of the exact value; smaller ones within 1e-4 of themselves as long as p and q differ by a thousandth
  *   somewhere, but for TOTAL_VARIATION, which is within 4 ulp of 1e-3 there. Gradients are within 8 ulp of the sum of
  *   the absolute terms: p_c and q_c, or q_c |h_c| and q_c sum q |h|, where h counts 2^-9 at least. Gradients smaller
  *   than 2^-126 are +0.

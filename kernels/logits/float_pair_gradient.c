@@ -48,6 +48,16 @@ static struct reference reference_apart(float max) {
   ref.low = vmul(vadd(ref.n, vset1(LOWEST)), vset1(VLOSS_LN2_HI));
   return ref;
 }
+/* The least float whose product with a factor is a normal number. */
+static float least_term(float factor) {
+  float least = (float)(0x1p-126 / (double)factor);
+  uint32_t bits;
+  if ((double)least * (double)factor >= 0x1p-126) return least;
+  memcpy(&bits, &least, sizeof bits); /* rounded down: the next one */
+  bits++;
+  memcpy(&least, &bits, sizeof bits);
+  return least;
+}
 /* The units, and the last factor; 0 if they do not serve. */
 static int units_of(const struct compared *c, double factor, struct float_factors *f) {
   const int forward = c->kind == VLOSS_FORWARD_KL, apart = f->way == FAR_APART;
@@ -58,7 +68,7 @@ static int units_of(const struct compared *c, double factor, struct float_factor
   const double last = forward ? of_p : of_q, size = last < 0 ? -last : last, align = of_q / of_p;
   f->align = vset1((float)align);
   f->factor = vset1((float)last);
-  f->least = vset1((float)(0x1p-126 / size));
+  f->least = vset1(least_term((float)size));
   if (apart && !(align > 1 / (double)APART_UNITS && align < (double)APART_UNITS)) return 0;
   return size > (apart ? APART_LEAST_FACTOR : LEAST_FACTOR) && size < LARGEST_FACTOR;
 }

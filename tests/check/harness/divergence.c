@@ -39,7 +39,7 @@ void divergence_describe(struct job *job, struct random *r) {
     struct array *const upstream = job_add(job, "upstream", per_loss, F32);
     fill_scales(r, true, job_length(job, upstream), upstream->values);
   }
-  job_add_output(job, "loss", per_loss, F32, job_type == VLOSS_F64 ? 8 : 4);
+  job_add_output(job, "loss", per_loss, F32, 8);
   job_add_output(job, "same_top", PER_ROW, I32, 0);
   struct array *const grad = job_add_output(job, "grad", MATRIX, F32, 8);
   grad->flushed = job_type != VLOSS_F64;

@@ -104,12 +104,13 @@ static struct expectation loss_of(const struct both *b) {
   if (b->undefined) return (struct expectation){(real)NAN, 0};
   for (size_t c = 0; c < b->a->classes; c++) careful_add(&values, value_at(b, c));
   const real sum = careful_value(&values);
-  /* Below 1e-3 a ten-thousandth of itself, which is so many times 4 ulp, or of doubles what their root is off; the
-   * absolute error of total variation stays as it is there. */
-  const real of_double = 4 * sqrt(sum), of_float = fmax(210 * sum, sqrt(sum) * (real)0x1p-20);
-  const real below = b->a->student_type == VLOSS_F64 ? of_double : of_float;
-  const real of_small = b->a->kind == VLOSS_TOTAL_VARIATION ? (real)1e-3 : fmin((real)1e-3, below);
-  const real least = b->a->student_type == VLOSS_F64 ? 0 : (real)2e-12; /* 1e-18 off */
+  /* Below 1e-3 a ten-thousandth of itself, which is so many times 8 ulp, or of doubles what their root is off; the
+   * absolute error of total variation stays as it is there: of floats 4 ulp of 1e-3. */
+  const int doubles = b->a->student_type == VLOSS_F64;
+  const real below = doubles ? 4 * sqrt(sum) : fmax(105 * sum, sqrt(sum) * (real)0x1p-21);
+  const real border = doubles ? (real)1e-3 : (real)5e-4;
+  const real of_small = b->a->kind == VLOSS_TOTAL_VARIATION ? border : fmin(border, below);
+  const real least = doubles ? 0 : (real)1e-12; /* 1e-18 off */
   return (struct expectation){sum, isinf(sum) || b->equal ? 0 : fmax(fmax(sum, least), of_small)};
 }
 
