@@ -87,8 +87,9 @@ VFN void terms(vf *e, const vf *x, const int count, const struct reference *ref)
   UNROLL for (int j = 0; j < count; j++) v[j] = vmax(ref->low, x[j]);
   terms_from_low(e, v, count, ref);
 }
-/* The same, and +0 below the least. */
-VFN void terms_or_0(vf *e, const vf *x, const int count, const struct reference *ref) {
+/* The same, and +0 below the least. Inlined also where VFN leaves that to the compiler: GCC does not see else that all
+ * `count` of v are set. */
+VFN __attribute__((always_inline)) void terms_or_0(vf *e, const vf *x, const int count, const struct reference *ref) {
   vf v[4];
   UNROLL for (int j = 0; j < count; j++) v[j] = x[j];
   terms(e, v, count, ref);
