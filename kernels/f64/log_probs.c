@@ -1,5 +1,6 @@
 /* Log-probabilities, ranks, top classes and entropy of rows of doubles, and their gradient: the formulas of
- * kernels/logits/log_probs.c, a row at a time in passes of their own. */
+ * kernels/logits/log_probs.c, a row at a time in passes of their own. Longer than other files, as all of them start
+ * from one set of answers of a row, which nothing else knows. */
 #include "logits/log_probs.h"
 
 #include "kernels.h"
