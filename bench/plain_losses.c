@@ -1,6 +1,6 @@
 /* The plain loops of the losses of the registry: the textbook formula of kernels/loss/NAME.h, in the type of the
  * elements or, where those have 16 bits, in f32, inside a loop. As in plain.c, what makes them fast is left to the
- * compiler, with -O3 -march=native -ffast-math. What a loss takes, and its choices, are constants here: a good C
+ * compiler, with -O3 -ffast-math. What a loss takes, and its choices, are constants here: a good C
  * programmer has a loop for each. Numbers such as delta are not. */
 #include "plain_type.h"
 #define VLOSS_FORMULA PLAIN_REAL

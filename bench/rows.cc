@@ -12,6 +12,7 @@
 #include "machine.h"
 #include "math_isa.h"
 #include "peers/peers.h"
+#include "plain_isas.h"
 
 namespace {
 
@@ -46,8 +47,8 @@ void TimeFunction(benchmark::State &state, const Function &function, const std::
 
   Prepare(function, size);
   const problem p = ProblemOf(function, size);
-  if (variant == "plain") {
-    plain_loop *const plain = function.plain(*plain_loops_of(size.type));
+  if (const std::string isa = PlainIsa(variant); !isa.empty()) {
+    plain_loop *const plain = function.plain(PlainLoops(isa, size.type));
     for (auto _ : state) {
       plain(&p);
       benchmark::ClobberMemory();
@@ -155,6 +156,9 @@ std::vector<Size> AllSizesOf(const Function &function, Plan plan) {
 
 std::size_t RegisterRows(Plan plan, const std::vector<std::size_t> &threads, const BeforeRun &before_run) {
   std::size_t count = 0;
+  const auto append = [](std::vector<std::string> &to, const std::vector<std::string> &more) {
+    to.insert(to.end(), more.begin(), more.end());
+  };
   // By the clock: what the calling thread computes is not all. And not watched: that is about one thread.
   const auto add_threads = [&](const Function &function, const Size &size) {
     const std::vector<std::string> isas = Having(function, ThreadIsasOf(size, plan));
@@ -178,7 +182,7 @@ std::size_t RegisterRows(Plan plan, const std::vector<std::size_t> &threads, con
   const auto add_type = [&](const Function &function, const Size &size) {
     std::vector<std::string> timed = TypedIsasOf(size, plan);
     const std::vector<std::string> isas = timed;
-    timed.push_back("plain");
+    append(timed, PlainsOf(isas, plan));
     for (const std::string &variant : timed)
       add(RowName(function, variant, size), [&function, variant, size, isas](benchmark::State &state) {
         TimeFunction(state, function, variant, size, isas);
@@ -201,7 +205,7 @@ std::size_t RegisterRows(Plan plan, const std::vector<std::size_t> &threads, con
       for (const Size &size : AllSizesOf(function, plan)) {
         const std::vector<std::string> isas = Having(function, IsasOf(size, plan));
         std::vector<std::string> timed = isas;
-        if (others && !size.inner) timed.push_back("plain");
+        if (others && !size.inner) append(timed, PlainsOf(isas, plan));
         for (const std::string &variant : timed)
           add(RowName(function, variant, size), [&function, variant, size, isas](benchmark::State &state) {
             TimeFunction(state, function, variant, size, isas);

@@ -5,6 +5,7 @@
 
 #include "data.h"
 #include "library.h"
+#include "plain_isas.h"
 
 namespace {
 
@@ -207,6 +208,15 @@ std::vector<std::string> TypedIsasOf(const Size &size, Plan plan) {
   Size shown = size;
   shown.memory |= plan != Plan::kEverything;
   return IsasOf(shown, plan);
+}
+
+std::vector<std::string> PlainsOf(const std::vector<std::string> &isas, Plan plan) {
+  std::vector<std::string> plains;
+  for (const std::string &isa : PlainIsas()) {
+    const bool shown = isa != "scalar" || plan == Plan::kEverything || PlainIsas().size() == 1;
+    if (shown && std::find(isas.begin(), isas.end(), isa) != isas.end()) plains.push_back(PlainName(isa));
+  }
+  return plains;
 }
 
 std::string RowName(const Function &function, const std::string &variant, const Size &size) {

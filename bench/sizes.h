@@ -56,6 +56,10 @@ std::vector<std::string> ThreadIsasOf(const Size &size, Plan plan);  // the best
 std::vector<std::string> TypedIsasOf(const Size &size, Plan plan);   // without scalar, in the tables
 const std::vector<std::string> &SupportedIsas();                     // best first
 
+// The plain loops that stand beside those ISAs, as variants. That of scalar only where it is the one there is, or
+// everything is timed: in the tables scalar is no ISA that anybody would choose.
+std::vector<std::string> PlainsOf(const std::vector<std::string> &isas, Plan plan);
+
 // Where the data of a row lie. Between L2 and memory: beyond a common L2, well within a common last-level cache.
 struct Place {
   const char *name;
@@ -63,7 +67,7 @@ struct Place {
 };
 const std::vector<Place> &Places();
 
-// The names of the rows. variant: an ISA, "plain", or a peer.
+// The names of the rows. variant: an ISA, a plain loop ("plain-avx2"), or a peer.
 std::string RowName(const Function &function, const std::string &variant, const Size &size);
 std::string CallName(const Function &function, const std::string &isa);
 std::string LimitName(const std::string &traffic, const std::string &way, bool memory);

@@ -11,18 +11,19 @@ fail() {
 }
 
 rows=$("$bench" --memory 256 --benchmark_list_tests)
-for row in cross_entropy/forward/scalar/V:50257/N:1335 cross_entropy/forward_gradient/plain/V:50257/N:667 \
-  softmax/plain/V:128256/N:261 log_softmax/scalar/V:10/N:6553 limit/read/linear/DRAM limit/copy/store/L2 \
+for row in cross_entropy/forward/scalar/V:50257/N:1335 cross_entropy/forward_gradient/plain-scalar/V:50257/N:667 \
+  softmax/plain-scalar/V:128256/N:261 log_softmax/scalar/V:10/N:6553 limit/read/linear/DRAM limit/copy/store/L2 \
   math/exp/scalar/inline call/cross_entropy/forward/scalar/V:10/N:1 huber/forward/scalar/n:65536 \
-  mse/forward_gradient/plain/n:22368256 cosine_similarity/forward/plain/V:1000/N:33554 call/mse/forward/scalar/n:4096 \
-  inputs/confident/cross_entropy/forward_gradient/scalar/V:1000/N:65 inputs/denormal/softmax/plain/V:128/N:512 \
-  inputs/confident/bce/forward/scalar/n:65536 inputs/denormal/cosine_similarity/forward/plain/V:1000/N:65 \
-  $(case $types in *bf16*) echo mse/forward_gradient/plain/bf16/n:44736512 ;; esac) \
+  mse/forward_gradient/plain-scalar/n:22368256 cosine_similarity/forward/plain-scalar/V:1000/N:33554 call/mse/forward/scalar/n:4096 \
+  inputs/confident/cross_entropy/forward_gradient/scalar/V:1000/N:65 inputs/denormal/softmax/plain-scalar/V:128/N:512 \
+  inputs/confident/bce/forward/scalar/n:65536 inputs/denormal/cosine_similarity/forward/plain-scalar/V:1000/N:65 \
+  $(case $types in *bf16*) echo mse/forward_gradient/plain-scalar/bf16/n:44736512 ;; esac) \
   $(case " $types " in *" f16 "*) echo softmax/scalar/f16/V:50257/N:2 ;; esac) \
   inner/softmax/scalar/V:1000/N:195/inner:3 inner/cross_entropy/forward_gradient/scalar/V:1000/N:196/inner:1; do
   printf '%s\n' "$rows" | grep -qxF "$row" || fail "no row named $row"
 done
 isas=$(printf '%s\n' "$rows" | sed -n 's,^call/cross_entropy/forward/\(.*\)/V:10/N:1$,\1,p')
+plains=$(printf '%s\n' "$isas" | sed 's/^/plain-/') # one beside each ISA
 for isa in $isas; do
   for name in cross_entropy/forward cross_entropy/forward_gradient softmax log_softmax log_sum_exp log_probs/id; do
     [ "$(printf '%s\n' "$rows" | grep -c "^$name/$isa/V:")" -eq 14 ] || fail "not 14 sizes of $name on $isa"
@@ -48,7 +49,7 @@ forms=0
 for loss in $losses; do
   for form in forward forward_gradient; do
     forms=$((forms + 1))
-    for variant in $isas plain; do
+    for variant in $isas $plains; do
       [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/[nV]:")" -eq 4 ] || fail "not 4 sizes of $loss/$form on $variant"
       for type in $types; do
         [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/$type/")" -eq 2 ] ||
@@ -60,7 +61,7 @@ done
 [ "$forms" -gt 0 ] || fail "no loss found in the registry"
 
 # The peers, if any are built in: each has a softmax.
-peers=$(printf '%s\n' "$rows" | sed -n 's,^softmax/\([a-z0-9]*\)/V:10/N:6553$,\1,p' | grep -vxF -e plain -e "$isas" || test $? -eq 1)
+peers=$(printf '%s\n' "$rows" | sed -n 's,^softmax/\([a-z0-9]*\)/V:10/N:6553$,\1,p' | grep -vxF -e "$isas" || test $? -eq 1)
 for peer in $peers; do
   [ "$(printf '%s\n' "$rows" | grep -c "^softmax/$peer/V:")" -eq 14 ] || fail "not 14 sizes of softmax of $peer"
 done
@@ -116,7 +117,7 @@ done
   fail "the table has no peers: $table"
 # The table of types, from the rows in L2 that tell of the others.
 table=$("$bench" --memory 64 --table-short --benchmark_min_time=0.001 --benchmark_repetitions=1 \
-  --benchmark_filter='^mse/forward/[a-z0-9]*/([a-z0-9]*/)?n:[0-9]{5,6}$' 2>&1) || fail "the table of types: $table"
+  --benchmark_filter='^mse/forward/[a-z0-9-]*/([a-z0-9]*/)?n:[0-9]{5,6}$' 2>&1) || fail "the table of types: $table"
 for isa in $(printf '%s\n' "$isas" | grep -v scalar); do
   [ "$types" = 'bf16 f16' ] || break
   printf '%s\n' "$table" | grep -Eq "^  mse/forward +$isa +L2 ( \|( +[0-9.]+)( +[0-9.]+x){2}){2}" ||

@@ -12,6 +12,7 @@
 #include "limits.h"
 #include "machine.h"
 #include "peers/peers.h"
+#include "plain_isas.h"
 
 namespace {
 
@@ -105,6 +106,13 @@ bool Table::Any(const std::string &prefix) const {
   return next != medians_.end() && next->first.compare(0, prefix.size(), prefix) == 0;
 }
 
+bool Table::Ran(const Function &function, const Size &size) const {
+  return Find(RowName(function, SupportedIsas().front(), size)) || !AgreementOf(function, size).error.empty();
+}
+
+// Whether there are rows of the ISA's own plain loop.
+bool Table::HasPlain(const std::string &isa) const { return !PlainsOf({isa}, plan_).empty(); }
+
 double Table::LimitOf(const std::string &traffic, bool memory) const {
   double best = 0;
   for (std::size_t i = 0; i < bench_limit_count; i++)
@@ -128,16 +136,20 @@ void Table::PrintLimits() const {
 
 void Table::PrintFunctions() const {
   Heading(
-      "The functions, in 1e9 elements a second. For each ISA: its speed, that as a share of the memory's limit, and "
-      "how\n"
-      "many times as fast as the plain loop; bits: how many ISAs were compared and found to give the same");
-  std::printf("%-28s%7s%7s", "", "limit", "plain");
-  for (const std::string &isa : SupportedIsas()) std::printf(" |%7s%13s", isa.c_str(), "");
+      "The functions, in 1e9 elements a second. For each ISA: its speed, that as a share of the memory's limit, the "
+      "speed\n"
+      "of the plain loop compiled for the same ISA, and how many times that vloss is; bits: how many ISAs were compared\n"
+      "and found to give the same");
+  std::printf("%-28s%7s", "", "limit");
+  for (const std::string &isa : SupportedIsas()) {
+    std::printf(" |%7s", isa.c_str());
+    if (HasPlain(isa)) std::printf("%13s%7s", "plain", "");
+  }
   std::printf(" |  bits\n");
   for (const Function &function : functions) {
     bool first = true;
     for (const Size &size : SizesOf(function, plan_)) {
-      if (!Find(RowName(function, "plain", size)) && AgreementOf(function, size).error.empty()) continue;
+      if (!Ran(function, size)) continue;
       if (first)
         std::printf("%s%s\n", function.name.c_str(),
                     function.traffic.size() ? "" : ", in 1e9 rows a second: it reads one logit a row");
@@ -148,25 +160,22 @@ void Table::PrintFunctions() const {
 }
 
 void Table::PrintFunction(const Function &function, const Size &size) const {
-  const Median *plain = Find(RowName(function, "plain", size));
+  const Median *any = Find(RowName(function, SupportedIsas().front(), size));
   const double limit = LimitOf(function.traffic, size.memory);
   const Agreement agreement = AgreementOf(function, size);
   std::printf("  %-26s", Words(size).c_str());
-  // The limit is in bytes; plain->bytes / plain->items are the bytes of an element.
-  if (limit > 0 && plain)
-    std::printf("%7.2f", limit / (plain->bytes / plain->items) / 1e9);
+  // The limit is in bytes; any->bytes / any->items are the bytes of an element.
+  if (limit > 0 && any)
+    std::printf("%7.2f", limit / (any->bytes / any->items) / 1e9);
   else
     std::printf("%7s", "-");
-  plain ? std::printf("%7.2f", plain->items / 1e9) : std::printf("%7s", "-");
   for (const std::string &isa : SupportedIsas()) {
-    const Median *median = Find(RowName(function, isa, size));
-    if (!median) {
-      std::printf(" |%7s%13s", "-", "");
-      continue;
-    }
-    std::printf(" |%7.2f", median->items / 1e9);
-    limit > 0 ? std::printf("%5.0f%%", 100 * median->bytes / limit) : std::printf("%6s", "-");
-    plain ? std::printf("%6.2fx", median->items / plain->items) : std::printf("%7s", "-");
+    const Median *median = Find(RowName(function, isa, size)), *plain = Find(RowName(function, PlainName(isa), size));
+    median ? std::printf(" |%7.2f", median->items / 1e9) : std::printf(" |%7s", "-");
+    if (!HasPlain(isa)) continue;
+    median && limit > 0 ? std::printf("%5.0f%%", 100 * median->bytes / limit) : std::printf("%6s", "-");
+    plain ? std::printf("%7.2f", plain->items / 1e9) : std::printf("%7s", "-");
+    median && plain ? std::printf("%6.2fx", median->items / plain->items) : std::printf("%7s", "-");
   }
   if (agreement.error.empty())
     std::printf(" |  %zu equal\n", agreement.isas);
@@ -179,9 +188,7 @@ void Table::PrintFunction(const Function &function, const Size &size) const {
 void Table::PrintLosses() const {
   const auto measured = [&](const Function &function) {
     const std::vector<Size> sizes = SizesOf(function, plan_);
-    return std::any_of(sizes.begin(), sizes.end(), [&](const Size &size) {
-      return Find(RowName(function, "plain", size)) || !AgreementOf(function, size).error.empty();
-    });
+    return std::any_of(sizes.begin(), sizes.end(), [&](const Size &size) { return Ran(function, size); });
   };
   bool first = true;
   for (const Matrix form : {Matrix::kNone, Matrix::kOutput}) {
@@ -219,11 +226,10 @@ void Table::PrintLoss(const Function &function) const {
   std::size_t compared = 0;
   bool agree = true;
   for (const Size &size : SizesOf(function, Plan::kEverything)) {
-    const Median *plain = Find(RowName(function, "plain", size));
     const double limit = LimitOf(function.traffic, size.memory);
     std::printf(" |");
     for (const std::string &isa : IsasOf(size, Plan::kTable)) {
-      const Median *median = Find(RowName(function, isa, size));
+      const Median *median = Find(RowName(function, isa, size)), *plain = Find(RowName(function, PlainName(isa), size));
       median ? std::printf("%7.2f", median->items / 1e9) : std::printf("%7s", "-");
       if (!TimedInMemory(isa)) continue;
       const double share = median && limit > 0 ? median->bytes / limit : 0;
@@ -243,7 +249,7 @@ void Table::PrintLoss(const Function &function) const {
 // Of every function that a peer computes: all speeds, and how many times as fast as the fastest of the others vloss is.
 void Table::PrintPeers() const {
   const std::string &isa = SupportedIsas().front();
-  std::vector<std::string> others{"plain"};
+  std::vector<std::string> others{PlainName(PlainIsas().front())};
   for (const Peer &peer : Peers()) others.push_back(peer.name);
   const auto width = [](const std::string &name) { return std::max(8, static_cast<int>(name.size()) + 1); };
 
@@ -262,10 +268,10 @@ void Table::PrintPeers() const {
         if (std::none_of(others.begin() + 1, others.end(), speed)) continue;
         if (first) {
           Heading(
-              "The peers, on one thread, in 1e9 elements a second; what each was asked to do stands at the top. plain "
-              "is "
-              "C\n"
-              "that the compiler vectorises with libmvec. At the end how many times as fast as the fastest vloss is");
+              "The peers, on one thread, in 1e9 elements a second; what each was asked to do stands at the top. The "
+              "plain\n"
+              "loop is C that the compiler vectorises with libmvec. At the end how many times as fast as the fastest "
+              "vloss is");
           std::printf("%-28s%*s", "", width(isa), isa.c_str());
           for (const std::string &name : others) std::printf("%*s", width(name), name.c_str());
           std::printf("\n");

@@ -33,6 +33,8 @@ class Table : public benchmark::BenchmarkReporter {
   };
   const Median *Find(const std::string &row) const;
   bool Any(const std::string &prefix) const;
+  bool Ran(const Function &function, const Size &size) const;
+  bool HasPlain(const std::string &isa) const;
   double LimitOf(const std::string &traffic, bool memory) const;  // bytes a second; 0 if not measured
 
   void PrintLimits() const;
