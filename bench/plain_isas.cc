@@ -10,15 +10,15 @@ struct OfIsa {
   const plain_loops *f32, *f64, *f16, *bf16;
 };
 const OfIsa built[] = {
-#define ISA(isa, ISA, ...)                                                                                            \
-  VLOSS_IF_BUILT(                                                                                                     \
+#define ISA(isa, ISA, ...) \
+  VLOSS_IF_BUILT(          \
       ISA, {#isa, &plain_loops_f32_##isa, &plain_loops_f64_##isa, &plain_loops_f16_##isa, &plain_loops_bf16_##isa}, )
 #include "isas.def"
 #undef ISA
 };
 
-// Where vloss's ISA can run. x86-64-v3, which v4 contains, asks for a little more than that: every CPU with BMI2 has the
-// rest, too.
+// Where vloss's ISA can run. x86-64-v3, which v4 contains, asks for a little more than that: every CPU with BMI2 has
+// the rest, too.
 bool CanRun(const char *isa) {
   if (vloss_isa_unsupported_reason(isa)) return false;
 #ifdef __x86_64__

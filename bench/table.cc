@@ -38,6 +38,19 @@ bool TimedInMemory(const std::string &isa) {
   return std::find(isas.begin(), isas.end(), isa) != isas.end();
 }
 
+// A line of the context, or several.
+void PrintWrapped(std::string key, std::string value) {
+  constexpr std::size_t kRoom = 120 - 21;
+  while (value.size() > kRoom) {
+    const std::size_t space = value.rfind(' ', kRoom);
+    if (space == std::string::npos) break;
+    std::printf("%-20s %s\n", key.c_str(), value.substr(0, space).c_str());
+    key.clear();
+    value.erase(0, space + 1);
+  }
+  std::printf("%-20s %s\n", key.c_str(), value.c_str());
+}
+
 void Heading(const char *text) { std::printf("\n%s\n", text); }
 
 }  // namespace
@@ -53,7 +66,7 @@ void Table::BeforeRun(const std::string &row, std::int64_t iterations) {
 
 bool Table::ReportContext(const Context &) {
   for (const auto &[key, value] : ::Context())
-    if (key != "cpu features" && key != "warning") std::printf("%-20s %s\n", key.c_str(), value.c_str());
+    if (key != "cpu features" && key != "warning") PrintWrapped(key, value);
   std::fflush(stdout);
   return true;
 }
@@ -138,7 +151,8 @@ void Table::PrintFunctions() const {
   Heading(
       "The functions, in 1e9 elements a second. For each ISA: its speed, that as a share of the memory's limit, the "
       "speed\n"
-      "of the plain loop compiled for the same ISA, and how many times that vloss is; bits: how many ISAs were compared\n"
+      "of the plain loop compiled for the same ISA, and how many times that vloss is; bits: how many ISAs were "
+      "compared\n"
       "and found to give the same");
   std::printf("%-28s%7s", "", "limit");
   for (const std::string &isa : SupportedIsas()) {
@@ -173,9 +187,9 @@ void Table::PrintFunction(const Function &function, const Size &size) const {
     const Median *median = Find(RowName(function, isa, size)), *plain = Find(RowName(function, PlainName(isa), size));
     median ? std::printf(" |%7.2f", median->items / 1e9) : std::printf(" |%7s", "-");
     if (!HasPlain(isa)) continue;
-    median && limit > 0 ? std::printf("%5.0f%%", 100 * median->bytes / limit) : std::printf("%6s", "-");
+    median &&limit > 0 ? std::printf("%5.0f%%", 100 * median->bytes / limit) : std::printf("%6s", "-");
     plain ? std::printf("%7.2f", plain->items / 1e9) : std::printf("%7s", "-");
-    median && plain ? std::printf("%6.2fx", median->items / plain->items) : std::printf("%7s", "-");
+    median &&plain ? std::printf("%6.2fx", median->items / plain->items) : std::printf("%7s", "-");
   }
   if (agreement.error.empty())
     std::printf(" |  %zu equal\n", agreement.isas);

@@ -23,7 +23,8 @@ void Table::PrintInputs() const {
   std::printf(
       "\nOther inputs, in L2: how many times as long as ordinary inputs take. confident: one class 40 to 106 nats "
       "ahead,\n"
-      "logits near +-48 and +-95, probabilities near 0 and 1; denormal: operands below 2^-126. plain: of the best ISA\n");
+      "logits near +-48 and +-95, probabilities near 0 and 1; denormal: operands below 2^-126. plain: of the best "
+      "ISA\n");
   std::vector<std::string> variants = SupportedIsas();
   variants.push_back(PlainName(PlainIsas().front()));
   std::printf("%-44s", "");
