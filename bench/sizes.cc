@@ -31,6 +31,24 @@ constexpr const char *kTyped[] = {
 constexpr std::size_t kTypedClasses[] = {50257, 128,
                                          1000};  // of the functions of logits; the first alone in the tables
 
+constexpr std::size_t kCallElements = 4096;
+constexpr std::size_t kColdClasses[] = {32000, 72547};
+
+// What the table calls with all sizes and on all ISAs.
+constexpr const char *kCalledOften[] = {"cross_entropy/forward",
+                                        "cross_entropy/forward_gradient",
+                                        "softmax",
+                                        "log_softmax",
+                                        "nll/forward",
+                                        "cosine_similarity/forward",
+                                        "mse/forward",
+                                        "mse/forward_gradient",
+                                        "bce_with_logits/forward_gradient"};
+bool IsCalledOften(const Function &function) {
+  return std::any_of(std::begin(kCalledOften), std::end(kCalledOften),
+                     [&](const char *name) { return function.name == name; });
+}
+
 std::size_t ElementsOf(const Function &function, const Place &place, vloss_type type) {
   return place.bytes / SizeOf(type) / ArraysOf(function);
 }
@@ -88,7 +106,27 @@ std::size_t ArraysOf(const Function &function) {
   return function.arrays ? function.arrays : limit ? limit->arrays : 1;
 }
 
-Size CallOf(const Function &function) { return {IsElementwise(function) ? 4096u : 10u, 1, false, 0}; }
+std::vector<Size> CallSizesOf(const Function &function, Plan plan) {
+  struct Shape {
+    std::size_t classes, rows;
+  };
+  std::vector<Shape> shapes{{10, 1}, {128, 1}, {128, 32}, {256, 8}};
+  if (IsElementwise(function)) shapes = {{16, 1}, {64, 1}, {256, 1}, {1024, 1}, {kCallElements, 1}};
+  if (plan == Plan::kShort || (plan == Plan::kTable && !IsCalledOften(function)))
+    shapes = {IsElementwise(function) ? shapes.back() : shapes.front()};
+  std::vector<Size> sizes;
+  for (const Shape &shape : shapes)
+    sizes.push_back(
+        {shape.classes, shape.rows, false, shape.classes * shape.rows * ArraysOf(function) * sizeof(float)});
+  return sizes;
+}
+
+std::vector<Size> ColdSizesOf(const Function &function) {
+  std::vector<Size> sizes;
+  if (function.name == "cross_entropy/forward" || function.name == "log_probs/id")
+    for (const std::size_t classes : kColdClasses) sizes.push_back({classes, 1, false, classes * sizeof(float)});
+  return sizes;
+}
 
 std::vector<Size> SizesOf(const Function &function, Plan plan) {
   std::vector<Size> sizes;
@@ -194,10 +232,17 @@ std::vector<std::string> IsasOf(const Size &size, Plan plan) {
   return isas;
 }
 
-std::vector<std::string> CallIsasOf(const Function &function, Plan plan) {
-  if (function.headline || (IsElementwise(function) && plan == Plan::kEverything)) return SupportedIsas();
+std::vector<std::string> CallIsasOf(const Function &function, const Size &size, Plan plan) {
+  if (plan == Plan::kEverything) return SupportedIsas();
+  if (plan == Plan::kShort ? function.headline : IsCalledOften(function)) return TypedIsasOf(size, plan);
   if (IsElementwise(function) && plan == Plan::kTable) return {SupportedIsas().front()};
   return {};
+}
+
+std::vector<std::string> ColdIsasOf() {
+  Size size{};
+  size.memory = true;
+  return IsasOf(size, Plan::kTable);
 }
 
 std::vector<std::string> ThreadIsasOf(const Size &size, Plan plan) {
@@ -233,9 +278,15 @@ std::string RowName(const Function &function, const std::string &variant, const 
   return size.threads > 1 ? name + "/threads:" + std::to_string(size.threads) : name;
 }
 
-std::string CallName(const Function &function, const std::string &isa) {
-  return "call/" + RowName(function, isa, CallOf(function));
+std::string CallName(const Function &function, const std::string &variant, const Size &size) {
+  return "call/" + RowName(function, variant, size);
 }
+
+std::string ColdName(const Function &function, const std::string &variant, const Size &size) {
+  return "cold/" + RowName(function, variant, size);
+}
+
+std::string RateName(const std::string &rate, const std::string &isa) { return "rate/" + rate + "/" + isa; }
 
 std::string LimitNameIn(const Place &place, const std::string &traffic, const std::string &way) {
   return "limit/" + traffic + "/" + way + "/" + place.name;

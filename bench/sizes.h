@@ -44,14 +44,20 @@ constexpr vloss_type kTypes[] = {VLOSS_BF16, VLOSS_F16, VLOSS_F64};
 const char *NameOf(vloss_type type);
 std::vector<Size> TypedSizesOf(const Function &function, Plan plan, vloss_type type);
 
-// What a call row times: too little for the memory to matter.
-Size CallOf(const Function &function);
+// What the call rows time: too little for the memory to matter, as routers of experts, boosted trees and embeddings
+// call it. The last of an elementwise loss is the one that the table shows of every loss.
+std::vector<Size> CallSizesOf(const Function &function, Plan plan);
 
-// What of the plan is measured. In the table losses are called with few elements on the best ISA only. Scalar is left
+// What the cold rows time, which a call meets with cold caches after scalar work of some milliseconds: a token's
+// logits.
+std::vector<Size> ColdSizesOf(const Function &function);
+
+// What of the plan is measured. In the table most losses are called on the best ISA only. Scalar is left
 // out of the table's sizes in memory: it is far from any limit of the memory, so that it would say what it says in L2,
 // and take most of the time.
 std::vector<std::string> IsasOf(const Size &size, Plan plan);
-std::vector<std::string> CallIsasOf(const Function &function, Plan plan);
+std::vector<std::string> CallIsasOf(const Function &function, const Size &size, Plan plan);
+std::vector<std::string> ColdIsasOf();                               // without scalar
 std::vector<std::string> ThreadIsasOf(const Size &size, Plan plan);  // the best one alone, in the tables
 std::vector<std::string> TypedIsasOf(const Size &size, Plan plan);   // without scalar, in the tables
 const std::vector<std::string> &SupportedIsas();                     // best first
@@ -69,7 +75,9 @@ const std::vector<Place> &Places();
 
 // The names of the rows. variant: an ISA, a plain loop ("plain-avx2"), or a peer.
 std::string RowName(const Function &function, const std::string &variant, const Size &size);
-std::string CallName(const Function &function, const std::string &isa);
+std::string CallName(const Function &function, const std::string &variant, const Size &size);
+std::string ColdName(const Function &function, const std::string &variant, const Size &size);
+std::string RateName(const std::string &rate, const std::string &isa);
 std::string LimitName(const std::string &traffic, const std::string &way, bool memory);
 std::string LimitNameIn(const Place &place, const std::string &traffic, const std::string &way);
 std::string MathName(const std::string &function, const std::string &isa, const std::string &whose);

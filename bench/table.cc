@@ -86,8 +86,9 @@ void Table::ReportRuns(const std::vector<Run> &runs) {
       return found == run.counters.end() ? 0.0 : found->second.value;
     };
     const double to_nanoseconds = 1e9 / benchmark::GetTimeUnitMultiplier(run.time_unit);
-    medians_[row] = {counter("items_per_second"), counter("bytes_per_second"),
-                     run.GetAdjustedCPUTime() * to_nanoseconds};
+    medians_[row] = {
+        counter("items_per_second"), counter("bytes_per_second"),
+        run.counters.count("nanoseconds") ? counter("nanoseconds") : run.GetAdjustedCPUTime() * to_nanoseconds};
   }
 }
 
@@ -104,7 +105,10 @@ void Table::Finalize() {
   if (!threads_.empty()) PrintThreads();
   PrintPeers();
   if (Any("math/")) PrintMath();
+  if (Any("rate/")) PrintRates();
   PrintCalls();
+  if (Any("cold/")) PrintCold();
+  PrintPlainAhead();
   std::fflush(stdout);
   for (const auto &[row, message] : errors_) std::fprintf(stderr, "%s: %s\n", row.c_str(), message.c_str());
 }
@@ -255,7 +259,7 @@ void Table::PrintLoss(const Function &function) const {
     compared = std::max(compared, agreement.isas);
     agree = agree && agreement.error.empty();
   }
-  const Median *call = Find(CallName(function, SupportedIsas().front()));
+  const Median *call = Find(CallName(function, SupportedIsas().front(), CallSizesOf(function, Plan::kShort).back()));
   call ? std::printf(" |%6.2f", call->nanoseconds / 1e3) : std::printf(" |%6s", "-");
   agree ? std::printf(" |%4zu\n", compared) : std::printf(" |  NO\n");
 }
@@ -314,21 +318,4 @@ void Table::PrintMath() const {
       std::printf("%-12s%-12s%10.2f", name, isa.c_str(), inlined->items / 1e9);
       sleef ? std::printf("%10.2f\n", sleef->items / 1e9) : std::printf("%10s\n", "-");
     }
-}
-
-void Table::PrintCalls() const {
-  bool first = true;
-  for (const Function &function : functions) {
-    std::string calls;
-    for (const std::string &isa : SupportedIsas())
-      if (const Median *median = Find(CallName(function, isa))) {
-        char call[32];
-        std::snprintf(call, sizeof call, "%10s %6.1f", isa.c_str(), median->nanoseconds);
-        calls += call;
-      }
-    if (calls.empty()) continue;
-    if (first) Heading("One call on one row of 10 classes, in ns");
-    first = false;
-    std::printf("%-32s%s\n", function.name.c_str(), calls.c_str());
-  }
 }
