@@ -31,6 +31,30 @@ constexpr const char *kTyped[] = {
 constexpr std::size_t kTypedClasses[] = {50257, 128,
                                          1000};  // of the functions of logits; the first alone in the tables
 
+// What the table times with all sizes, from L1 to memory, and with other inputs: functions, with all their forms or
+// one, that tell of the others.
+constexpr const char *kTelling[] = {"cross_entropy/forward",
+                                    "cross_entropy/forward_gradient",
+                                    "softmax",
+                                    "log_softmax",
+                                    "mse",
+                                    "huber",
+                                    "bce",
+                                    "bce_with_logits",
+                                    "kl_div",
+                                    "hinge",
+                                    "cosine_similarity"};
+bool IsTelling(const Function &function) {
+  const std::string name = function.name.substr(0, function.name.find('/'));
+  return std::any_of(std::begin(kTelling), std::end(kTelling),
+                     [&](const char *of) { return name == of || function.name == of; });
+}
+bool IsFull(Plan plan) { return plan == Plan::kEverything || plan == Plan::kFull; }
+// From L1 to memory, and not only in L2.
+bool GoesEverywhere(const Function &function, Plan plan) {
+  return IsFull(plan) || (plan == Plan::kTable && IsTelling(function));
+}
+
 constexpr std::size_t kCallElements = 4096;
 constexpr std::size_t kColdClasses[] = {32000, 72547};
 
@@ -131,7 +155,7 @@ std::vector<Size> ColdSizesOf(const Function &function) {
 std::vector<Size> SizesOf(const Function &function, Plan plan) {
   std::vector<Size> sizes;
   for (const bool memory : {false, true}) {
-    if (!function.info || (plan == Plan::kShort && memory)) continue;
+    if (!function.info || (memory && !GoesEverywhere(function, plan))) continue;
     sizes.push_back(LossSize(function, PlaceOf(memory)));
   }
   for (const std::size_t classes : kClasses)
@@ -140,7 +164,8 @@ std::vector<Size> SizesOf(const Function &function, Plan plan) {
       // Two rows in L2 show nothing of a function that reads one logit a row but what a call costs.
       const bool usual = memory ? classes == 50257 : classes == 128 || (classes == 50257 && LimitOf(function));
       const bool first = classes == 10 && !memory;
-      if (plan == Plan::kTable && !usual && !function.headline) continue;
+      if (memory && !GoesEverywhere(function, plan)) continue;
+      if (plan == Plan::kTable && !usual && (memory || !function.headline)) continue;
       if (plan == Plan::kShort && !usual && !(function.headline && first)) continue;
       sizes.push_back(Rows(function, classes, PlaceOf(memory)));
     }
@@ -149,7 +174,7 @@ std::vector<Size> SizesOf(const Function &function, Plan plan) {
 
 std::vector<Size> WithCurveOf(const Function &function, Plan plan) {
   std::vector<Size> sizes = SizesOf(function, plan);
-  if (plan == Plan::kShort) return sizes;
+  if (!GoesEverywhere(function, plan)) return sizes;
   for (const Place &place : Places())
     if (const Size size = LossSize(function, place); !Among(sizes, size)) sizes.push_back(size);
   return sizes;
@@ -157,7 +182,7 @@ std::vector<Size> WithCurveOf(const Function &function, Plan plan) {
 
 std::vector<Size> AwkwardSizesOf(const Function &function, Plan plan, Inputs inputs) {
   std::vector<Size> sizes;
-  if (!TakesAwkward(function)) return sizes;
+  if (!TakesAwkward(function) || (plan == Plan::kTable && !IsTelling(function))) return sizes;
   const std::vector<Size> ordinary = WithCurveOf(function, plan);
   const auto add = [&](Size size) {
     if (!Among(ordinary, size)) return;
@@ -189,12 +214,12 @@ std::vector<Size> TypedSizesOf(const Function &function, Plan plan, vloss_type t
   std::vector<Size> sizes;
   const bool telling =
       std::any_of(std::begin(kTyped), std::end(kTyped), [&](const char *name) { return function.name == name; });
-  if (plan != Plan::kEverything && !telling) return sizes;
+  if (!IsFull(plan) && !telling) return sizes;
   for (const bool memory : {false, true}) {
-    if (plan == Plan::kShort && memory) continue;
+    if (memory && !IsFull(plan)) continue;
     if (function.info) sizes.push_back(LossSize(function, PlaceOf(memory), type));
     for (const std::size_t classes : kTypedClasses)
-      if (!function.info && (classes == kTypedClasses[0] || plan == Plan::kEverything))
+      if (!function.info && (classes == kTypedClasses[0] || IsFull(plan)))
         sizes.push_back(Rows(function, classes, PlaceOf(memory), type));
   }
   return sizes;
@@ -226,15 +251,17 @@ const std::vector<std::string> &SupportedIsas() {
 }
 
 std::vector<std::string> IsasOf(const Size &size, Plan plan) {
+  const bool beyond_l2 = size.memory || size.bytes >= Places()[2].bytes / 2;
   std::vector<std::string> isas;
   for (const std::string &isa : SupportedIsas())
-    if (plan == Plan::kEverything || !size.memory || isa != "scalar") isas.push_back(isa);
+    if (plan == Plan::kEverything || isa != "scalar" || !beyond_l2) isas.push_back(isa);
   return isas;
 }
 
 std::vector<std::string> CallIsasOf(const Function &function, const Size &size, Plan plan) {
   if (plan == Plan::kEverything) return SupportedIsas();
-  if (plan == Plan::kShort ? function.headline : IsCalledOften(function)) return TypedIsasOf(size, plan);
+  const bool often = plan == Plan::kFull || (plan == Plan::kShort ? function.headline : IsCalledOften(function));
+  if (often) return TypedIsasOf(size, plan);
   if (IsElementwise(function) && plan == Plan::kTable) return {SupportedIsas().front()};
   return {};
 }

@@ -10,8 +10,9 @@
 #include "inputs.h"
 #include "limits.h"
 
-// How much is measured: every row; what the table for a person shows; its short form.
-enum class Plan { kEverything, kTable, kShort };
+// How much is measured: every row; all that a table can show, which is that without what would take most of the time,
+// scalar in memory; the table that is made in minutes; its short form.
+enum class Plan { kEverything, kFull, kTable, kShort };
 
 struct Size {
   std::size_t classes, rows;  // of an elementwise loss one row, of all elements
@@ -52,9 +53,9 @@ std::vector<Size> CallSizesOf(const Function &function, Plan plan);
 // logits.
 std::vector<Size> ColdSizesOf(const Function &function);
 
-// What of the plan is measured. In the table most losses are called on the best ISA only. Scalar is left
-// out of the table's sizes in memory: it is far from any limit of the memory, so that it would say what it says in L2,
-// and take most of the time.
+// What of the plan is measured. In the table most losses are called on the best ISA only. Scalar is left out of the
+// tables' sizes beyond L2: it is far from any limit of the memory, so that it would say what it says in L2, and take
+// most of the time.
 std::vector<std::string> IsasOf(const Size &size, Plan plan);
 std::vector<std::string> CallIsasOf(const Function &function, const Size &size, Plan plan);
 std::vector<std::string> ColdIsasOf();                               // without scalar

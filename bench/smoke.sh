@@ -22,10 +22,18 @@ for row in cross_entropy/forward/scalar/V:50257/N:1335 cross_entropy/forward_gra
   inner/softmax/scalar/V:1000/N:195/inner:3 inner/cross_entropy/forward_gradient/scalar/V:1000/N:196/inner:1; do
   printf '%s\n' "$rows" | grep -qxF "$row" || fail "no row named $row"
 done
-isas=$(printf '%s\n' "$rows" | sed -n 's,^call/cross_entropy/forward/\(.*\)/V:10/N:1$,\1,p')
+isas=$(printf '%s\n' "$rows" | sed -n 's,^call/cross_entropy/forward/\([a-z0-9]*\)/V:10/N:1$,\1,p')
+vector_isas=$(printf '%s\n' "$isas" | grep -vx scalar || test $? -eq 1)
 plains=$(printf '%s\n' "$isas" | sed 's/^/plain-/') # one beside each ISA
 for isa in $isas; do
+  for rate in fma add shuffle convert any; do
+    [ "$isa" = scalar ] || printf '%s\n' "$rows" | grep -qxF "rate/$rate/$isa" || fail "no row named rate/$rate/$isa"
+  done
   for name in cross_entropy/forward cross_entropy/forward_gradient softmax log_softmax log_sum_exp log_probs/id; do
+    for variant in $isa plain-$isa; do
+      [ "$(printf '%s\n' "$rows" | grep -Ec "^call/$name/$variant/V:(10/N:1|128/N:1|128/N:32|256/N:8)$")" -eq 4 ] ||
+        fail "not 4 calls of $name on $variant"
+    done
     [ "$(printf '%s\n' "$rows" | grep -c "^$name/$isa/V:")" -eq 14 ] || fail "not 14 sizes of $name on $isa"
   done
 done
@@ -50,6 +58,8 @@ for loss in $losses; do
   for form in forward forward_gradient; do
     forms=$((forms + 1))
     for variant in $isas $plains; do
+      [ "$(printf '%s\n' "$rows" | grep -Ec "^call/$loss/$form/$variant/(n:(16|64|256|1024|4096)|V:[0-9]+/N:(1|8|32))$")" -ge 4 ] ||
+        fail "not 4 or 5 calls of $loss/$form on $variant"
       [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/[nV]:")" -eq 4 ] || fail "not 4 sizes of $loss/$form on $variant"
       for type in $types; do
         [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/$type/")" -eq 2 ] ||
@@ -92,7 +102,7 @@ for bad in 1 2, 2,x 99999; do
 done
 
 # Only sizes in L2: every function, in three to four digits of rows.
-out=$("$bench" --benchmark_filter='/V:128/N:[0-9]{3,4}$|^call/|^math/|^limit/.*/L2$|^inner/' --benchmark_min_time=0.001) ||
+out=$("$bench" --benchmark_filter='/V:128/N:[0-9]{3,4}$|^call/.*/(V:10/N:1|n:16)$|^cold/.*/V:32000/|^rate/|^math/|^limit/.*/L2$|^inner/' --benchmark_min_time=0.001) ||
   fail "the small rows: $out"
 printf '%s\n' "$out" | grep ERROR && fail "a row reports an error"
 [ "$(printf '%s\n' "$out" | grep -c '^[a-z_]*/.*items_per_second=')" -ge 50 ] || fail "fewer rows ran than there are: $out"
@@ -142,6 +152,19 @@ if command -v taskset >/dev/null; then
   kill $!
   trap - EXIT
   printf '%s\n' "$table" | grep -q '^WARNING: the machine was busy: rows got [1-8]' || fail "no word of a busy CPU: $table"
+fi
+# How often the plain loops are ahead, warm and cold calls, and the rates of arithmetic.
+if [ -n "$vector_isas" ]; then
+  table=$("$bench" --memory 64 --table --benchmark_filter='^rate/|^call/mse/forward/|^cold/.*/V:32000/|^mse/forward/.*/n:65536$' \
+    --benchmark_min_time=0.001 --benchmark_repetitions=1 2>&1) || fail "the table of calls: $table"
+  for isa in $vector_isas; do
+    printf '%s\n' "$table" | grep -Eq "^$isa +\| +- \| +[01] of +1 +[0-9.]+x \| +- \| +- \| +[0-5] of +5 +[0-9.]+x\$" ||
+      fail "the table does not count the plain loops ahead of $isa: $table"
+    printf '%s\n' "$table" | grep -Eq "^$isa( +[0-9.]+){5}\$" || fail "the table has no rates of $isa: $table"
+  done
+  for line in 'mse/forward +16' 'cross_entropy/forward +1 x 32000'; do
+    printf '%s\n' "$table" | grep -Eq "^  $line( \|( +[0-9]+){2} +[0-9.]+x)+\$" || fail "the table lacks the call $line: $table"
+  done
 fi
 long=$(printf '%s\n' "$table" | awk 'length > 120')
 [ -z "$long" ] || fail "wider than 120 columns: $long"
