@@ -133,6 +133,21 @@ for isa in $(printf '%s\n' "$isas" | grep -v scalar); do
   printf '%s\n' "$table" | grep -Eq "^  mse/forward +$isa +L2 ( \|( +[0-9.]+)( +[0-9.]+x){2}){2}" ||
     fail "the table of types lacks $isa: $table"
 done
+# How often the plain loops are ahead, warm and cold calls, and the rates of arithmetic.
+if [ -n "$vector_isas" ]; then
+  table=$("$bench" --memory 64 --table --benchmark_filter='^rate/|^call/mse/forward/|^cold/.*/V:32000/|^mse/forward/.*/n:65536$' \
+    --benchmark_min_time=0.001 --benchmark_repetitions=1 2>&1) || fail "the table of calls: $table"
+  for isa in $vector_isas; do
+    printf '%s\n' "$table" | grep -Eq "^$isa +\| +- \| +[01] of +1 +[0-9.]+x \| +- \| +- \| +[0-5] of +5 +[0-9.]+x\$" ||
+      fail "the table does not count the plain loops ahead of $isa: $table"
+    printf '%s\n' "$table" | grep -Eq "^$isa( +[0-9.]+){5}\$" || fail "the table has no rates of $isa: $table"
+  done
+  for line in 'mse/forward +16' 'cross_entropy/forward +1 x 32000'; do
+    printf '%s\n' "$table" | grep -Eq "^  $line( \|( +[0-9]+){2} +[0-9.]+x)+\$" || fail "the table lacks the call $line: $table"
+  done
+  long=$(printf '%s\n' "$table" | grep -v ^WARNING: | awk 'length > 120')
+  [ -z "$long" ] || fail "wider than 120 columns: $long"
+fi
 # The table of the class axis; and the warnings: of memory that does not exceed the cache, and of a CPU that is shared.
 table=$("$bench" --memory 32 --table-short --benchmark_filter='^inner/' --benchmark_min_time=0.001 \
   --benchmark_repetitions=1 2>&1) || fail "the table of inner: $table"
@@ -152,19 +167,6 @@ if command -v taskset >/dev/null; then
   kill $!
   trap - EXIT
   printf '%s\n' "$table" | grep -q '^WARNING: the machine was busy: rows got [1-8]' || fail "no word of a busy CPU: $table"
-fi
-# How often the plain loops are ahead, warm and cold calls, and the rates of arithmetic.
-if [ -n "$vector_isas" ]; then
-  table=$("$bench" --memory 64 --table --benchmark_filter='^rate/|^call/mse/forward/|^cold/.*/V:32000/|^mse/forward/.*/n:65536$' \
-    --benchmark_min_time=0.001 --benchmark_repetitions=1 2>&1) || fail "the table of calls: $table"
-  for isa in $vector_isas; do
-    printf '%s\n' "$table" | grep -Eq "^$isa +\| +- \| +[01] of +1 +[0-9.]+x \| +- \| +- \| +[0-5] of +5 +[0-9.]+x\$" ||
-      fail "the table does not count the plain loops ahead of $isa: $table"
-    printf '%s\n' "$table" | grep -Eq "^$isa( +[0-9.]+){5}\$" || fail "the table has no rates of $isa: $table"
-  done
-  for line in 'mse/forward +16' 'cross_entropy/forward +1 x 32000'; do
-    printf '%s\n' "$table" | grep -Eq "^  $line( \|( +[0-9]+){2} +[0-9.]+x)+\$" || fail "the table lacks the call $line: $table"
-  done
 fi
 long=$(printf '%s\n' "$table" | awk 'length > 120')
 [ -z "$long" ] || fail "wider than 120 columns: $long"

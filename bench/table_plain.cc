@@ -29,7 +29,7 @@ std::string PlaceOf(const Size &size) {
 
 // The head and the lines of calls: what one takes on each ISA, and by the plain loop of the same ISA.
 void Table::PrintCallsHead(const char *text) const {
-  std::printf("\n%s, in ns; beside each ISA its plain loop, and how many times as fast vloss is\n%-50s", text, "");
+  std::printf("\n%s, in ns; beside each ISA its plain loop, and how many times vloss is that\n%-50s", text, "");
   for (const std::string &isa : ColdIsasOf()) std::printf(" |%9s%9s%7s", isa.c_str(), "plain", "");
   std::printf("\n");
 }
@@ -59,7 +59,7 @@ void Table::PrintCalls() const {
 }
 
 void Table::PrintCold() const {
-  PrintCallsHead("One call with cold caches, after 5 ms of scalar work");
+  PrintCallsHead("One call with cold caches, after 5 ms of other work");
   for (const Function &function : functions)
     for (const Size &size : ColdSizesOf(function))
       if (Find(ColdName(function, SupportedIsas().front(), size))) PrintCall(function, size, ColdName);
