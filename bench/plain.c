@@ -1,7 +1,7 @@
 /* The loops a good C programmer writes: no intrinsics, restrict pointers, simple loops that the compiler vectorises,
  * each row finished while it is in the cache. Compiled with -O3 -ffast-math, so that exp comes from the C library's
  * vector functions, once for each ISA of vloss (CMakeLists.txt) and each type of elements (plain_type.h). What the
- * bench's "times the plain loop" is measured against. */
+ * bench's "times the plain loop" is measured against. One file, however long, as the loops share the first of them. */
 #include "plain.h"
 
 #include <string.h>

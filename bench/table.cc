@@ -139,18 +139,6 @@ double Table::LimitOf(const std::string &traffic, bool memory) const {
   return best;
 }
 
-void Table::PrintLimits() const {
-  Heading("The memory's limits, in GB/s moved; the fastest way of each traffic is what the functions are held against");
-  std::printf("%-12s%-14s%10s%10s\n", "traffic", "way", "in L2", "memory");
-  for (std::size_t i = 0; i < bench_limit_count; i++) {
-    const bench_limit &limit = bench_limits[i];
-    const Median *cache = Find(LimitName(limit.traffic, limit.way, false));
-    const Median *memory = Find(LimitName(limit.traffic, limit.way, true));
-    if (cache && memory)
-      std::printf("%-12s%-14s%10.1f%10.1f\n", limit.traffic, limit.way, cache->bytes / 1e9, memory->bytes / 1e9);
-  }
-}
-
 void Table::PrintFunctions() const {
   Heading(
       "The functions, in 1e9 elements a second. For each ISA: its speed, that as a share of the memory's limit, the "
@@ -305,17 +293,5 @@ void Table::PrintPeers() const {
                                                [&](const auto &x, const auto &y) { return speed(x) < speed(y); });
         std::printf("%8.2fx %s\n", speed(isa) / speed(fastest), fastest.c_str());
       }
-    }
-}
-
-void Table::PrintMath() const {
-  Heading("exp, log and log1p in L1, in 1e9 a second: as vloss inlines them, and as calls into SLEEF");
-  std::printf("%-12s%-12s%10s%10s\n", "function", "ISA", "inlined", "SLEEF");
-  for (const char *name : {"exp", "log", "log1p"})
-    for (const std::string &isa : SupportedIsas()) {
-      const Median *inlined = Find(MathName(name, isa, "inline")), *sleef = Find(MathName(name, isa, "sleef"));
-      if (!inlined) continue;
-      std::printf("%-12s%-12s%10.2f", name, isa.c_str(), inlined->items / 1e9);
-      sleef ? std::printf("%10.2f\n", sleef->items / 1e9) : std::printf("%10s\n", "-");
     }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "limits.h"
 #include "plain_isas.h"
 #include "table.h"
 
@@ -77,6 +78,31 @@ void Table::PrintRates() const {
     }
     std::printf("\n");
   }
+}
+
+void Table::PrintLimits() const {
+  std::printf(
+      "\nThe memory's limits, in GB/s moved; the fastest way of each traffic is what the functions are held against\n");
+  std::printf("%-12s%-14s%10s%10s\n", "traffic", "way", "in L2", "memory");
+  for (std::size_t i = 0; i < bench_limit_count; i++) {
+    const bench_limit &limit = bench_limits[i];
+    const Median *cache = Find(LimitName(limit.traffic, limit.way, false));
+    const Median *memory = Find(LimitName(limit.traffic, limit.way, true));
+    if (cache && memory)
+      std::printf("%-12s%-14s%10.1f%10.1f\n", limit.traffic, limit.way, cache->bytes / 1e9, memory->bytes / 1e9);
+  }
+}
+
+void Table::PrintMath() const {
+  std::printf("\nexp, log and log1p in L1, in 1e9 a second: as vloss inlines them, and as calls into SLEEF\n");
+  std::printf("%-12s%-12s%10s%10s\n", "function", "ISA", "inlined", "SLEEF");
+  for (const char *name : {"exp", "log", "log1p"})
+    for (const std::string &isa : SupportedIsas()) {
+      const Median *inlined = Find(MathName(name, isa, "inline")), *sleef = Find(MathName(name, isa, "sleef"));
+      if (!inlined) continue;
+      std::printf("%-12s%-12s%10.2f", name, isa.c_str(), inlined->items / 1e9);
+      sleef ? std::printf("%10.2f\n", sleef->items / 1e9) : std::printf("%10s\n", "-");
+    }
 }
 
 // Where the plain loop of the ISA is ahead, by place.
