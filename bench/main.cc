@@ -35,7 +35,7 @@ constexpr char kHelp[] =
     "        inputs/confident/ROW, inputs/denormal/ROW: rows above with such inputs (bench/inputs.h);\n"
     "        FUNCTION/ISA/bf16|f16|f64/...: another type of elements, in L2 and in memory;\n"
     "        inner/FUNCTION/ISA/V:classes/N:rows/inner:positions: a class axis that is not last\n"
-    "  --table        medians of 5 interleaved repetitions of the most telling rows, as a table (about 3 minutes)\n"
+    "  --table        medians of 5 interleaved repetitions of the most telling rows, as a table (about 2 minutes)\n"
     "  --table-short  the same with fewer rows and repetitions (less than a minute)\n"
     "  --table-full   the same with all rows: every size, type and call, from L1 to memory (half an hour or more)\n"
     "  --library NAME=PATH  times the functions of this shared library in place of those linked in: rows with "
@@ -58,7 +58,7 @@ struct RunOptions {
 };
 RunOptions OptionsOf(Plan plan) {
   if (plan == Plan::kShort) return {3, "0.01"};
-  return {5, "0.01"};
+  return {5, plan == Plan::kTable ? "0.005" : "0.01"};
 }
 constexpr RunOptions kPairOptions{21, "1e-6"};  // a repetition is one iteration, however long
 
