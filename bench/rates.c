@@ -1,5 +1,6 @@
-/* The loops of rates.h, compiled once per ISA: as many independent chains as the registers hold, which is more than the
- * longest latency times the instructions that start in a cycle on any core known (4 times 4). */
+/* The loops of rates.h, compiled once per ISA: as many independent chains as the registers hold, which is no fewer than
+ * the latency of an instruction times how many start in a cycle on any core known. Written out, as compilers do not
+ * agree on when a loop is to be unrolled. */
 #include "rates.h"
 
 #include "words/isa.h"
@@ -49,35 +50,50 @@ typedef float32x4_t lanes;
 #endif
 
 #ifdef CHAINS
-/* The compiler may neither leave out what made x nor know what is in it. */
-#define KEEP(x) __asm__ volatile("" : "+" REGISTER(x))
-#define TAKEN(x) __asm__ volatile("" : : REGISTER(x))
+#define FIRST(STEP) STEP(0) STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11)
+#if CHAINS == 16
+#define EACH(STEP) FIRST(STEP) STEP(12) STEP(13) STEP(14) STEP(15)
+#else
+#define EACH(STEP) FIRST(STEP)
+#endif
 
-/* `instruction` is of a chain x and the constants below. */
-#define RATE(name, instruction)                          \
-  static void name(size_t steps) {                       \
-    const floats half = SET(0.5f), one = SET(1.0f);      \
-    const lanes order = REVERSED;                        \
-    floats chains[CHAINS];                               \
-    (void)half, (void)one, (void)order;                  \
-    for (size_t i = 0; i < CHAINS; i++) chains[i] = one; \
-    while (steps--) {                                    \
-      UNROLL for (size_t i = 0; i < CHAINS; i++) {       \
-        floats x = chains[i];                            \
-        instruction;                                     \
-        KEEP(x);                                         \
-        chains[i] = x;                                   \
-      }                                                  \
-    }                                                    \
+/* The compiler may neither leave out what made x nor know what is in it. */
+#define KEEP(x) __asm__ volatile("" : "+" REGISTER(x));
+#define TAKEN(x) __asm__ volatile("" : : REGISTER(x));
+
+#define CHAIN(i) floats x##i = one;
+#define FMA_STEP(i)             \
+  x##i = FMA(x##i, half, half); \
+  KEEP(x##i)
+#define ADD_STEP(i)      \
+  x##i = ADD(x##i, one); \
+  KEEP(x##i)
+#define SHUFFLE_STEP(i)        \
+  x##i = SHUFFLE(x##i, order); \
+  KEEP(x##i)
+#define CONVERT_STEP(i) TAKEN(CONVERT(x##i)) KEEP(x##i)
+#define MIXED_STEP(i)                         \
+  x##i = i % 4 == 0   ? FMA(x##i, half, half) \
+         : i % 4 == 1 ? ADD(x##i, one)        \
+         : i % 4 == 2 ? SHUFFLE(x##i, order)  \
+                      : AND(x##i, one);       \
+  KEEP(x##i)
+
+#define RATE(name, STEP)                            \
+  static void name(size_t steps) {                  \
+    const floats half = SET(0.5f), one = SET(1.0f); \
+    const lanes order = REVERSED;                   \
+    (void)half, (void)order;                        \
+    EACH(CHAIN)                                     \
+    while (steps--) {                               \
+      EACH(STEP)                                    \
+    }                                               \
   }
-RATE(fmas, x = FMA(x, half, half))
-RATE(adds, x = ADD(x, one))
-RATE(shuffles, x = SHUFFLE(x, order))
-RATE(converts, TAKEN(CONVERT(x)))
-RATE(mixed, x = i % 4 == 0   ? FMA(x, half, half)
-                : i % 4 == 1 ? ADD(x, one)
-                : i % 4 == 2 ? SHUFFLE(x, order)
-                             : AND(x, one))
+RATE(fmas, FMA_STEP)
+RATE(adds, ADD_STEP)
+RATE(shuffles, SHUFFLE_STEP)
+RATE(converts, CONVERT_STEP)
+RATE(mixed, MIXED_STEP)
 #else
 #define LANES 1
 #define CHAINS 0
