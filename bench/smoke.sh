@@ -137,9 +137,18 @@ done
 if [ -n "$vector_isas" ]; then
   table=$("$bench" --memory 64 --table --benchmark_filter='^rate/|^call/mse/forward/|^cold/.*/V:32000/|^mse/forward/.*/n:65536$' \
     --benchmark_min_time=0.001 --benchmark_repetitions=1 2>&1) || fail "the table of calls: $table"
+  column=1
   for isa in $vector_isas; do
     printf '%s\n' "$table" | grep -Eq "^$isa +\| +- \| +[01] of +1 +[0-9.]+x \| +- \| +- \| +[0-5] of +5 +[0-9.]+x\$" ||
       fail "the table does not count the plain loops ahead of $isa: $table"
+    column=$((column + 1)) # as many as the lines of calls say, by their ratios, and the least of these
+    printf '%s\n' "$table" | awk -F'|' -v column=$column -v isa="$isa" '
+      BEGIN { worst = 9 }
+      /^  mse\/forward +[0-9]+ \|/ { n = split($column, of, " "); ratio = of[n] + 0
+        least += ratio < 0.965; most += ratio < 0.977; if (ratio < worst) worst = ratio }
+      $1 ~ "^" isa " " { split($6, said, " ") }
+      END { exit !(said[1] >= least && said[1] <= most && (worst > 1 || said[4] + 0 == worst)) }' ||
+      fail "the table counts the calls of $isa wrong: $table"
     printf '%s\n' "$table" | grep -Eq "^$isa( +[0-9.]+){5}\$" || fail "the table has no rates of $isa: $table"
   done
   for line in 'mse/forward +16' 'cross_entropy/forward +1 x 32000'; do

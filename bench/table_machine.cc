@@ -60,7 +60,7 @@ void Table::PrintCalls() const {
 }
 
 void Table::PrintCold() const {
-  PrintCallsHead("One call with cold caches, after 5 ms of other work");
+  PrintCallsHead("One cold call, after 5 ms of other work");
   for (const Function &function : functions)
     for (const Size &size : ColdSizesOf(function))
       if (Find(ColdName(function, SupportedIsas().front(), size))) PrintCall(function, size, ColdName);
