@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 IN_MEMORY = "memory"
+ELEMENTS = 64  # that the operations are of
 OPERATIONS = Path(__file__).resolve().parents[1] / "operations" / "operations.txt"
 # The rows rate/NAME/ISA, and the columns of operations.txt that are at most as fast as such a row together.
 RATES = {
@@ -66,7 +67,7 @@ class Arithmetic:
         if counted is None or (classes or math.inf) < counted["least"]:
             return None
         speeds = {
-            name: counted["elements"] * rate / of_rate
+            name: ELEMENTS * rate / of_rate
             for name, rate in self.rates[isa].items()
             if name in RATES and (of_rate := sum(counted[column] for column in RATES[name]))
         }
@@ -79,5 +80,5 @@ class Arithmetic:
 def read_operations(path: Path) -> dict[tuple[str, str], dict[str, int]]:
     """operations.txt by function and ISA; its first line that is no comment names the columns."""
     lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
-    names = lines[0][3:]
-    return {(function, isa): dict(zip(names, map(int, counts))) for function, isa, _, *counts in lines[1:]}
+    names = lines[0][2:]
+    return {(function, isa): dict(zip(names, map(int, counts))) for function, isa, *counts in lines[1:]}

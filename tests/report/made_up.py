@@ -98,10 +98,10 @@ def bench() -> dict:
 
 
 OPERATIONS = """# made up
-function isa address least elements fma add shuffle convert logic
-counted/forward first 0 0 16 40 10 0 0 30
-counted/forward second 0 0 8 4 0 0 0 0
-counted/rows first 0 100 16 4 0 0 0 0
+function isa least fma add logic shuffle convert load
+counted/forward first 0 160 40 120 0 0 50
+counted/forward second 0 32 0 0 0 0 50
+counted/rows first 100 16 0 0 0 0 50
 """
 
 
@@ -130,7 +130,8 @@ def against_plain() -> dict:
             rows += row(name, 300 + len(rows), "read", classes * 32, speed, 4, classes * 8)
     rows += row("alone/forward/first/n:8192", 500, "read", 32 * KIB, 2e9, 4, 8192)
     rows += row("cold/counted/forward/first/n:16", 501, "", 0, 16 / 250e-9, 0, 16)
-    rows += row("cold/counted/forward/plain-first/n:16", 502, "", 0, 16 / 500e-9, 0, 16)
+    cold = row("cold/counted/forward/plain-first/n:16", 502, "", 0, 16 / 500e-9, 0, 16)
+    rows += [run | {"nanoseconds": 750} for run in cold]  # the time of more than the call
     return {"context": bench()["context"] | {"ISAs": "first second"}, "benchmarks": rows}
 
 
