@@ -1,7 +1,7 @@
 """What llvm-mca predicts for the inner loops in libvloss.a: the cycles for 64 elements on several cores, as a table in
 Markdown. Predictions, of data in L1 and of nothing but the loop: not measurements.
 
-    predictions.py OBJDUMP LLVM_MCA ARCHIVE...
+    predictions.py LLVM_MCA OBJDUMP ARCHIVE [OBJDUMP ARCHIVE]...
 """
 
 import re
@@ -19,7 +19,7 @@ ITERATIONS = 200
 
 
 def assembly(part: counted.Pass) -> str:
-    """The loop without its jumps, each of which would need a place to go: they fuse with comparisons, or are predicted."""
+    """The loop without its jumps, each of which would need a place to go."""
     lines = [i.text for i in part.instructions if i.target is None]
     return "\n".join(re.sub(r"(adrp? \S+), [0-9a-f]+ <.*>", r"\1, 0", line) for line in lines) + "\n"
 
@@ -34,8 +34,10 @@ def cycles(llvm_mca: str, isa: str, core: str, part: counted.Pass) -> float:
 
 
 def main() -> None:
-    objdump, llvm_mca, *archives = sys.argv[1:]
-    passes = {key: of for archive in archives for key, of in counted.of_archive(objdump, archive).items()}
+    llvm_mca, *archives = sys.argv[1:]
+    passes = {}
+    for objdump, archive in zip(archives[::2], archives[1::2]):
+        passes |= counted.of_archive(objdump, archive)
     columns = [(isa, core) for isa, cores in CORES.items() for core in cores if any(isa == key[1] for key in passes)]
     print("| function |" + "".join(f" {isa}, {core} |" for isa, core in columns))
     print("|---|" + "--:|" * len(columns))
