@@ -216,6 +216,7 @@ class Page:
         for function, point in self.points():
             row = overview[function["name"]]
             self.assertTrue(row["target"], "the link leads to the function")
+            self.assertFalse(row["cut"], "a cell's text is wider than the cell")
             winners = set()
             for p in function["points"]:
                 if p["level"] == point["level"]:

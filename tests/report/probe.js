@@ -45,6 +45,7 @@ const probed = {
   ratios: document.querySelectorAll("table.ratios tbody tr").length,
   overview: [...document.querySelectorAll(".overview tbody tr")].map((row) => ({
     function: row.querySelector("a").textContent,
+    cut: [...row.querySelectorAll("td")].some((td) => td.scrollWidth > td.clientWidth + 1),
     target: !!document.getElementById(row.querySelector("a").hash.slice(1)),
     cells: Object.fromEntries([...row.querySelectorAll("td")].map((td) => [td.dataset.level, td.innerText.trim()])),
   })),
