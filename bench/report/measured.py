@@ -14,8 +14,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+import checked
 import limits
 import tables
+from checked import InputError
 from limits import level_of
 from tables import PLAIN
 
@@ -28,10 +30,6 @@ NOT_FUNCTIONS = ("limit", "rate", "math", "call", "cold", "inputs", "inner")  # 
 # As in bench/machine.cc: the machine counts as busy where rows got less of a CPU, or other programs used more; with less
 # watched nothing is said.
 LEAST_SHARE, MOST_OTHERS, JUDGED_SECONDS = 0.97, 0.25, 0.5
-
-
-class InputError(Exception):
-    """What was read is not what vloss-bench or vloss-check writes."""
 
 
 def report(bench: dict, check: dict | None, operations: Path = limits.OPERATIONS) -> dict:
@@ -48,12 +46,12 @@ def report(bench: dict, check: dict | None, operations: Path = limits.OPERATIONS
         raise InputError(f"this is not the JSON of vloss-bench: {error!r}") from error
     caches = _caches(context)
     held_against = _HeldAgainst(limits.of_memory(rows, caches), limits.Arithmetic(rows, operations))
-    checked = {}
+    found = {}
     if check is not None:
-        checked, check_words, check_failures = _checked(check)
+        found, check_words, check_failures = checked.read(check)
         machine["vloss-check"] = check_words
         failed += check_failures
-    functions = _functions(rows, isas, caches, held_against, checked)
+    functions = _functions(rows, isas, caches, held_against, found)
     if not functions:
         raise InputError("vloss-bench timed no function")
     return {
@@ -187,24 +185,24 @@ class _HeldAgainst:
 
 
 def _functions(
-    rows: list[dict], isas: list[str], caches: list[dict], held_against: _HeldAgainst, checked: dict
+    rows: list[dict], isas: list[str], caches: list[dict], held_against: _HeldAgainst, found: dict
 ) -> list[dict]:
     functions: dict[str, dict[tuple, list[dict]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row["parts"][0] not in NOT_FUNCTIONS:
             name = "/".join(row["parts"][:-1])
             functions[name][tuple(row["sizes"].items())].append(row)
-    return [_function(name, by_size, isas, caches, held_against, checked) for name, by_size in functions.items()]
+    return [_function(name, by_size, isas, caches, held_against, found) for name, by_size in functions.items()]
 
 
 def _function(
-    name: str, by_size: dict, isas: list[str], caches: list[dict], held_against: _HeldAgainst, checked: dict
+    name: str, by_size: dict, isas: list[str], caches: list[dict], held_against: _HeldAgainst, found: dict
 ) -> dict:
-    check = checked.get(name.split("/")[0])
+    check = found.get(name.split("/")[0])
     if check is not None and name.endswith("/forward"):  # the forward alone writes no gradients
         written = [output for output in check["ulp"] if not output.startswith("grad")]
-        ulp_of = {isa: _of_outputs(errors, written) for isa, errors in check["ulp_of"].items()}
-        check = check | {"ulp": _of_outputs(check["ulp"], written), "ulp_of": ulp_of}
+        ulp_of = {isa: checked.of_outputs(errors, written) for isa, errors in check["ulp_of"].items()}
+        check = check | {"ulp": checked.of_outputs(check["ulp"], written), "ulp_of": ulp_of}
     points = [_point(size, rows, isas, caches, held_against, check) for size, rows in by_size.items()]
     points.sort(key=lambda point: (point["sizes"].get("V", 0), point["working_set"]))
     # The shape with the most working sets is the one whose speed is drawn against size; of several the largest.
@@ -318,65 +316,6 @@ def _ahead(speeds: list[dict]) -> list[dict]:
     best = max((s["per_second"] for s in speeds if s["kind"] == "isa"), default=math.inf)
     others = [{"variant": s["variant"], "times": s["per_second"] / best} for s in speeds if s["kind"] != "isa"]
     return sorted((o for o in others if o["times"] > AHEAD), key=lambda o: -o["times"])
-
-
-# ---- What vloss-check found -----------------------------------------------------------------------------------------
-
-
-def _checked(check: dict) -> tuple[dict, str, list[dict]]:
-    """By function: whether all ISAs gave the same bits in every case, and the worst error of each output and ISA. Then
-    what was done in words, and what failed.
-    """
-    found: dict[str, dict] = {}
-    try:
-        isas = check["isas"].split()
-        for line in check["lines"]:
-            function = found.setdefault(
-                line["function"],
-                {
-                    "cases": 0,
-                    "failures": 0,
-                    "bits": "equal",
-                    "isas": isas,
-                    "ulp": {},
-                    "ulp_of": {isa: {} for isa in isas},
-                },
-            )
-            function["cases"] += line["cases"]
-            function["failures"] += line["failures"]
-            if line["bits"] == "DIFF":
-                function["bits"] = "different"
-            _worse(function["ulp"], line["ulp"])
-            for isa, errors in line["ulp_of"].items():
-                _worse(function["ulp_of"][isa], errors)
-        cases = sum(function["cases"] for function in found.values())
-        words = f"{cases:,} cases, {check['failures']} failures, seed {check['seed']}"
-        failures = [
-            {"row": f"vloss-check, {f['function']} on {f['isa']}, {f['what']}", "error": f"{f['where']}: {f['text']}"}
-            for f in check["shown"]
-        ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"this is not the JSON of vloss-check: {error!r}") from error
-    for function in found.values():
-        if len(isas) < 2 and function["bits"] == "equal":
-            function["bits"] = "one ISA"
-        # Class indices are right or wrong; an error of 0 ulp says nothing of them.
-        real = [output for output, worst in function["ulp"].items() if worst > 0]
-        function["ulp"] = _of_outputs(function["ulp"], real)
-        function["ulp_of"] = {isa: _of_outputs(errors, real) for isa, errors in function["ulp_of"].items()}
-    return found, words, failures
-
-
-def _worse(worst: dict[str, float], errors: dict[str, float | str]) -> None:
-    for output, ulp in errors.items():
-        # JSON has no infinity and no NaN: they are strings.
-        number = float(ulp)
-        worst[output] = max(worst.get(output, 0.0), math.inf if math.isnan(number) else number)
-
-
-def _of_outputs(errors: dict[str, float], outputs: list[str]) -> dict[str, float | str]:
-    chosen = {output: errors.get(output, 0.0) for output in outputs}
-    return {output: "inf" if ulp == math.inf else ulp for output, ulp in chosen.items()}
 
 
 # ---- The rest -------------------------------------------------------------------------------------------------------
