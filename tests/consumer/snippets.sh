@@ -1,6 +1,6 @@
 #!/bin/sh
-# snippets.sh SOURCE PREFIX WORK WAY [CMAKE_ARGUMENT...]: examples/minimal.c is built and run by what README.md says of that
-# WAY to use vloss: pkg-config or find_package, of what is installed in PREFIX; add_subdirectory or FetchContent.
+# snippets.sh SOURCE PREFIX WORK WAY [CMAKE_ARGUMENT...]: examples/minimal.c is built and run by what README.md says of
+# that WAY to use vloss: pkg-config or find_package, of what is installed in PREFIX; add_subdirectory or FetchContent.
 set -eu
 source=$1 prefix=$2 work=$3 way=$4
 shift 4
@@ -16,8 +16,8 @@ if [ "$way" = pkg-config ]; then
   eval "$command" >output
 else
   # The paragraph of the page's block that has the way, and the last one, which links.
-  snippet=$(awk -v RS= -v way="$way" '/^```cmake/ { inside = 1; sub(/^```cmake\n/, "") } inside { last = /\n```$/; sub(/\n```$/, "")
-    if (index($0, way "(") || index($0, "(" way ")") || last) print; if (last) inside = 0 }' "$source/README.md")
+  snippet=$(awk -v RS= -v way="$way" '/^```cmake/ { inside = 1; sub(/^```cmake\n/, "") }
+    inside { last = sub(/\n```$/, ""); if (index($0, way) || last) print; if (last) inside = 0 }' "$source/README.md")
   case $snippet in
     *"$way"*target_link_libraries*) ;;
     *)

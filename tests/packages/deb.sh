@@ -1,6 +1,6 @@
 #!/bin/sh
-# deb.sh SOURCE: Debian's packages, made by the documented command (docs/building.md), have nothing that lintian calls an
-# error or a warning; installed by the documented command into a Debian that has nothing else, they work, and leave
+# deb.sh SOURCE: Debian's packages, made by the documented command (docs/building.md), have nothing that lintian calls
+# an error or a warning; installed by the documented command into a Debian that has nothing else, they work, and leave
 # nothing behind when they are removed.
 set -eu
 . "$(dirname "$0")/../missing.sh"

@@ -1,5 +1,6 @@
 """recipes_test.py SOURCE CMAKE: the recipes for vcpkg and Conan, as far as they can be looked at without the two: both
-are run against stand-ins that write down what is called, and have to name what there is in the tree."""
+are run against stand-ins that write down what is called, and have to name what there is in the tree, and its version, as
+the Python package does."""
 
 import json
 import re
@@ -30,6 +31,8 @@ port = recipes / "vcpkg/vloss"
 manifest = json.loads((port / "vcpkg.json").read_text())
 known = {"name", "version-semver", "description", "license", "supports", "dependencies", "features"}
 expect(set(manifest) <= known and manifest["name"] == "vloss", f"vcpkg.json has the keys {sorted(manifest)}")
+python = re.search(r'^version = "(.*)"$', (source / "bindings/python/pyproject.toml").read_text(), re.M)[1]
+expect(python == version, f"pyproject.toml is of {python}, not {version}")
 expect(manifest["version-semver"] == version, f"vcpkg.json is of {manifest['version-semver']}, not {version}")
 for name, feature in manifest["features"].items():
     expect(set(feature) <= {"description", "supports", "dependencies"}, f"{name}: {sorted(feature)}")

@@ -1,5 +1,5 @@
-"""Conan 2: `conan create cmake/packaging/conan` packages the tree that this file lies in. Doubles are left out: they need SLEEF,
-which `with_sleef=True` takes from the system."""
+"""Conan 2: `conan create cmake/packaging/conan` packages the tree that this file lies in. Doubles need SLEEF, which
+`with_sleef=True` takes from the system."""
 
 import os
 import re
