@@ -10,6 +10,7 @@
 #include "data.h"
 #include "executors.h"
 #include "library.h"
+#include "plain_isas.h"
 
 namespace {
 
@@ -24,7 +25,7 @@ struct Results {
   std::size_t Bytes() const { return count * SizeOf(type); }
   std::vector<float> Floats() const {
     std::vector<float> floats(count);
-    plain_loops_of(type)->to_floats(floats.data(), values, count);
+    BestPlainLoops(type).to_floats(floats.data(), values, count);
     return floats;
   }
 };
@@ -97,9 +98,9 @@ class Comparison {
            !std::memcmp(kept_matrix_.values, matrix_.values, matrix_.Bytes());
   }
   // The plain loop knows no other class axis than the last: it gets the rows one after the other.
-  void Plain() {
+  void Plain(const std::string &isa) {
     problem p = Poisoned();
-    plain_loop *const plain = function_.plain(*plain_loops_of(size_.type));
+    plain_loop *const plain = function_.plain(PlainLoops(isa, size_.type));
     if (p.inner == 1) return plain(&p);
     std::vector<float> input = Turned(p.input, true), target = Turned(p.target, true), results(matrix_.count);
     p.input = input.data();
@@ -137,6 +138,14 @@ class Comparison {
   Results losses_, matrix_, kept_losses_, kept_matrix_;
 };
 
+// The ISAs whose plain loops are compared: those, or the best, where the variants are of other libraries.
+std::vector<std::string> PlainIsasOf(const std::vector<std::string> &variants) {
+  std::vector<std::string> isas;
+  for (const std::string &isa : PlainIsas())
+    if (std::find(variants.begin(), variants.end(), isa) != variants.end()) isas.push_back(isa);
+  return isas.empty() ? std::vector<std::string>{PlainIsas().front()} : isas;
+}
+
 Agreement Compare(const Function &function, const Size &size, const std::vector<std::string> &isas) {
   Comparison comparison(function, size);
   Agreement agreement;
@@ -165,8 +174,10 @@ Agreement Compare(const Function &function, const Size &size, const std::vector<
     }
     agreement.isas++;
   }
-  comparison.Plain();
-  if (!comparison.Near(true)) agreement.error = first + " and the plain loop give different results";
+  for (const std::string &isa : PlainIsasOf(isas)) {
+    comparison.Plain(isa);
+    if (!comparison.Near(true)) agreement.error = first + " and " + PlainName(isa) + " give different results";
+  }
   return agreement;
 }
 

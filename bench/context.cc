@@ -77,7 +77,8 @@ std::vector<std::pair<std::string, std::string>> Context() {
       {"ISAs", Isas()},
       {"compiler", BENCH_COMPILER},
       {"flags", BENCH_FLAGS},
-      {"plain loop's flags", BENCH_PLAIN_FLAGS},
+      {"plain loops' flags", BENCH_PLAIN_FLAGS},
+      {"and of each ISA", BENCH_PLAIN_ISAS},
       {"SLEEF", STRING(SLEEF_VERSION_MAJOR) "." STRING(SLEEF_VERSION_MINOR) "." STRING(SLEEF_VERSION_PATCHLEVEL)},
   };
   const std::string warning = MemoryWarning();

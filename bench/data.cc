@@ -9,7 +9,7 @@
 #include <cstring>
 #include <map>
 
-#include "plain.h"
+#include "plain_isas.h"
 #include "random.h"
 
 namespace {
@@ -64,7 +64,7 @@ const void *Converted(vloss_type type, const float *from, std::size_t count) {
   char *values = Allocate<char>(count * sizeof(float));
   for (std::size_t i = 0, n; i < elements; i += n) {
     n = std::min(count, elements - i);
-    plain_loops_of(type)->from_floats(values + i * SizeOf(type), from, n);
+    BestPlainLoops(type).from_floats(values + i * SizeOf(type), from, n);
   }
   return values;
 }

@@ -23,16 +23,21 @@
 namespace {
 
 constexpr char kHelp[] =
-    "vloss-bench [--table | --table-short | --library NAME=PATH... [--pairs]] [--memory MIB] [--threads N[,M...]]\n"
+    "vloss-bench [--table | --table-full | --table-short | --library NAME=PATH... [--pairs]] [--memory MIB] [--threads "
+    "N[,M...]]\n"
     "            [--benchmark_...]\n"
-    "  Rows: FUNCTION/ISA/V:classes/N:rows, FUNCTION/plain|PEER/V:../N:.., limit/TRAFFIC/WAY/L2|DRAM,\n"
-    "        LOSS/forward[_gradient]/ISA/n:elements, math/FUNCTION/ISA/inline|sleef,\n"
-    "        call/FUNCTION/ISA/V:10/N:1, call/LOSS/forward[_gradient]/ISA/n:4096;\n"
+    "  Rows: FUNCTION/ISA/V:classes/N:rows, FUNCTION/plain-ISA|PEER/V:../N:.., limit/TRAFFIC/WAY/L2|DRAM,\n"
+    "        LOSS/forward[_gradient]/ISA/n:elements, math/FUNCTION/ISA/inline|sleef;\n"
+    "        plain-ISA: the plain loop compiled for the ISA;\n"
+    "        rate/fma|add|shuffle|convert|any/ISA: instructions a second on registers;\n"
+    "        call/FUNCTION/ISA|plain-ISA/V:10/N:1, V:128/N:32, n:16 and so on: calls on few elements;\n"
+    "        cold/FUNCTION/ISA|plain-ISA/V:classes/N:1: one call after 5 ms of scalar work, with cold caches;\n"
     "        inputs/confident/ROW, inputs/denormal/ROW: rows above with such inputs (bench/inputs.h);\n"
     "        FUNCTION/ISA/bf16|f16|f64/...: another type of elements, in L2 and in memory;\n"
     "        inner/FUNCTION/ISA/V:classes/N:rows/inner:positions: a class axis that is not last\n"
-    "  --table        medians of 5 interleaved repetitions of the most telling rows, as a table (about 3 minutes)\n"
+    "  --table        medians of 5 interleaved repetitions of the most telling rows, as a table (about 2 minutes)\n"
     "  --table-short  the same with fewer rows and repetitions (less than a minute)\n"
+    "  --table-full   the same with all rows: every size, type and call, from L1 to memory (half an hour or more)\n"
     "  --library NAME=PATH  times the functions of this shared library in place of those linked in: rows with "
     "NAME:ISA\n"
     "                       for an ISA, or NAME where the library has no choice. NAME:ISA=PATH: only this ISA of it.\n"
@@ -53,7 +58,7 @@ struct RunOptions {
 };
 RunOptions OptionsOf(Plan plan) {
   if (plan == Plan::kShort) return {3, "0.01"};
-  return {5, "0.01"};
+  return {5, plan == Plan::kTable ? "0.005" : "0.01"};
 }
 constexpr RunOptions kPairOptions{21, "1e-6"};  // a repetition is one iteration, however long
 
@@ -101,6 +106,8 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     if (!std::strcmp(argv[i], "--table"))
       plan = Plan::kTable;
+    else if (!std::strcmp(argv[i], "--table-full"))
+      plan = Plan::kFull;
     else if (!std::strcmp(argv[i], "--table-short"))
       plan = Plan::kShort;
     else if (!std::strcmp(argv[i], "--pairs"))

@@ -106,8 +106,8 @@ std::size_t RegisterPairs(const std::string &filter, const std::function<void()>
           if (pair.name != "scalar" && Takes(function, type, pair))
             for (const Size &size : TypedSizesOf(function, Plan::kEverything, type))
               add(RowName(function, pair.name, size), function, size, pair);
-        if (!CallIsasOf(function, Plan::kEverything).empty())
-          add(CallName(function, pair.name), function, CallOf(function), pair);
+        for (const Size &size : CallSizesOf(function, Plan::kEverything))
+          add(CallName(function, pair.name, size), function, size, pair);
       }
   return count;
 }

@@ -1,7 +1,7 @@
 /* The loops a good C programmer writes: no intrinsics, restrict pointers, simple loops that the compiler vectorises,
- * each row finished while it is in the cache. Compiled with -O3 -march=native -ffast-math, so that exp comes from the
- * C library's vector functions, for each type of elements (plain_type.h). What the bench's "times the plain loop" is
- * measured against. */
+ * each row finished while it is in the cache. Compiled with -O3 -ffast-math, so that exp comes from the C library's
+ * vector functions, once for each ISA of vloss (CMakeLists.txt) and each type of elements (plain_type.h). What the
+ * bench's "times the plain loop" is measured against. One file, however long, as the loops share the first of them. */
 #include "plain.h"
 
 #include <string.h>
@@ -215,38 +215,55 @@ static void log_prob_of_id(const struct problem *p) {
   for (size_t r = 0; r < p->rows; r++) {
     const element *x = input + r * p->classes;
     const real max = row_max(x, p->classes), own = widened(x[p->labels[r]]);
+    real sum = 0;
     unsigned rank = 0;
-    loss[r] = own - max - log(sum_exp(x, p->classes, max));
     for (size_t at = 0; at < p->classes; at += block_at(p->classes, at)) {
       const real *restrict v = read_block(x + at, block_at(p->classes, at), buffer);
-      for (size_t i = 0; i < block_at(p->classes, at); i++) rank += v[i] > own;
+      for (size_t i = 0; i < block_at(p->classes, at); i++) {
+        sum += exp(v[i] - max);
+        rank += v[i] > own;
+      }
     }
+    loss[r] = own - max - log(sum);
     rank_written = rank;
   }
 }
 
-/* As servers do it: log-sum-exp, and a partial sort into a short list. */
+struct top {
+  size_t count, ids[PLAIN_TOP];
+  real logits[PLAIN_TOP];
+};
+static void insert(struct top *top, real logit, size_t id, size_t wanted) {
+  if (top->count == wanted && !(logit > top->logits[top->count - 1])) return;
+  size_t place = top->count < wanted ? top->count++ : top->count - 1;
+  for (; place && logit > top->logits[place - 1]; place--) {
+    top->logits[place] = top->logits[place - 1];
+    top->ids[place] = top->ids[place - 1];
+  }
+  top->logits[place] = logit;
+  top->ids[place] = id;
+}
+
+/* As servers do it: log-sum-exp, and a partial sort into a short list, past classes of which none can be among it. */
 static void log_probs_of_top(const struct problem *p) {
+  enum { AT_A_TIME = 128 };
   const element *input = p->input;
-  real *loss = p->loss, buffer[BUFFER], top[PLAIN_TOP + 1];
-  size_t ids[PLAIN_TOP + 1];
+  const size_t n = p->classes, wanted = n < PLAIN_TOP ? n : PLAIN_TOP;
+  real *loss = p->loss, buffer[BUFFER];
   for (size_t r = 0; r < p->rows; r++) {
-    const element *x = input + r * p->classes;
-    const size_t wanted = p->classes < PLAIN_TOP ? p->classes : PLAIN_TOP;
-    const real max = row_max(x, p->classes);
-    size_t count = 0;
-    loss[r] = max + log(sum_exp(x, p->classes, max));
-    for (size_t at = 0; at < p->classes; at += block_at(p->classes, at)) {
-      const real *restrict v = read_block(x + at, block_at(p->classes, at), buffer);
-      for (size_t i = 0; i < block_at(p->classes, at); i++) {
-        if (count == wanted && !(v[i] > top[count - 1])) continue;
-        size_t place = count < wanted ? count++ : count - 1;
-        for (; place && v[i] > top[place - 1]; place--) top[place] = top[place - 1], ids[place] = ids[place - 1];
-        top[place] = v[i];
-        ids[place] = at + i;
-      }
+    const element *x = input + r * n;
+    const real max = row_max(x, n);
+    struct top top = {0};
+    loss[r] = max + log(sum_exp(x, n, max));
+    for (size_t at = 0; at < n; at += AT_A_TIME) {
+      const size_t count = n - at < AT_A_TIME ? n - at : AT_A_TIME;
+      const real *restrict v = read_block(x + at, count, buffer);
+      real most = v[0];
+      for (size_t i = 1; i < count; i++) most = v[i] > most ? v[i] : most;
+      if (top.count == wanted && !(most > top.logits[wanted - 1])) continue;
+      for (size_t i = 0; i < count; i++) insert(&top, v[i], at + i, wanted);
     }
-    rank_written = ids[count - 1];
+    rank_written = top.ids[wanted - 1];
   }
 }
 
@@ -269,29 +286,34 @@ static void entropy(const struct problem *p) {
   }
 }
 
-/* With p and q of the rows of upstream and input; as frameworks compose it, of log-probabilities. */
+/* Of the rows of a student x and a teacher z, KL(p || q) = sum p (z - x) - lse(z) + lse(x), in one pass after the
+ * maxima, whose exponentials become the gradient q - p. */
+static real teacher_terms[1 << 17]; /* more classes than any row has */
 LOOP void divergence_rows(const struct problem *p, const int with_gradient) {
   const element *student = p->input, *teacher = p->upstream;
   element *matrix = p->matrix;
+  const size_t n = p->classes;
   real *loss = p->loss, of_x[BUFFER], of_z[BUFFER];
   for (size_t r = 0; r < p->rows; r++) {
-    const element *x = student + r * p->classes, *z = teacher + r * p->classes;
-    element *y = matrix + r * p->classes;
-    const real max_x = row_max(x, p->classes), max_z = row_max(z, p->classes);
-    const real lse_x = max_x + log(sum_exp(x, p->classes, max_x)), lse_z = max_z + log(sum_exp(z, p->classes, max_z));
-    real sum = 0;
-    for (size_t at = 0; at < p->classes; at += block_at(p->classes, at)) {
-      const size_t n = block_at(p->classes, at);
-      const real *a = read_block(x + at, n, of_x), *b = read_block(z + at, n, of_z);
-      real *out = with_gradient ? place_of_block(y + at, of_x) : NULL;
-      for (size_t i = 0; i < n; i++) {
-        const real log_p = b[i] - lse_z, log_q = a[i] - lse_x, e = exp(log_p);
-        sum += e * (log_p - log_q);
-        if (with_gradient) out[i] = exp(log_q) - e;
+    const element *x = student + r * n, *z = teacher + r * n;
+    const real max_x = row_max(x, n), max_z = row_max(z, n);
+    real *restrict kept_x = with_gradient ? ROW_OF(matrix, r) : NULL, *restrict kept_z = teacher_terms;
+    real sum_x = 0, sum_z = 0, difference = 0;
+    for (size_t at = 0; at < n; at += block_at(n, at)) {
+      const real *restrict a = read_block(x + at, block_at(n, at), of_x);
+      const real *restrict b = read_block(z + at, block_at(n, at), of_z);
+      for (size_t i = 0; i < block_at(n, at); i++) {
+        const real e_x = exp(a[i] - max_x), e_z = exp(b[i] - max_z);
+        sum_x += e_x;
+        sum_z += e_z;
+        difference += e_z * (b[i] - a[i]);
+        if (with_gradient) kept_x[at + i] = e_x, kept_z[at + i] = e_z;
       }
-      if (with_gradient) write_block(y + at, out, n);
     }
-    loss[r] = sum;
+    loss[r] = difference / sum_z - (max_z + log(sum_z)) + (max_x + log(sum_x));
+    if (!with_gradient) continue;
+    for (size_t i = 0; i < n; i++) kept_x[i] = kept_x[i] * (1 / sum_x) - kept_z[i] * (1 / sum_z);
+    write_block(matrix + r * n, kept_x, n);
   }
 }
 static void divergence(const struct problem *p) { divergence_rows(p, 0); }

@@ -1,5 +1,5 @@
-/* The plain loops: each computes the same as the function of vloss of that name. They are compiled once for each type
- * of elements. */
+/* The plain loops: each computes the same as the function of vloss of that name. They are compiled once for each ISA
+ * and each type of elements. */
 #ifndef VLOSS_BENCH_PLAIN_H
 #define VLOSS_BENCH_PLAIN_H
 
@@ -35,20 +35,11 @@ struct plain_loops {
   void (*from_floats)(void *to, const float *from, size_t n);
   void (*to_floats)(float *to, const void *from, size_t n);
 };
-extern const struct plain_loops plain_loops_f32, plain_loops_f64, plain_loops_f16, plain_loops_bf16;
-
-static inline const struct plain_loops *plain_loops_of(vloss_type type) {
-  switch (type) {
-    case VLOSS_F64:
-      return &plain_loops_f64;
-    case VLOSS_F16:
-      return &plain_loops_f16;
-    case VLOSS_BF16:
-      return &plain_loops_bf16;
-    default:
-      return &plain_loops_f32;
-  }
-}
+#define ISA(isa, ...)                                                                                  \
+  extern const struct plain_loops plain_loops_f32_##isa, plain_loops_f64_##isa, plain_loops_f16_##isa, \
+      plain_loops_bf16_##isa;
+#include "isas.def"
+#undef ISA
 
 #ifdef __cplusplus
 }

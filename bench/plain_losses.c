@@ -1,7 +1,7 @@
-/* The plain loops of the losses of the registry: the textbook formula of kernels/loss/NAME.h, in the type of the
- * elements or, where those have 16 bits, in f32, inside a loop. As in plain.c, what makes them fast is left to the
- * compiler, with -O3 -march=native -ffast-math. What a loss takes, and its choices, are constants here: a good C
- * programmer has a loop for each. Numbers such as delta are not. */
+/* The plain loops of the losses of the registry: the textbook formula of kernels/loss/NAME.h or a faster one of
+ * plain_formulas.h, in the type of the elements or, where those have 16 bits, in f32, inside a loop. As in plain.c,
+ * what makes them fast is left to the compiler, with -O3 -ffast-math. What a loss takes and its parameters, which the
+ * bench leaves as they are by default, are constants here: a good C programmer has a loop for each. */
 #include "plain_type.h"
 #define VLOSS_FORMULA PLAIN_REAL
 #include "losses/formula.h"
@@ -10,6 +10,7 @@
 #undef LOSS_FILES
 
 #include "plain.h"
+#include "plain_formulas.h"
 
 /* Elements summed in float, beyond which float would lose digits; so many that it costs nothing. */
 #define BLOCK ((size_t)(BUFFER > 1 ? BUFFER : 65536))
@@ -17,9 +18,8 @@
 typedef struct formula element_formula(real p, real t, real other, const double *parameters);
 typedef void row_formula(const struct formula_row *row, struct formula_value *loss);
 
-LOOP void set_parameters(const struct problem *p, const struct vloss_loss_row *is, double *parameters) {
-  for (size_t i = 0; i < is->info.parameter_count; i++)
-    parameters[i] = is->info.parameters[i].whole ? value_of(is, i) : p->parameters[i];
+LOOP void set_parameters(const struct vloss_loss_row *is, double *parameters) {
+  for (size_t i = 0; i < is->info.parameter_count; i++) parameters[i] = value_of(is, i);
 }
 
 /* The mean of the elements. */
@@ -31,7 +31,7 @@ LOOP void elementwise_loop(const struct problem *p, element_formula *formula, co
   const real share = 1 / (real)n;
   real of_x[BUFFER], of_t[BUFFER], of_other[BUFFER], of_g[BUFFER];
   double total = 0, parameters[VLOSS_MAX_PARAMETERS];
-  set_parameters(p, is, parameters);
+  set_parameters(is, parameters);
   for (size_t start = 0; start < n; start += BLOCK) {
     const size_t count = n - start < BLOCK ? n - start : BLOCK;
     const real *restrict x = read_block(input + start, count, of_x);
@@ -60,7 +60,7 @@ LOOP void rows_loop(const struct problem *p, row_formula *formula, const struct 
   element *matrix = p->matrix;
   const size_t n = p->classes;
   double total = 0, parameters[VLOSS_MAX_PARAMETERS];
-  set_parameters(p, is, parameters);
+  set_parameters(is, parameters);
   for (size_t r = 0; r < p->rows; r++) {
     const size_t start = r * n;
     struct formula_row row = {.n = n, .p = read_block(input + start, n, of_p), .parameters = parameters};

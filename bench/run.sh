@@ -1,23 +1,28 @@
 #!/bin/sh
-# sh bench/run.sh [--short] [--peers] [--threads N[,M...]]: installs the Debian packages that are missing, builds with
-# gcc, scores a real text with the perplexity example, checks bits and errors, then measures, prints the table and makes
-# the report: 6 minutes. --short measures fewer rows for less long, to see that it all works. --peers installs PyTorch,
-# oneDNN, XNNPACK and, if there is npm, ONNX Runtime and ggml, and measures them, too: under 15 minutes. --threads adds
-# rows of N threads beside those of one, on the best ISA. Everything is in build/bench: report.html, its twin report.md,
-# report.json, what github-action-benchmark and bencher follow from run to run, and bench.json and check.json, from which
-# all that is made.
+# sh bench/run.sh [--short | --full] [--peers] [--threads N[,M...]]: installs the Debian packages that are missing,
+# builds with gcc, scores a real text with the perplexity example, checks bits and errors, then measures, prints the
+# table and makes the report: under 5 minutes on a machine that does nothing else. --short measures fewer rows for less
+# long, to see that it all works. --full checks all that vloss-check has and measures all rows, every function in every
+# size, type and place: an hour. --peers installs PyTorch, oneDNN, XNNPACK and, if there is npm, ONNX Runtime and ggml,
+# and measures them, too: under 15 minutes. --threads adds rows of N threads beside those of one, on the best ISA.
+# Everything is in build/bench: report.html, its twin report.md, report.json, what github-action-benchmark and bencher
+# follow from run to run, and bench.json and check.json, from which all that is made.
 set -eu
 table=--table
-check=
-tokens=500
+check=--quick
+tokens=200
 peers=OFF
 threads=
 while [ $# -gt 0 ]; do
   case $1 in
     --short)
       table=--table-short
-      check=--quick
       tokens=100
+      ;;
+    --full)
+      table=--table-full
+      check=
+      tokens=500
       ;;
     --peers) peers=ON ;;
     --threads)
@@ -31,12 +36,12 @@ while [ $# -gt 0 ]; do
       shift
       ;;
     -h | --help)
-      sed -n '2,8s/^# //p' "$0"
+      sed -n '2,9s/^# //p' "$0"
       exit 0
       ;;
     *)
       echo "run.sh: unknown arguments: $*" >&2
-      echo "usage: sh bench/run.sh [--short] [--peers] [--threads N[,M...]]" >&2
+      echo "usage: sh bench/run.sh [--short | --full] [--peers] [--threads N[,M...]]" >&2
       exit 2
       ;;
   esac

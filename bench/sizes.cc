@@ -1,10 +1,9 @@
-// See sizes.h: sizes from the caches up to memory, and the names that scripts filter for.
+// See sizes.h: sizes from the caches up to memory.
 #include "sizes.h"
 
 #include <algorithm>
 
 #include "data.h"
-#include "library.h"
 
 namespace {
 
@@ -29,6 +28,48 @@ constexpr const char *kTyped[] = {
     "bce_with_logits/forward", "bce_with_logits/forward_gradient"};
 constexpr std::size_t kTypedClasses[] = {50257, 128,
                                          1000};  // of the functions of logits; the first alone in the tables
+
+// What the table times with all sizes, from L1 to memory, and with other inputs: functions, with all their forms or
+// one, that tell of the others.
+constexpr const char *kTelling[] = {"cross_entropy/forward",
+                                    "cross_entropy/forward_gradient",
+                                    "softmax",
+                                    "log_softmax",
+                                    "mse",
+                                    "huber",
+                                    "bce",
+                                    "bce_with_logits",
+                                    "kl_div",
+                                    "hinge",
+                                    "cosine_similarity"};
+bool IsTelling(const Function &function) {
+  const std::string name = function.name.substr(0, function.name.find('/'));
+  return std::any_of(std::begin(kTelling), std::end(kTelling),
+                     [&](const char *of) { return name == of || function.name == of; });
+}
+bool IsFull(Plan plan) { return plan == Plan::kEverything || plan == Plan::kFull; }
+// From L1 to memory, and not only in L2.
+bool GoesEverywhere(const Function &function, Plan plan) {
+  return IsFull(plan) || (plan == Plan::kTable && IsTelling(function));
+}
+
+constexpr std::size_t kCallElements = 4096;
+constexpr std::size_t kColdClasses[] = {32000, 72547};
+
+// What the table calls with all sizes and on all ISAs.
+constexpr const char *kCalledOften[] = {"cross_entropy/forward",
+                                        "cross_entropy/forward_gradient",
+                                        "softmax",
+                                        "log_softmax",
+                                        "nll/forward",
+                                        "cosine_similarity/forward",
+                                        "mse/forward",
+                                        "mse/forward_gradient",
+                                        "bce_with_logits/forward_gradient"};
+bool IsCalledOften(const Function &function) {
+  return std::any_of(std::begin(kCalledOften), std::end(kCalledOften),
+                     [&](const char *name) { return function.name == name; });
+}
 
 std::size_t ElementsOf(const Function &function, const Place &place, vloss_type type) {
   return place.bytes / SizeOf(type) / ArraysOf(function);
@@ -87,12 +128,32 @@ std::size_t ArraysOf(const Function &function) {
   return function.arrays ? function.arrays : limit ? limit->arrays : 1;
 }
 
-Size CallOf(const Function &function) { return {IsElementwise(function) ? 4096u : 10u, 1, false, 0}; }
+std::vector<Size> CallSizesOf(const Function &function, Plan plan) {
+  struct Shape {
+    std::size_t classes, rows;
+  };
+  std::vector<Shape> shapes{{10, 1}, {128, 1}, {128, 32}, {256, 8}};
+  if (IsElementwise(function)) shapes = {{16, 1}, {64, 1}, {256, 1}, {1024, 1}, {kCallElements, 1}};
+  if (plan == Plan::kShort || (plan == Plan::kTable && !IsCalledOften(function)))
+    shapes = {IsElementwise(function) ? shapes.back() : shapes.front()};
+  std::vector<Size> sizes;
+  for (const Shape &shape : shapes)
+    sizes.push_back(
+        {shape.classes, shape.rows, false, shape.classes * shape.rows * ArraysOf(function) * sizeof(float)});
+  return sizes;
+}
+
+std::vector<Size> ColdSizesOf(const Function &function) {
+  std::vector<Size> sizes;
+  if (function.name == "cross_entropy/forward" || function.name == "log_probs/id")
+    for (const std::size_t classes : kColdClasses) sizes.push_back({classes, 1, false, classes * sizeof(float)});
+  return sizes;
+}
 
 std::vector<Size> SizesOf(const Function &function, Plan plan) {
   std::vector<Size> sizes;
   for (const bool memory : {false, true}) {
-    if (!function.info || (plan == Plan::kShort && memory)) continue;
+    if (!function.info || (memory && !GoesEverywhere(function, plan))) continue;
     sizes.push_back(LossSize(function, PlaceOf(memory)));
   }
   for (const std::size_t classes : kClasses)
@@ -101,7 +162,8 @@ std::vector<Size> SizesOf(const Function &function, Plan plan) {
       // Two rows in L2 show nothing of a function that reads one logit a row but what a call costs.
       const bool usual = memory ? classes == 50257 : classes == 128 || (classes == 50257 && LimitOf(function));
       const bool first = classes == 10 && !memory;
-      if (plan == Plan::kTable && !usual && !function.headline) continue;
+      if (memory && !GoesEverywhere(function, plan)) continue;
+      if (plan == Plan::kTable && !usual && (memory || !function.headline)) continue;
       if (plan == Plan::kShort && !usual && !(function.headline && first)) continue;
       sizes.push_back(Rows(function, classes, PlaceOf(memory)));
     }
@@ -110,7 +172,7 @@ std::vector<Size> SizesOf(const Function &function, Plan plan) {
 
 std::vector<Size> WithCurveOf(const Function &function, Plan plan) {
   std::vector<Size> sizes = SizesOf(function, plan);
-  if (plan == Plan::kShort) return sizes;
+  if (!GoesEverywhere(function, plan)) return sizes;
   for (const Place &place : Places())
     if (const Size size = LossSize(function, place); !Among(sizes, size)) sizes.push_back(size);
   return sizes;
@@ -118,7 +180,7 @@ std::vector<Size> WithCurveOf(const Function &function, Plan plan) {
 
 std::vector<Size> AwkwardSizesOf(const Function &function, Plan plan, Inputs inputs) {
   std::vector<Size> sizes;
-  if (!TakesAwkward(function)) return sizes;
+  if (!TakesAwkward(function) || (plan == Plan::kTable && !IsTelling(function))) return sizes;
   const std::vector<Size> ordinary = WithCurveOf(function, plan);
   const auto add = [&](Size size) {
     if (!Among(ordinary, size)) return;
@@ -150,12 +212,12 @@ std::vector<Size> TypedSizesOf(const Function &function, Plan plan, vloss_type t
   std::vector<Size> sizes;
   const bool telling =
       std::any_of(std::begin(kTyped), std::end(kTyped), [&](const char *name) { return function.name == name; });
-  if (plan != Plan::kEverything && !telling) return sizes;
+  if (!IsFull(plan) && !telling) return sizes;
   for (const bool memory : {false, true}) {
-    if (plan == Plan::kShort && memory) continue;
+    if (memory && !IsFull(plan)) continue;
     if (function.info) sizes.push_back(LossSize(function, PlaceOf(memory), type));
     for (const std::size_t classes : kTypedClasses)
-      if (!function.info && (classes == kTypedClasses[0] || plan == Plan::kEverything))
+      if (!function.info && (classes == kTypedClasses[0] || IsFull(plan)))
         sizes.push_back(Rows(function, classes, PlaceOf(memory), type));
   }
   return sizes;
@@ -177,64 +239,10 @@ std::vector<Size> InnerSizesOf(const Function &function) {
   return sizes;
 }
 
-const std::vector<std::string> &SupportedIsas() {
-  static const std::vector<std::string> isas = [] {
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < variant_count; i++) names.push_back(variants[i].name);
-    return names;
-  }();
-  return isas;
-}
-
-std::vector<std::string> IsasOf(const Size &size, Plan plan) {
-  std::vector<std::string> isas;
-  for (const std::string &isa : SupportedIsas())
-    if (plan == Plan::kEverything || !size.memory || isa != "scalar") isas.push_back(isa);
-  return isas;
-}
-
-std::vector<std::string> CallIsasOf(const Function &function, Plan plan) {
-  if (function.headline || (IsElementwise(function) && plan == Plan::kEverything)) return SupportedIsas();
+std::vector<std::string> CallIsasOf(const Function &function, const Size &size, Plan plan) {
+  if (plan == Plan::kEverything) return SupportedIsas();
+  const bool often = plan == Plan::kFull || (plan == Plan::kShort ? function.headline : IsCalledOften(function));
+  if (often) return TypedIsasOf(size, plan);
   if (IsElementwise(function) && plan == Plan::kTable) return {SupportedIsas().front()};
   return {};
-}
-
-std::vector<std::string> ThreadIsasOf(const Size &size, Plan plan) {
-  return plan == Plan::kEverything ? IsasOf(size, plan) : std::vector<std::string>{SupportedIsas().front()};
-}
-
-std::vector<std::string> TypedIsasOf(const Size &size, Plan plan) {
-  Size shown = size;
-  shown.memory |= plan != Plan::kEverything;
-  return IsasOf(shown, plan);
-}
-
-std::string RowName(const Function &function, const std::string &variant, const Size &size) {
-  std::string name = size.inner ? "inner/" : "";
-  if (size.inputs != Inputs::kOrdinary) name = std::string("inputs/") + NameOf(size.inputs) + "/";
-  name += function.name + "/" + variant;
-  if (size.type != VLOSS_F32) name += std::string("/") + NameOf(size.type);
-  const std::size_t share = size.memory ? 1 : size.threads;  // the row of one thread has the same name
-  if (IsElementwise(function))
-    name += "/n:" + std::to_string(size.classes / share);
-  else
-    name += "/V:" + std::to_string(size.classes) + "/N:" + std::to_string(size.rows / share);
-  if (size.inner) name += "/inner:" + std::to_string(size.inner);
-  return size.threads > 1 ? name + "/threads:" + std::to_string(size.threads) : name;
-}
-
-std::string CallName(const Function &function, const std::string &isa) {
-  return "call/" + RowName(function, isa, CallOf(function));
-}
-
-std::string LimitNameIn(const Place &place, const std::string &traffic, const std::string &way) {
-  return "limit/" + traffic + "/" + way + "/" + place.name;
-}
-
-std::string LimitName(const std::string &traffic, const std::string &way, bool memory) {
-  return LimitNameIn(PlaceOf(memory), traffic, way);
-}
-
-std::string MathName(const std::string &function, const std::string &isa, const std::string &whose) {
-  return "math/" + function + "/" + isa + "/" + whose;
 }

@@ -10,8 +10,9 @@
 #include "inputs.h"
 #include "limits.h"
 
-// How much is measured: every row; what the table for a person shows; its short form.
-enum class Plan { kEverything, kTable, kShort };
+// How much is measured: every row; all that a table can show, which is that without what would take most of the time,
+// scalar in memory; the table that is made in minutes; its short form.
+enum class Plan { kEverything, kFull, kTable, kShort };
 
 struct Size {
   std::size_t classes, rows;  // of an elementwise loss one row, of all elements
@@ -44,17 +45,27 @@ constexpr vloss_type kTypes[] = {VLOSS_BF16, VLOSS_F16, VLOSS_F64};
 const char *NameOf(vloss_type type);
 std::vector<Size> TypedSizesOf(const Function &function, Plan plan, vloss_type type);
 
-// What a call row times: too little for the memory to matter.
-Size CallOf(const Function &function);
+// What the call rows time: too little for the memory to matter, as routers of experts, boosted trees and embeddings
+// call it. The last of an elementwise loss is the one that the table shows of every loss.
+std::vector<Size> CallSizesOf(const Function &function, Plan plan);
 
-// What of the plan is measured. In the table losses are called with few elements on the best ISA only. Scalar is left
-// out of the table's sizes in memory: it is far from any limit of the memory, so that it would say what it says in L2,
-// and take most of the time.
+// What the cold rows time, which a call meets with cold caches after scalar work of some milliseconds: a token's
+// logits.
+std::vector<Size> ColdSizesOf(const Function &function);
+
+// What of the plan is measured. In the table most losses are called on the best ISA only. Scalar is left out of the
+// tables' sizes beyond L2: it is far from any limit of the memory, so that it would say what it says in L2, and take
+// most of the time.
 std::vector<std::string> IsasOf(const Size &size, Plan plan);
-std::vector<std::string> CallIsasOf(const Function &function, Plan plan);
+std::vector<std::string> CallIsasOf(const Function &function, const Size &size, Plan plan);
+std::vector<std::string> ColdIsasOf();                               // without scalar
 std::vector<std::string> ThreadIsasOf(const Size &size, Plan plan);  // the best one alone, in the tables
 std::vector<std::string> TypedIsasOf(const Size &size, Plan plan);   // without scalar, in the tables
 const std::vector<std::string> &SupportedIsas();                     // best first
+
+// The plain loops that stand beside those ISAs, as variants. That of scalar only where it is the one there is, or
+// everything is timed: in the tables scalar is no ISA that anybody would choose.
+std::vector<std::string> PlainsOf(const std::vector<std::string> &isas, Plan plan);
 
 // Where the data of a row lie. Between L2 and memory: beyond a common L2, well within a common last-level cache.
 struct Place {
@@ -63,9 +74,11 @@ struct Place {
 };
 const std::vector<Place> &Places();
 
-// The names of the rows. variant: an ISA, "plain", or a peer.
+// The names of the rows. variant: an ISA, a plain loop ("plain-avx2"), or a peer.
 std::string RowName(const Function &function, const std::string &variant, const Size &size);
-std::string CallName(const Function &function, const std::string &isa);
+std::string CallName(const Function &function, const std::string &variant, const Size &size);
+std::string ColdName(const Function &function, const std::string &variant, const Size &size);
+std::string RateName(const std::string &rate, const std::string &isa);
 std::string LimitName(const std::string &traffic, const std::string &way, bool memory);
 std::string LimitNameIn(const Place &place, const std::string &traffic, const std::string &way);
 std::string MathName(const std::string &function, const std::string &isa, const std::string &whose);

@@ -11,20 +11,29 @@ fail() {
 }
 
 rows=$("$bench" --memory 256 --benchmark_list_tests)
-for row in cross_entropy/forward/scalar/V:50257/N:1335 cross_entropy/forward_gradient/plain/V:50257/N:667 \
-  softmax/plain/V:128256/N:261 log_softmax/scalar/V:10/N:6553 limit/read/linear/DRAM limit/copy/store/L2 \
+for row in cross_entropy/forward/scalar/V:50257/N:1335 cross_entropy/forward_gradient/plain-scalar/V:50257/N:667 \
+  softmax/plain-scalar/V:128256/N:261 log_softmax/scalar/V:10/N:6553 limit/read/linear/DRAM limit/copy/store/L2 \
   math/exp/scalar/inline call/cross_entropy/forward/scalar/V:10/N:1 huber/forward/scalar/n:65536 \
-  mse/forward_gradient/plain/n:22368256 cosine_similarity/forward/plain/V:1000/N:33554 call/mse/forward/scalar/n:4096 \
-  inputs/confident/cross_entropy/forward_gradient/scalar/V:1000/N:65 inputs/denormal/softmax/plain/V:128/N:512 \
-  inputs/confident/bce/forward/scalar/n:65536 inputs/denormal/cosine_similarity/forward/plain/V:1000/N:65 \
-  $(case $types in *bf16*) echo mse/forward_gradient/plain/bf16/n:44736512 ;; esac) \
+  mse/forward_gradient/plain-scalar/n:22368256 cosine_similarity/forward/plain-scalar/V:1000/N:33554 call/mse/forward/scalar/n:4096 \
+  inputs/confident/cross_entropy/forward_gradient/scalar/V:1000/N:65 inputs/denormal/softmax/plain-scalar/V:128/N:512 \
+  inputs/confident/bce/forward/scalar/n:65536 inputs/denormal/cosine_similarity/forward/plain-scalar/V:1000/N:65 \
+  $(case $types in *bf16*) echo mse/forward_gradient/plain-scalar/bf16/n:44736512 ;; esac) \
   $(case " $types " in *" f16 "*) echo softmax/scalar/f16/V:50257/N:2 ;; esac) \
   inner/softmax/scalar/V:1000/N:195/inner:3 inner/cross_entropy/forward_gradient/scalar/V:1000/N:196/inner:1; do
   printf '%s\n' "$rows" | grep -qxF "$row" || fail "no row named $row"
 done
-isas=$(printf '%s\n' "$rows" | sed -n 's,^call/cross_entropy/forward/\(.*\)/V:10/N:1$,\1,p')
+isas=$(printf '%s\n' "$rows" | sed -n 's,^call/cross_entropy/forward/\([a-z0-9]*\)/V:10/N:1$,\1,p')
+vector_isas=$(printf '%s\n' "$isas" | grep -vx scalar || test $? -eq 1)
+plains=$(printf '%s\n' "$isas" | sed 's/^/plain-/') # one beside each ISA
 for isa in $isas; do
+  for rate in fma add shuffle convert any; do
+    [ "$isa" = scalar ] || printf '%s\n' "$rows" | grep -qxF "rate/$rate/$isa" || fail "no row named rate/$rate/$isa"
+  done
   for name in cross_entropy/forward cross_entropy/forward_gradient softmax log_softmax log_sum_exp log_probs/id; do
+    for variant in $isa plain-$isa; do
+      [ "$(printf '%s\n' "$rows" | grep -Ec "^call/$name/$variant/V:(10/N:1|128/N:1|128/N:32|256/N:8)$")" -eq 4 ] ||
+        fail "not 4 calls of $name on $variant"
+    done
     [ "$(printf '%s\n' "$rows" | grep -c "^$name/$isa/V:")" -eq 14 ] || fail "not 14 sizes of $name on $isa"
   done
 done
@@ -48,7 +57,9 @@ forms=0
 for loss in $losses; do
   for form in forward forward_gradient; do
     forms=$((forms + 1))
-    for variant in $isas plain; do
+    for variant in $isas $plains; do
+      [ "$(printf '%s\n' "$rows" | grep -Ec "^call/$loss/$form/$variant/(n:(16|64|256|1024|4096)|V:[0-9]+/N:(1|8|32))$")" -ge 4 ] ||
+        fail "not 4 or 5 calls of $loss/$form on $variant"
       [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/[nV]:")" -eq 4 ] || fail "not 4 sizes of $loss/$form on $variant"
       for type in $types; do
         [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/$type/")" -eq 2 ] ||
@@ -60,7 +71,7 @@ done
 [ "$forms" -gt 0 ] || fail "no loss found in the registry"
 
 # The peers, if any are built in: each has a softmax.
-peers=$(printf '%s\n' "$rows" | sed -n 's,^softmax/\([a-z0-9]*\)/V:10/N:6553$,\1,p' | grep -vxF -e plain -e "$isas" || test $? -eq 1)
+peers=$(printf '%s\n' "$rows" | sed -n 's,^softmax/\([a-z0-9]*\)/V:10/N:6553$,\1,p' | grep -vxF -e "$isas" || test $? -eq 1)
 for peer in $peers; do
   [ "$(printf '%s\n' "$rows" | grep -c "^softmax/$peer/V:")" -eq 14 ] || fail "not 14 sizes of softmax of $peer"
 done
@@ -91,7 +102,7 @@ for bad in 1 2, 2,x 99999; do
 done
 
 # Only sizes in L2: every function, in three to four digits of rows.
-out=$("$bench" --benchmark_filter='/V:128/N:[0-9]{3,4}$|^call/|^math/|^limit/.*/L2$|^inner/' --benchmark_min_time=0.001) ||
+out=$("$bench" --benchmark_filter='/V:128/N:[0-9]{3,4}$|^call/.*/(V:10/N:1|n:16)$|^cold/.*/V:32000/|^rate/|^math/|^limit/.*/L2$|^inner/' --benchmark_min_time=0.001) ||
   fail "the small rows: $out"
 printf '%s\n' "$out" | grep ERROR && fail "a row reports an error"
 [ "$(printf '%s\n' "$out" | grep -c '^[a-z_]*/.*items_per_second=')" -ge 50 ] || fail "fewer rows ran than there are: $out"
@@ -116,12 +127,36 @@ done
   fail "the table has no peers: $table"
 # The table of types, from the rows in L2 that tell of the others.
 table=$("$bench" --memory 64 --table-short --benchmark_min_time=0.001 --benchmark_repetitions=1 \
-  --benchmark_filter='^mse/forward/[a-z0-9]*/([a-z0-9]*/)?n:[0-9]{5,6}$' 2>&1) || fail "the table of types: $table"
+  --benchmark_filter='^mse/forward/[a-z0-9-]*/([a-z0-9]*/)?n:[0-9]{5,6}$' 2>&1) || fail "the table of types: $table"
 for isa in $(printf '%s\n' "$isas" | grep -v scalar); do
   [ "$types" = 'bf16 f16' ] || break
   printf '%s\n' "$table" | grep -Eq "^  mse/forward +$isa +L2 ( \|( +[0-9.]+)( +[0-9.]+x){2}){2}" ||
     fail "the table of types lacks $isa: $table"
 done
+# How often the plain loops are ahead, warm and cold calls, and the rates of arithmetic.
+if [ -n "$vector_isas" ]; then
+  table=$("$bench" --memory 64 --table --benchmark_filter='^rate/|^call/mse/forward/|^cold/.*/V:32000/|^mse/forward/.*/n:65536$' \
+    --benchmark_min_time=0.001 --benchmark_repetitions=1 2>&1) || fail "the table of calls: $table"
+  column=1
+  for isa in $vector_isas; do
+    printf '%s\n' "$table" | grep -Eq "^$isa +\| +- \| +[01] of +1 +[0-9.]+x \| +- \| +- \| +[0-5] of +5 +[0-9.]+x\$" ||
+      fail "the table does not count the plain loops ahead of $isa: $table"
+    column=$((column + 1)) # as many as the lines of calls say, by their ratios, and the least of these
+    printf '%s\n' "$table" | awk -F'|' -v column=$column -v isa="$isa" '
+      BEGIN { worst = 9 }
+      /^  mse\/forward +[0-9]+ \|/ { n = split($column, of, " "); ratio = of[n] + 0
+        least += ratio < 0.965; most += ratio < 0.977; if (ratio < worst) worst = ratio }
+      $1 ~ "^" isa " " { split($6, said, " ") }
+      END { exit !(said[1] >= least && said[1] <= most && (worst > 1 || said[4] + 0 == worst)) }' ||
+      fail "the table counts the calls of $isa wrong: $table"
+    printf '%s\n' "$table" | grep -Eq "^$isa( +[0-9.]+){5}\$" || fail "the table has no rates of $isa: $table"
+  done
+  for line in 'mse/forward +16' 'cross_entropy/forward +1 x 32000'; do
+    printf '%s\n' "$table" | grep -Eq "^  $line( \|[ 0-9]+[ 0-9.]+x)+\$" || fail "the table lacks the call $line: $table"
+  done
+  long=$(printf '%s\n' "$table" | grep -v ^WARNING: | awk 'length > 120')
+  [ -z "$long" ] || fail "wider than 120 columns: $long"
+fi
 # The table of the class axis; and the warnings: of memory that does not exceed the cache, and of a CPU that is shared.
 table=$("$bench" --memory 32 --table-short --benchmark_filter='^inner/' --benchmark_min_time=0.001 \
   --benchmark_repetitions=1 2>&1) || fail "the table of inner: $table"

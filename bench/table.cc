@@ -12,6 +12,7 @@
 #include "limits.h"
 #include "machine.h"
 #include "peers/peers.h"
+#include "plain_isas.h"
 
 namespace {
 
@@ -37,6 +38,19 @@ bool TimedInMemory(const std::string &isa) {
   return std::find(isas.begin(), isas.end(), isa) != isas.end();
 }
 
+// A line of the context, or several.
+void PrintWrapped(std::string key, std::string value) {
+  constexpr std::size_t kRoom = 120 - 21;
+  while (value.size() > kRoom) {
+    const std::size_t space = value.rfind(' ', kRoom);
+    if (space == std::string::npos) break;
+    std::printf("%-20s %s\n", key.c_str(), value.substr(0, space).c_str());
+    key.clear();
+    value.erase(0, space + 1);
+  }
+  std::printf("%-20s %s\n", key.c_str(), value.c_str());
+}
+
 void Heading(const char *text) { std::printf("\n%s\n", text); }
 
 }  // namespace
@@ -52,7 +66,7 @@ void Table::BeforeRun(const std::string &row, std::int64_t iterations) {
 
 bool Table::ReportContext(const Context &) {
   for (const auto &[key, value] : ::Context())
-    if (key != "cpu features" && key != "warning") std::printf("%-20s %s\n", key.c_str(), value.c_str());
+    if (key != "cpu features" && key != "warning") PrintWrapped(key, value);
   std::fflush(stdout);
   return true;
 }
@@ -72,8 +86,9 @@ void Table::ReportRuns(const std::vector<Run> &runs) {
       return found == run.counters.end() ? 0.0 : found->second.value;
     };
     const double to_nanoseconds = 1e9 / benchmark::GetTimeUnitMultiplier(run.time_unit);
-    medians_[row] = {counter("items_per_second"), counter("bytes_per_second"),
-                     run.GetAdjustedCPUTime() * to_nanoseconds};
+    medians_[row] = {
+        counter("items_per_second"), counter("bytes_per_second"),
+        run.counters.count("nanoseconds") ? counter("nanoseconds") : run.GetAdjustedCPUTime() * to_nanoseconds};
   }
 }
 
@@ -90,7 +105,10 @@ void Table::Finalize() {
   if (!threads_.empty()) PrintThreads();
   PrintPeers();
   if (Any("math/")) PrintMath();
+  if (Any("rate/")) PrintRates();
   PrintCalls();
+  if (Any("cold/")) PrintCold();
+  PrintPlainAhead();
   std::fflush(stdout);
   for (const auto &[row, message] : errors_) std::fprintf(stderr, "%s: %s\n", row.c_str(), message.c_str());
 }
@@ -105,6 +123,13 @@ bool Table::Any(const std::string &prefix) const {
   return next != medians_.end() && next->first.compare(0, prefix.size(), prefix) == 0;
 }
 
+bool Table::Ran(const Function &function, const Size &size) const {
+  return Find(RowName(function, SupportedIsas().front(), size)) || !AgreementOf(function, size).error.empty();
+}
+
+// Whether there are rows of the ISA's own plain loop.
+bool Table::HasPlain(const std::string &isa) const { return !PlainsOf({isa}, plan_).empty(); }
+
 double Table::LimitOf(const std::string &traffic, bool memory) const {
   double best = 0;
   for (std::size_t i = 0; i < bench_limit_count; i++)
@@ -114,30 +139,23 @@ double Table::LimitOf(const std::string &traffic, bool memory) const {
   return best;
 }
 
-void Table::PrintLimits() const {
-  Heading("The memory's limits, in GB/s moved; the fastest way of each traffic is what the functions are held against");
-  std::printf("%-12s%-14s%10s%10s\n", "traffic", "way", "in L2", "memory");
-  for (std::size_t i = 0; i < bench_limit_count; i++) {
-    const bench_limit &limit = bench_limits[i];
-    const Median *cache = Find(LimitName(limit.traffic, limit.way, false));
-    const Median *memory = Find(LimitName(limit.traffic, limit.way, true));
-    if (cache && memory)
-      std::printf("%-12s%-14s%10.1f%10.1f\n", limit.traffic, limit.way, cache->bytes / 1e9, memory->bytes / 1e9);
-  }
-}
-
 void Table::PrintFunctions() const {
   Heading(
-      "The functions, in 1e9 elements a second. For each ISA: its speed, that as a share of the memory's limit, and "
-      "how\n"
-      "many times as fast as the plain loop; bits: how many ISAs were compared and found to give the same");
-  std::printf("%-28s%7s%7s", "", "limit", "plain");
-  for (const std::string &isa : SupportedIsas()) std::printf(" |%7s%13s", isa.c_str(), "");
+      "The functions, in 1e9 elements a second. For each ISA: its speed, that as a share of the memory's limit, the "
+      "speed\n"
+      "of the plain loop compiled for the same ISA, and how many times that vloss is; bits: how many ISAs were "
+      "compared\n"
+      "and found to give the same");
+  std::printf("%-28s%7s", "", "limit");
+  for (const std::string &isa : SupportedIsas()) {
+    std::printf(" |%7s", isa.c_str());
+    if (HasPlain(isa)) std::printf("%13s%7s", "plain", "");
+  }
   std::printf(" |  bits\n");
   for (const Function &function : functions) {
     bool first = true;
     for (const Size &size : SizesOf(function, plan_)) {
-      if (!Find(RowName(function, "plain", size)) && AgreementOf(function, size).error.empty()) continue;
+      if (!Ran(function, size)) continue;
       if (first)
         std::printf("%s%s\n", function.name.c_str(),
                     function.traffic.size() ? "" : ", in 1e9 rows a second: it reads one logit a row");
@@ -148,25 +166,22 @@ void Table::PrintFunctions() const {
 }
 
 void Table::PrintFunction(const Function &function, const Size &size) const {
-  const Median *plain = Find(RowName(function, "plain", size));
+  const Median *any = Find(RowName(function, SupportedIsas().front(), size));
   const double limit = LimitOf(function.traffic, size.memory);
   const Agreement agreement = AgreementOf(function, size);
   std::printf("  %-26s", Words(size).c_str());
-  // The limit is in bytes; plain->bytes / plain->items are the bytes of an element.
-  if (limit > 0 && plain)
-    std::printf("%7.2f", limit / (plain->bytes / plain->items) / 1e9);
+  // The limit is in bytes; any->bytes / any->items are the bytes of an element.
+  if (limit > 0 && any)
+    std::printf("%7.2f", limit / (any->bytes / any->items) / 1e9);
   else
     std::printf("%7s", "-");
-  plain ? std::printf("%7.2f", plain->items / 1e9) : std::printf("%7s", "-");
   for (const std::string &isa : SupportedIsas()) {
-    const Median *median = Find(RowName(function, isa, size));
-    if (!median) {
-      std::printf(" |%7s%13s", "-", "");
-      continue;
-    }
-    std::printf(" |%7.2f", median->items / 1e9);
-    limit > 0 ? std::printf("%5.0f%%", 100 * median->bytes / limit) : std::printf("%6s", "-");
-    plain ? std::printf("%6.2fx", median->items / plain->items) : std::printf("%7s", "-");
+    const Median *median = Find(RowName(function, isa, size)), *plain = Find(RowName(function, PlainName(isa), size));
+    median ? std::printf(" |%7.2f", median->items / 1e9) : std::printf(" |%7s", "-");
+    if (!HasPlain(isa)) continue;
+    median &&limit > 0 ? std::printf("%5.0f%%", 100 * median->bytes / limit) : std::printf("%6s", "-");
+    plain ? std::printf("%7.2f", plain->items / 1e9) : std::printf("%7s", "-");
+    median &&plain ? std::printf("%6.2fx", median->items / plain->items) : std::printf("%7s", "-");
   }
   if (agreement.error.empty())
     std::printf(" |  %zu equal\n", agreement.isas);
@@ -179,9 +194,7 @@ void Table::PrintFunction(const Function &function, const Size &size) const {
 void Table::PrintLosses() const {
   const auto measured = [&](const Function &function) {
     const std::vector<Size> sizes = SizesOf(function, plan_);
-    return std::any_of(sizes.begin(), sizes.end(), [&](const Size &size) {
-      return Find(RowName(function, "plain", size)) || !AgreementOf(function, size).error.empty();
-    });
+    return std::any_of(sizes.begin(), sizes.end(), [&](const Size &size) { return Ran(function, size); });
   };
   bool first = true;
   for (const Matrix form : {Matrix::kNone, Matrix::kOutput}) {
@@ -219,11 +232,10 @@ void Table::PrintLoss(const Function &function) const {
   std::size_t compared = 0;
   bool agree = true;
   for (const Size &size : SizesOf(function, Plan::kEverything)) {
-    const Median *plain = Find(RowName(function, "plain", size));
     const double limit = LimitOf(function.traffic, size.memory);
     std::printf(" |");
     for (const std::string &isa : IsasOf(size, Plan::kTable)) {
-      const Median *median = Find(RowName(function, isa, size));
+      const Median *median = Find(RowName(function, isa, size)), *plain = Find(RowName(function, PlainName(isa), size));
       median ? std::printf("%7.2f", median->items / 1e9) : std::printf("%7s", "-");
       if (!TimedInMemory(isa)) continue;
       const double share = median && limit > 0 ? median->bytes / limit : 0;
@@ -235,7 +247,7 @@ void Table::PrintLoss(const Function &function) const {
     compared = std::max(compared, agreement.isas);
     agree = agree && agreement.error.empty();
   }
-  const Median *call = Find(CallName(function, SupportedIsas().front()));
+  const Median *call = Find(CallName(function, SupportedIsas().front(), CallSizesOf(function, Plan::kShort).back()));
   call ? std::printf(" |%6.2f", call->nanoseconds / 1e3) : std::printf(" |%6s", "-");
   agree ? std::printf(" |%4zu\n", compared) : std::printf(" |  NO\n");
 }
@@ -243,7 +255,7 @@ void Table::PrintLoss(const Function &function) const {
 // Of every function that a peer computes: all speeds, and how many times as fast as the fastest of the others vloss is.
 void Table::PrintPeers() const {
   const std::string &isa = SupportedIsas().front();
-  std::vector<std::string> others{"plain"};
+  std::vector<std::string> others{PlainName(PlainIsas().front())};
   for (const Peer &peer : Peers()) others.push_back(peer.name);
   const auto width = [](const std::string &name) { return std::max(8, static_cast<int>(name.size()) + 1); };
 
@@ -262,10 +274,10 @@ void Table::PrintPeers() const {
         if (std::none_of(others.begin() + 1, others.end(), speed)) continue;
         if (first) {
           Heading(
-              "The peers, on one thread, in 1e9 elements a second; what each was asked to do stands at the top. plain "
-              "is "
-              "C\n"
-              "that the compiler vectorises with libmvec. At the end how many times as fast as the fastest vloss is");
+              "The peers, on one thread, in 1e9 elements a second; what each was asked to do stands at the top. The "
+              "plain\n"
+              "loop is C that the compiler vectorises with libmvec. At the end how many times as fast as the fastest "
+              "vloss is");
           std::printf("%-28s%*s", "", width(isa), isa.c_str());
           for (const std::string &name : others) std::printf("%*s", width(name), name.c_str());
           std::printf("\n");
@@ -282,33 +294,4 @@ void Table::PrintPeers() const {
         std::printf("%8.2fx %s\n", speed(isa) / speed(fastest), fastest.c_str());
       }
     }
-}
-
-void Table::PrintMath() const {
-  Heading("exp, log and log1p in L1, in 1e9 a second: as vloss inlines them, and as calls into SLEEF");
-  std::printf("%-12s%-12s%10s%10s\n", "function", "ISA", "inlined", "SLEEF");
-  for (const char *name : {"exp", "log", "log1p"})
-    for (const std::string &isa : SupportedIsas()) {
-      const Median *inlined = Find(MathName(name, isa, "inline")), *sleef = Find(MathName(name, isa, "sleef"));
-      if (!inlined) continue;
-      std::printf("%-12s%-12s%10.2f", name, isa.c_str(), inlined->items / 1e9);
-      sleef ? std::printf("%10.2f\n", sleef->items / 1e9) : std::printf("%10s\n", "-");
-    }
-}
-
-void Table::PrintCalls() const {
-  bool first = true;
-  for (const Function &function : functions) {
-    std::string calls;
-    for (const std::string &isa : SupportedIsas())
-      if (const Median *median = Find(CallName(function, isa))) {
-        char call[32];
-        std::snprintf(call, sizeof call, "%10s %6.1f", isa.c_str(), median->nanoseconds);
-        calls += call;
-      }
-    if (calls.empty()) continue;
-    if (first) Heading("One call on one row of 10 classes, in ns");
-    first = false;
-    std::printf("%-32s%s\n", function.name.c_str(), calls.c_str());
-  }
 }

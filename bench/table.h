@@ -31,8 +31,14 @@ class Table : public benchmark::BenchmarkReporter {
   struct Median {
     double items, bytes, nanoseconds;  // a second, a second, a call
   };
+  struct Tally {  // of an ISA in a place
+    std::size_t behind = 0, rows = 0;
+    double worst = 1;  // the least speed over that of the plain loop
+  };
   const Median *Find(const std::string &row) const;
   bool Any(const std::string &prefix) const;
+  bool Ran(const Function &function, const Size &size) const;
+  bool HasPlain(const std::string &isa) const;
   double LimitOf(const std::string &traffic, bool memory) const;  // bytes a second; 0 if not measured
 
   void PrintLimits() const;
@@ -52,6 +58,13 @@ class Table : public benchmark::BenchmarkReporter {
   void PrintPeers() const;
   void PrintMath() const;
   void PrintCalls() const;
+  void PrintCold() const;
+  void PrintRates() const;
+  void PrintPlainAhead() const;
+  using NameOfRow = std::string(const Function &, const std::string &variant, const Size &);
+  void PrintCallsHead(const char *text) const;
+  void PrintCall(const Function &function, const Size &size, NameOfRow *name) const;
+  std::map<std::string, Tally> TallyOf(const std::string &isa) const;
 
   Plan plan_;
   std::vector<std::size_t> threads_;

@@ -4,6 +4,7 @@
 
 #include "comparison.h"
 #include "executors.h"
+#include "plain_isas.h"
 #include "table.h"
 
 // How many times as long as the ordinary row a row takes for an item.
@@ -22,16 +23,18 @@ void Table::PrintInputs() const {
   std::printf(
       "\nOther inputs, in L2: how many times as long as ordinary inputs take. confident: one class 40 to 106 nats "
       "ahead,\n"
-      "logits near +-48 and +-95, probabilities near 0 and 1; denormal: operands below 2^-126\n");
+      "logits near +-48 and +-95, probabilities near 0 and 1; denormal: operands below 2^-126. plain: of the best "
+      "ISA\n");
   std::vector<std::string> variants = SupportedIsas();
-  variants.push_back("plain");
+  variants.push_back(PlainName(PlainIsas().front()));
   std::printf("%-44s", "");
   for (const Inputs inputs : kAwkward)
     std::printf(" |  %-*s", 8 * static_cast<int>(variants.size()) - 2, NameOf(inputs));
   std::printf("\n%-36s%8s", "", "classes");
   for (std::size_t i = 0; i < std::size(kAwkward); i++) {
     std::printf(" |");
-    for (const std::string &variant : variants) std::printf("%8s", variant.c_str());
+    for (const std::string &variant : variants)
+      std::printf("%8s", PlainIsa(variant).empty() ? variant.c_str() : "plain");
   }
   std::printf("\n");
   for (const auto *some : {&functions, &losses})
@@ -88,14 +91,12 @@ void Table::PrintTypes() const {
       for (std::size_t i = 0; i < sizes.size(); i++) {
         std::vector<Size> typed;
         for (const std::vector<Size> &of : of_types) typed.push_back(of[i]);
-        const auto ran = [&](const Size &size) {
-          return Find(RowName(function, "plain", size)) || !AgreementOf(function, size).error.empty();
-        };
+        const auto ran = [&](const Size &size) { return Ran(function, size); };
         if (std::none_of(typed.begin(), typed.end(), ran)) continue;
         if (first) {
           std::printf(
-              "\nOther types: 1e9 elements a second, times f32 of the same ISA, times the plain loop of the "
-              "type\n%-44s",
+              "\nOther types: 1e9 elements a second, times f32 of the same ISA, times the plain loop of the type and "
+              "ISA\n%-44s",
               "");
           for (const vloss_type type : kTypes) std::printf(" | %-20s", NameOf(type));
           std::printf("\n");
@@ -111,7 +112,7 @@ void Table::PrintTypesLine(const Function &function, const Size &size, const std
     std::printf("  %-33s%-7s%s", function.name.c_str(), isa.c_str(), size.memory ? "mem" : "L2 ");
     const Median *single = Find(RowName(function, isa, size));
     for (const Size &of : typed) {
-      const Median *median = Find(RowName(function, isa, of)), *plain = Find(RowName(function, "plain", of));
+      const Median *median = Find(RowName(function, isa, of)), *plain = Find(RowName(function, PlainName(isa), of));
       const auto times = [&](const Median *beside) {
         beside ? std::printf("%6.2fx", median->items / beside->items) : std::printf("%7s", "-");
       };

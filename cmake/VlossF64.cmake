@@ -60,8 +60,13 @@ cmake_path(GET location PARENT_PATH folder)
 if(NOT folder IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES)
   set(VLOSS_SLEEF_FOLDER ${folder})
 endif()
+# Beyond -O2 they only grow, by half; the scalar ones, which no CPU needs that has AVX2 or NEON, to four times their size.
+set_source_files_properties(
+  ${VLOSS_F64_SOURCES} PROPERTIES COMPILE_OPTIONS
+                                  "$<$<CONFIG:Release>:$<IF:$<STREQUAL:$<TARGET_PROPERTY:VLOSS_ISA>,scalar>,-Os,-O2>>")
 foreach(isa IN LISTS VLOSS_ISAS)
   set(objects vloss_objects_${isa})
+  set_target_properties(${objects} PROPERTIES VLOSS_ISA ${isa})
   target_compile_definitions(${objects} PRIVATE VLOSS_WITH_F64)
   target_include_directories(${objects} SYSTEM PRIVATE $<TARGET_PROPERTY:sleef::sleef,INTERFACE_INCLUDE_DIRECTORIES>)
   target_sources(${objects} PRIVATE ${VLOSS_F64_SOURCES})

@@ -115,9 +115,9 @@ static vloss_status run(const void *args, size_t size, int function) {
   set_form(&call, divisor);
   /* Kernels make NaN of what lies outside a domain. So where the total is all that is wanted, it tells whether to look
    * for that at all, and nothing has been written by then. */
-  const int checked = !(a->flags & VLOSS_UNCHECKED);
-  const int total_tells =
-      call.job.total_wanted && !a->grad && !a->grad_target && !a->grad_other && vloss_loss_has_domain(&call);
+  const int has_domain = vloss_loss_has_domain(&call);
+  const int checked = !(a->flags & VLOSS_UNCHECKED) && (has_domain || call.job.labels.p);
+  const int total_tells = call.job.total_wanted && !a->grad && !a->grad_target && !a->grad_other && has_domain;
   if (checked && !total_tells && (status = vloss_loss_check_values(&call))) return status;
   vloss_loss_resolve_label_mode(&call);
   const double quotient = run_kernel(&call, divisor);

@@ -165,33 +165,47 @@ static vloss_status check_arrays(struct vloss_loss_call *call, const struct vlos
   return vloss_check_memory(&memory);
 }
 
-/* The same of a call of dense floats: prediction, target and gradient, and a loss. False where it is anything else, or
- * where arrays share memory, whatever that is. */
-static int is_dense(struct vloss_loss_call *call, const struct vloss_shape *shape) {
+/* The job of a call without options, whose checks need no more than a few comparisons: floats, side by side in arrays
+ * that do not touch, of a size whose products cannot overflow. 0 for any other call, right or wrong. */
+static int prepare_plain(struct vloss_loss_call *call) {
   const vloss_loss_args *a = call->args;
-  struct vloss_loss_job *job = &call->job;
-  const uintptr_t pointers = (uintptr_t)a->prediction | (uintptr_t)a->target | (uintptr_t)a->grad | (uintptr_t)a->loss,
-                  more = (uintptr_t)a->other | (uintptr_t)a->weights | (uintptr_t)a->upstream | (uintptr_t)a->labels |
-                         (uintptr_t)a->grad_target | (uintptr_t)a->grad_other;
+  const vloss_loss_info *info = &call->loss->info;
+  const uintptr_t arrays = (uintptr_t)a->prediction | (uintptr_t)a->target | (uintptr_t)a->grad | (uintptr_t)a->loss,
+                  others = (uintptr_t)a->other | (uintptr_t)a->weights | (uintptr_t)a->upstream | (uintptr_t)a->labels |
+                           (uintptr_t)a->grad_target | (uintptr_t)a->grad_other | (uintptr_t)a->executor;
   const size_t strides = a->prediction_stride | a->target_stride | a->other_stride | a->weights_stride |
                          a->grad_stride | a->grad_target_stride | a->grad_other_stride;
-  if (more | strides | (uintptr_t)a->type) return 0;
-  if (a->other_spread | a->weights_spread || !takes(&call->loss->info, VLOSS_TAKES_TARGET) ||
-      takes(&call->loss->info, VLOSS_TAKES_TARGET_PER_ROW) || !vloss_aligned_floats(pointers))
+  const unsigned enums = (unsigned)a->type | (unsigned)a->other_spread | (unsigned)a->weights_spread |
+                         (unsigned)a->label_type | (a->flags & ~(uint32_t)KNOWN_FLAGS);
+  const uint32_t operands =
+      VLOSS_TAKES_TARGET | VLOSS_TAKES_TARGET_PER_ROW | VLOSS_TAKES_LABELS | VLOSS_TAKES_LABEL_LISTS;
+  if (others | strides | enums | (a->inner > 1) | ((a->rows | a->columns) >> 24)) return 0;
+  if (a->reduction < VLOSS_MEAN || a->reduction > VLOSS_KERAS_SUM_OVER_BATCH_SIZE ||
+      (info->operands & operands) != VLOSS_TAKES_TARGET ||
+      (info->operands & (VLOSS_TAKES_OTHER | VLOSS_OTHER_OPTIONAL)) == VLOSS_TAKES_OTHER)
     return 0;
+  if (!a->prediction || !a->target || !(a->loss || a->grad) || !a->rows || !vloss_aligned_floats(arrays)) return 0;
+  call->rows = a->rows;
+  call->reduced = a->reduction != VLOSS_NONE && a->reduction != VLOSS_KERAS_NONE;
   const vloss_spread losses = spread_of_losses(call);
-  const size_t width = shape->classes * shape->inner, bytes = shape->outer * width * sizeof(float);
-  const size_t loss = losses == VLOSS_PER_CALL ? 1 : losses == VLOSS_PER_ROW ? call->rows : shape->outer * width;
-  if (a->loss && (!vloss_apart(a->loss, loss * sizeof(float), a->prediction, bytes) ||
-                  !vloss_apart(a->loss, loss * sizeof(float), a->target, bytes)))
+  const size_t bytes = a->rows * a->columns * sizeof(float);
+  const size_t loss = losses == VLOSS_PER_CALL  ? sizeof(float)
+                      : losses == VLOSS_PER_ROW ? a->rows * sizeof(float)
+                                                : bytes;
+  if (a->loss && (!vloss_apart(a->loss, loss, a->prediction, bytes) || !vloss_apart(a->loss, loss, a->target, bytes)))
     return 0;
-  if (a->grad &&
-      (!vloss_apart(a->grad, bytes, a->prediction, bytes) || !vloss_apart(a->grad, bytes, a->target, bytes) ||
-       !vloss_apart(a->grad, bytes, a->loss, loss * sizeof(float))))
+  if (a->grad && (!vloss_apart(a->grad, bytes, a->prediction, bytes) ||
+                  !vloss_apart(a->grad, bytes, a->target, bytes) || !vloss_apart(a->grad, bytes, a->loss, loss)))
     return 0;
-  job->prediction = (struct vloss_operand){a->prediction, VLOSS_F32, width, 1};
-  job->target = (struct vloss_operand){a->target, VLOSS_F32, width, 1};
-  job->grad = (struct vloss_result){a->grad, VLOSS_F32, width};
+  struct vloss_loss_job *const job = &call->job;
+  job->outer = a->rows;
+  job->columns = a->columns;
+  job->inner = 1;
+  job->prediction = (struct vloss_operand){a->prediction, VLOSS_F32, a->columns, 1};
+  job->target = (struct vloss_operand){a->target, VLOSS_F32, a->columns, 1};
+  job->grad = (struct vloss_result){a->grad, VLOSS_F32, a->columns};
+  job->parameters = call->parameters;
+  job->plain = 1;
   return 1;
 }
 
@@ -205,6 +219,7 @@ vloss_status vloss_loss_prepare(struct vloss_loss_call *call) {
   call->loss = vloss_loss_row_at(job->index);
   const vloss_loss_info *info = &call->loss->info;
   if (info->family == VLOSS_LOGITS) return VLOSS_ERROR_ARGUMENTS;
+  if (prepare_plain(call)) return check_parameters(a, info, call->parameters);
   if ((status = check_fields(a, info, call->table)) || (status = check_parameters(a, info, call->parameters)) ||
       (status = check_shape(a, info, &shape)))
     return status;
@@ -214,7 +229,6 @@ vloss_status vloss_loss_prepare(struct vloss_loss_call *call) {
   job->columns = a->columns;
   job->inner = shape.inner;
   job->parameters = call->parameters;
-  if (is_dense(call, &shape)) return VLOSS_OK;
   job->labels = (struct vloss_labels){
       .p = a->labels, .narrow = a->label_type == VLOSS_I32, .list = takes(info, VLOSS_TAKES_LABEL_LISTS)};
   if ((status = check_arrays(call, &shape))) return status;

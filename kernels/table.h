@@ -156,6 +156,7 @@ struct vloss_loss_job {
     size_t row_stride;
   } grad, grad_target, grad_other;
   int staged_results; /* some result lies over an input */
+  int plain;          /* floats without gaps: a prediction, a target and perhaps a gradient, which touch nothing else */
 };
 
 typedef void vloss_cross_entropy_kernel(const struct vloss_cross_entropy_job *job, struct vloss_range range,

@@ -32,15 +32,29 @@ def _add(parent: Element, tag: str, text: str | None = None, **attributes: float
     return child
 
 
-def bar(speed: float, limit: float | None, fastest: float, css: str) -> Markup:
-    """On a track that ends at the limit, with a line there for bars that exceed it."""
-    longest = max(limit or 0.0, fastest)
+@dataclass
+class Speed:
+    """Of a bar: the median, the slowest and the fastest repetition, and what the arithmetic would allow."""
+
+    median: float
+    least: float
+    most: float
+    arithmetic: float | None
+
+
+def bar(speed: Speed, limit: float | None, longest: float, css: str) -> Markup:
+    """On a track that ends at the memory's limit, with a line there and one at the arithmetic's, where they are not
+    beyond the longest; the spread of the repetitions as a line with ends.
+    """
     svg = _svg(BAR, 10, preserveAspectRatio="none", **{"class": "bar", "aria-hidden": "true"})
     if limit:
         _add(svg, "rect", class_="track", width=BAR * limit / longest, height=10)
-    _add(svg, "rect", class_=f"speed {css}", y=1, width=BAR * speed / longest, height=8)
-    if limit:
-        _add(svg, "rect", class_="limit-mark", x=BAR * limit / longest - 0.5, width=0.5, height=10)
+    _add(svg, "rect", class_=f"speed {css}", y=1, width=BAR * speed.median / longest, height=8)
+    for bound, mark in ((limit, "limit-mark"), (speed.arithmetic, "arithmetic-mark")):
+        if bound and bound <= longest:
+            _add(svg, "rect", class_=mark, x=BAR * bound / longest - 0.5, width=0.5, height=10)
+    least, most = BAR * speed.least / longest, BAR * speed.most / longest
+    _add(svg, "path", class_="spread", d=f"M{least:.4g} 3V7M{least:.4g} 5H{most:.4g}M{most:.4g} 3V7")
     return _markup(svg)
 
 

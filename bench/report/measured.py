@@ -1,33 +1,38 @@
 """Brings what vloss-bench and vloss-check wrote into the order of the report: report.json, which the page and its
 Markdown twin print. Works from the names of the rows alone: FUNCTION/VARIANT/SIZES, limit/TRAFFIC/WAY/..,
-math/FUNCTION/ISA/WHOSE, call/FUNCTION/ISA/SIZES, inputs/WHICH/FUNCTION/VARIANT/SIZES and inner/FUNCTION/ISA/SIZES; on
-several threads FUNCTION/ISA/SIZES/threads:N/real_time; of another type than f32 FUNCTION/VARIANT/TYPE/SIZES. A variant
-is an ISA of the context, "plain", or else a peer.
+rate/OPERATION/ISA, math/FUNCTION/ISA/WHOSE, call/FUNCTION/VARIANT/SIZES, cold/FUNCTION/VARIANT/SIZES,
+inputs/WHICH/FUNCTION/VARIANT/SIZES and inner/FUNCTION/ISA/SIZES; on several threads
+FUNCTION/ISA/SIZES/threads:N/real_time; of another type than f32 FUNCTION/VARIANT/TYPE/SIZES. A variant is an ISA of the
+context, "plain", "plain-ISA" (the plain loop compiled for that ISA), or else a peer. What a speed is held against is in
+limits.py.
 """
 
 import math
 import re
 import statistics
 from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import checked
+import limits
+import tables
+from checked import InputError
+from limits import level_of
+from tables import PLAIN
 
 SIZE = re.compile(r"^([A-Za-z]+):(\d+)$")  # one of the last parts of a row's name: V:1000, N:131, n:65536
 TYPES = ("bf16", "f16", "f64")
-PLAIN = "plain"
 BASELINE = "scalar"
-IN_MEMORY = "memory"
 NEAR_LIMIT = 0.8  # of the limit's speed: what the summary counts as near
 AHEAD = 1.03  # times the fastest ISA: less is noise, even where repetitions are interleaved
-NOT_FUNCTIONS = ("limit", "math", "call", "inputs", "inner")  # what the names of other rows begin with
+NOT_FUNCTIONS = ("limit", "rate", "math", "call", "cold", "inputs", "inner")  # what the names of other rows begin with
 # As in bench/machine.cc: the machine counts as busy where rows got less of a CPU, or other programs used more; with less
 # watched nothing is said.
 LEAST_SHARE, MOST_OTHERS, JUDGED_SECONDS = 0.97, 0.25, 0.5
 
 
-class InputError(Exception):
-    """What was read is not what vloss-bench or vloss-check writes."""
-
-
-def report(bench: dict, check: dict | None) -> dict:
+def report(bench: dict, check: dict | None, operations: Path = limits.OPERATIONS) -> dict:
     """The whole report. check: None where vloss-check did not run."""
     try:
         context, benchmarks = bench["context"], bench["benchmarks"]
@@ -40,13 +45,13 @@ def report(bench: dict, check: dict | None) -> dict:
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"this is not the JSON of vloss-bench: {error!r}") from error
     caches = _caches(context)
-    limits = _limits(rows, caches)
-    checked = {}
+    held_against = _HeldAgainst(limits.of_memory(rows, caches), limits.Arithmetic(rows, operations))
+    found = {}
     if check is not None:
-        checked, check_words, check_failures = _checked(check)
+        found, check_words, check_failures = checked.read(check)
         machine["vloss-check"] = check_words
         failed += check_failures
-    functions = _functions(rows, isas, caches, limits, checked)
+    functions = _functions(rows, isas, caches, held_against, found)
     if not functions:
         raise InputError("vloss-bench timed no function")
     return {
@@ -56,13 +61,19 @@ def report(bench: dict, check: dict | None) -> dict:
         "peer_heap": context.get("peers' heap"),
         "summary": _summary(functions),
         "functions": functions,
-        "limits": limits,
-        "math": _math(rows),
-        "calls": _calls(rows),
-        "inputs": _inputs(rows),
-        "inner": _inner(rows),
-        "types": _types(typed, rows, isas, caches),
-        "threads": _threads(shared, rows, caches),
+        "limits": held_against.memory,
+        "rates": [
+            {"isa": isa, "per_second": held_against.arithmetic.rates[isa]}
+            for isa in isas
+            if isa in held_against.arithmetic.rates
+        ],
+        "math": tables.math_functions(rows),
+        "calls": tables.calls(rows, "call"),
+        "cold": tables.calls(rows, "cold"),
+        "inputs": tables.inputs(rows),
+        "inner": tables.inner(rows),
+        "types": tables.types(typed, rows, isas, caches),
+        "threads": tables.threads(shared, rows, caches),
         "failed": failed,
         "warnings": _warnings(context, benchmarks),
     }
@@ -107,8 +118,13 @@ def _row(name: str, runs: list[dict]) -> dict:
         "least_per_second": min(speeds),
         "most_per_second": max(speeds),
         "repetitions": len(runs),
-        "nanoseconds": statistics.median(run["cpu_time"] * _NANOSECONDS[run["time_unit"]] for run in runs),
+        "nanoseconds": statistics.median(_nanoseconds(run) for run in runs),
     }
+
+
+def _nanoseconds(run: dict) -> float:
+    """Of a call; where iterations do more than that, a counter has it."""
+    return run.get("nanoseconds", run["cpu_time"] * _NANOSECONDS[run["time_unit"]])
 
 
 _NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
@@ -124,10 +140,6 @@ def _caches(context: dict) -> list[dict]:
         {"name": f"L{cache['level']}", "bytes": cache["size"], "shared_by": cache["num_sharing"]}
         for cache in sorted(data, key=lambda cache: cache["level"])
     ]
-
-
-def _level(working_set: int, caches: list[dict]) -> str:
-    return next((cache["name"] for cache in caches if working_set <= cache["bytes"]), IN_MEMORY)
 
 
 _NOT_THE_MACHINE = {"host_name", "executable", "caches", "load_avg", "num_cpus", "mhz_per_cpu", "ISAs",
@@ -166,49 +178,32 @@ def _warnings(context: dict, benchmarks: list[dict]) -> list[str]:
 # ---- Limits, and what is measured against them ----------------------------------------------------------------------
 
 
-def _limits(rows: list[dict], caches: list[dict]) -> list[dict]:
-    """For each traffic and working set the fastest way to move it."""
-    best: dict[tuple[str, int], dict] = {}
-    for row in rows:
-        if row["parts"][0] != "limit":
-            continue
-        limit = {
-            "traffic": row["parts"][1],
-            "way": row["parts"][2],
-            "working_set": row["working_set"],
-            "level": _level(row["working_set"], caches),
-            "bytes_per_second": row["bytes_per_second"],
-        }
-        key = (limit["traffic"], limit["working_set"])
-        if key not in best or best[key]["bytes_per_second"] < limit["bytes_per_second"]:
-            best[key] = limit
-    return sorted(best.values(), key=lambda limit: (limit["traffic"], limit["working_set"]))
+@dataclass
+class _HeldAgainst:
+    memory: list[dict]
+    arithmetic: limits.Arithmetic
 
 
-def _limit_of(traffic: str, working_set: int, level: str, limits: list[dict]) -> float | None:
-    """Bytes a second: the nearest working set that lies in the same level of the memory."""
-    near = [limit for limit in limits if limit["traffic"] == traffic and limit["level"] == level]
-    if not near:
-        return None
-    return min(near, key=lambda limit: abs(math.log(limit["working_set"] / working_set)))["bytes_per_second"]
-
-
-def _functions(rows: list[dict], isas: list[str], caches: list[dict], limits: list[dict], checked: dict) -> list[dict]:
+def _functions(
+    rows: list[dict], isas: list[str], caches: list[dict], held_against: _HeldAgainst, found: dict
+) -> list[dict]:
     functions: dict[str, dict[tuple, list[dict]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row["parts"][0] not in NOT_FUNCTIONS:
             name = "/".join(row["parts"][:-1])
             functions[name][tuple(row["sizes"].items())].append(row)
-    return [_function(name, by_size, isas, caches, limits, checked) for name, by_size in functions.items()]
+    return [_function(name, by_size, isas, caches, held_against, found) for name, by_size in functions.items()]
 
 
-def _function(name: str, by_size: dict, isas: list[str], caches: list[dict], limits: list[dict], checked: dict) -> dict:
-    check = checked.get(name.split("/")[0])
+def _function(
+    name: str, by_size: dict, isas: list[str], caches: list[dict], held_against: _HeldAgainst, found: dict
+) -> dict:
+    check = found.get(name.split("/")[0])
     if check is not None and name.endswith("/forward"):  # the forward alone writes no gradients
         written = [output for output in check["ulp"] if not output.startswith("grad")]
-        ulp_of = {isa: _of_outputs(errors, written) for isa, errors in check["ulp_of"].items()}
-        check = check | {"ulp": _of_outputs(check["ulp"], written), "ulp_of": ulp_of}
-    points = [_point(size, rows, isas, caches, limits, check) for size, rows in by_size.items()]
+        ulp_of = {isa: checked.of_outputs(errors, written) for isa, errors in check["ulp_of"].items()}
+        check = check | {"ulp": checked.of_outputs(check["ulp"], written), "ulp_of": ulp_of}
+    points = [_point(size, rows, isas, caches, held_against, check) for size, rows in by_size.items()]
     points.sort(key=lambda point: (point["sizes"].get("V", 0), point["working_set"]))
     # The shape with the most working sets is the one whose speed is drawn against size; of several the largest.
     working_sets: dict[int, set] = defaultdict(set)
@@ -226,7 +221,7 @@ def _function(name: str, by_size: dict, isas: list[str], caches: list[dict], lim
 
 
 def _point(
-    size: tuple, rows: list[dict], isas: list[str], caches: list[dict], limits: list[dict], check: dict | None
+    size: tuple, rows: list[dict], isas: list[str], caches: list[dict], held_against: _HeldAgainst, check: dict | None
 ) -> dict:
     sizes = dict(size)
     first = rows[0]
@@ -234,36 +229,44 @@ def _point(
     items = first["per_second"] * first["nanoseconds"] / 1e9  # a call
     if not first["working_set"]:
         raise InputError(f"{'/'.join(first['parts'])}: no working_set; this is from an older vloss-bench")
-    level = _level(first["working_set"], caches)
-    bytes_per_second = _limit_of(first["traffic"], first["working_set"], level, limits)
+    level = level_of(first["working_set"], caches)
+    bytes_per_second = limits.memory_at(first["traffic"], first["working_set"], level, held_against.memory)
     limit = bytes_per_second and bytes_per_second * first["per_second"] / first["bytes_per_second"]
+    unit = "rows" if "N" in sizes and items < elements / 2 else "elements"
     of = {row["parts"][-1]: row["per_second"] for row in rows}
-    order = {variant: i for i, variant in enumerate([*isas, PLAIN])}
+    plains = [per_second for variant, per_second in of.items() if variant.startswith(f"{PLAIN}-")]
+    order = {variant: i for i, variant in enumerate([*isas, PLAIN, *(f"{PLAIN}-{isa}" for isa in isas)])}
     speeds = []
     for row in sorted(rows, key=lambda row: order.get(row["parts"][-1], len(order))):
         variant, speed = row["parts"][-1], row["per_second"]
-        kind = "isa" if variant in isas else "plain" if variant == PLAIN else "peer"
+        kind, isa = _kind(variant, isas)
+        plain = of.get(f"{PLAIN}-{isa}") or of.get(PLAIN) or max(plains, default=None)
+        arithmetic = None
+        if kind == "isa" and unit == "elements":
+            arithmetic = held_against.arithmetic.at("/".join(row["parts"][:-1]), isa, sizes.get("V"))
         speeds.append(
             {
                 "variant": variant,
                 "kind": kind,
+                "isa": isa,
                 "per_second": speed,
                 "spread": row["spread"],
                 "least_per_second": row["least_per_second"],
                 "most_per_second": row["most_per_second"],
                 "repetitions": row["repetitions"],
-                "share_of_limit": speed / limit if limit else None,
-                "over_plain": speed / of[PLAIN] if PLAIN in of else None,
+                **_limit(speed, limit, arithmetic),
+                "over_plain": speed / plain if plain else None,
                 "over_scalar": speed / of[BASELINE] if BASELINE in of else None,
                 "ulp": check["ulp_of"].get(variant) if check else None,
             }
         )
+    _find_rivals(speeds)
     return {
         "sizes": sizes,
         "working_set": first["working_set"],
         "level": level,
         "traffic": first["traffic"],
-        "unit": "rows" if "N" in sizes and items < elements / 2 else "elements",
+        "unit": unit,
         "limit": limit,
         "fastest": max(speeds, key=lambda s: s["per_second"])["variant"],
         "ahead": _ahead(speeds),
@@ -271,70 +274,48 @@ def _point(
     }
 
 
+def _kind(variant: str, isas: list[str]) -> tuple[str, str | None]:
+    """Of a variant: what it is, and the ISA that it is of, if that is one."""
+    if variant in isas:
+        return "isa", variant
+    if variant == PLAIN:
+        return "plain", None
+    of_isa = variant.removeprefix(f"{PLAIN}-")
+    return ("plain", of_isa) if of_isa in isas else ("peer", None)
+
+
+def _limit(speed: float, memory: float | None, arithmetic: dict | None) -> dict:
+    """The lower of two limits, and which one that is: "memory", or the rate of the arithmetic."""
+    bounds = {"memory": memory} if memory else {}
+    if arithmetic:
+        bounds[arithmetic["rate"]] = arithmetic["per_second"]
+    bound_by = min(bounds, key=lambda name: bounds[name]) if bounds else None
+    return {
+        "arithmetic_limit": arithmetic["per_second"] if arithmetic else None,
+        "limit": bounds.get(bound_by),
+        "bound_by": bound_by,
+        "share_of_limit": speed / bounds[bound_by] if bound_by else None,
+    }
+
+
+def _find_rivals(speeds: list[dict]) -> None:
+    """For each ISA what it is to be ahead of: the plain loop compiled for it; for the fastest of all else, too."""
+    ours = [s for s in speeds if s["kind"] == "isa"]
+    best = max(ours, key=lambda s: s["per_second"], default=None)
+    for s in speeds:
+        rivals = []
+        if s["kind"] == "isa":
+            rivals = [r for r in speeds if r["kind"] != "isa" and (s is best or r["isa"] == s["isa"])]
+        rival = max(rivals, key=lambda r: r["per_second"], default=None)
+        s["rival"] = rival["variant"] if rival else None
+        s["over_rival"] = s["per_second"] / rival["per_second"] if rival else None
+
+
 def _ahead(speeds: list[dict]) -> list[dict]:
     """What else is faster than every ISA, and how many times; the fastest first."""
     best = max((s["per_second"] for s in speeds if s["kind"] == "isa"), default=math.inf)
     others = [{"variant": s["variant"], "times": s["per_second"] / best} for s in speeds if s["kind"] != "isa"]
     return sorted((o for o in others if o["times"] > AHEAD), key=lambda o: -o["times"])
-
-
-# ---- What vloss-check found -----------------------------------------------------------------------------------------
-
-
-def _checked(check: dict) -> tuple[dict, str, list[dict]]:
-    """By function: whether all ISAs gave the same bits in every case, and the worst error of each output and ISA. Then
-    what was done in words, and what failed.
-    """
-    found: dict[str, dict] = {}
-    try:
-        isas = check["isas"].split()
-        for line in check["lines"]:
-            function = found.setdefault(
-                line["function"],
-                {
-                    "cases": 0,
-                    "failures": 0,
-                    "bits": "equal",
-                    "isas": isas,
-                    "ulp": {},
-                    "ulp_of": {isa: {} for isa in isas},
-                },
-            )
-            function["cases"] += line["cases"]
-            function["failures"] += line["failures"]
-            if line["bits"] == "DIFF":
-                function["bits"] = "different"
-            _worse(function["ulp"], line["ulp"])
-            for isa, errors in line["ulp_of"].items():
-                _worse(function["ulp_of"][isa], errors)
-        cases = sum(function["cases"] for function in found.values())
-        words = f"{cases:,} cases, {check['failures']} failures, seed {check['seed']}"
-        failures = [
-            {"row": f"vloss-check, {f['function']} on {f['isa']}, {f['what']}", "error": f"{f['where']}: {f['text']}"}
-            for f in check["shown"]
-        ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"this is not the JSON of vloss-check: {error!r}") from error
-    for function in found.values():
-        if len(isas) < 2 and function["bits"] == "equal":
-            function["bits"] = "one ISA"
-        # Class indices are right or wrong; an error of 0 ulp says nothing of them.
-        real = [output for output, worst in function["ulp"].items() if worst > 0]
-        function["ulp"] = _of_outputs(function["ulp"], real)
-        function["ulp_of"] = {isa: _of_outputs(errors, real) for isa, errors in function["ulp_of"].items()}
-    return found, words, failures
-
-
-def _worse(worst: dict[str, float], errors: dict[str, float | str]) -> None:
-    for output, ulp in errors.items():
-        # JSON has no infinity and no NaN: they are strings.
-        number = float(ulp)
-        worst[output] = max(worst.get(output, 0.0), math.inf if math.isnan(number) else number)
-
-
-def _of_outputs(errors: dict[str, float], outputs: list[str]) -> dict[str, float | str]:
-    chosen = {output: errors.get(output, 0.0) for output in outputs}
-    return {output: "inf" if ulp == math.inf else ulp for output, ulp in chosen.items()}
 
 
 # ---- The rest -------------------------------------------------------------------------------------------------------
@@ -352,106 +333,13 @@ def _peers(context: dict, functions: list[dict]) -> list[dict]:
     return peers + [{"name": n, "version": "unknown", "asked": "unknown", "timed": True} for n in sorted(rows - known)]
 
 
-def _math(rows: list[dict]) -> list[dict]:
-    by: dict[tuple, dict] = defaultdict(dict)
-    for row in rows:
-        if row["parts"][0] == "math":
-            _, function, isa, whose = row["parts"]
-            by[function, isa][whose] = row["per_second"]
-    return [{"function": function, "isa": isa, "per_second": speeds} for (function, isa), speeds in by.items()]
-
-
-def _calls(rows: list[dict]) -> list[dict]:
-    by: dict[tuple, dict] = defaultdict(dict)
-    for row in rows:
-        if row["parts"][0] == "call":
-            by["/".join(row["parts"][1:-1]), tuple(row["sizes"].items())][row["parts"][-1]] = row["nanoseconds"]
-    return [{"function": name, "sizes": dict(sizes), "nanoseconds": ns} for (name, sizes), ns in by.items()]
-
-
-def _inputs(rows: list[dict]) -> list[dict]:
-    """How many times as long as ordinary inputs others take, by function and size; of the variants timed with both."""
-    ordinary = {("/".join(row["parts"]), tuple(row["sizes"].items())): row["per_second"] for row in rows}
-    by: dict[tuple, dict] = defaultdict(lambda: defaultdict(dict))
-    for row in rows:
-        if row["parts"][0] == "inputs":
-            _, which, *name = row["parts"]
-            sizes = tuple(row["sizes"].items())
-            if usual := ordinary.get(("/".join(name), sizes)):
-                by["/".join(name[:-1]), sizes][which][name[-1]] = usual / row["per_second"]
-    return [{"function": name, "sizes": dict(sizes), "times": dict(times)} for (name, sizes), times in by.items()]
-
-
-def _inner(rows: list[dict]) -> list[dict]:
-    """How many times as long as with inner 1 an element takes, by function, classes and ISA."""
-    by: dict[tuple, dict] = defaultdict(dict)
-    for row in rows:
-        if row["parts"][0] == "inner":
-            _, *name, isa = row["parts"]
-            by["/".join(name), row["sizes"]["V"], isa][row["sizes"]["inner"]] = row["per_second"]
-    return [
-        {
-            "function": name,
-            "classes": classes,
-            "isa": isa,
-            "times": {str(n): speeds[1] / speed for n, speed in sorted(speeds.items()) if n != 1},
-        }
-        for (name, classes, isa), speeds in by.items()
-        if 1 in speeds
-    ]
-
-
-def _types(typed: list[dict], rows: list[dict], isas: list[str], caches: list[dict]) -> list[dict]:
-    """What another type gains: the speed of each variant, and how many times that is of f32's row of the same function,
-    variant and classes that touches about as much memory; and of the ISAs how many times the type's plain loop.
-    """
-    usual: dict[tuple, list[dict]] = defaultdict(list)
-    for row in rows:
-        usual["/".join(row["parts"]), row["sizes"].get("V")].append(row)
-    by: dict[tuple, dict] = defaultdict(lambda: defaultdict(dict))
-    for row in typed:
-        name, classes = "/".join(row["parts"][:-1]), row["sizes"].get("V")
-        level = _level(row["working_set"], caches)
-        near = [
-            r for r in usual[name + "/" + row["parts"][-1], classes] if _level(r["working_set"], caches) == level
-        ]
-        same = min(near, key=lambda r: abs(math.log(r["working_set"] / row["working_set"])), default=None)
-        by[name, classes, level, row["parts"][-1]][row["type"]] = {
-            "per_second": row["per_second"],
-            "over_f32": row["per_second"] / same["per_second"] if same else None,
-            "over_plain": None,
-        }
-    for (name, classes, level, variant), of in by.items():
-        for type_, speed in of.items():
-            if variant in isas and (plain := by.get((name, classes, level, PLAIN), {}).get(type_)):
-                speed["over_plain"] = speed["per_second"] / plain["per_second"]
-    return [
-        {"function": name, "classes": classes, "level": level, "variant": variant, "types": dict(of)}
-        for (name, classes, level, variant), of in by.items()
-    ]
-
-
-def _threads(shared: list[dict], rows: list[dict], caches: list[dict]) -> list[dict]:
-    """How many times as fast as one thread several are: each row beside the one of the same name without threads."""
-    alone = {("/".join(row["parts"]), tuple(row["sizes"].items())): row for row in rows}
-    by: dict[tuple, dict] = defaultdict(dict)
-    for row in shared:
-        name, sizes = "/".join(row["parts"]), tuple(row["sizes"].items())
-        if one := alone.get((name, sizes)):
-            level = _level(one["working_set"], caches)
-            by["/".join(row["parts"][:-1]), sizes, level, row["parts"][-1]][row["threads"]] = (
-                row["per_second"] / one["per_second"]
-            )
-    return [
-        {"function": name, "sizes": dict(sizes), "level": level, "isa": isa, "times": {str(n): t for n, t in of.items()}}
-        for (name, sizes, level, isa), of in by.items()
-    ]
-
-
 def _summary(functions: list[dict]) -> dict:
-    """How often each ISA is the fastest of them, how often the limit is near, and where something else is ahead."""
+    """How often each ISA is the fastest of them, how often the limit is near, where something else is ahead, and how
+    often each ISA's own plain loop is.
+    """
     wins: dict[str, int] = defaultdict(int)
     behind, points, near, limited = [], 0, 0, 0
+    against_plain: dict[str, list[float]] = defaultdict(list)
     for function in functions:
         for point in function["points"]:
             ours = [s for s in point["speeds"] if s["kind"] == "isa"]
@@ -460,6 +348,9 @@ def _summary(functions: list[dict]) -> dict:
             points += 1
             best = max(ours, key=lambda s: s["per_second"])
             wins[best["variant"]] += 1
+            for s in ours:
+                if f"{PLAIN}-{s['isa']}" in {other["variant"] for other in point["speeds"]}:
+                    against_plain[s["isa"]].append(s["over_plain"])
             if best["share_of_limit"] is not None:
                 limited += 1
                 near += best["share_of_limit"] >= NEAR_LIMIT
@@ -470,5 +361,9 @@ def _summary(functions: list[dict]) -> dict:
         "wins": dict(sorted(wins.items(), key=lambda win: -win[1])),
         "limited": limited,
         "near_limit": near,
+        "against_plain": {
+            isa: {"points": len(times), "behind": sum(t < 1 / AHEAD for t in times), "worst": min(times)}
+            for isa, times in against_plain.items()
+        },
         "behind": sorted(behind, key=lambda entry: -entry["times"]),
     }

@@ -1,10 +1,12 @@
-"""Makes the report of a run of the bench: report.html (one page, nothing outside of it), its twin report.md, and
-report.json with every number of both; and the speeds of the ISAs for programs that follow them from run to run:
-github-action-benchmark.json (customBiggerIsBetter) and bencher.json (Bencher Metric Format). Needs Debian's
+"""Makes the report of a run of the bench: report.html (one page with a script of its own, nothing outside of it), its
+twin report.md, and report.json with every number of both; and the speeds of the ISAs for programs that follow them from
+run to run: github-action-benchmark.json (customBiggerIsBetter) and bencher.json (Bencher Metric Format). Needs Debian's
 python3-jinja2.
 """
 
 import argparse
+import base64
+import hashlib
 import json
 import re
 import sys
@@ -14,6 +16,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 import charts
+import limits
 import measured
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +28,13 @@ TRAFFIC_WORDS = {  # of bench/limits.h
     "copy": "reading one array and writing another",
     "add": "reading two arrays and writing a third",
 }
+RATE_WORDS = {  # of bench/report/limits.py
+    "fma": "multiplications",
+    "add": "additions",
+    "shuffle": "shuffles",
+    "convert": "conversions",
+    "any": "vector operations",
+}
 PEER_COLOURS, ISA_COLOURS = 6, 4  # in page.css
 
 
@@ -33,9 +43,11 @@ def main() -> int:
     parser.add_argument("bench", type=Path, help="vloss-bench --benchmark_out=... --benchmark_out_format=json")
     parser.add_argument("check", type=Path, nargs="?", help="vloss-check --json ...: adds worst errors and equal bits")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder of the files (default: this one)")
+    parser.add_argument("--operations", type=Path, default=limits.OPERATIONS, help="the operations of the inner loops")
     arguments = parser.parse_args()
     try:
-        report = measured.report(_read(arguments.bench), arguments.check and _read(arguments.check))
+        check = arguments.check and _read(arguments.check)
+        report = measured.report(_read(arguments.bench), check, arguments.operations)
         arguments.out.mkdir(parents=True, exist_ok=True)
         pages = {
             "report.json": _json(report),
@@ -114,9 +126,11 @@ def _render(template: str, report: dict) -> str:
         traffic=traffic,
     )
     page.globals.update(
-        bar=lambda point, s: charts.bar(
-            s["per_second"], point["limit"], max(t["per_second"] for t in point["speeds"]), colours.css(s["variant"])
-        ),
+        bar=lambda point, s: bar(point, s, colours),
+        figures=figures,
+        least_over_rival=least_over_rival,
+        bound=bound,
+        variants_of=variants_of,
         cell=lambda point: cell(point, colours),
         breakable=breakable,
         css=colours.css,
@@ -124,9 +138,12 @@ def _render(template: str, report: dict) -> str:
         by_level=by_level,
         size_curve=lambda function: size_curve(function, report["machine"]["caches"], colours),
         classes_curve=lambda function: classes_curve(function, colours),
+        level_names=[cache["name"] for cache in report["machine"]["caches"]] + [limits.IN_MEMORY],
         near_limit=measured.NEAR_LIMIT,
         noise=measured.AHEAD - 1,
         style=(HERE / "page.css").read_text(encoding="utf-8"),
+        script=(script := (HERE / "page.js").read_text(encoding="utf-8")),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
     return page.get_template(template).render(**report)
 
@@ -204,6 +221,7 @@ class _Colours:
     def __init__(self, report: dict):
         self._of = {"plain": "plain", "limit": "limit"}
         self._of |= {isa: f"isa{i % ISA_COLOURS}" for i, isa in enumerate(report["isas"])}
+        self._of |= {f"plain-{isa}": f"plain{i % ISA_COLOURS}" for i, isa in enumerate(report["isas"])}
         self._of |= {peer["name"]: f"peer{i % PEER_COLOURS}" for i, peer in enumerate(report["peers"])}
 
     def css(self, variant: str) -> str:
@@ -214,6 +232,38 @@ def best(point: dict) -> dict | None:
     """The fastest ISA."""
     ours = [s for s in point["speeds"] if s["kind"] == "isa"]
     return max(ours, key=lambda s: s["per_second"]) if ours else None
+
+
+def bar(point: dict, s: dict, colours: _Colours) -> Markup:
+    longest = max([point["limit"] or 0.0] + [other["most_per_second"] for other in point["speeds"]])
+    spread = charts.Speed(s["per_second"], s["least_per_second"], s["most_per_second"], s["arithmetic_limit"])
+    return charts.bar(spread, point["limit"], longest, colours.css(s["variant"]))
+
+
+def figures(point: dict, s: dict) -> str:
+    """What a bar shows, for whoever points at it."""
+    text = f"{s['variant']}: median {speed(s['per_second'])}, from {speed(s['least_per_second'])} to "
+    text += f"{speed(s['most_per_second'])} in {s['repetitions']} {_plural(s['repetitions'], 'repetitions')} "
+    text += f"(spread {share(s['spread'])})"
+    if point["limit"]:
+        text += f"; the memory's limit {speed(point['limit'])}"
+    if s["arithmetic_limit"]:
+        text += f"; the arithmetic's {speed(s['arithmetic_limit'])}"
+    return text + "; 10⁹ " + point["unit"] + " a second"
+
+
+def least_over_rival(*points: dict) -> float | str:
+    """Of the ISAs, the one that is furthest behind what it is held against; empty where there is nothing."""
+    return min((s["over_rival"] for p in points for s in p["speeds"] if s["over_rival"] is not None), default="")
+
+
+def variants_of(table: list[dict]) -> list[str]:
+    """Whatever was timed with other inputs, in the order of the rows."""
+    return list(dict.fromkeys(variant for row in table for of in row["times"].values() for variant in of))
+
+
+def bound(name: str | None) -> str:
+    return "–" if name is None else name if name == limits.IN_MEMORY else RATE_WORDS.get(name, name)
 
 
 def cell(point: dict, colours: _Colours) -> Markup:
@@ -280,7 +330,7 @@ def classes_curve(function: dict, colours: _Colours) -> Markup | None:
         "numbers are in the tables of this section.",
         charts.Axis(
             f"classes in a row; all rows together fit in {level}"
-            if level != measured.IN_MEMORY
+            if level != limits.IN_MEMORY
             else "classes in a row; the rows are in memory",
             ticks,
         ),

@@ -53,12 +53,15 @@ VFN int hinge_sums(const struct row *r, struct row_state *s, const int infinitie
   hinge_summed(r, s, sums, infinities);
   return 1;
 }
+VFN vd hinge_slope(vd p, vd t, vd neg, vd share, const int infinities) {
+  const dm tied = deq(hinge_products(p, t, infinities).other, neg);
+  return dsub(dsel(tied, dmul(dsub(dset1(1.0), t), share), dset1(0.0)), t);
+}
 VFN void hinge_gradient(const struct row *r, struct row_state *s, const int infinities) {
-  const vd neg = dset1(s->value[0]), share = dset1(s->value[1]), zero = dset1(0.0);
+  const vd neg = dset1(s->value[0]), share = dset1(s->value[1]);
   for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vd p = dwiden(get(r->p, c, m, 0.0f)), t = dwiden(get(r->t, c, m, 0.0f));
-    const dm tied = deq(hinge_products(p, t, infinities).other, neg);
-    put_number(r, r->grad, c, m, dsub(dsel(tied, dmul(dsub(dset1(1.0), t), share), zero), t));
+    put_number(r, r->grad, c, m, hinge_slope(p, t, neg, share, infinities));
   }
   wrote(r, s);
 }
@@ -128,6 +131,20 @@ static void categorical_hinge_beside(const struct beside *b) {
     hinge_summed(&b->row[i], &b->state[i], sums, 0);
     hinge_finite(&b->row[i], &b->state[i]);
   }
+}
+/* Their gradients. */
+VFN struct beside_gradient hinge_slopes_beside(const struct beside *b, size_t at, const struct beside_numbers *n,
+                                               size_t phase) {
+  const vd p = dwiden(beside_get(b, b->p, at)), t = dwiden(beside_get(b, b->t, at));
+  return (struct beside_gradient){.p = hinge_slope(p, t, dload(n->of[0] + phase), dload(n->of[1] + phase), 0)};
+}
+static int categorical_hinge_gradients_beside(const struct beside *b) {
+  struct beside_numbers n = {0};
+  if (!beside_ready(b, HINGE_GRADIENT)) return 0;
+  for (size_t i = 0; i < b->rows; i++)
+    for (int which = 0; which < 2; which++) n.of[which][i] = b->state[i].value[which];
+  beside_gradients(b, &n, hinge_slopes_beside);
+  return 1;
 }
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"

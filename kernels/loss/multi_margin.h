@@ -8,6 +8,7 @@
 enum { MULTI_MARGIN_NORM, MULTI_MARGIN_MARGIN };
 
 #if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
+#include "../losses/beside.h"
 #include "../losses/reduce.h"
 
 /* margin - p_y, and for any p_c what z_c is: where it is small, it is exact. */
@@ -46,9 +47,12 @@ VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int sq
   return 1;
 }
 
+VFN double multi_margin_slope(const struct row *r, int squared) {
+  return (squared ? 2 : 1) * multi_margin_weight(r) / (double)r->columns;
+}
 VFN void multi_margin_gradient(const struct row *r, struct row_state *s, const int squared, const int exact) {
   const struct difference start = multi_margin_start(r);
-  const double slope = (squared ? 2 : 1) * multi_margin_weight(r) / (double)r->columns;
+  const double slope = multi_margin_slope(r, squared);
   const float at_label = with_factor(r, -slope * s->value[0]);
   const vf active = vset1(with_factor(r, slope)), inactive = vset1(with_factor(r, 0));
   const vd zero = dset1(0.0), one = dset1(1.0);
@@ -82,6 +86,32 @@ VFN void multi_margin(const struct row *r, struct row_state *s) {
     multi_margin_of(r, s, 1, 1);
   else
     multi_margin_of(r, s, 0, 1);
+}
+
+/* The gradients of rows that lie side by side, of norm 1. */
+VFN struct beside_gradient multi_margin_slopes_beside(const struct beside *b, size_t at, const struct beside_numbers *n,
+                                                      size_t phase) {
+  const vd zero = dset1(0.0), z = dadd(dload(n->of[0] + phase), dwiden(beside_get(b, b->p, at)));
+  return (struct beside_gradient){.p = dsel(dgt(z, zero), dload(n->of[1] + phase), zero)};
+}
+static int multi_margin_gradients_beside(const struct beside *b) {
+  struct beside_numbers n = {0};
+  float at_label[16];
+  int writes = 0;
+  if (b->row[0].parameters[MULTI_MARGIN_NORM] != 1 || !beside_ready(b, 1)) return 0;
+  for (size_t i = 0; i < b->rows; i++) {
+    if (b->state[i].pass == ROW_FILL) continue; /* it may have no label */
+    const struct difference start = multi_margin_start(&b->row[i]);
+    if (start.low != 0) return 0;
+    n.of[0][i] = start.high;
+    n.of[1][i] = multi_margin_slope(&b->row[i], 0);
+    at_label[i] = with_factor(&b->row[i], -n.of[1][i] * b->state[i].value[0]);
+    writes |= 1 << i;
+  }
+  beside_gradients(b, &n, multi_margin_slopes_beside);
+  for (size_t i = 0; i < b->rows; i++)
+    if (writes >> i & 1) b->grad[b->row[i].label * b->column_stride + i] = at_label[i];
+  return 1;
 }
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"

@@ -67,8 +67,9 @@ VFN void triplet_decide(const struct row *r, struct row_state *s) {
 }
 
 /* dD/dd. */
+VFN double inverse_distance(double distance) { return distance == 0 ? 0 : 1 / distance; }
 VFN vd slope(vd d, double distance, double share, const double norm) {
-  const vd zero = dset1(0.0), inverse = dset1(distance == 0 ? 0 : 1 / distance);
+  const vd zero = dset1(0.0), inverse = dset1(inverse_distance(distance));
   if (norm == 2) return dmul(d, inverse);
   vd size = dsel(deq(d, zero), zero, dset1(1.0));
   if (norm == (double)INF)
@@ -183,6 +184,35 @@ static void triplet_margin_beside(const struct beside *b) {
     else
       triplet_summed(&b->row[i], s, 1);
   }
+}
+
+/* Their gradients. */
+VFN struct beside_gradient triplet_slopes_beside(const struct beside *b, size_t at, const struct beside_numbers *n,
+                                                 size_t phase, const double norm) {
+  const struct differences v = differences_beside(b, at, 16);
+  const vd zero = dset1(0.0), ap = norm == 2 ? dmul(v.d[0], dload(n->of[0] + phase)) : slope(v.d[0], 1, 1, 1);
+  const vd an = norm == 2 ? dmul(v.d[1], dload(n->of[1] + phase)) : slope(v.d[1], 1, 1, 1);
+  return (struct beside_gradient){dsub(ap, an), dsub(dsub(zero, ap), zero), dadd(an, zero)};
+}
+VFN struct beside_gradient triplet_slopes_1(const struct beside *b, size_t at, const struct beside_numbers *n,
+                                            size_t phase) {
+  return triplet_slopes_beside(b, at, n, phase, 1);
+}
+VFN struct beside_gradient triplet_slopes_2(const struct beside *b, size_t at, const struct beside_numbers *n,
+                                            size_t phase) {
+  return triplet_slopes_beside(b, at, n, phase, 2);
+}
+static int triplet_margin_gradients_beside(const struct beside *b) {
+  const double norm = b->row[0].parameters[TRIPLET_NORM];
+  struct beside_numbers n = {0};
+  if (triplet_swaps(&b->row[0]) || (norm != 1 && norm != 2) || !beside_ready(b, 2)) return 0;
+  for (size_t i = 0; i < b->rows; i++)
+    for (int which = 0; which < 2; which++) n.of[which][i] = inverse_distance(b->state[i].value[which]);
+  if (norm == 2)
+    beside_gradients(b, &n, triplet_slopes_2);
+  else
+    beside_gradients(b, &n, triplet_slopes_1);
+  return 1;
 }
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"

@@ -110,4 +110,81 @@ VFN void beside_sum(const struct beside *b, double *lanes) {
     for (size_t f = 0; f < half; f += 16) dstore(lanes + f, dadd(dload(lanes + f), dload(lanes + half + f)));
 }
 
+/* ---- Gradients in double ----------------------------------------------------------------------------------------- */
+
+/* What is a number a row, as the vectors have it: `of` are the loss's own. Where filled is 1, the gradient is `fill`.
+ */
+enum { BESIDE_NUMBERS = 2 };
+struct beside_numbers {
+  double of[BESIDE_NUMBERS][BESIDE_PATTERN], factor[BESIDE_PATTERN], filled[BESIDE_PATTERN], fill[BESIDE_PATTERN];
+};
+/* Gradients of a vector of the prediction, the target and the other operand, without the factor. */
+struct beside_gradient {
+  vd p, t, other;
+};
+typedef struct beside_gradient beside_gradient(const struct beside *b, size_t at, const struct beside_numbers *n,
+                                               size_t phase);
+
+/* Writes the gradients of rows that all have one number for all columns, if that is so. */
+VFN int beside_fill(const struct beside *b) {
+  float fill[BESIDE_PATTERN];
+  const size_t turn = beside_turn(b), vectors = beside_vectors(b, b->columns);
+  for (size_t i = 0; i < b->rows; i++)
+    if (b->state[i].pass != ROW_FILL) return 0;
+  for (size_t i = 0; i < b->rows; i++) {
+    fill[i] = with_factor(&b->row[i], b->state[i].fill);
+    b->state[i].pass = ROW_DONE;
+  }
+  beside_repeat(b, fill);
+  for (size_t vector = 0, at = 0, phase = 0; vector < vectors; vector++, at += b->vector_stride) {
+    if (b->grad) beside_put(b, b->grad, at, vload(fill + phase));
+    if (b->grad_target) beside_put(b, b->grad_target, at, vload(fill + phase));
+    if (b->grad_other) beside_put(b, b->grad_other, at, vload(fill + phase));
+    phase = beside_phase(b, phase, turn);
+  }
+  return 1;
+}
+
+/* Whether the rows are ready for beside_gradients: all come to the pass that writes gradients, or have one number for
+ * all columns; and no factor is 0 or infinite, which put() looks at. */
+VFN int beside_ready(const struct beside *b, int gradient_pass) {
+  int open = 0;
+  for (size_t i = 0; i < b->rows; i++) {
+    const double factor = b->row[i].factor;
+    if (b->state[i].pass == ROW_FILL) continue;
+    if (b->state[i].pass != gradient_pass || factor == 0 || factor - factor != 0) return 0;
+    open = 1;
+  }
+  return open;
+}
+VFN void beside_repeat_doubles(const struct beside *b, double *pattern) {
+  for (size_t i = b->rows; i < BESIDE_PATTERN; i++) pattern[i] = b->dense ? pattern[i - b->rows] : 0;
+}
+VFN vf beside_scaled(const struct beside_numbers *n, size_t phase, vd gradient) {
+  const dm filled = dgt(dload(n->filled + phase), dset1(0.0));
+  return canonical(dnarrow(dsel(filled, dload(n->fill + phase), dmul(gradient, dload(n->factor + phase)))));
+}
+/* Writes what put() writes, and ends the rows. n->of is given, of rows with a gradient. */
+VFN void beside_gradients(const struct beside *beside, struct beside_numbers *n, beside_gradient *const of) {
+  const struct beside b = *beside;
+  const size_t turn = beside_turn(&b), vectors = beside_vectors(&b, b.columns);
+  for (size_t i = 0; i < b.rows; i++) {
+    n->filled[i] = b.state[i].pass == ROW_FILL;
+    n->fill[i] = n->filled[i] > 0 ? (double)with_factor(&b.row[i], b.state[i].fill) : 0;
+    n->factor[i] = b.row[i].factor;
+    b.state[i].pass = ROW_DONE;
+  }
+  for (int which = 0; which < BESIDE_NUMBERS; which++) beside_repeat_doubles(&b, n->of[which]);
+  beside_repeat_doubles(&b, n->filled);
+  beside_repeat_doubles(&b, n->fill);
+  beside_repeat_doubles(&b, n->factor);
+  for (size_t vector = 0, at = 0, phase = 0; vector < vectors; vector++, at += b.vector_stride) {
+    const struct beside_gradient v = of(&b, at, n, phase);
+    if (b.grad) beside_put(&b, b.grad, at, beside_scaled(n, phase, v.p));
+    if (b.grad_target) beside_put(&b, b.grad_target, at, beside_scaled(n, phase, v.t));
+    if (b.grad_other) beside_put(&b, b.grad_other, at, beside_scaled(n, phase, v.other));
+    phase = beside_phase(&b, phase, turn);
+  }
+}
+
 #endif

@@ -116,25 +116,37 @@ VFN void slopes_beside(const struct beside *b, struct slopes_beside *to, int whi
   beside_repeat(b, to->along);
   beside_repeat(b, to->last);
 }
-VFN vf gradient_beside(vf x, vf y, const struct slopes_beside *s, size_t phase, vf filled, vf fill) {
-  const vf gradient =
-      vmul(vnfma(x, vload(s->along + phase), vmul(y, vload(s->across + phase))), vload(s->last + phase));
-  return vsel(vgt(filled, vset1(0.0f)), fill, gradient);
-}
 /* What is written of the rows. */
 struct gradients_beside {
   struct slopes_beside of_x, of_y;
   float filled[BESIDE_PATTERN], fill[BESIDE_PATTERN]; /* filled: 1 where the gradient is `fill` */
 };
-VFN void write_beside(const struct beside *b, const float *x, const float *y, const struct gradients_beside *g,
+/* The same for the vector at a phase. */
+struct slope_vectors {
+  vf across, along, last;
+};
+VFN struct slope_vectors slopes_at(const struct slopes_beside *s, size_t phase) {
+  return (struct slope_vectors){vload(s->across + phase), vload(s->along + phase), vload(s->last + phase)};
+}
+VFN vf gradient_beside(vf x, vf y, struct slope_vectors s, vf filled, vf fill) {
+  const vf gradient = vmul(vnfma(x, s.along, vmul(y, s.across)), s.last);
+  return vsel(vgt(filled, vset1(0.0f)), fill, gradient);
+}
+/* Rows that are not dense have the same phase in all vectors: then the slopes stay in registers. */
+VFN void write_beside(const struct beside *beside, const float *x, const float *y, const struct gradients_beside *g,
                       const int dense) {
-  const size_t turn = beside_turn(b), vectors = beside_vectors(b, b->columns);
-  for (size_t vector = 0, at = 0, phase = 0; vector < vectors; vector++, at += b->vector_stride) {
-    const vf u = beside_get(b, x, at), v = beside_get(b, y, at);
-    const vf filled = vload(g->filled + phase), fill = vload(g->fill + phase);
-    if (b->grad) beside_put(b, b->grad, at, gradient_beside(u, v, &g->of_x, phase, filled, fill));
-    if (b->grad_other) beside_put(b, b->grad_other, at, gradient_beside(v, u, &g->of_y, phase, filled, fill));
-    phase = dense ? beside_phase(b, phase, turn) : 0;
+  const struct beside b = *beside;
+  const size_t turn = beside_turn(&b), vectors = beside_vectors(&b, b.columns);
+  struct slope_vectors of_x = slopes_at(&g->of_x, 0), of_y = slopes_at(&g->of_y, 0);
+  vf filled = vload(g->filled), fill = vload(g->fill);
+  for (size_t vector = 0, at = 0, phase = 0; vector < vectors; vector++, at += b.vector_stride) {
+    const vf u = beside_get(&b, x, at), v = beside_get(&b, y, at);
+    if (b.grad) beside_put(&b, b.grad, at, gradient_beside(u, v, of_x, filled, fill));
+    if (b.grad_other) beside_put(&b, b.grad_other, at, gradient_beside(v, u, of_y, filled, fill));
+    if (!dense) continue;
+    phase = beside_phase(&b, phase, turn);
+    of_x = slopes_at(&g->of_x, phase), of_y = slopes_at(&g->of_y, phase);
+    filled = vload(g->filled + phase), fill = vload(g->fill + phase);
   }
 }
 

@@ -269,8 +269,9 @@ static double total_of_elements(const struct vloss_loss_job *job, const struct p
   return total_of(&sum, plan->product);
 }
 
-void KERNEL(elementwise)(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
-                         const struct call *constants, struct vloss_range range, struct vloss_partial *partial) {
+static __attribute__((noinline)) void any_elements(const struct vloss_loss_job *job,
+                                                   const struct elementwise_loss *loss, const struct call *constants,
+                                                   struct vloss_range range, struct vloss_partial *partial) {
   struct buffers buffers;
   const struct plan plan = plan_of(job, loss, constants->careful);
   struct block b = {
@@ -284,4 +285,29 @@ void KERNEL(elementwise)(const struct vloss_loss_job *job, const struct elementw
     if (total != total && plan.only_total) break;
   }
   if (plan.past_cache) vstream_end();
+}
+
+/* Whether a fast function did it all at once: few elements, of which a total or a gradient is wanted, and no more. */
+static int few_elements(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
+                        const struct call *constants, struct vloss_range range, struct vloss_partial *partial) {
+  const size_t first = range.first, n = range.last - first;
+  float *const grad = job->grad.p;
+  if (!job->plain || job->form != VLOSS_FORM_TOTAL || n > TOTAL_ELEMENTS || constants->careful ||
+      (grad && (!may_round_before(job->grad_scale) || job->outer * job->columns * sizeof(float) > STREAM_BYTES)))
+    return 0;
+  const struct block b = {.n = n,
+                          .p = (const float *)job->prediction.p + first,
+                          .t = (const float *)job->target.p + first,
+                          .grad = grad ? grad + first : NULL,
+                          .grad_scale = job->grad_scale,
+                          .constants = constants};
+  struct running_total sum = {.finite = dset1(0.0), .pairs = (n + 31) / 32};
+  if ((grad ? loss->sum_and_grad : loss->sum)(&b, &sum.finite) != n) return 0;
+  vloss_exact_add(&partial->sum, total_of(&sum, loss->traits & PRODUCT));
+  return 1;
+}
+
+void KERNEL(elementwise)(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
+                         const struct call *constants, struct vloss_range range, struct vloss_partial *partial) {
+  if (!few_elements(job, loss, constants, range, partial)) any_elements(job, loss, constants, range, partial);
 }

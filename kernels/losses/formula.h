@@ -1,8 +1,9 @@
 /* The losses as plain C, one element or one row at a time: each kernels/loss/NAME.h holds its formula beside its
  * kernel. Compiled twice, from nothing but this header:
  *   - as the reference of vloss-check, with `real` long double (double where that is no hardware type);
- *   - as the plain loop of vloss-bench, with `real` float and -O3 -march=native -ffast-math.
- * The file that includes a formula defines VLOSS_FORMULA as the type to compute in: without it, it gets the kernel. */
+ *   - as the plain loop of vloss-bench, with `real` float and -O3 -ffast-math, where bench/plain_formulas.h has no
+ * other. The file that includes a formula defines VLOSS_FORMULA as the type to compute in: without it, it gets the
+ * kernel. */
 #ifndef VLOSS_KERNELS_FORMULA_H
 #define VLOSS_KERNELS_FORMULA_H
 

@@ -5,6 +5,6 @@
 #include "loss/cosine_similarity.h"
 #include "loss/triplet_margin.h"
 
-ROW_LOSS_BESIDE(cosine_similarity, 0)
-ROW_LOSS_BESIDE(cosine_embedding, 0)
+ROW_LOSS_SUMS_BESIDE(cosine_similarity, 0)
+ROW_LOSS_SUMS_BESIDE(cosine_embedding, 0)
 ROW_LOSS_BESIDE(triplet_margin, BESIDE_COLUMNS)

@@ -235,9 +235,10 @@ static void pass_of_group(const struct vloss_loss_job *job, const struct row_los
   }
 }
 
-/* The passes that the loss makes of rows of floats as they lie. */
-static void beside(const struct vloss_loss_job *job, const struct row_loss *loss, struct group *g) {
+/* The group's rows of floats, as they lie. */
+static struct beside lying_beside(const struct vloss_loss_job *job, struct group *g) {
   struct beside b = beside_of(g->rows, job->columns, job->inner, g->first);
+  for (size_t i = 0; i < g->rows; i++) g->row[i].from = 0, g->row[i].to = job->columns;
   b.row = g->row, b.state = g->state, b.scratch = (double *)(void *)g->buffer;
   b.p = (const float *)job->prediction.p + at_hand(job, g, job->prediction.row_stride);
   if (is_matrix(&job->target)) b.t = (const float *)job->target.p + at_hand(job, g, job->target.row_stride);
@@ -245,11 +246,12 @@ static void beside(const struct vloss_loss_job *job, const struct row_loss *loss
   if (job->grad.p) b.grad = (float *)job->grad.p + at_hand(job, g, job->grad.row_stride);
   if (job->grad_target.p) b.grad_target = (float *)job->grad_target.p + at_hand(job, g, job->grad_target.row_stride);
   if (job->grad_other.p) b.grad_other = (float *)job->grad_other.p + at_hand(job, g, job->grad_other.row_stride);
-  loss->beside(&b);
+  return b;
 }
 /* Few rows are copied in less time, if they are not long. */
 static int worth_beside(const struct vloss_loss_job *job, const struct row_loss *loss, size_t rows) {
-  if (!loss->beside || job->columns < loss->beside_from || job->prediction.type != VLOSS_F32) return 0;
+  const int has = loss->beside || loss->gradients_beside;
+  if (!has || job->columns < loss->beside_from || job->prediction.type != VLOSS_F32) return 0;
   return rows == job->inner ? rows > 4 || job->columns >= LONG_ROW : rows > 2;
 }
 static size_t rows_open(const struct group *g) {
@@ -274,8 +276,14 @@ static __attribute__((noinline)) void groups_of_rows(const struct vloss_loss_job
       g.row[i].grad = job->grad.p, g.row[i].grad_target = job->grad_target.p, g.row[i].grad_other = job->grad_other.p;
       g.weight[i] = begin_row(job, g.o, g.first + i, &g.row[i], &g.state[i]);
     }
-    if (worth_beside(job, loss, g.rows)) beside(job, loss, &g);
-    while (rows_open(&g)) pass_of_group(job, loss, &g);
+    const int floats = job->prediction.type == VLOSS_F32, worth = worth_beside(job, loss, g.rows);
+    const struct beside b = floats ? lying_beside(job, &g) : (struct beside){0};
+    if (worth && loss->beside) loss->beside(&b);
+    while (rows_open(&g)) {
+      if (floats && beside_fill(&b)) break;
+      if (worth && loss->gradients_beside && loss->gradients_beside(&b)) break;
+      pass_of_group(job, loss, &g);
+    }
     for (size_t i = 0; i < g.rows; i++) end_row(job, totals, row + i, g.weight[i], &g.state[i]);
   }
 }

@@ -10,9 +10,9 @@
 #include "loss/multilabel_soft_margin.h"
 
 ROW_LOSS(keras_categorical_crossentropy)
-ROW_LOSS_BESIDE(keras_sparse_categorical_crossentropy, BESIDE_COLUMNS)
+ROW_LOSS_SUMS_BESIDE(keras_sparse_categorical_crossentropy, BESIDE_COLUMNS)
 ROW_LOSS(keras_kl_divergence)
 ROW_LOSS_BESIDE(categorical_hinge, BESIDE_COLUMNS)
-ROW_LOSS(multi_margin)
+ROW_LOSS_GRADIENTS_BESIDE(multi_margin, BESIDE_COLUMNS)
 WHOLE_ROW_LOSS(multilabel_margin)
 ROW_LOSS(multilabel_soft_margin)

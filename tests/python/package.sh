@@ -1,7 +1,7 @@
 #!/bin/sh
 # package.sh SOURCE [BUILD]: the Python package (bindings/python), installed by pip without a network into a fresh virtual
 # environment, and its tests. With BUILD, a build of vloss, it is linked with what that installs; without one it is built
-# by the documented command, from a copy of the sources.
+# by the documented command.
 set -eu
 . "$(dirname "$0")/../missing.sh"
 unset PYTHONPATH
@@ -17,22 +17,16 @@ $python -c 'import sysconfig, os; os.stat(sysconfig.get_path("include") + "/Pyth
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 $python -m venv --without-pip --system-site-packages "$folder/venv"
-mkdir "$folder/vloss"
 if [ $# -gt 1 ]; then
   cmake --install "$2" --prefix "$folder/prefix" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
   export VLOSS_INSTALLED=1 CMAKE_PREFIX_PATH="$folder/prefix"
-  mkdir "$folder/vloss/bindings"
-  cp -R "$source/bindings/python" "$folder/vloss/bindings/"
-else
-  for part in CMakeLists.txt cmake include dispatch kernels tools bindings; do
-    cp -R "$source/$part" "$folder/vloss/"
-  done
 fi
-rm -rf "$folder/vloss/bindings/python/build" "$folder"/vloss/bindings/python/vloss/*.so
-cd "$folder/vloss"
-VLOSS_WERROR=ON "$folder/venv/bin/python" -m pip install --no-build-isolation --no-index --disable-pip-version-check \
-  ./bindings/python >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
-rm -rf "$folder/prefix" "$folder/vloss/bindings/python/vloss" # the package has to carry what it needs
+# What pip would otherwise leave beside the sources.
+printf '[build]\nbuild_base = %s/build\n[egg_info]\negg_base = %s\n' "$folder" "$folder" >"$folder/folders.cfg"
+cd "$source"
+DIST_EXTRA_CONFIG=$folder/folders.cfg VLOSS_WERROR=ON "$folder/venv/bin/python" -m pip install --no-build-isolation \
+  --no-index --disable-pip-version-check ./bindings/python >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
+rm -rf "$folder/prefix" "$folder/build" # the package has to carry what it needs
 
 cd "$folder"
 extension=$("$folder/venv/bin/python" -c 'from vloss import _core; print(_core.__file__)')
@@ -53,5 +47,5 @@ if ldd "$extension" | grep sleef | grep -v "$folder"; then
 fi
 ldd "$extension" | sed 's/^[[:space:]]*/needs /'
 ls -l "$extension" | awk '{print $5, "bytes"}'
-"$folder/venv/bin/python" -m pytest -q --no-header -p no:cacheprovider -W ignore "$folder/vloss/bindings/python/tests"
+"$folder/venv/bin/python" -m pytest -q --no-header -p no:cacheprovider -W ignore "$source/bindings/python/tests"
 "$folder/venv/bin/python" "$source/tests/python/readme.py" "$source/README.md" "$source/docs/python.md"

@@ -1,5 +1,7 @@
 """Debian's Chromium without a window: opens a page and tells what is in it, and what went wrong."""
 
+import base64
+import hashlib
 import html
 import json
 import re
@@ -10,6 +12,7 @@ from pathlib import Path
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
     --disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr""".split()
 PROBE = Path(__file__).with_name("probe.js")
+USE = Path(__file__).with_name("use.js")
 
 
 def run(page: Path, width: int, dark: bool, *flags: str) -> subprocess.CompletedProcess:
@@ -37,6 +40,25 @@ def probe(page: Path, width: int, dark: bool = False) -> dict:
     copy.write_text(f'<!DOCTYPE html><meta charset="utf-8"><body>{frame}<pre id="probed"></pre>', encoding="utf-8")
     dom = run(copy, width, dark, "--dump-dom").stdout
     return json.loads(html.unescape(re.search(r'<pre id="probed">(.*?)</pre>', dom, re.S)[1]))
+
+
+def hash_of(script: str) -> str:
+    """As a Content-Security-Policy names a script that it allows."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def use(page: Path, scripted: bool) -> dict:
+    """What use.js finds when it uses the page. It is added to a copy whose policy allows it, too; or it alone, so that
+    the page's own script does not run.
+    """
+    script = USE.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    own = re.search(r"script-src ('sha256-[^']*')", text)[1]
+    text = text.replace(own, f"{own} {hash_of(script)}" if scripted else hash_of(script))
+    copy = page.with_name("used.html" if scripted else "unscripted.html")
+    copy.write_text(text.replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
+    dom = run(copy, 1280, False, "--dump-dom").stdout
+    return json.loads(html.unescape(re.search(r'<pre id="used">(.*?)</pre>', dom, re.S)[1]))
 
 
 def screenshot(page: Path, width: int, dark: bool, to: Path) -> None:

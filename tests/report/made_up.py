@@ -97,6 +97,44 @@ def bench() -> dict:
     return {"context": context, "benchmarks": rows + [failed]}
 
 
+OPERATIONS = """# made up
+function isa least fma add logic shuffle convert load
+counted/forward first 0 160 40 120 0 0 50
+counted/forward second 0 32 0 0 0 0 50
+counted/rows first 100 16 0 0 0 0 50
+"""
+
+
+def against_plain() -> dict:
+    """Plain loops of two ISAs, rates of the arithmetic, calls on cold caches."""
+    rows = []
+    for bytes_, speed in ((32 * KIB, 200e9), (512 * KIB, 60e9)):
+        rows += row(f"limit/read/way/bytes:{bytes_}", len(rows), "read", bytes_, speed / 4, 4, bytes_ // 4)
+    for isa, rates in {"first": {"fma": 40e9, "add": 20e9, "any": 45e9}, "second": {"fma": 20e9, "new": 1e9}}.items():
+        for rate, speed in rates.items():
+            rows += row(f"rate/{rate}/{isa}", 50 + len(rows), "", 0, speed, 0, 1)
+    speeds = {  # in L1 and L2
+        "first": (8e9, 7e9),
+        "second": (5e9, 6e9),
+        "plain-first": (4e9, 10e9),
+        "plain-second": (10e9, 3e9),
+        "elsewhere<b>": (6e9, 8e9),
+    }
+    for variant, of_sizes in speeds.items():
+        for bytes_, speed in zip((32 * KIB, 512 * KIB), of_sizes):
+            name = f"counted/forward/{variant}/n:{bytes_ // 4}"
+            rows += row(name, 100 + len(rows), "read", bytes_, speed, 4, bytes_ // 4)
+    for variant, speed in {"first": 9e9, "second": 4e9, "plain-first": 3e9, "plain-second": 3.2e9}.items():
+        for classes in (10, 100):
+            name = f"counted/rows/{variant}/V:{classes}/N:8"
+            rows += row(name, 300 + len(rows), "read", classes * 32, speed, 4, classes * 8)
+    rows += row("alone/forward/first/n:8192", 500, "read", 32 * KIB, 2e9, 4, 8192)
+    rows += row("cold/counted/forward/first/n:16", 501, "", 0, 16 / 250e-9, 0, 16)
+    cold = row("cold/counted/forward/plain-first/n:16", 502, "", 0, 16 / 500e-9, 0, 16)
+    rows += [run | {"nanoseconds": 750} for run in cold]  # the time of more than the call
+    return {"context": bench()["context"] | {"ISAs": "first second"}, "benchmarks": rows}
+
+
 def busy() -> dict:
     """The same, but that the rows had two thirds of a CPU, others one and a half; and memory too small to show it."""
     made = bench()

@@ -2,6 +2,7 @@
 headless Chromium and holds what is in the page against the numbers.
 """
 
+import html.parser
 import json
 import math
 import re
@@ -18,7 +19,7 @@ REPORT = Path(__file__).resolve().parents[2] / "bench" / "report" / "report.py"
 FOLDER = Path(sys.argv.pop(1))
 
 
-def make(name: str, bench: dict, check: dict | None) -> Path:
+def make(name: str, bench: dict, check: dict | None, operations: str | None = None) -> Path:
     """The folder with the report's three files."""
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -27,6 +28,9 @@ def make(name: str, bench: dict, check: dict | None) -> Path:
     if check is not None:
         (folder / "check.json").write_text(json.dumps(check))
         command.insert(3, str(folder / "check.json"))
+    if operations is not None:
+        (folder / "operations.txt").write_text(operations)
+        command += ["--operations", str(folder / "operations.txt")]
     subprocess.run(command, check=True)
     return folder
 
@@ -41,6 +45,17 @@ def luminance(colour: str) -> float:
 def contrast(one: str, other: str) -> float:
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+class Attributes(html.parser.HTMLParser):
+    """Of all elements."""
+
+    def __init__(self):
+        super().__init__()
+        self.all: list[tuple[str, str | None]] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.all += attrs
 
 
 class Page:
@@ -71,7 +86,42 @@ class Page:
         page = (self.folder / "report.html").read_text()
         for reference in re.findall(r'(?:href|src|url)\s*[=(]\s*"?([^">)\s]*)', page):
             self.assertTrue(reference.startswith("#"), reference)
-        self.assertNotIn("<script", page)
+
+    def test_one_script_by_its_hash(self):
+        page = (self.folder / "report.html").read_text()
+        scripts = re.findall(r"<script([^>]*)>(.*?)</script", page, re.S | re.I)
+        self.assertEqual([attributes for attributes, _ in scripts], [""])
+        self.assertEqual(len(re.findall("<script", page, re.I)), 1)
+        policy = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
+        allowed = dict(directive.strip().split(" ", 1) for directive in policy[0].split(";"))
+        self.assertEqual(len(policy), 1)
+        self.assertEqual(
+            allowed,
+            {
+                "default-src": "'none'",
+                "style-src": "'unsafe-inline'",
+                "script-src": browser.hash_of(scripts[0][1]),
+                "base-uri": "'none'",
+                "form-action": "'none'",
+            },
+        )
+        self.assertLess(len(scripts[0][1]), 4000)
+        found = Attributes()
+        found.feed(page)
+        self.assertFalse([name for name, _ in found.all if name.startswith("on")], "event handlers")
+        self.assertFalse([value for _, value in found.all if value and value.strip().lower().startswith("javascript:")])
+
+    def test_without_its_script_nothing_is_hidden(self):
+        used = browser.use(self.folder / "report.html", scripted=False)
+        self.assertEqual((used["hidden"], used["buttons"], used["controls"]), ([], 0, 0))
+        self.everything(used["start"])
+
+    def everything(self, view: dict):
+        points = self.points()
+        self.assertEqual(len(view["rows"]), sum(s["kind"] == "isa" for _, p in points for s in p["speeds"]))
+        self.assertEqual(len(view["bars"]), sum(len(p["speeds"]) for _, p in points))
+        self.assertEqual(len(view["overview"]), len(self.report["functions"]))
+        self.assertEqual(len(view["functions"]), len(self.report["functions"]))
 
     def test_a_bar_for_every_speed(self):
         for probed in (self.desktop, self.phone, self.dark):
@@ -81,7 +131,7 @@ class Page:
                 self.assertNotIn(key, shown, "two bars of the same")
                 shown[key] = bar
             for function, point in self.points():
-                longest = max([point["limit"] or 0] + [s["per_second"] for s in point["speeds"]])
+                longest = max([point["limit"] or 0] + [s["most_per_second"] for s in point["speeds"]])
                 for s in point["speeds"]:
                     bar = shown.pop((function["name"], self.words(point["sizes"]), s["variant"]))
                     self.one_bar(bar, s, point, longest)
@@ -100,6 +150,13 @@ class Page:
         # and as long as it says, on the screen
         self.assertGreater(bar["chart"], 100)
         self.assertAlmostEqual(bar["speed"] / bar["chart"], s["per_second"] / longest, delta=0.01)
+        ends = [s["least_per_second"] / longest, s["most_per_second"] / longest]
+        for end, expected in zip(bar["spread"], ends):
+            self.assertAlmostEqual(end / bar["chart"], expected, delta=0.01)
+        for word in (f"{s['variant']}: median", f"in {s['repetitions']} repetition", "spread"):
+            self.assertIn(word, bar["title"])
+        self.assertEqual("the memory's limit" in bar["title"], point["limit"] is not None)
+        self.assertEqual("the arithmetic's" in bar["title"], s["arithmetic_limit"] is not None)
         self.assertEqual(bar["track"] is not None, point["limit"] is not None)
         if point["limit"] is not None:
             self.assertAlmostEqual(bar["track"] / bar["chart"], point["limit"] / longest, delta=0.01)
@@ -159,6 +216,7 @@ class Page:
         for function, point in self.points():
             row = overview[function["name"]]
             self.assertTrue(row["target"], "the link leads to the function")
+            self.assertFalse(row["cut"], "a cell's text is wider than the cell")
             winners = set()
             for p in function["points"]:
                 if p["level"] == point["level"]:
@@ -204,7 +262,7 @@ class Real(Page, unittest.TestCase):
             if re.search("/threads:|/(bf16|f16|f64)/", run["run_name"]):
                 continue  # test_ratios
             parts = [part for part in run["run_name"].split("/") if not re.match(r"[A-Za-z]+:\d+$", part)]
-            if parts[0] not in ("limit", "call", "math", "inputs", "inner"):
+            if parts[0] not in ("limit", "rate", "call", "cold", "math", "inputs", "inner"):
                 measured.add(("/".join(parts[:-1]), parts[-1]))
         shown = {(bar["function"], bar["variant"]) for bar in self.desktop["bars"]}
         self.assertEqual(shown, measured)
@@ -241,9 +299,11 @@ class Real(Page, unittest.TestCase):
                 rows = [n for n, s in median.items() if n.startswith(name) and s == of["per_second"]]
                 self.assertEqual(len(rows), 1, name)
                 found[rows[0]] = of["per_second"]
-                plain = f"{row['function']}/plain/{type_}/{rows[0].removeprefix(name)}"
-                if row["variant"] in self.report["isas"] and plain in median:
-                    self.assertEqual(of["over_plain"], of["per_second"] / median[plain])
+                variant = row["variant"]
+                plains = [rows[0].replace(f"/{variant}/", f"/{plain}/") for plain in (f"plain-{variant}", "plain")]
+                plain = next((median[plain] for plain in plains if plain in median), None)
+                if variant in self.report["isas"] and plain:
+                    self.assertEqual(of["over_plain"], of["per_second"] / plain)
         expected = {
             name: median[name.split("/", 2)[2]] / speed for name, speed in median.items() if name.startswith("inputs/")
         }
@@ -375,6 +435,117 @@ class MadeUp(Page, unittest.TestCase):
             self.assertNotIn("secret", (self.folder / name).read_text())
 
 
+class Used(Page, unittest.TestCase):
+    """The page's script, under its policy; plain loops of ISAs, and both limits."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.open(make("used", made_up.against_plain(), None, made_up.OPERATIONS))
+        cls.used = browser.use(cls.folder / "report.html", scripted=True)
+
+    def speeds(self, function: str, level: str, **sizes) -> dict:
+        found = [p for f, p in self.points() if f["name"] == function and p["level"] == level]
+        point = next(p for p in found if all(p["sizes"][key] == n for key, n in sizes.items()))
+        return {s["variant"]: s for s in point["speeds"]}
+
+    def test_rivals(self):
+        expected = {  # of a level: the ISA's rival, and how many times as fast as that it is
+            "L1": {"first": ("plain-second", 0.8), "second": ("plain-second", 0.5)},
+            "L2": {"first": ("plain-first", 0.7), "second": ("plain-second", 2)},
+        }
+        for level, of in expected.items():
+            speeds = self.speeds("counted/forward", level)
+            self.assertEqual({isa: (speeds[isa]["rival"], speeds[isa]["over_rival"]) for isa in of}, of)
+            self.assertIsNone(speeds["plain-first"]["rival"])
+        speeds = self.speeds("counted/forward", "L2")
+        self.assertAlmostEqual(speeds["first"]["over_plain"], 0.7)
+        self.assertAlmostEqual(speeds["second"]["over_plain"], 2)
+        self.assertAlmostEqual(speeds["elsewhere<b>"]["over_plain"], 0.8)  # of the fastest
+        self.assertIsNone(self.speeds("alone/forward", "L1")["first"]["rival"])
+        self.assertEqual(
+            self.report["summary"]["against_plain"],
+            {"first": {"points": 4, "behind": 1, "worst": 0.7}, "second": {"points": 4, "behind": 1, "worst": 0.5}},
+        )
+        page = " ".join((self.folder / "report.html").read_text().split())
+        self.assertIn("<b>first</b> is behind the plain loop compiled for it in 1 of 4, at worst 0.700×", page)
+
+    def test_limits(self):
+        of = ("limit", "bound_by", "arithmetic_limit")
+        expected = {
+            ("L1", "first"): (9e9, "any", 9e9),
+            ("L2", "first"): (9e9, "any", 9e9),
+            ("L1", "second"): (40e9, "fma", 40e9),
+            ("L2", "second"): (15e9, "memory", 40e9),
+            ("L1", "plain-first"): (50e9, "memory", None),
+        }
+        for (level, variant), wanted in expected.items():
+            s = self.speeds("counted/forward", level)[variant]
+            self.assertEqual(tuple(s[name] for name in of), wanted)
+            self.assertAlmostEqual(s["share_of_limit"], s["per_second"] / wanted[0])
+        # Of few classes other code runs, which was not counted.
+        short, long = (self.speeds("counted/rows", "L1", V=classes)["first"] for classes in (10, 100))
+        self.assertEqual((short["bound_by"], long["bound_by"]), ("memory", "memory"))
+        self.assertEqual((short["arithmetic_limit"], long["arithmetic_limit"]), (None, 160e9))
+        cells = self.desktop["overview"][0]["cells"]
+        self.assertEqual(cells["L1"].split()[:5], ["first", "89", "%", "of", "arithmetic"])
+        rates = [{"isa": "first", "per_second": {"fma": 40e9, "add": 20e9, "any": 45e9}},
+                 {"isa": "second", "per_second": {"fma": 20e9, "new": 1e9}}]  # fmt: skip
+        self.assertEqual(self.report["rates"], rates)
+
+    def test_cold_calls(self):
+        nanoseconds = self.report["cold"][0]["nanoseconds"]
+        self.assertAlmostEqual(nanoseconds["first"], 250)
+        self.assertAlmostEqual(nanoseconds["plain-first"], 750)
+        self.assertIn("| counted/forward | 16 elements | 250.0 | 750.0 |", (self.folder / "report.md").read_text())
+
+    def test_the_script_runs(self):
+        self.assertEqual((self.used["controls"], self.used["hidden"]), (1, []))
+        self.assertEqual(self.used["buttons"], 10 + 5)
+        self.everything(self.used["start"])
+        self.everything(self.used["end"])
+
+    def test_sorting(self):
+        for title, clicks in self.used["sorted"].items():
+            column = list(self.used["sorted"]).index(title)
+            for view, sign, said in zip(clicks, (1, -1), ("ascending", "descending")):
+                self.assertTrue(view["focused"])
+                self.assertEqual(view["sorted"], [said if i == column else None for i in range(10)])
+                self.everything(view)
+                cells = [row[column] for row in view["rows"]]
+                known = [cell for cell in cells if cell != "–"]
+                self.assertEqual(cells, known + ["–"] * (len(cells) - len(known)), "what is not known is last")
+                if re.match(r"[\d.,]+", known[0]):
+                    known = [float(re.match(r"[\d.,]+", cell)[0].replace(",", "")) for cell in known]
+                self.assertEqual(known, sorted(known, reverse=sign < 0), title)
+        self.assertEqual(self.used["overview"]["sorted"], [None, None, "ascending", None, None])
+        self.assertEqual(self.used["overview"]["overview"][0], "counted/forward")  # the one that has a speed in L2
+        names = ["alone/forward", "counted/forward", "counted/rows"]
+        self.assertEqual(self.used["overviewByName"]["overview"], names)
+
+    def test_choosing(self):
+        name, isa, level = (self.used[by] for by in ("name", "isa", "level"))
+        self.assertEqual({row[0] for row in name["rows"]}, {"counted/forward", "counted/rows"})
+        self.assertEqual((len(name["rows"]), name["functions"]), (8, ["counted-forward", "counted-rows"]))
+        self.assertEqual(name["said"], "8 of 9 rows")
+        self.assertEqual({row[3] for row in isa["rows"]}, {"second"})
+        self.assertEqual({variant for _, _, variant in isa["bars"]}, {"second", "plain-second", "elsewhere<b>"})
+        self.assertNotIn("alone-forward", isa["functions"])
+        self.assertEqual({row[2] for row in level["rows"]}, {"L1"})
+
+    def test_where_something_is_ahead(self):
+        shown = [(row[0], row[2], row[3], row[8]) for row in self.used["ahead"]["rows"]]
+        behind = [
+            (f["name"], p["level"], s["variant"], s["rival"])
+            for f, p in self.points()
+            for s in p["speeds"]
+            if s["over_rival"] is not None and s["over_rival"] < 1
+        ]
+        self.assertEqual(len(behind), 3)
+        self.assertEqual(sorted(shown), sorted(behind))
+        self.assertEqual(self.used["ahead"]["overview"], ["counted/forward"])
+        self.assertEqual(self.used["ahead"]["functions"], ["counted-forward"])
+
+
 class Inputs(unittest.TestCase):
     def refused(self, bench: str, check: str | None, message: str):
         folder = FOLDER / "refused"
@@ -409,6 +580,10 @@ class Inputs(unittest.TestCase):
         page = FOLDER / "broken.html"
         page.write_text("<!DOCTYPE html><script>nothing_of_that_name()</script>")
         self.assertIn("nothing_of_that_name is not defined", browser.complaints(page)[0])
+        folder = make("unscripted", made_up.bench(), None)
+        text = (folder / "report.html").read_text().replace("const controls", "const  controls")
+        page.write_text(text)  # not what the hash is of
+        self.assertIn("Content Security Policy", browser.complaints(page)[0])
 
 
 if __name__ == "__main__":

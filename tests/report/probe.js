@@ -2,6 +2,10 @@
 // with their numbers and their size on the screen.
 document.querySelectorAll("details").forEach((details) => { details.open = true; });
 const wide = (element) => element.getBoundingClientRect().width;
+const ends = (element, within) => {
+  const [outer, inner] = [within, element].map((e) => e.getBoundingClientRect());
+  return [inner.left - outer.left, inner.right - outer.left];
+};
 const number = (cell) => cell.querySelector("data")?.value ?? null;
 const cells = (row, what) =>
   Object.fromEntries([...row.querySelectorAll("[data-is]")].map((cell) => [cell.dataset.is, what(cell)]));
@@ -18,6 +22,8 @@ const probed = {
     chart: wide(row.querySelector("svg.bar")),
     speed: wide(row.querySelector("rect.speed")),
     fill: getComputedStyle(row.querySelector("rect.speed")).fill,
+    spread: ends(row.querySelector("path.spread"), row.querySelector("svg.bar")),
+    title: row.querySelector(".chart").title,
     track: row.querySelector("rect.track") && wide(row.querySelector("rect.track")),
     fastest: row.classList.contains("fastest"),
   })),
@@ -39,6 +45,7 @@ const probed = {
   ratios: document.querySelectorAll("table.ratios tbody tr").length,
   overview: [...document.querySelectorAll(".overview tbody tr")].map((row) => ({
     function: row.querySelector("a").textContent,
+    cut: [...row.querySelectorAll("td")].some((td) => td.scrollWidth > td.clientWidth + 1),
     target: !!document.getElementById(row.querySelector("a").hash.slice(1)),
     cells: Object.fromEntries([...row.querySelectorAll("td")].map((td) => [td.dataset.level, td.innerText.trim()])),
   })),
