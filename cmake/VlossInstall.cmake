@@ -30,9 +30,16 @@ endif()
 if(BUILD_SHARED_LIBS)
   set_target_properties(vloss_static PROPERTIES EXPORT_NAME static)
 endif()
-install(TARGETS ${libraries} EXPORT vloss INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+# Components, which are Debian's packages (VlossPackages.cmake): what programs need to run is `runtime`, what building
+# them needs `development`. Without one named, `cmake --install` puts down all of them.
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME development)
+install(TARGETS ${libraries} EXPORT vloss
+        RUNTIME COMPONENT runtime
+        LIBRARY COMPONENT runtime NAMELINK_COMPONENT development
+        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES include/vloss/vloss.h include/vloss/vloss.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vloss)
-cmake_language(DEFER CALL install TARGETS ${VLOSS_PROGRAMS}) # at the end of the top folder: they are yet to be declared
+# At the end of the top folder: they are yet to be declared.
+cmake_language(DEFER CALL install TARGETS ${VLOSS_PROGRAMS} COMPONENT tools)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vloss)
 write_basic_package_version_file(vloss-config-version.cmake COMPATIBILITY SameMinorVersion)
@@ -63,7 +70,10 @@ configure_file(cmake/vloss.pc.in vloss.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/vloss.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 if(VLOSS_OPENMP_TARGET)
-  install(TARGETS vloss_openmp EXPORT vloss_openmp INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(TARGETS vloss_openmp EXPORT vloss_openmp
+          RUNTIME COMPONENT openmp
+          LIBRARY COMPONENT openmp NAMELINK_COMPONENT development
+          INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(FILES include/vloss/openmp.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vloss)
   install(EXPORT vloss_openmp FILE vloss-openmp-targets.cmake NAMESPACE vloss:: DESTINATION ${package_dir})
   # gomp or omp, whichever it was compiled for

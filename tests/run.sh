@@ -92,6 +92,8 @@ need clang-format clang-tidy libomp-dev # for the form of the source
 need libpthreadpool-dev libtbb-dev      # for the adapters of docs/threads.md
 need python3-dev python3-pip python3-setuptools python3-wheel python3-numpy python3-torch python3-pytest \
   python3-hypothesis python3-scipy python3-tqdm python3-matplotlib # for the Python package
+need universal-ctags unifdef # for tools/amalgamate
+need lintian help2man mmdebstrap dpkg-dev abigail-tools # for Debian's packages, and the interface of the library
 need valgrind                            # for the instructions of short calls
 export VLOSS_TESTS_HAVE_ALL=1       # a test that misses one of them fails
 case $tests:$only in
