@@ -1,6 +1,7 @@
 #!/bin/sh
 # snippets.sh SOURCE PREFIX WORK WAY [CMAKE_ARGUMENT...]: examples/minimal.c is built and run by what README.md says of
-# that WAY to use vloss: pkg-config or find_package, of what is installed in PREFIX; add_subdirectory or FetchContent.
+# that WAY to use vloss: pkg-config or find_package, of what is installed in PREFIX; add_subdirectory or FetchContent. The
+# page's lines of C are lines of that program.
 set -eu
 source=$1 prefix=$2 work=$3 way=$4
 shift 4
@@ -8,6 +9,16 @@ rm -rf "$work"
 mkdir -p "$work"
 cd "$work"
 export LD_LIBRARY_PATH="$prefix/lib${LD_LIBRARY_PATH+:$LD_LIBRARY_PATH}" # where an installation for all would be found
+
+# White space apart: the page has shorter lines.
+quoted=$(sed -n '/^```c$/,/^```$/{/^```/!p;}' "$source/README.md" | tr -d '[:space:]')
+case $(tr -d '[:space:]' <"$source/examples/minimal.c") in
+  *"${quoted:-no lines of C}"*) ;;
+  *)
+    echo "FAIL: README.md quotes what examples/minimal.c does not have: $quoted"
+    exit 1
+    ;;
+esac
 
 if [ "$way" = pkg-config ]; then
   export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
