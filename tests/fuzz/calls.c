@@ -107,6 +107,26 @@ size_t add_labels(struct call *c, void *field, size_t count, struct label_rules 
   return first_bad;
 }
 
+bool coin(struct call *c) { return take(c) & 1; }
+
+void out_flat(struct call *c, void *field, size_t count, struct kind kind) {
+  if (coin(c)) add_flat(c, field, count, kind, true);
+}
+void in_flat(struct call *c, void *field, size_t count, struct kind kind) {
+  if (coin(c)) add_flat(c, field, count, kind, false);
+}
+void out_tensor(struct call *c, void *field, size_t *stride, const void *in_place, const void *or_in_place) {
+  if (!coin(c)) return;
+  struct array *a = add_tensor(c, field, stride, of_type(c->type), true);
+  a->in_place[0] = in_place;
+  a->in_place[1] = or_in_place;
+}
+bool any_output(const struct call *c) {
+  for (size_t i = 0; i < c->array_count; i++)
+    if (c->arrays[i].output) return true;
+  return false;
+}
+
 /* ---- Fields ---- */
 
 void take_shape(struct call *c, size_t *rows, size_t *classes, size_t *inner) {
@@ -130,10 +150,19 @@ void take_shape(struct call *c, size_t *rows, size_t *classes, size_t *inner) {
 }
 
 void note_enum(struct call *c, void *field) { c->enums[c->enum_count++] = field; }
-void note_double(struct call *c, double *field) { c->doubles[c->double_count++] = field; }
+void note_number(struct call *c, double *field, double low, double high) {
+  c->numbers[c->number_count++] = (struct number){field, low, high};
+}
 void refuse(struct call *c) { c->verdict = REFUSED; }
 void doubt(struct call *c) {
   if (c->verdict == ACCEPTED) c->verdict = EITHER;
+}
+
+void checked_labels(struct call *c, void *field, size_t per_row, struct label_rules rules, uint32_t flags) {
+  const size_t bad = add_labels(c, field, c->rows * c->inner * per_row, rules);
+  if (bad == SIZE_MAX || flags & VLOSS_UNCHECKED) return;
+  c->expected_bad = bad / per_row;
+  refuse(c);
 }
 
 static void run_backwards(void *context, size_t count, vloss_task *task, void *argument) {
@@ -176,10 +205,16 @@ static void shrink_or_grow(struct call *c) {
   c->size += more;
 }
 
+static void set_number(struct call *c, const struct number *number) {
+  static const double odd[] = {NAN, INFINITY, -INFINITY, -1, 1e300, 1e-300, 2, -0.0, 1e-40, 0.5, 1, 3};
+  const double v = *number->field = odd[take_below(c, sizeof odd / sizeof *odd)];
+  if (c->function == OF_loss) doubt(c); /* of what is right between the bounds, each parameter has its own idea */
+  if (v != 0 && !(v >= number->low && v <= number->high)) refuse(c);
+}
+
 static void make_fault(struct call *c) {
   static const size_t huge[] = {SIZE_MAX,         SIZE_MAX / 2 + 1, SIZE_MAX / 2,
                                 SIZE_MAX / 3 + 1, (size_t)1 << 62,  SIZE_MAX - 3};
-  static const double odd[] = {NAN, INFINITY, -INFINITY, -1, 1e300, 1e-300, 2, -0.0, 1e-40, 0.5, 1, 3};
   struct array *a = c->array_count ? &c->arrays[take_below(c, c->array_count)] : NULL;
   const size_t i = take(c);
   switch (c->fault) {
@@ -222,9 +257,7 @@ static void make_fault(struct call *c) {
       shrink_or_grow(c);
       break;
     case ODD_NUMBER:
-      if (!c->double_count) return;
-      *c->doubles[i % c->double_count] = odd[take_below(c, sizeof odd / sizeof *odd)];
-      doubt(c);
+      if (c->number_count) set_number(c, &c->numbers[i % c->number_count]);
       break;
     default:
       break;

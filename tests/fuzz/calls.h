@@ -67,7 +67,7 @@ struct array {
   struct buffer *buffer;
 };
 
-enum { FUZZ_MAX_ARRAYS = 24, FUZZ_MAX_ENUMS = 8 };
+enum { FUZZ_MAX_ARRAYS = 24, FUZZ_MAX_ENUMS = 8, FUZZ_MAX_NUMBERS = 4 };
 struct call {
   enum function function;
   union {
@@ -104,8 +104,10 @@ struct call {
   void *enums[FUZZ_MAX_ENUMS];
   size_t enum_count;
   size_t *sizes[3];
-  double *doubles[4];
-  size_t double_count;
+  struct number {
+    double *field, low, high;
+  } numbers[FUZZ_MAX_NUMBERS];
+  size_t number_count;
 };
 
 enum { BAD_UNTOUCHED = 12345 };

@@ -1,27 +1,8 @@
 /* See families.h. A struct's fields in the order of vloss.h, each by a byte or two. */
 #include "families.h"
 
-#include <string.h>
+#include <float.h>
 
-static bool coin(struct call *c) { return take(c) & 1; }
-
-static void out_flat(struct call *c, void *field, size_t count, struct kind kind) {
-  if (coin(c)) add_flat(c, field, count, kind, true);
-}
-static void in_flat(struct call *c, void *field, size_t count, struct kind kind) {
-  if (coin(c)) add_flat(c, field, count, kind, false);
-}
-static void out_tensor(struct call *c, void *field, size_t *stride, const void *in_place, const void *or_in_place) {
-  if (!coin(c)) return;
-  struct array *a = add_tensor(c, field, stride, of_type(c->type), true);
-  a->in_place[0] = in_place;
-  a->in_place[1] = or_in_place;
-}
-static bool any_output(const struct call *c) {
-  for (size_t i = 0; i < c->array_count; i++)
-    if (c->arrays[i].output) return true;
-  return false;
-}
 static struct kind booleans(void) { return (struct kind){BOOLEANS, VLOSS_F32, sizeof(int32_t)}; }
 static struct kind states(void) { return (struct kind){STATES, VLOSS_F32, sizeof(uint64_t)}; }
 
@@ -33,14 +14,6 @@ static struct label_rules take_ignore(struct call *c, vloss_ignore *ignore, int6
   struct label_rules rules = {.ignoring = *ignore != VLOSS_IGNORE_NOTHING};
   rules.ignored = *ignore == VLOSS_IGNORE_DEFAULT && *index == 0 ? -100 : *index;
   return rules;
-}
-
-/* Labels of `per_row` a row: a bad one is found, unless nobody looks. */
-static void checked_labels(struct call *c, void *field, size_t per_row, struct label_rules rules, uint32_t flags) {
-  const size_t bad = add_labels(c, field, c->rows * c->inner * per_row, rules);
-  if (bad == SIZE_MAX || flags & VLOSS_UNCHECKED) return;
-  c->expected_bad = bad / per_row;
-  refuse(c);
 }
 
 static void take_shift(struct call *c, vloss_cross_entropy_args *a, size_t rows) {
@@ -64,10 +37,10 @@ static size_t common_fields(struct call *c, vloss_cross_entropy_args *a, bool ow
   note_enum(c, &a->ignore);
   note_enum(c, &a->reduction);
   note_enum(c, &a->flags);
-  note_double(c, &a->label_smoothing);
-  note_double(c, &a->scale);
-  note_double(c, &a->softcap);
-  note_double(c, &a->z_loss);
+  note_number(c, &a->label_smoothing, 0, own ? 1 : 0);
+  note_number(c, &a->scale, FLT_MIN, own ? FLT_MAX : 0);
+  note_number(c, &a->softcap, FLT_MIN, own ? FLT_MAX : 0);
+  note_number(c, &a->z_loss, 0, own ? DBL_MAX : 0);
   if (own) {
     a->label_smoothing = (double)take_below(c, 3) / 10;
     a->scale = (double)take_below(c, 3) / 2;
@@ -114,11 +87,26 @@ void make_cross_entropy(struct call *c) {
   }
   if (!any_output(c)) refuse(c);
   if (c->fault != UNWANTED) return;
-  if (own && take_below(c, 2))
-    a->total_classes = 1;
-  else
-    add_flat(c, own ? (void *)&a->states : (void *)&a->lse, 16 * rows, states(), true);
   refuse(c);
+  switch (take_below(c, 5)) {
+    case 0:
+      a->total_classes = 1;
+      break;
+    case 1:
+      if (with_targets) a->ignore = VLOSS_IGNORE_INDEX;
+      if (!with_targets) a->ignore = VLOSS_IGNORE_NOTHING, a->ignore_index = 1;
+      break;
+    case 2:
+      if (with_targets) a->shift = 1;
+      if (!with_targets) a->grad_targets = a->loss ? a->loss : a->grad;
+      if (!with_targets && !a->grad_targets) a->states = (void *)a->logits;
+      break;
+    case 3:
+      a->labels = a->targets = a->logits;
+      break;
+    default:
+      add_flat(c, own ? (void *)&a->states : (void *)&a->lse, 16 * rows, states(), true);
+  }
 }
 
 /* The call of a shard of all classes, and `wanted`, which has what the steps after it take, too. */
@@ -164,6 +152,7 @@ void make_softmax(struct call *c) {
   add_tensor(c, &a->input, &a->input_stride, of_type(c->type), false);
   if (backward || c->fault == UNWANTED) add_tensor(c, &a->upstream, &a->upstream_stride, of_type(c->type), false);
   if (!backward && c->fault == UNWANTED) refuse(c);
+  if (c->function == OF_log_sum_exp && c->fault == UNWANTED) a->output_stride = c->classes * c->inner;
   if (c->function == OF_log_sum_exp)
     add_flat(c, &a->output, c->rows * c->inner, numbers(c), true);
   else
@@ -187,8 +176,8 @@ void make_log_probs(struct call *c) {
   note_enum(c, &a->label_type);
   note_enum(c, &a->ignore);
   note_enum(c, &a->flags);
-  note_double(c, &a->scale);
-  note_double(c, &a->softcap);
+  note_number(c, &a->scale, FLT_MIN, FLT_MAX);
+  note_number(c, &a->softcap, FLT_MIN, FLT_MAX);
   take_executor(c, &a->executor);
   a->bad_row = &c->bad;
   add_tensor(c, &a->logits, &a->logits_stride, of_type(c->type), false);
@@ -230,8 +219,11 @@ void make_log_probs(struct call *c) {
   if (a->upstream || a->entropy_upstream || a->lse_upstream) out_tensor(c, &a->grad, &a->grad_stride, &a->logits, NULL);
   if (!any_output(c)) refuse(c);
   if (c->fault != UNWANTED) return;
-  a->class_offset = 1;
   refuse(c);
+  if (take_below(c, 2))
+    a->class_offset = 1;
+  else
+    a->ignore = VLOSS_IGNORE_NOTHING, a->ignore_index = 1;
 }
 
 void make_divergence(struct call *c) {
@@ -256,8 +248,8 @@ void make_divergence(struct call *c) {
   note_enum(c, &a->ignore);
   note_enum(c, &a->reduction);
   note_enum(c, &a->flags);
-  note_double(c, &a->scale);
-  note_double(c, &a->beta);
+  note_number(c, &a->scale, FLT_MIN, FLT_MAX);
+  note_number(c, &a->beta, 0, a->kind == VLOSS_JSD ? 1 - DBL_EPSILON : 0);
   take_executor(c, &a->executor);
   add_tensor(c, &a->student, &a->student_stride, of_type(a->student_type), false);
   add_tensor(c, &a->teacher, &a->teacher_stride, of_type(a->teacher_type), false);
@@ -273,104 +265,10 @@ void make_divergence(struct call *c) {
   out_flat(c, &a->same_top, rows, booleans());
   out_tensor(c, &a->grad, &a->grad_stride, &a->student, NULL);
   if (!any_output(c)) refuse(c);
-}
-
-/* ---- vloss_loss ---- */
-
-static void take_parameters(struct call *c, vloss_loss_args *a, const vloss_loss_info *info) {
-  a->parameter_count = take_below(c, info->parameter_count + 1);
-  if (!a->parameter_count) return;
-  a->parameters = c->parameters;
-  for (size_t i = 0; i < a->parameter_count; i++) {
-    const vloss_parameter_info *p = &info->parameters[i];
-    const double by_choice[] = {p->default_value, p->above_minimum ? p->default_value : p->minimum, p->maximum, 1};
-    const double v = by_choice[take_below(c, 4)];
-    c->parameters[i] = v > p->minimum && v <= p->maximum ? v : p->default_value;
-    if (c->double_count < 4) note_double(c, &c->parameters[i]);
-  }
-}
-
-/* An operand that may be of less than full size. */
-static void spread_operand(struct call *c, void *field, size_t *stride, vloss_spread spread) {
-  const size_t counts[] = {0, c->classes, c->rows * c->inner, 1};
-  if (spread == VLOSS_PER_ELEMENT)
-    add_tensor(c, field, stride, of_type(c->type), false);
+  if (c->fault != UNWANTED) return;
+  refuse(c);
+  if (a->labels || take_below(c, 2))
+    a->teacher_type = a->student_type == VLOSS_F64 ? VLOSS_F32 : VLOSS_F64;
   else
-    add_flat(c, field, counts[spread], numbers(c), false);
-}
-
-static vloss_spread take_weights_spread(struct call *c, const vloss_loss_info *info) {
-  const vloss_spread spread = (vloss_spread)take_below(c, 4);
-  if (info->family == VLOSS_ELEMENTWISE) return spread;
-  if (!(info->operands & VLOSS_WEIGHTS_A_CLASS)) return spread == VLOSS_PER_ROW ? spread : VLOSS_PER_CALL;
-  return spread == VLOSS_PER_ELEMENT && info->operands & VLOSS_WEIGHTS_AN_ELEMENT ? spread : VLOSS_PER_COLUMN;
-}
-
-static void loss_operands(struct call *c, vloss_loss_args *a, const vloss_loss_info *info) {
-  const size_t rows = c->rows * c->inner;
-  add_tensor(c, &a->prediction, &a->prediction_stride, of_type(c->type), false);
-  if (info->operands & VLOSS_TAKES_TARGET_PER_ROW)
-    add_flat(c, &a->target, rows, numbers(c), false);
-  else if (info->operands & VLOSS_TAKES_TARGET || c->fault == UNWANTED)
-    add_tensor(c, &a->target, &a->target_stride, of_type(c->type), false);
-  const struct label_rules rules = {a->label_type, c->classes, false, 0}, list = {a->label_type, c->classes, true, -1};
-  if (info->operands & VLOSS_TAKES_LABELS) checked_labels(c, &a->labels, 1, rules, a->flags);
-  if (info->operands & VLOSS_TAKES_LABEL_LISTS && add_labels(c, &a->labels, rows * c->classes, list) != SIZE_MAX)
-    doubt(c); /* it may stand behind the end of the list */
-  if (info->operands & VLOSS_TAKES_OTHER && (coin(c) || !(info->operands & VLOSS_OTHER_OPTIONAL))) {
-    if (info->operands & VLOSS_OTHER_SPREADS) a->other_spread = (vloss_spread)take_below(c, 4);
-    spread_operand(c, &a->other, &a->other_stride, a->other_spread);
-  }
-  if (coin(c)) {
-    a->weights_spread = take_weights_spread(c, info);
-    spread_operand(c, &a->weights, &a->weights_stride, a->weights_spread);
-  }
-  if (!(info->operands & VLOSS_TAKES_TARGET) && !(info->operands & VLOSS_TAKES_TARGET_PER_ROW) && a->target) refuse(c);
-}
-
-static size_t losses_of(const struct call *c, const vloss_loss_args *a, const vloss_loss_info *info) {
-  const size_t rows = c->rows * c->inner;
-  if (a->reduction == VLOSS_KERAS_NONE || (a->reduction == VLOSS_NONE && info->family == VLOSS_ROWS)) return rows;
-  return a->reduction == VLOSS_NONE ? rows * c->classes : 1;
-}
-
-void make_loss(struct call *c) {
-  vloss_loss_args *a = &c->args.loss;
-  const vloss_loss_info *info = vloss_loss_info_of((vloss_loss_kind)(VLOSS_L1 + take_below(c, 31)));
-  a->kind = info->kind;
-  take_shape(c, &a->rows, &a->columns, &a->inner);
-  if (info->family == VLOSS_ROWS) {
-    a->inner = c->inner = 1 + take_below(c, 3);
-    c->rows /= c->inner;
-    a->rows = c->rows;
-    if (c->rows && !c->classes) refuse(c);
-  }
-  a->type = c->type;
-  a->label_type = (vloss_label_type)take_below(c, 2);
-  a->reduction = (vloss_reduction)take_below(c, 7);
-  a->flags = (uint32_t)take_below(c, 4);
-  note_enum(c, &a->kind);
-  note_enum(c, &a->type);
-  note_enum(c, &a->label_type);
-  note_enum(c, &a->other_spread);
-  note_enum(c, &a->weights_spread);
-  note_enum(c, &a->reduction);
-  note_enum(c, &a->flags);
-  take_executor(c, &a->executor);
-  a->bad_index = &c->bad;
-  take_parameters(c, a, info);
-  loss_operands(c, a, info);
-  c->may_find_bad_values = !(a->flags & VLOSS_UNCHECKED) &&
-                           (a->kind == VLOSS_BCE || a->kind == VLOSS_POISSON_NLL || a->kind == VLOSS_GAUSSIAN_NLL);
-  const size_t losses = losses_of(c, a, info);
-  const bool list = info->operands & VLOSS_TAKES_LABEL_LISTS;
-  const void *const p = list ? NULL : &a->prediction;
-  const void *const t = info->operands & VLOSS_TAKES_TARGET_PER_ROW ? NULL : &a->target;
-  in_flat(c, &a->upstream, losses, numbers(c));
-  out_flat(c, &a->loss, losses, numbers(c));
-  out_tensor(c, &a->grad, &a->grad_stride, p, t);
-  if (info->operands & VLOSS_GRAD_TARGET) out_tensor(c, &a->grad_target, &a->grad_target_stride, p, t);
-  if (info->operands & VLOSS_GRAD_OTHER && a->other && a->other_spread == VLOSS_PER_ELEMENT)
-    out_tensor(c, &a->grad_other, &a->grad_other_stride, &a->other, NULL);
-  if (!any_output(c)) refuse(c);
+    a->ignore_index = 1;
 }

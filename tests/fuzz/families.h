@@ -14,6 +14,14 @@ struct kind labels_of(vloss_label_type type);
 struct array *add_flat(struct call *call, void *field, size_t count, struct kind kind, bool output);
 struct array *add_tensor(struct call *call, void *field, size_t *stride, struct kind kind, bool output);
 
+/* The same, or not, as the bytes have it. */
+bool coin(struct call *call);
+void out_flat(struct call *call, void *field, size_t count, struct kind kind);
+void in_flat(struct call *call, void *field, size_t count, struct kind kind);
+/* in_place, or_in_place: the fields of inputs that it may be put over. */
+void out_tensor(struct call *call, void *field, size_t *stride, const void *in_place, const void *or_in_place);
+bool any_output(const struct call *call);
+
 struct label_rules {
   vloss_label_type type;
   size_t classes;
@@ -23,11 +31,14 @@ struct label_rules {
 /* Which is the first that is out of range; SIZE_MAX: none. */
 size_t add_labels(struct call *call, void *field, size_t count, struct label_rules rules);
 
+/* `per_row` labels a row: a bad one is found, unless nobody looks. */
+void checked_labels(struct call *call, void *field, size_t per_row, struct label_rules rules, uint32_t flags);
+
 /* Sizes, and with them the bounds of all arrays. */
 void take_shape(struct call *call, size_t *rows, size_t *classes, size_t *inner);
 void take_executor(struct call *call, const vloss_executor **field);
 void note_enum(struct call *call, void *field);
-void note_double(struct call *call, double *field);
+void note_number(struct call *call, double *field, double low, double high); /* the range; 0 is right, too */
 
 void refuse(struct call *call); /* the call is wrong */
 void doubt(struct call *call);  /* it may be */
