@@ -63,7 +63,7 @@ static struct array *place(struct call *c, struct array array) {
   *a = array;
   a->buffer = &buffers[c->array_count++];
   const size_t count = a->lines && a->width ? (a->lines - 1) * a->stride + a->width : 0;
-  a->data = buffer_place(a->buffer, count * a->kind.size, how % 4 * a->kind.size, how & 4);
+  a->data = buffer_place(a->buffer, count * a->kind.size, (how % 4 == 3) * a->kind.size, how & 4);
   memcpy(a->field, &a->data, sizeof a->data);
   if (!a->output) fill(c, a, how >> 3 & 7);
   return a;
@@ -134,8 +134,11 @@ void take_shape(struct call *c, size_t *rows, size_t *classes, size_t *inner) {
                                      24,  31,   32, 33, 40, 48,   63,   64,   65,   100,  129,  255,   256,   257,  300,
                                      513, 1000, 0,  6,  12, 4095, 4096, 4097, 8191, 8192, 8200, 12289, 20000, 65537};
   enum { LENGTHS = sizeof lengths / sizeof *lengths };
-  const size_t most = take_below(c, 16) == 15 ? 140000 : 6000;
-  c->classes = *classes = lengths[take_below(c, LENGTHS)];
+  /* Most calls are small, for their number; some have blocks of classes, or work for several threads. */
+  const size_t large = take_below(c, 32), most = large == 31 ? 140000 : large > 27 ? 21000 : 1100;
+  c->classes = lengths[take_below(c, LENGTHS)];
+  if (c->classes > most) c->classes %= 37;
+  *classes = c->classes;
   *inner = take_below(c, 8);
   if (*inner > 5) *inner = lengths[take_below(c, 20)];
   if (*inner > 1 && (c->function == OF_loss || c->classes * *inner > most)) *inner = 1; /* see make_loss */
