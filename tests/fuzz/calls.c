@@ -72,7 +72,7 @@ struct array *add_flat(struct call *c, void *field, size_t count, struct kind ki
   return place(c, (struct array){field, NULL, kind, 1, count, count, output, {NULL, NULL}, NULL, NULL});
 }
 struct array *add_tensor(struct call *c, void *field, size_t *stride, struct kind kind, bool output) {
-  const size_t width = c->classes * c->inner, more = take_below(c, 8);
+  const size_t width = c->classes * c->inner, more = c->plain ? 0 : take_below(c, 8);
   *stride = more < 4 ? 0 : width + (more - 4);
   return place(
       c, (struct array){field, stride, kind, c->rows, width, *stride ? *stride : width, output, {NULL}, NULL, NULL});
@@ -113,7 +113,7 @@ void out_flat(struct call *c, void *field, size_t count, struct kind kind) {
   if (coin(c)) add_flat(c, field, count, kind, true);
 }
 void in_flat(struct call *c, void *field, size_t count, struct kind kind) {
-  if (coin(c)) add_flat(c, field, count, kind, false);
+  if (!c->plain && coin(c)) add_flat(c, field, count, kind, false);
 }
 void out_tensor(struct call *c, void *field, size_t *stride, const void *in_place, const void *or_in_place) {
   if (!coin(c)) return;
@@ -136,8 +136,10 @@ void take_shape(struct call *c, size_t *rows, size_t *classes, size_t *inner) {
   enum { LENGTHS = sizeof lengths / sizeof *lengths };
   /* Most calls are small, for their number; some have blocks of classes, or work for several threads. */
   const size_t large = take_below(c, 32), most = large == 31 ? 140000 : large > 27 ? 21000 : 1100;
+  const bool of_parts = c->function == OF_cross_entropy_partial || c->function == OF_log_probs_partial;
   c->classes = lengths[take_below(c, LENGTHS)];
-  if (c->classes > most) c->classes %= 37;
+  if (of_parts && large < 8) c->classes = 4093 + large; /* two shards */
+  if (!of_parts && c->classes > most) c->classes %= 37;
   *classes = c->classes;
   *inner = take_below(c, 8);
   if (*inner > 5) *inner = lengths[take_below(c, 20)];
@@ -174,7 +176,7 @@ static void run_backwards(void *context, size_t count, vloss_task *task, void *a
 }
 void take_executor(struct call *c, const vloss_executor **field) {
   c->executor_field = field;
-  c->executor = (vloss_executor){NULL, 1 + take_below(c, 5), run_backwards};
+  c->executor = (vloss_executor){NULL, c->plain ? 1 : 1 + take_below(c, 5), run_backwards};
   *field = c->executor.threads > 1 || c->fault == BAD_EXECUTOR ? &c->executor : NULL;
 }
 
@@ -286,7 +288,8 @@ void call_make(struct call *c, const uint8_t *bytes, size_t count) {
   c->function = (enum function)take_below(c, FUNCTION_COUNT);
   c->fault = (int)take_below(c, 2 * FAULT_COUNT);
   if (c->fault >= FAULT_COUNT) c->fault = 0;
-  c->type = (vloss_type)take_below(c, 4);
+  c->plain = take_below(c, 4) == 3;
+  c->type = (vloss_type)(c->plain ? VLOSS_F32 : take_below(c, 4));
   c->size = sizes[c->function];
   make[c->function](c);
   make_fault(c);

@@ -99,6 +99,7 @@ struct call {
   const uint8_t *bytes;
   size_t left;
   int fault;
+  bool plain; /* dense floats without options: such calls have a way of their own */
   size_t rows, classes, inner;
   vloss_type type;
   void *enums[FUZZ_MAX_ENUMS];

@@ -3,9 +3,10 @@
 
 static void take_parameters(struct call *c, vloss_loss_args *a, const vloss_loss_info *info) {
   a->parameter_count = take_below(c, info->parameter_count + 1);
+  if (c->fault == UNWANTED && take_below(c, 2)) a->parameter_count = info->parameter_count + 1, refuse(c);
   if (!a->parameter_count) return;
   a->parameters = c->parameters;
-  for (size_t i = 0; i < a->parameter_count; i++) {
+  for (size_t i = 0; i < a->parameter_count && i < info->parameter_count; i++) {
     const vloss_parameter_info *p = &info->parameters[i];
     const double by_choice[] = {p->default_value, p->above_minimum ? p->default_value : p->minimum, p->maximum, 1};
     const double v = by_choice[take_below(c, 4)];
@@ -45,7 +46,7 @@ static void loss_operands(struct call *c, vloss_loss_args *a, const vloss_loss_i
     if (info->operands & VLOSS_OTHER_SPREADS) a->other_spread = (vloss_spread)take_below(c, 4);
     spread_operand(c, &a->other, &a->other_stride, a->other_spread);
   }
-  if (coin(c)) {
+  if (!c->plain && coin(c)) {
     a->weights_spread = take_weights_spread(c, info);
     spread_operand(c, &a->weights, &a->weights_stride, a->weights_spread);
   }
@@ -70,7 +71,7 @@ void make_loss(struct call *c) {
     if (c->rows && !c->classes) refuse(c);
   }
   a->type = c->type;
-  a->label_type = (vloss_label_type)take_below(c, 2);
+  a->label_type = (vloss_label_type)(c->plain ? VLOSS_I64 : take_below(c, 2));
   a->reduction = (vloss_reduction)take_below(c, 7);
   a->flags = (uint32_t)take_below(c, 4);
   note_enum(c, &a->kind);
@@ -97,4 +98,7 @@ void make_loss(struct call *c) {
   if (info->operands & VLOSS_GRAD_OTHER && a->other && a->other_spread == VLOSS_PER_ELEMENT)
     out_tensor(c, &a->grad_other, &a->grad_other_stride, &a->other, NULL);
   if (!any_output(c)) refuse(c);
+  if (c->fault != UNWANTED || !a->weights || info->family != VLOSS_ROWS) return;
+  a->weights_spread = info->operands & VLOSS_WEIGHTS_A_CLASS ? VLOSS_PER_ROW : VLOSS_PER_COLUMN;
+  refuse(c);
 }
