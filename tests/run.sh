@@ -2,10 +2,10 @@
 # sh tests/run.sh [--long | --full | --preset NAME | --only REGEX]: installs the Debian packages that are missing, builds
 # with gcc and runs the quick tests. --long, which every change has to pass, adds the tests of some minutes each (every
 # size and option, emulated older CPUs, whole examples) and the same for arm64, cross-built and run under qemu. --full adds
-# clang, the sanitizers, the slow tests (exhaustive sweeps, large sizes, parent projects), and the known bits on Windows
-# and five more architectures, under wine and qemu. --preset runs the quick and the long tests of that one preset of
-# CMakePresets.json. --only runs the tests of the preset release, slow ones too, whose names match. Builds go to build/.
-# The exit status is 0 if every test passed.
+# clang, the sanitizers, a minute of libFuzzer, the slow tests (exhaustive sweeps, large sizes, parent projects), and the known
+# bits on Windows and five more architectures, under wine and qemu. --preset runs the quick and the long tests of that one
+# preset of CMakePresets.json. --only runs the tests of the preset release, slow ones too, whose names match. Builds go to
+# build/. The exit status is 0 if every test passed.
 set -eu
 only=
 names=
@@ -118,6 +118,9 @@ if [ $tests = all ]; then
   build_and_test all release-clang
   build_and_test long asan-ubsan
   build_and_test long tsan
+  cmake --preset fuzz -DVLOSS_WERROR=ON
+  cmake --build --preset fuzz
+  ctest --test-dir build/fuzz --output-on-failure --no-tests=error -R '^fuzz/libfuzzer$'
   for preset in $elsewhere; do
     known_bits "$preset"
   done
