@@ -43,6 +43,8 @@ void note_number(struct call *call, double *field, double low, double high); /* 
 void refuse(struct call *call); /* the call is wrong */
 void doubt(struct call *call);  /* it may be */
 
+void make_fault(struct call *call); /* does the call's `fault`, if it has one */
+
 void make_cross_entropy(struct call *call);
 void make_partial(struct call *call);
 void make_softmax(struct call *call);
