@@ -4,7 +4,7 @@ if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux" OR NOT BUILD_SHARED_LIBS OR CMAKE_CROS
   return()
 endif()
 option(VLOSS_PACKAGE_FILES "Make what only packages have: man pages (needs help2man), changelog, copyright" OFF)
-set(VLOSS_PACKAGER "The vloss authors <vloss@users.noreply.github.com>" CACHE STRING "Who maintains the packages")
+set(VLOSS_PACKAGER "The vloss authors <vloss@example.org>" CACHE STRING "Who maintains the packages")
 set(VLOSS_PACKAGE_RELEASE 0upstream1) # less than any of Debian's own would be
 set(files ${CMAKE_CURRENT_SOURCE_DIR}/cmake/packaging)
 

@@ -8,6 +8,9 @@
 
 enum { KNOWN_FLAGS = VLOSS_UNCHECKED | VLOSS_EMPTY_MEAN_ZERO };
 
+/* So many bits of rows and of columns make sizes of arrays that cannot overflow. */
+enum { PLAIN_BITS = sizeof(size_t) > 4 ? 24 : 14 };
+
 static int takes(const vloss_loss_info *info, uint32_t what) { return (info->operands & what) != 0; }
 
 /* The fields that stand for themselves, before any array is looked at. */
@@ -179,12 +182,13 @@ static int prepare_plain(struct vloss_loss_call *call) {
                          (unsigned)a->label_type | (a->flags & ~(uint32_t)KNOWN_FLAGS);
   const uint32_t operands =
       VLOSS_TAKES_TARGET | VLOSS_TAKES_TARGET_PER_ROW | VLOSS_TAKES_LABELS | VLOSS_TAKES_LABEL_LISTS;
-  if (others | strides | enums | (a->inner > 1) | ((a->rows | a->columns) >> 24)) return 0;
+  if (others | strides | enums | (a->inner > 1) | ((a->rows | a->columns) >> PLAIN_BITS)) return 0;
   if (a->reduction < VLOSS_MEAN || a->reduction > VLOSS_KERAS_SUM_OVER_BATCH_SIZE ||
       (info->operands & operands) != VLOSS_TAKES_TARGET ||
       (info->operands & (VLOSS_TAKES_OTHER | VLOSS_OTHER_OPTIONAL)) == VLOSS_TAKES_OTHER)
     return 0;
-  if (!a->prediction || !a->target || !(a->loss || a->grad) || !a->rows || !vloss_aligned_floats(arrays)) return 0;
+  if (!a->prediction || !a->target || !(a->loss || a->grad) || !a->rows || !a->columns || !vloss_aligned_floats(arrays))
+    return 0;
   call->rows = a->rows;
   call->reduced = a->reduction != VLOSS_NONE && a->reduction != VLOSS_KERAS_NONE;
   const vloss_spread losses = spread_of_losses(call);

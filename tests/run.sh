@@ -97,8 +97,19 @@ need lintian help2man mmdebstrap dpkg-dev abigail-tools # for Debian's packages,
 need valgrind                            # for the instructions of short calls
 export VLOSS_TESTS_HAVE_ALL=1       # a test that misses one of them fails
 case $tests:$only in
-  all: | *:release-clang | *:asan-ubsan | *:tsan) need clang libclang-rt-dev libomp-dev ;;
+  all: | *:release-clang | *:asan-ubsan | *:tsan | *:fuzz) need clang libclang-rt-dev libomp-dev ;;
+  *:deb)
+    echo "run.sh: the preset deb has no tests of its own: --only packages/deb" >&2
+    exit 2
+    ;;
 esac
+fuzz() {
+  echo
+  echo "== fuzz: configure, build, and libFuzzer for a minute"
+  cmake --preset fuzz -DVLOSS_WERROR=ON
+  cmake --build --preset fuzz
+  ctest --test-dir build/fuzz --output-on-failure --no-tests=error -R '^fuzz/libfuzzer$'
+}
 for preset in $elsewhere; do
   if [ "$only" = "$preset" ]; then
     known_bits "$preset"
@@ -107,6 +118,10 @@ for preset in $elsewhere; do
 done
 case $only in
   '' | arm64) ;;
+  fuzz)
+    fuzz
+    exit
+    ;;
   *)
     build_and_test $tests "$only"
     exit
@@ -118,9 +133,7 @@ if [ $tests = all ]; then
   build_and_test all release-clang
   build_and_test long asan-ubsan
   build_and_test long tsan
-  cmake --preset fuzz -DVLOSS_WERROR=ON
-  cmake --build --preset fuzz
-  ctest --test-dir build/fuzz --output-on-failure --no-tests=error -R '^fuzz/libfuzzer$'
+  fuzz
   for preset in $elsewhere; do
     known_bits "$preset"
   done

@@ -39,7 +39,7 @@ struct wide_row {
 };
 VFN struct wide_row wide_row_of(const struct vloss_shape *shape, const void *p, size_t stride, size_t row) {
   const size_t inner = shape->inner;
-  const char *const first = (const char *)p + (row / inner * stride + row % inner) * sizeof(double);
+  const uintptr_t first = (uintptr_t)p + (row / inner * stride + row % inner) * sizeof(double);
   struct wide_row r = {.step = inner};
   memcpy(&r.p, &first, sizeof r.p);
   return r;

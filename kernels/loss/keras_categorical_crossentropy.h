@@ -106,11 +106,11 @@ VFN void keras_categorical_crossentropy(const struct row *r, struct row_state *s
   for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vf given = get(r->t, c, m, 0.0f);
     if (no_targets(r, given)) {
-      put_number(r, r->grad, c, m, shared);
+      put(r, r->grad, c, m, shared);
       continue;
     }
     const vd p = dwiden(get(r->p, c, m, 0.0f)), t = unclipped_targets(smoothed_targets(r, given, m), dmul(p, inverse));
-    put_number(r, r->grad, c, m, dsub(shared, dsel(deq(t, zero), zero, ddiv(t, p))));
+    put(r, r->grad, c, m, dsub(shared, dsel(deq(t, zero), zero, ddiv(t, p))));
   }
   wrote(r, s);
 }

@@ -12,12 +12,12 @@ static inline size_t vloss_type_size(vloss_type type) {
   return type == VLOSS_F64 ? sizeof(double) : type == VLOSS_F32 ? sizeof(float) : sizeof(uint16_t);
 }
 
-/* Where element i of an array is. */
+/* Where element i of an array is; of one that is not given, a place that nobody looks at. */
 static inline const void *vloss_element(const void *p, vloss_type type, size_t i) {
-  return (const char *)p + i * vloss_type_size(type);
+  return (const void *)((uintptr_t)p + i * vloss_type_size(type));
 }
 static inline void *vloss_element_out(void *p, vloss_type type, size_t i) {
-  return (char *)p + i * vloss_type_size(type);
+  return (void *)((uintptr_t)p + i * vloss_type_size(type));
 }
 
 #ifdef VLOSS_ISA /* for kernels */

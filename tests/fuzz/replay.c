@@ -59,12 +59,12 @@ static struct input mutated(struct random *r) {
 }
 
 int main(int argc, char **argv) {
-  struct random random = {(uint64_t)time(NULL)};
-  if (argc < 3) {
-    fprintf(stderr, "usage: fuzz-replay SECONDS FOLDER...\n");
+  if (argc < 4) {
+    fprintf(stderr, "usage: fuzz-replay SECONDS SEED FOLDER...\n");
     return 2;
   }
-  for (int i = 2; i < argc; i++) read_folder(argv[i]);
+  struct random random = {strtoull(argv[2], NULL, 0)};
+  for (int i = 3; i < argc; i++) read_folder(argv[i]);
   for (size_t i = 0; i < corpus_count; i++) {
     keep(&corpus[i]);
     LLVMFuzzerTestOneInput(corpus[i].bytes, corpus[i].count);

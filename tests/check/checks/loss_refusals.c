@@ -218,6 +218,30 @@ static void refuse_sizes(struct refusals *refusals) {
   if (by_rows()) ANSWERS(VLOSS_ERROR_OVERFLOW, a.inner = SIZE_MAX);
 }
 
+/* The same of a call without options, which is checked in a shorter way. */
+#define PLAIN(change)                                           \
+  a.weights = a.upstream = a.grad_target = a.grad_other = NULL; \
+  a.other = needs_other() ? a.other : NULL;                     \
+  change
+static bool needs_other(void) { return takes(VLOSS_TAKES_OTHER) && !takes(VLOSS_OTHER_OPTIONAL); }
+static void refuse_plain(struct refusals *refusals) {
+  ANSWERS(VLOSS_OK, PLAIN(a.rows = a.rows));
+  ANSWERS(by_rows() ? VLOSS_ERROR_NO_CLASSES : VLOSS_OK, PLAIN(a.columns = 0));
+  ANSWERS(VLOSS_OK, PLAIN(a.rows = 0));
+  ANSWERS(VLOSS_ERROR_NULL, PLAIN(a.prediction = NULL));
+  ANSWERS(VLOSS_ERROR_NO_OUTPUT, PLAIN(a.loss = a.grad = NULL));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, PLAIN(a.prediction = beyond(a.prediction, 1)));
+  ANSWERS(VLOSS_ERROR_ALIGNMENT, PLAIN(a.grad = beyond(a.grad, 2)));
+  ANSWERS(VLOSS_ERROR_OVERLAP, PLAIN(a.loss = beyond(a.grad, 4)));
+  ANSWERS(VLOSS_ERROR_OVERLAP, PLAIN(a.loss = beyond(a.prediction, 4)));
+  ANSWERS(VLOSS_ERROR_ENUM, PLAIN(a.reduction = (vloss_reduction)99));
+  ANSWERS(VLOSS_ERROR_ENUM, PLAIN(a.flags = 64));
+  ANSWERS(VLOSS_ERROR_OVERFLOW, PLAIN(a.rows = a.columns = (size_t)1 << sizeof(size_t) * 4));
+  ANSWERS(VLOSS_ERROR_OVERFLOW, PLAIN(a.rows = SIZE_MAX / COLUMNS + 1));
+  ANSWERS(VLOSS_ERROR_STRIDE, PLAIN(a.prediction_stride = 1));
+}
+#undef PLAIN
+
 /* The tensors among the arguments: each in turn gets a bad pointer or stride. */
 static void refuse_tensors(struct refusals *refusals) {
   const struct {
@@ -419,6 +443,7 @@ void loss_refuse(struct refusals *refusals) {
   refuse_spreads(refusals);
   refuse_parameters(refusals);
   refuse_sizes(refusals);
+  refuse_plain(refusals);
   refuse_tensors(refusals);
   refuse_overlap(refusals);
   refuse_versions(refusals);
