@@ -221,6 +221,7 @@ static void refuse_sizes(struct refusals *refusals) {
 /* The same of a call without options, which is checked in a shorter way. */
 #define PLAIN(change)                                           \
   a.weights = a.upstream = a.grad_target = a.grad_other = NULL; \
+  a.weights_spread = a.other_spread = VLOSS_PER_ELEMENT;        \
   a.other = needs_other() ? a.other : NULL;                     \
   change
 static bool needs_other(void) { return takes(VLOSS_TAKES_OTHER) && !takes(VLOSS_OTHER_OPTIONAL); }
