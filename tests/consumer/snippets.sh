@@ -21,7 +21,11 @@ case $(tr -d '[:space:]' <"$source/examples/minimal.c") in
 esac
 
 if [ "$way" = pkg-config ]; then
-  export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+  # The page's command is for a folder without spaces in its name, as /usr/local is.
+  place=$(mktemp -d)
+  trap 'rm -rf "$place"' EXIT
+  ln -s "$prefix" "$place/prefix"
+  export PKG_CONFIG_PATH="$place/prefix/lib/pkgconfig"
   ln -s "$source/examples" examples
   command=$(grep '^    cc examples/minimal.c' "$source/README.md")
   eval "$command" >output
