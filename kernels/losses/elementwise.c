@@ -229,30 +229,55 @@ static void careful_elements(const struct vloss_loss_job *job, const struct plan
     view_write(job->loss + at.row * job->columns + at.column, buffers->losses, VLOSS_F32, n, plan->past_cache);
 }
 
-/* The results of the elements first .. last - 1, and the total of their losses. */
+/* How many of the elements from `first` on a fast function is to try: all, but those among which something is not
+ * finite in ever smaller pieces, of which the careful function has the last alone. */
+enum { RETRIES = 2 };
+static const size_t retried_elements[RETRIES + 1] = {FAST_ELEMENTS, FAST_ELEMENTS / 8, FAST_ELEMENTS / 64};
+struct retries {
+  size_t end[RETRIES]; /* up to where pieces are of retried_elements[i + 1] */
+};
+static int retry_at(const struct retries *r, size_t first) {
+  int i = RETRIES;
+  while (i > 0 && first >= r->end[i - 1]) i--;
+  return i;
+}
+
+/* What a fast function has done already of a call, and the lanes of the losses there. */
+struct begun {
+  size_t done; /* a multiple of FAST_ELEMENTS, or all */
+  vd lanes;
+};
+
+/* The results of the elements first .. last - 1 but for those that are done, and the total of all their losses. */
 static double total_of_elements(const struct vloss_loss_job *job, const struct plan *plan, struct block *b,
-                                size_t first, size_t last, struct buffers *buffers) {
+                                size_t first, size_t last, struct begun begun, struct buffers *buffers) {
   const size_t columns = job->columns;
   struct running_total sum;
-  sum.finite = dset1(0.0);
-  sum.pairs = 0;
+  sum.finite = begun.lanes;
+  sum.pairs = (begun.done + 31) / 32;
   sum.any_special = sum.row_begun = 0;
-  size_t careful_until = 0;
+  struct retries retries = {{0}};
+  first += begun.done;
   for (size_t done; first < last; first += done) {
     const struct position at =
         plan->one_run ? (struct position){0, first} : (struct position){first / columns, first % columns};
-    const size_t left = last - first;
+    const int retry = plan->fast ? retry_at(&retries, first) : 0;
+    size_t left = last - first;
+    if (retry && left > retried_elements[retry]) left = retried_elements[retry];
     size_t block = left < BLOCK_ELEMENTS ? left : BLOCK_ELEMENTS;
     if (job->form == VLOSS_FORM_ROW_MEANS) block = rows_block(columns, at.column, block);
     done = 0;
-    if (plan->fast && first >= careful_until) {
+    if (plan->fast) {
       if (plan->one_run)
         place_run(b, job, first, left);
       else
         b->n = block, place_block(b, job, at, plan->staged, buffers);
       done = plan->fast(b, &sum.finite);
       sum.pairs += (done + 31) / 32;
-      if (!done) careful_until = first + FAST_ELEMENTS;
+      if (!done && retry < RETRIES) {
+        retries.end[retry] = first + retried_elements[retry];
+        continue;
+      }
     }
     if (!done) {
       done = b->n = block;
@@ -271,7 +296,8 @@ static double total_of_elements(const struct vloss_loss_job *job, const struct p
 
 static __attribute__((noinline)) void any_elements(const struct vloss_loss_job *job,
                                                    const struct elementwise_loss *loss, const struct call *constants,
-                                                   struct vloss_range range, struct vloss_partial *partial) {
+                                                   struct vloss_range range, struct begun begun,
+                                                   struct vloss_partial *partial) {
   struct buffers buffers;
   const struct plan plan = plan_of(job, loss, constants->careful);
   struct block b = {
@@ -280,34 +306,40 @@ static __attribute__((noinline)) void any_elements(const struct vloss_loss_job *
   const size_t length = job->form == VLOSS_FORM_TOTAL ? TOTAL_ELEMENTS : plan.total;
   for (size_t first = range.first, n; first < range.last; first += n) {
     n = range.last - first < length ? range.last - first : length;
-    const double total = total_of_elements(job, &plan, &b, first, first + n, &buffers);
+    const double total = total_of_elements(job, &plan, &b, first, first + n, begun, &buffers);
+    begun = (struct begun){0, dset1(0.0)};
     vloss_exact_add(&partial->sum, total);
     if (total != total && plan.only_total) break;
   }
   if (plan.past_cache) vstream_end();
 }
 
-/* Whether a fast function did it all at once: few elements, of which a total or a gradient is wanted, and no more. */
-static int few_elements(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
-                        const struct call *constants, struct vloss_range range, struct vloss_partial *partial) {
+/* What a fast function can do at once: of few elements, of which a total or a gradient is wanted, and no more. */
+static struct begun begin_few(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
+                              const struct call *constants, struct vloss_range range) {
   const size_t first = range.first, n = range.last - first;
   float *const grad = job->grad.p;
+  struct begun begun = {0, dset1(0.0)};
   if (!job->plain || job->form != VLOSS_FORM_TOTAL || n > TOTAL_ELEMENTS || constants->careful ||
       (grad && (!may_round_before(job->grad_scale) || job->outer * job->columns * sizeof(float) > STREAM_BYTES)))
-    return 0;
+    return begun;
   const struct block b = {.n = n,
                           .p = (const float *)job->prediction.p + first,
                           .t = (const float *)job->target.p + first,
                           .grad = grad ? grad + first : NULL,
                           .grad_scale = job->grad_scale,
                           .constants = constants};
-  struct running_total sum = {.finite = dset1(0.0), .pairs = (n + 31) / 32};
-  if ((grad ? loss->sum_and_grad : loss->sum)(&b, &sum.finite) != n) return 0;
-  vloss_exact_add(&partial->sum, total_of(&sum, loss->traits & PRODUCT));
-  return 1;
+  begun.done = (grad ? loss->sum_and_grad : loss->sum)(&b, &begun.lanes);
+  return begun;
 }
 
 void KERNEL(elementwise)(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
                          const struct call *constants, struct vloss_range range, struct vloss_partial *partial) {
-  if (!few_elements(job, loss, constants, range, partial)) any_elements(job, loss, constants, range, partial);
+  const struct begun begun = begin_few(job, loss, constants, range);
+  if (begun.done == 0 || begun.done < range.last - range.first) {
+    any_elements(job, loss, constants, range, begun, partial);
+    return;
+  }
+  const struct running_total sum = {.finite = begun.lanes, .pairs = (begun.done + 31) / 32};
+  vloss_exact_add(&partial->sum, total_of(&sum, loss->traits & PRODUCT));
 }
