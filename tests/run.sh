@@ -95,6 +95,7 @@ need python3-dev python3-pip python3-setuptools python3-wheel python3-numpy pyth
 need universal-ctags unifdef # for tools/amalgamate
 need lintian help2man mmdebstrap dpkg-dev abigail-tools # for Debian's packages, and the interface of the library
 need valgrind                            # for the instructions of short calls
+[ $tests = quick ] || need rustc cargo   # for the crate
 export VLOSS_TESTS_HAVE_ALL=1       # a test that misses one of them fails
 case $tests:$only in
   all: | *:release-clang | *:asan-ubsan | *:tsan | *:fuzz) need clang libclang-rt-dev libomp-dev ;;
