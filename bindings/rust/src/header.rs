@@ -1,5 +1,5 @@
-//! Tests that the declarations are those of `vloss.h`. A C compiler is told what rustc made of them, sizes, places, types
-//! and numbers, and has to agree; and nothing of the header may be missing.
+//! Tests that the declarations are those of `vloss.h`. A C compiler is told what rustc made of them (sizes, places,
+//! types, numbers) and has to agree; and nothing of the header may be missing.
 
 use crate::{constants::CONSTANTS, structs::layouts, FUNCTIONS};
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
-//! vloss for Rust: the declarations of `vloss.h`, which documents what everything means, and nothing above them. Pointers
-//! are raw and calls unsafe; `examples/minimal.rs` shows one.
+//! vloss for Rust: the declarations of `vloss.h`, which documents what everything means, and nothing above them.
+//! Pointers are raw and calls unsafe; `examples/minimal.rs` shows one.
 //!
 //! A struct of zeros, which `Default` makes, asks for the defaults:
 //!
