@@ -1,6 +1,6 @@
 #!/bin/sh
-# single.sh SOURCE WORK CC [FLAG]: makes WORK/vloss.o by the documented commands (docs/building.md, "As two files"). With
-# the FLAG -fsyntax-only, which takes seconds, it is only seen whether the two files have any errors.
+# single.sh SOURCE WORK CC [FLAG]: makes WORK/vloss.o by the documented commands (docs/building.md, "As two files").
+# With the FLAG -fsyntax-only, which takes seconds, it is only seen whether the two files have any errors.
 set -eu
 . "$(dirname "$0")/../missing.sh"
 . "$(dirname "$0")/section.sh"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# package.sh SOURCE [BUILD]: the Python package (bindings/python), installed by pip without a network into a fresh virtual
-# environment, and its tests. With BUILD, a build of vloss, its source distribution is installed, linked with what that
-# build installs; without one it is built by the documented command.
+# package.sh SOURCE [BUILD]: the Python package (bindings/python), installed by pip without a network into a fresh
+# virtual environment, and its tests. With BUILD, a build of vloss, its source distribution is installed, linked with
+# what that build installs; without one it is built by the documented command.
 set -eu
 . "$(dirname "$0")/../missing.sh"
 unset PYTHONPATH
@@ -58,4 +58,5 @@ fi
 ldd "$extension" | sed 's/^[[:space:]]*/needs /'
 ls -l "$extension" | awk '{print $5, "bytes"}'
 "$folder/venv/bin/python" -m pytest -q --no-header -p no:cacheprovider -W ignore "$source/bindings/python/tests"
-"$folder/venv/bin/python" "$source/tests/python/readme.py" "$source/README.md" "$source/docs/python.md" "$source/docs/losses.md"
+"$folder/venv/bin/python" "$source/tests/python/readme.py" "$source/README.md" "$source/docs/python.md" \
+  "$source/docs/losses.md"

@@ -20,7 +20,7 @@ cd "$work/bindings/rust"
 export VLOSS_LIB_DIR="$build" LD_LIBRARY_PATH="$build${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 cargo test --locked --quiet
 for program in tests/rust/calls examples/minimal; do
-  $compiler -std=c11 -O2 -I "$source/include" "$source/$program.c" -L "$build" -lvloss -o "$work/program"
+  "$compiler" -std=c11 -O2 -I "$source/include" "$source/$program.c" -L "$build" -lvloss -o "$work/program"
   "$work/program" >"$work/${program##*/}"
 done
 cargo run --locked --quiet --example calls >"$work/in_rust"

@@ -59,7 +59,7 @@ TORCH_REDUCTIONS = "'mean', 'sum' (a float each) or 'none' ({each})"
 KERAS_REDUCTIONS = "'none' (one a row), 'sum' or 'sum_over_batch_size' (a float each)"
 ERRORS = "Raises vloss.Error, a ValueError that names the argument and the first bad row; nothing is written then."
 
-# ---- The losses: name, loss of the registry, operands, weight, other names of parameters, formula -----------------------
+# ---- The losses: name, loss of the registry, operands, weight, other names of parameters, formula --------------------
 
 TORCH = """
 l1_loss                 | l1                     | input=prediction target              | weight | | abs(input - target)
@@ -100,7 +100,7 @@ categorical_hinge           | categorical_hinge    | y_true=target y_pred=predic
 cosine_similarity           | cosine_similarity    | y_true=target y_pred=prediction | | | -cos(y_true, y_pred): from -1, the same direction, to 1
 """  # fmt: skip
 
-# ---- The functions of logits ----------------------------------------------------------------------------------------------
+# ---- The functions of logits -----------------------------------------------------------------------------------------
 
 CROSS_ENTROPY = "input, target: as torch.nn.functional.cross_entropy"
 LOGITS = {

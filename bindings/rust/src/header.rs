@@ -85,9 +85,7 @@ fn c_agrees() {
     let compiler = env::var("CC").unwrap_or_else(|_| "cc".into());
     let file = env::temp_dir().join(format!("vloss-sys-{}.c", std::process::id()));
     fs::write(&file, claims()).unwrap();
-    let mut words = compiler.split_whitespace();
-    let output = Command::new(words.next().unwrap())
-        .args(words)
+    let output = Command::new(&compiler)
         .args(["-std=c11", "-fsyntax-only", "-I"])
         .args([of_vloss("include"), file.clone()])
         .output()
