@@ -11,15 +11,13 @@ import inspect
 import warnings
 
 import torch
-import torch.utils.dlpack
 from torch import nn
 from torch.nn import _reduction
 from torch.nn import functional as F
 
 import vloss
-from vloss import Error, _core
+from vloss import Error
 
-_core.lend_torch(torch.Tensor, torch.utils.dlpack.to_dlpack)
 
 # A function of torch.nn.functional: its operands, those whose gradients vloss has, with the keyword that asks for each,
 # and the module.
