@@ -16,6 +16,15 @@ cp -R "$source/bindings" "$work/" # cargo writes beside its sources
 export CARGO_HOME="$work/home" CARGO_TARGET_DIR="$work/target" CARGO_NET_OFFLINE=true RUSTFLAGS="-D warnings"
 export VLOSS_SOURCE="$source" CC="$compiler"
 
+quoted=$(sed -n '/^```rust$/,/^```$/{/^```/!p;}' "$source/docs/rust.md" | tr -d '[:space:]')
+case $(tr -d '[:space:]' <"$source/bindings/rust/examples/minimal.rs") in
+  *"${quoted:-no lines of Rust}"*) ;;
+  *)
+    echo "FAIL: docs/rust.md quotes what examples/minimal.rs does not have: $quoted"
+    exit 1
+    ;;
+esac
+
 cd "$work/bindings/rust"
 export VLOSS_LIB_DIR="$build" LD_LIBRARY_PATH="$build${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 cargo test --locked --quiet

@@ -1,4 +1,5 @@
-"""The functions of the package, from tables: one row a loss. `python -m vloss._functions` prints the hints (__init__.pyi).
+"""The functions of the package, from tables, which make this file long: one row a loss. `python -m vloss._functions`
+prints the hints (__init__.pyi).
 
 An argument is written "keyword" or "keyword=field", where field is the name of the C library's argument struct
 (vloss.h); a loss's parameters have the names of the registry.
