@@ -1,7 +1,7 @@
 #!/bin/sh
-# package.sh SOURCE [BUILD]: the Python package (bindings/python), installed by pip without a network into a fresh virtual
-# environment, and its tests. With BUILD, a build of vloss, it is linked with what that installs; without one it is built
-# by the documented command.
+# package.sh SOURCE [BUILD]: the Python package (bindings/python), installed by pip without a network into a fresh
+# virtual environment, and its tests. With BUILD, a build of vloss, its source distribution is installed, linked with
+# what that build installs; without one it is built by the documented command.
 set -eu
 . "$(dirname "$0")/../missing.sh"
 unset PYTHONPATH
@@ -23,9 +23,17 @@ if [ $# -gt 1 ]; then
 fi
 # What pip would otherwise leave beside the sources.
 printf '[build]\nbuild_base = %s/build\n[egg_info]\negg_base = %s\n' "$folder" "$folder" >"$folder/folders.cfg"
+export DIST_EXTRA_CONFIG="$folder/folders.cfg"
+installed=./bindings/python
+if [ $# -gt 1 ]; then
+  cd "$source/bindings/python"
+  $python -c 'import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])' "$folder" \
+    >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
+  installed=$(ls "$folder"/vloss-*.tar.gz)
+fi
 cd "$source"
-DIST_EXTRA_CONFIG=$folder/folders.cfg VLOSS_WERROR=ON "$folder/venv/bin/python" -m pip install --no-build-isolation \
-  --no-index --disable-pip-version-check ./bindings/python >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
+VLOSS_WERROR=ON "$folder/venv/bin/python" -m pip install --no-build-isolation --no-index --disable-pip-version-check \
+  "$installed" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
 rm -rf "$folder/prefix" "$folder/build" # the package has to carry what it needs
 
 cd "$folder"
@@ -37,6 +45,8 @@ case $extension in
     exit 1
     ;;
 esac
+license=$(find "$folder/venv" -path '*/vloss-*.dist-info/LICENSE')
+cmp "${license:-no license is installed}" "$source/LICENSE"
 if ldd "$extension" | grep libvloss; then
   echo "FAIL: the extension needs a libvloss beside it"
   exit 1
@@ -48,4 +58,5 @@ fi
 ldd "$extension" | sed 's/^[[:space:]]*/needs /'
 ls -l "$extension" | awk '{print $5, "bytes"}'
 "$folder/venv/bin/python" -m pytest -q --no-header -p no:cacheprovider -W ignore "$source/bindings/python/tests"
-"$folder/venv/bin/python" "$source/tests/python/readme.py" "$source/README.md" "$source/docs/python.md" "$source/docs/losses.md"
+"$folder/venv/bin/python" "$source/tests/python/readme.py" "$source/README.md" "$source/docs/python.md" \
+  "$source/docs/losses.md"
