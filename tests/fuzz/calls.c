@@ -35,6 +35,8 @@ static double value_of(struct random *r, int mode, const struct call *c, size_t 
       return random_below(r, 4) ? (double)random_unit(r) : -INFINITY;
     case 5:
       return (double)random_below(r, 3) - 1;
+    case 6: /* one value throughout */
+      return specials[random_below(&(struct random){r->state}, sizeof specials / sizeof *specials)];
     default:
       return 8 * (double)random_unit(r) - 4;
   }
