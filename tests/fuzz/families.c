@@ -133,8 +133,11 @@ void make_partial(struct call *c) {
   c->states = add_flat(c, &a->states, 16 * rows, states(), true);
   take_parting(c, rows);
   if (c->fault == UNWANTED && !c->misuse) {
-    if (take_below(c, 2))
+    const size_t wrong = take_below(c, 3);
+    if (wrong == 1)
       add_flat(c, &a->loss, totals, number, true);
+    else if (wrong == 2 && c->classes % VLOSS_CLASS_BLOCK)
+      a->total_classes++; /* it ends within a block */
     else
       a->class_offset = c->classes + 1;
     refuse(c);

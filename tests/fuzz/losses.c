@@ -8,9 +8,10 @@ static void take_parameters(struct call *c, vloss_loss_args *a, const vloss_loss
   a->parameters = c->parameters;
   for (size_t i = 0; i < a->parameter_count && i < info->parameter_count; i++) {
     const vloss_parameter_info *p = &info->parameters[i];
-    const double by_choice[] = {p->default_value, p->above_minimum ? p->default_value : p->minimum, p->maximum, 1};
-    const double v = by_choice[take_below(c, 4)];
-    c->parameters[i] = v > p->minimum && v <= p->maximum ? v : p->default_value;
+    const double by_choice[] = {p->default_value, p->minimum, p->maximum, 1, 1.5, 3, 1e-3, 1e-30};
+    const double v = by_choice[take_below(c, sizeof by_choice / sizeof *by_choice)];
+    const bool right = (p->above_minimum ? v > p->minimum : v >= p->minimum) && v <= p->maximum;
+    c->parameters[i] = right && !(p->whole && v != (double)(int)v) ? v : p->default_value;
     if (c->number_count < FUZZ_MAX_NUMBERS) note_number(c, &c->parameters[i], p->minimum, p->maximum);
   }
 }

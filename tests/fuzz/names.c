@@ -60,6 +60,8 @@ void names_check(const uint8_t *bytes, size_t count) {
   char text[40] = "";
   const unsigned number = count ? bytes[0] : 0;
   if (count) memcpy(text, bytes, count < sizeof text ? count : sizeof text - 1);
+  const char *name; /* asked before any is forced: the first time, the library decides */
+  EXPECT(vloss_isa_current(&name) == VLOSS_OK && !vloss_isa_unsupported_reason(name));
   check_status(text, (vloss_status)number);
   check_losses(text, number);
   check_isa(text);
