@@ -28,7 +28,7 @@ enum fault {
 
 /* How states are put together. */
 enum { FROM_NOTHING = 1 /* the states of the first shard, too, are merged with zeros */, LAST_FIRST = 2 };
-enum misuse { NO_MISUSE, SHARD_LEFT_OUT, SHARD_TWICE, OTHER_CALL, MISUSE_COUNT };
+enum misuse { NO_MISUSE, SHARD_LEFT_OUT, SHARD_TWICE, FIRST_FOR_LAST, OTHER_CALL, MISUSE_COUNT };
 
 /* The functions (those of rows in parts stand for all of their steps, see parts.c), and the struct that each takes. */
 #define FUZZ_FUNCTIONS(X)                               \

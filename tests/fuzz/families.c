@@ -115,6 +115,7 @@ static void take_parting(struct call *c, size_t rows) {
   if (c->fault != UNWANTED) return;
   c->misuse = (enum misuse)take_below(c, MISUSE_COUNT);
   if (c->misuse == SHARD_LEFT_OUT) c->parting |= FROM_NOTHING;
+  if (c->misuse == FIRST_FOR_LAST && c->classes <= VLOSS_CLASS_BLOCK) c->misuse = OTHER_CALL; /* it has one shard */
   if (c->misuse && rows) refuse(c);
 }
 

@@ -47,7 +47,9 @@ static vloss_status read_shard(const struct call *c, const struct states *s, siz
   part.states = (void *)states;
   return checked(s, vloss_cross_entropy_partial(&part), states);
 }
-static vloss_status merge_shard(const struct states *s) {
+static vloss_status add_shard(const struct call *c, const struct states *s, size_t first) {
+  const vloss_status status = read_shard(c, s, first, s->shard);
+  if (status) return status;
   memcpy(s->before, s->all, s->bytes);
   if (s->of_log_probs) return checked(s, vloss_log_probs_merge(s->all, s->shard, s->rows, s->bytes_of_one), s->all);
   return checked(s, vloss_cross_entropy_merge((void *)s->all, (void *)s->shard, s->rows), s->all);
@@ -55,15 +57,18 @@ static vloss_status merge_shard(const struct states *s) {
 
 static vloss_status read_shards(const struct call *c, const struct states *s) {
   const size_t count = (c->classes + VLOSS_CLASS_BLOCK - 1) / VLOSS_CLASS_BLOCK;
+  const bool from_nothing = c->parting & FROM_NOTHING, twice = c->misuse == SHARD_TWICE;
   vloss_status status = VLOSS_OK;
-  if (c->parting & FROM_NOTHING) memset(s->all, 0, s->bytes);
+  if (from_nothing) memset(s->all, 0, s->bytes);
   for (size_t i = c->misuse == SHARD_LEFT_OUT; i < count && !status; i++) {
-    const size_t first = (c->parting & LAST_FIRST ? count - 1 - i : i) * VLOSS_CLASS_BLOCK;
-    const bool merges = i || c->parting & FROM_NOTHING;
-    status = read_shard(c, s, first, merges ? s->shard : s->all);
-    if (!status && merges) status = merge_shard(s);
-    if (!status && c->misuse == SHARD_TWICE) status = read_shard(c, s, first, s->shard);
-    if (!status && c->misuse == SHARD_TWICE) status = merge_shard(s);
+    const size_t shard = c->misuse == FIRST_FOR_LAST && i + 1 == count ? 0 : i;
+    const size_t first = (c->parting & LAST_FIRST ? count - 1 - shard : shard) * VLOSS_CLASS_BLOCK;
+    status = i || from_nothing ? add_shard(c, s, first) : read_shard(c, s, first, s->all);
+    if (!status && twice) status = add_shard(c, s, first);
+  }
+  if (!status && twice && count && s->rows) {
+    fprintf(stderr, "states of more classes than there are have been merged\n");
+    abort();
   }
   return status;
 }
