@@ -1,7 +1,7 @@
 #!/bin/sh
-# sh bench/compare.sh BASE HEAD [OPTION]...: installs the Debian packages that are missing and runs tools/vloss-compare on
-# two git revisions or libraries. The report is printed, and is in build/compare as compare.md, .json and .xml (JUnit).
-# The exit status is that of vloss-compare: 0 the same, 1 results differ, 2 slower, 3 it could not run.
+# sh bench/compare.sh BASE HEAD [OPTION]...: installs the Debian packages that are missing and runs tools/vloss-compare
+# on two git revisions or libraries. The report is printed, and is in build/compare as compare.md, .json and .xml
+# (JUnit). The exit status is that of vloss-compare: 0 the same, 1 results differ, 2 slower, 3 it could not run.
 set -eu
 case ${1-} in
   -h | --help)

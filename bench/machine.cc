@@ -167,7 +167,7 @@ Usage Watch::Stop() const {
   return usage;
 }
 
-// The same figures as in report/measured.py, which has them from the rows.
+// The same figures as in report/machine.py, which has them from the rows.
 std::string BusyWarning() {
   constexpr double kLeastShare = 0.97, kMostOthers = 0.25, kJudged = 0.5;  // of a CPU; seconds
   if (total.wall < kJudged) return "";

@@ -1,6 +1,6 @@
 #!/bin/sh
-# smoke.sh VLOSS_BENCH [TYPE...]: the rows that scripts and readers filter for exist, and small ones run and agree. TYPE: the
-# 16-bit types that are built.
+# smoke.sh VLOSS_BENCH [TYPE...]: the rows that scripts and readers filter for exist, and small ones run and agree.
+# TYPE: the 16-bit types that are built.
 set -eu
 bench=$1
 shift
@@ -14,7 +14,8 @@ rows=$("$bench" --memory 256 --benchmark_list_tests)
 for row in cross_entropy/forward/scalar/V:50257/N:1335 cross_entropy/forward_gradient/plain-scalar/V:50257/N:667 \
   softmax/plain-scalar/V:128256/N:261 log_softmax/scalar/V:10/N:6553 limit/read/linear/DRAM limit/copy/store/L2 \
   math/exp/scalar/inline call/cross_entropy/forward/scalar/V:10/N:1 huber/forward/scalar/n:65536 \
-  mse/forward_gradient/plain-scalar/n:22368256 cosine_similarity/forward/plain-scalar/V:1000/N:33554 call/mse/forward/scalar/n:4096 \
+  mse/forward_gradient/plain-scalar/n:22368256 cosine_similarity/forward/plain-scalar/V:1000/N:33554 \
+  call/mse/forward/scalar/n:4096 \
   inputs/confident/cross_entropy/forward_gradient/scalar/V:1000/N:65 inputs/denormal/softmax/plain-scalar/V:128/N:512 \
   inputs/confident/bce/forward/scalar/n:65536 inputs/denormal/cosine_similarity/forward/plain-scalar/V:1000/N:65 \
   $(case $types in *bf16*) echo mse/forward_gradient/plain-scalar/bf16/n:44736512 ;; esac) \
@@ -38,7 +39,8 @@ for isa in $isas; do
   done
 done
 
-# Other types of every function of logits, three numbers of classes in L2 and in memory: doubles where the library has them.
+# Other types of every function of logits, three numbers of classes in L2 and in memory: doubles where the library has
+# them.
 types='bf16 f16'
 printf '%s\n' "$rows" | grep -q '^mse/forward/scalar/f64/' && types="$types f64"
 for name in cross_entropy/forward cross_entropy/forward_gradient cross_entropy/in_place cross_entropy/z_loss \
@@ -51,16 +53,18 @@ for name in cross_entropy/forward cross_entropy/forward_gradient cross_entropy/i
 done
 
 # Both forms of every loss of the registry, from L1 to memory.
-losses=$(sed -n -e 's/^LOSS([^,]*, \([a-z0-9_]*\), ELEMENTWISE,.*/\1/p' -e 's/^LOSS([^,]*, \([a-z0-9_]*\), ROWS,.*/\1/p' \
+losses=$(sed -n 's/^LOSS([^,]*, \([a-z0-9_]*\), \(ELEMENTWISE\|ROWS\),.*/\1/p' \
   "$(dirname "$0")/../kernels/losses.def")
+calls='(n:(16|64|256|1024|4096)|V:[0-9]+/N:(1|8|32))'
 forms=0
 for loss in $losses; do
   for form in forward forward_gradient; do
     forms=$((forms + 1))
     for variant in $isas $plains; do
-      [ "$(printf '%s\n' "$rows" | grep -Ec "^call/$loss/$form/$variant/(n:(16|64|256|1024|4096)|V:[0-9]+/N:(1|8|32))$")" -ge 4 ] ||
+      [ "$(printf '%s\n' "$rows" | grep -Ec "^call/$loss/$form/$variant/$calls$")" -ge 4 ] ||
         fail "not 4 or 5 calls of $loss/$form on $variant"
-      [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/[nV]:")" -eq 4 ] || fail "not 4 sizes of $loss/$form on $variant"
+      [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/[nV]:")" -eq 4 ] ||
+        fail "not 4 sizes of $loss/$form on $variant"
       for type in $types; do
         [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/$type/")" -eq 2 ] ||
           fail "not 2 sizes of $loss/$form on $variant in $type"
@@ -71,14 +75,16 @@ done
 [ "$forms" -gt 0 ] || fail "no loss found in the registry"
 
 # The peers, if any are built in: each has a softmax.
-peers=$(printf '%s\n' "$rows" | sed -n 's,^softmax/\([a-z0-9]*\)/V:10/N:6553$,\1,p' | grep -vxF -e "$isas" || test $? -eq 1)
+peers=$(printf '%s\n' "$rows" | sed -n 's,^softmax/\([a-z0-9]*\)/V:10/N:6553$,\1,p' | grep -vxF -e "$isas" ||
+  test $? -eq 1)
 for peer in $peers; do
   [ "$(printf '%s\n' "$rows" | grep -c "^softmax/$peer/V:")" -eq 14 ] || fail "not 14 sizes of softmax of $peer"
 done
 
 # What other inputs are held against is there: the same row with ordinary inputs.
 other=$(printf '%s\n' "$rows" | sed -n 's,^inputs/[a-z]*/,,p' | sort -u)
-[ "$(printf '%s\n' "$other" "$rows" | sort | uniq -d)" = "$other" ] || fail "a row of inputs/ has no ordinary one beside it"
+[ "$(printf '%s\n' "$other" "$rows" | sort | uniq -d)" = "$other" ] ||
+  fail "a row of inputs/ has no ordinary one beside it"
 for isa in $isas; do
   [ "$(printf '%s\n' "$rows" | grep -c "^inner/.*/$isa/")" -eq 18 ] || fail "not 3 functions with 6 inner on $isa"
 done
@@ -102,10 +108,13 @@ for bad in 1 2, 2,x 99999; do
 done
 
 # Only sizes in L2: every function, in three to four digits of rows.
-out=$("$bench" --benchmark_filter='/V:128/N:[0-9]{3,4}$|^call/.*/(V:10/N:1|n:16)$|^cold/.*/V:32000/|^rate/|^math/|^limit/.*/L2$|^inner/' --benchmark_min_time=0.001) ||
+calls='^call/.*/(V:10/N:1|n:16)$|^cold/.*/V:32000/'
+out=$("$bench" --benchmark_filter="/V:128/N:[0-9]{3,4}\$|$calls|^rate/|^math/|^limit/.*/L2\$|^inner/" \
+  --benchmark_min_time=0.001) ||
   fail "the small rows: $out"
 printf '%s\n' "$out" | grep ERROR && fail "a row reports an error"
-[ "$(printf '%s\n' "$out" | grep -c '^[a-z_]*/.*items_per_second=')" -ge 50 ] || fail "fewer rows ran than there are: $out"
+[ "$(printf '%s\n' "$out" | grep -c '^[a-z_]*/.*items_per_second=')" -ge 50 ] ||
+  fail "fewer rows ran than there are: $out"
 for peer in $peers; do
   printf '%s\n' "$out" | grep -q "^softmax/$peer/V:128/.*items_per_second=" || fail "no row of $peer ran: $out"
 done
@@ -135,7 +144,8 @@ for isa in $(printf '%s\n' "$isas" | grep -v scalar); do
 done
 # How often the plain loops are ahead, warm and cold calls, and the rates of arithmetic.
 if [ -n "$vector_isas" ]; then
-  table=$("$bench" --memory 64 --table --benchmark_filter='^rate/|^call/mse/forward/|^cold/.*/V:32000/|^mse/forward/.*/n:65536$' \
+  few='^rate/|^call/mse/forward/|^cold/.*/V:32000/|^mse/forward/.*/n:65536$'
+  table=$("$bench" --memory 64 --table --benchmark_filter="$few" \
     --benchmark_min_time=0.001 --benchmark_repetitions=1 2>&1) || fail "the table of calls: $table"
   column=1
   for isa in $vector_isas; do
@@ -152,7 +162,8 @@ if [ -n "$vector_isas" ]; then
     printf '%s\n' "$table" | grep -Eq "^$isa( +[0-9.]+){5}\$" || fail "the table has no rates of $isa: $table"
   done
   for line in 'mse/forward +16' 'cross_entropy/forward +1 x 32000'; do
-    printf '%s\n' "$table" | grep -Eq "^  $line( \|[ 0-9]+[ 0-9.]+x)+\$" || fail "the table lacks the call $line: $table"
+    printf '%s\n' "$table" | grep -Eq "^  $line( \|[ 0-9]+[ 0-9.]+x)+\$" ||
+      fail "the table lacks the call $line: $table"
   done
   long=$(printf '%s\n' "$table" | grep -v ^WARNING: | awk 'length > 120')
   [ -z "$long" ] || fail "wider than 120 columns: $long"
@@ -161,9 +172,11 @@ fi
 table=$("$bench" --memory 32 --table-short --benchmark_filter='^inner/' --benchmark_min_time=0.001 \
   --benchmark_repetitions=1 2>&1) || fail "the table of inner: $table"
 for isa in $isas; do
-  [ "$(printf '%s\n' "$table" | grep -Ec "^  [a-z_/]+ +$isa( +[0-9.]+){5}\$")" -eq 3 ] || fail "not 3 rows of $isa: $table"
+  [ "$(printf '%s\n' "$table" | grep -Ec "^  [a-z_/]+ +$isa( +[0-9.]+){5}\$")" -eq 3 ] ||
+    fail "not 3 rows of $isa: $table"
 done
-times=$(printf '%s\n' "$table" | sed -n 's/^rows in memory .* 32 MiB, \([0-9.]*\) times the last-level cache of .*/\1/p')
+times=$(printf '%s\n' "$table" |
+  sed -n 's/^rows in memory .* 32 MiB, \([0-9.]*\) times the last-level cache of .*/\1/p')
 small=$(printf '%s\n' "${times:-9}" | awk '{ print $1 < 2 }')
 [ "$(printf '%s\n' "$table" | grep -c '^WARNING: rows "in memory" touch 32 MiB')" -eq "$small" ] ||
   fail "32 MiB are ${times:-an unknown number of} times the last-level cache: $table"
@@ -175,7 +188,8 @@ if command -v taskset >/dev/null; then
     --benchmark_repetitions=1 2>&1)
   kill $!
   trap - EXIT
-  printf '%s\n' "$table" | grep -q '^WARNING: the machine was busy: rows got [1-8]' || fail "no word of a busy CPU: $table"
+  printf '%s\n' "$table" | grep -q '^WARNING: the machine was busy: rows got [1-8]' ||
+    fail "no word of a busy CPU: $table"
 fi
 long=$(printf '%s\n' "$table" | awk 'length > 120')
 [ -z "$long" ] || fail "wider than 120 columns: $long"

@@ -1,6 +1,7 @@
 # Kernels of doubles, whose exp and logarithms are SLEEF's. VLOSS_F64 says whether they are built: ON needs SLEEF; AUTO
 # takes it where vloss is built alone and it is found; without them VLOSS_F64 (the type) is refused. Sets VLOSS_SLEEF to
-# the target to link with, or to nothing, and VLOSS_SLEEF_FOLDER to where it lies unless linkers look there by themselves.
+# the target to link with, or to nothing, and VLOSS_SLEEF_FOLDER to where it lies unless linkers look there by
+# themselves.
 set(VLOSS_F64 AUTO CACHE STRING "Compute doubles, by SLEEF: ON, OFF or AUTO (if vloss is built alone and finds SLEEF)")
 set_property(CACHE VLOSS_F64 PROPERTY STRINGS AUTO ON OFF)
 set(VLOSS_SLEEF)
@@ -60,7 +61,8 @@ cmake_path(GET location PARENT_PATH folder)
 if(NOT folder IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES)
   set(VLOSS_SLEEF_FOLDER ${folder})
 endif()
-# Beyond -O2 they only grow, by half; the scalar ones, which no CPU needs that has AVX2 or NEON, to four times their size.
+# Beyond -O2 they only grow, by half; the scalar ones, which no CPU needs that has AVX2 or NEON, to four times their
+# size.
 set_source_files_properties(
   ${VLOSS_F64_SOURCES} PROPERTIES COMPILE_OPTIONS
                                   "$<$<CONFIG:Release>:$<IF:$<STREQUAL:$<TARGET_PROPERTY:VLOSS_ISA>,scalar>,-Os,-O2>>")

@@ -1,11 +1,11 @@
 # What leaves the build: the symbols that the shared library exports, and the files that `cmake --install` puts down:
-# header, libraries, vloss-info, vloss-score, vloss.pc, and the CMake package with vloss::vloss and vloss::static; and where it is built
-# vloss::openmp, with a header, a .pc file and a file of targets of its own.
+# header, libraries, vloss-info, vloss-score, vloss.pc, and the CMake package with vloss::vloss and vloss::static; and
+# where it is built vloss::openmp, with a header, a .pc file and a file of targets of its own.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-# The export list is read from the header, which says VLOSS_API in front of every public function. On Windows a list does
-# it, too: the objects are the static library's as well, which must not make its users export anything.
+# The export list is read from the header, which says VLOSS_API in front of every public function. On Windows a list
+# does it, too: the objects are the static library's as well, which must not make its users export anything.
 if(BUILD_SHARED_LIBS AND (WIN32 OR (UNIX AND NOT APPLE)))
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS include/vloss/vloss.h)
   file(READ include/vloss/vloss.h header)

@@ -8,15 +8,15 @@ set(VLOSS_FLAGS_scalar "")
 set(VLOSS_FLAGS_avx2 -mavx2 -mfma -mf16c)
 set(VLOSS_FLAGS_avx512 -mavx2 -mfma -mf16c -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl)
 set(VLOSS_FLAGS_neon "")
-# GCC does not schedule before it allocates registers on x86, which have been too few for that. AVX-512 has 32: there the
-# losses with a logarithm or an exponential gain 5 to 15 percent.
+# GCC does not schedule before it allocates registers on x86, which have been too few for that. AVX-512 has 32: there
+# the losses with a logarithm or an exponential gain 5 to 15 percent.
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   list(APPEND VLOSS_FLAGS_avx512 -fschedule-insns -fsched-pressure)
   # Loops that GCC vectorises on its own get masked loads, and qemu 7.2 reads their masked lanes.
   list(APPEND VLOSS_FLAGS_avx2 -fno-tree-loop-vectorize)
 endif()
-# On Windows, GCC does not align the stack for vectors of more than 16 bytes, and yet loads and stores them there as if it
-# had (its bug 54412): the assembler makes unaligned moves of them, which cost the same.
+# On Windows, GCC does not align the stack for vectors of more than 16 bytes, and yet loads and stores them there as if
+# it had (its bug 54412): the assembler makes unaligned moves of them, which cost the same.
 if(WIN32 AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
   check_c_compiler_flag(-Wa,-muse-unaligned-vector-move VLOSS_HAS_UNALIGNED_MOVES)
   if(VLOSS_HAS_UNALIGNED_MOVES)
@@ -31,8 +31,8 @@ endif()
 set(architecture NONE)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
   set(architecture X86_64)
-  # Its vectors are arrays, whose loops -O3 unrolls: twice the compile time, and no faster. Elsewhere GCC's -O2 takes more
-  # stack than vloss.h promises (68 KB on arm64).
+  # Its vectors are arrays, whose loops -O3 unrolls: twice the compile time, and no faster. Elsewhere GCC's -O2 takes
+  # more stack than vloss.h promises (68 KB on arm64).
   set(VLOSS_FLAGS_scalar $<$<CONFIG:Release>:-O2>)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
   set(architecture AARCH64)
@@ -58,9 +58,11 @@ foreach(isa IN LISTS candidates)
   list(JOIN VLOSS_FLAGS_${isa} " " CMAKE_REQUIRED_FLAGS)
   string(APPEND CMAKE_REQUIRED_FLAGS " -w") # whatever a parent makes errors of
   if(isa STREQUAL "neon")
-    set(probe "#include <arm_neon.h>\nint main(void) { return (int)vgetq_lane_f32(vfmaq_f32(vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)), 0); }")
+    set(probe "#include <arm_neon.h>
+int main(void) { return (int)vgetq_lane_f32(vfmaq_f32(vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)), 0); }")
   elseif(isa STREQUAL "avx2")
-    set(probe "#include <immintrin.h>\nint main(void) { return _mm256_movemask_ps(_mm256_fmadd_ps(_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps())); }")
+    set(probe "#include <immintrin.h>
+int main(void) { return _mm256_movemask_ps(_mm256_fmadd_ps(_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps())); }")
   else()
     set(probe "#include <immintrin.h>\nint main(void) { return (int)_mm512_movepi32_mask(_mm512_setzero_si512()); }")
   endif()

@@ -41,7 +41,8 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libvloss-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_COMPONENT_DEVELOPMENT_DEPENDS runtime)
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
-    "loss kernels for the CPU, development files\n${about}This package has headers, the static library, and files for pkg-config and
+    "loss kernels for the CPU, development files\n${about}\
+This package has headers, the static library, and files for pkg-config and
 CMake.")
 if(VLOSS_SLEEF) # of the static library
   set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS libsleef-dev)
@@ -49,7 +50,8 @@ endif()
 set(CPACK_DEBIAN_TOOLS_PACKAGE_NAME vloss-tools)
 set(CPACK_DEBIAN_TOOLS_PACKAGE_SECTION math)
 set(CPACK_COMPONENT_TOOLS_DESCRIPTION
-    "loss kernels for the CPU, programs\n${about}This package has vloss-info, which shows what a CPU can use and checks the
+    "loss kernels for the CPU, programs\n${about}\
+This package has vloss-info, which shows what a CPU can use and checks the
 results there, and vloss-score, which scores files of logits.")
 
 if(VLOSS_OPENMP_TARGET)
@@ -59,7 +61,8 @@ if(VLOSS_OPENMP_TARGET)
   set(CPACK_DEBIAN_OPENMP_PACKAGE_SECTION libs)
   set(CPACK_DEBIAN_OPENMP_PACKAGE_CONTROL_EXTRA ${files}/triggers)
   set(CPACK_COMPONENT_OPENMP_DESCRIPTION
-      "loss kernels for the CPU, threads of OpenMP\n${about}This package has the executor that lends the threads of OpenMP to vloss.")
+      "loss kernels for the CPU, threads of OpenMP\n${about}\
+This package has the executor that lends the threads of OpenMP to vloss.")
 endif()
 
 if(VLOSS_BUILD_PYTHON)
@@ -75,7 +78,8 @@ if(VLOSS_BUILD_PYTHON)
   set(CPACK_DEBIAN_PYTHON_PACKAGE_SUGGESTS python3-torch)
   set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA ${files}/postinst ${files}/prerm)
   set(CPACK_COMPONENT_PYTHON_DESCRIPTION
-      "loss kernels for the CPU, Python package\n${about}This package has the module vloss, for NumPy arrays and whatever else has a
+      "loss kernels for the CPU, Python package\n${about}\
+This package has the module vloss, for NumPy arrays and whatever else has a
 buffer, and vloss.torch, with the losses of torch.nn.")
 endif()
 

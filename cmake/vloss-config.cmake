@@ -1,5 +1,6 @@
 # The package: vloss::vloss, and vloss::static, which is the same where vloss was built with BUILD_SHARED_LIBS=OFF. With
-# the component openmp, vloss::openmp, too, if it was installed: only who asks for it needs OpenMP, and a static one alone.
+# the component openmp, vloss::openmp, too, if it was installed: only who asks for it needs OpenMP, and a static one
+# alone.
 include(${CMAKE_CURRENT_LIST_DIR}/vloss-targets.cmake)
 if(NOT TARGET vloss::static)
   add_library(vloss::static INTERFACE IMPORTED)
@@ -23,7 +24,8 @@ if("${needs}" MATCHES "sleef::sleef")
     set_property(TARGET vloss::vloss PROPERTY IMPORTED_LINK_DEPENDENT_LIBRARIES "${location}")
   elseif(kind STREQUAL "STATIC_LIBRARY" AND NOT TARGET sleef::sleef)
     set(vloss_FOUND FALSE)
-    set(vloss_NOT_FOUND_MESSAGE "vloss is static and was built with SLEEF, which was not found (SLEEF_ROOT is its prefix)")
+    set(vloss_NOT_FOUND_MESSAGE
+        "vloss is static and was built with SLEEF, which was not found (SLEEF_ROOT is its prefix)")
   endif()
 endif()
 

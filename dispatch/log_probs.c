@@ -40,31 +40,34 @@ static vloss_status check_fields(const vloss_log_probs_args *a, const struct vlo
   return vloss_check_executor(a->executor);
 }
 
-/* Arrays: pointers, strides, alignment, overlap; and the job that the kernel gets. */
-static vloss_status prepare(const vloss_log_probs_args *a, int step, struct vloss_log_probs_job *job) {
-  const size_t total_classes = step == WHOLE ? a->classes : a->total_classes;
-  const void *const x = step == FINISH ? NULL : a->logits;
-  struct vloss_shape shape;
-  struct vloss_array logits, grad;
-  size_t ids, top, bytes;
-  vloss_status status;
-  if ((status = vloss_check_shape(a->rows, total_classes, a->inner, &shape))) return status;
-  shape.classes = step == FINISH ? 0 : a->classes;
-  const size_t rows = shape.outer * shape.inner;
-  if (rows && ((!x && shape.classes) || (a->ids_per_row && !a->ids) || (step != WHOLE && !a->states)))
+/* How many rows, ids and answers of the top a call has, and the bytes of a state. */
+struct counts {
+  size_t rows, ids, top, state_bytes;
+};
+static vloss_status count(const vloss_log_probs_args *a, int step, const struct vloss_shape *shape,
+                          size_t total_classes, struct counts *counts) {
+  const size_t rows = shape->outer * shape->inner;
+  size_t bytes;
+  counts->rows = rows;
+  if (rows && ((step != FINISH && !a->logits && shape->classes) || (a->ids_per_row && !a->ids) ||
+               (step != WHOLE && !a->states)))
     return VLOSS_ERROR_NULL;
   if (rows && a->top > total_classes) return VLOSS_ERROR_ARGUMENTS;
-  if (!vloss_fits(rows, a->ids_per_row, &ids) || !vloss_fits(ids, sizeof(int64_t), &bytes) ||
-      !vloss_fits(rows, a->top, &top) || !vloss_fits(top, sizeof(int64_t), &bytes))
+  if (!vloss_fits(rows, a->ids_per_row, &counts->ids) || !vloss_fits(counts->ids, sizeof(int64_t), &bytes) ||
+      !vloss_fits(rows, a->top, &counts->top) || !vloss_fits(counts->top, sizeof(int64_t), &bytes))
     return VLOSS_ERROR_OVERFLOW;
-  const size_t state_bytes = step == WHOLE ? 0 : vloss_log_probs_state_bytes(total_classes, a->ids_per_row, a->top);
-  if (rows && ((step != WHOLE && !state_bytes) || !vloss_fits(rows, state_bytes, &bytes))) return VLOSS_ERROR_OVERFLOW;
-  const struct vloss_array states = vloss_array_flat(a->states, rows * (state_bytes / 8), 8);
-  if ((status = vloss_check_tensor(x, &shape, x ? a->logits_stride : 0, a->type, &logits)) ||
-      (status = vloss_check_tensor(a->grad, &shape, a->grad_stride, a->type, &grad)))
-    return status;
-  const int narrow = a->label_type == VLOSS_I32;
-  const size_t number = a->type == VLOSS_F64 ? sizeof(double) : sizeof(float), label = vloss_label_size(narrow);
+  counts->state_bytes = step == WHOLE ? 0 : vloss_log_probs_state_bytes(total_classes, a->ids_per_row, a->top);
+  if (rows && ((step != WHOLE && !counts->state_bytes) || !vloss_fits(rows, counts->state_bytes, &bytes)))
+    return VLOSS_ERROR_OVERFLOW;
+  return VLOSS_OK;
+}
+
+/* Whether the arrays lie as they may. */
+static vloss_status check_arrays(const vloss_log_probs_args *a, int step, const struct counts *n,
+                                 struct vloss_array logits, struct vloss_array grad) {
+  const size_t number = a->type == VLOSS_F64 ? sizeof(double) : sizeof(float);
+  const size_t label = vloss_label_size(a->label_type == VLOSS_I32);
+  const struct vloss_array states = vloss_array_flat(a->states, n->rows * (n->state_bytes / 8), 8);
   struct vloss_memory memory;
   memory.input_count = memory.output_count = 0;
   vloss_add_input(&memory, logits);
@@ -72,19 +75,36 @@ static vloss_status prepare(const vloss_log_probs_args *a, int step, struct vlos
     vloss_add_output(&memory, states, NULL);
   else
     vloss_add_input(&memory, states);
-  vloss_add_input(&memory, vloss_array_flat(a->ids, ids, label));
-  vloss_add_input(&memory, vloss_array_flat(a->upstream, ids, number));
-  vloss_add_input(&memory, vloss_array_flat(a->entropy_upstream, rows, number));
-  vloss_add_input(&memory, vloss_array_flat(a->lse_upstream, rows, number));
-  vloss_add_output(&memory, vloss_array_flat(a->logprob, ids, number), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->rank, ids, label), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->top_id, top, label), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->top_logprob, top, number), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->max, rows, number), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->log_sum, rows, number), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->lse, rows, number), NULL);
-  vloss_add_output(&memory, vloss_array_flat(a->entropy, rows, number), NULL);
+  vloss_add_input(&memory, vloss_array_flat(a->ids, n->ids, label));
+  vloss_add_input(&memory, vloss_array_flat(a->upstream, n->ids, number));
+  vloss_add_input(&memory, vloss_array_flat(a->entropy_upstream, n->rows, number));
+  vloss_add_input(&memory, vloss_array_flat(a->lse_upstream, n->rows, number));
+  vloss_add_output(&memory, vloss_array_flat(a->logprob, n->ids, number), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->rank, n->ids, label), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->top_id, n->top, label), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->top_logprob, n->top, number), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->max, n->rows, number), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->log_sum, n->rows, number), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->lse, n->rows, number), NULL);
+  vloss_add_output(&memory, vloss_array_flat(a->entropy, n->rows, number), NULL);
   vloss_add_output(&memory, grad, a->logits);
+  return vloss_check_memory(&memory);
+}
+
+/* Arrays: pointers, strides, alignment, overlap; and the job that the kernel gets. */
+static vloss_status prepare(const vloss_log_probs_args *a, int step, struct vloss_log_probs_job *job) {
+  const size_t total_classes = step == WHOLE ? a->classes : a->total_classes;
+  const void *const x = step == FINISH ? NULL : a->logits;
+  struct vloss_shape shape;
+  struct vloss_array logits, grad;
+  struct counts n;
+  vloss_status status;
+  if ((status = vloss_check_shape(a->rows, total_classes, a->inner, &shape))) return status;
+  shape.classes = step == FINISH ? 0 : a->classes;
+  if ((status = count(a, step, &shape, total_classes, &n)) ||
+      (status = vloss_check_tensor(x, &shape, x ? a->logits_stride : 0, a->type, &logits)) ||
+      (status = vloss_check_tensor(a->grad, &shape, a->grad_stride, a->type, &grad)))
+    return status;
   *job = (struct vloss_log_probs_job){
       .shape = shape,
       .type = a->type,
@@ -93,7 +113,7 @@ static vloss_status prepare(const vloss_log_probs_args *a, int step, struct vlos
       .scale = a->scale == 0 ? 1 : a->scale,
       .softcap = a->softcap,
       .ids = {.p = a->ids,
-              .narrow = narrow,
+              .narrow = a->label_type == VLOSS_I32,
               .ignoring = a->ignore != VLOSS_IGNORE_NOTHING,
               .ignore_index = a->ignore == VLOSS_IGNORE_DEFAULT && a->ignore_index == 0 ? -100 : a->ignore_index},
       .ids_per_row = a->ids_per_row,
@@ -101,7 +121,7 @@ static vloss_status prepare(const vloss_log_probs_args *a, int step, struct vlos
       .total_classes = total_classes,
       .class_offset = step == FINISH ? 0 : a->class_offset,
       .states = a->states,
-      .state_bytes = state_bytes,
+      .state_bytes = n.state_bytes,
       .spread = step == PARTIAL || a->entropy || a->grad,
       .logprob = a->logprob,
       .top_logprob = a->top_logprob,
@@ -116,7 +136,7 @@ static vloss_status prepare(const vloss_log_probs_args *a, int step, struct vlos
       .lse_upstream = a->lse_upstream,
       .grad = a->grad,
       .grad_stride = grad.stride};
-  return vloss_check_memory(&memory);
+  return check_arrays(a, step, &n, logits, grad);
 }
 
 /* That every id is a class, or ignored. Writes bad_row. */

@@ -42,7 +42,9 @@
   X(VLOSS_ERROR_EXECUTOR, "The executor has no function `run`, or 0 threads.")                                        \
   X(VLOSS_ERROR_SHARD, "A shard must begin and end at multiples of VLOSS_CLASS_BLOCK classes, or at the last class.") \
   X(VLOSS_ERROR_STATE, "States are of different calls, of the same classes twice, or not of all classes.")            \
-  X(VLOSS_ERROR_NO_SLEEF, "VLOSS_F64 needs SLEEF, and this vloss was built without it (VLOSS_F64=ON asks for it).")   \
+  X(VLOSS_ERROR_NO_SLEEF,                                                                                             \
+    "VLOSS_F64 needs SLEEF, and this vloss was built without it (CMake's VLOSS_F64=ON asks for it; the library in "   \
+    "two files never has it).")                                                                                       \
   X(VLOSS_ERROR_NO_FMA, "VLOSS_F64 needs a CPU with FMA, and an operating system that saves the AVX registers.")      \
   X(VLOSS_ERROR_SCALE,                                                                                                \
     "scale or softcap is NaN, below 0, or neither 0 nor a normal float; or z_loss is below 0 or not finite.")

@@ -1,6 +1,7 @@
 #!/bin/sh
-# training_types.sh PROGRAM: logits in bf16, with weights in f32, train as well as logits in f32: the same accuracy within
-# 0.3 points. f16 is not asked for that: gradients of a batch below 6e-8 are lost in it, unless the loss is scaled.
+# training_types.sh PROGRAM: logits in bf16, with weights in f32, train as well as logits in f32: the same accuracy
+# within 0.3 points. f16 is not asked for that: gradients of a batch below 6e-8 are lost in it, unless the loss is
+# scaled.
 set -eu
 
 # The test accuracy after the last epoch.

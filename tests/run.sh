@@ -1,11 +1,11 @@
 #!/bin/sh
-# sh tests/run.sh [--long | --full | --preset NAME | --only REGEX]: installs the Debian packages that are missing, builds
-# with gcc and runs the quick tests. --long, which every change has to pass, adds the tests of some minutes each (every
-# size and option, emulated older CPUs, whole examples) and the same for arm64, cross-built and run under qemu. --full adds
-# clang, the sanitizers, a minute of libFuzzer, the lines that its corpus reaches, the slow tests (exhaustive sweeps, large
-# sizes, parent projects), and the known bits on Windows and five more architectures, under wine and qemu. --preset runs the
-# quick and the long tests of that one preset of CMakePresets.json. --only runs the tests of the preset release, slow ones
-# too, whose names match. Builds go to build/. The exit status is 0 if every test passed.
+# sh tests/run.sh [--long | --full | --preset NAME | --only REGEX]: installs the Debian packages that are missing,
+# builds with gcc and runs the quick tests. --long, which every change has to pass, adds the tests of some minutes each
+# (every size and option, emulated older CPUs, whole examples) and the same for arm64, cross-built and run under qemu.
+# --full adds clang, the sanitizers, a minute of libFuzzer and the lines that its corpus reaches, the slow tests (all
+# inputs, large sizes, parent projects), and the known bits on Windows and five more architectures, under wine and qemu.
+# --preset runs the quick and the long tests of that one preset of CMakePresets.json. --only runs the tests of the
+# preset release, slow ones too, whose names match. Builds go to build/. The exit status is 0 if every test passed.
 set -eu
 only=
 names=
@@ -23,7 +23,7 @@ case $#:${1-} in
     ;;
   1:--full) tests=all ;;
   1:-h | 1:--help)
-    sed -n '2,8s/^# //p' "$0"
+    sed -n '2,9s/^# //p' "$0"
     exit 0
     ;;
   *)
@@ -35,8 +35,8 @@ esac
 cd "$(dirname "$0")/.."
 . tools/packages.sh
 
-# build_and_test TESTS PRESET: TESTS is quick, long or all, the preset one of CMakePresets.json. Release builds have everything,
-# of the peers of the bench those that happen to be installed.
+# build_and_test TESTS PRESET: TESTS is quick, long or all, the preset one of CMakePresets.json. Release builds have
+# everything, of the peers of the bench those that happen to be installed.
 build_and_test() {
   run=$1
   preset=$2
@@ -95,6 +95,7 @@ need python3-dev python3-pip python3-setuptools python3-wheel python3-numpy pyth
 need universal-ctags unifdef # for tools/amalgamate
 need lintian help2man mmdebstrap dpkg-dev abigail-tools # for Debian's packages, and the interface of the library
 need valgrind                            # for the instructions of short calls
+[ $tests = quick ] || need rustc cargo   # for the crate
 export VLOSS_TESTS_HAVE_ALL=1       # a test that misses one of them fails
 case $tests:$only in
   all: | *:release-clang | *:asan-ubsan | *:tsan | *:fuzz) need clang libclang-rt-dev libomp-dev ;;

@@ -9,53 +9,49 @@ limits.py.
 
 import math
 import re
-import statistics
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import checked
 import limits
+import machine
 import tables
+import timed
 from checked import InputError
 from limits import level_of
 from tables import PLAIN
 
-SIZE = re.compile(r"^([A-Za-z]+):(\d+)$")  # one of the last parts of a row's name: V:1000, N:131, n:65536
-TYPES = ("bf16", "f16", "f64")
 BASELINE = "scalar"
 NEAR_LIMIT = 0.8  # of the limit's speed: what the summary counts as near
 AHEAD = 1.03  # times the fastest ISA: less is noise, even where repetitions are interleaved
 NOT_FUNCTIONS = ("limit", "rate", "math", "call", "cold", "inputs", "inner")  # what the names of other rows begin with
-# As in bench/machine.cc: the machine counts as busy where rows got less of a CPU, or other programs used more; with less
-# watched nothing is said.
-LEAST_SHARE, MOST_OTHERS, JUDGED_SECONDS = 0.97, 0.25, 0.5
 
 
 def report(bench: dict, check: dict | None, operations: Path = limits.OPERATIONS) -> dict:
     """The whole report. check: None where vloss-check did not run."""
     try:
         context, benchmarks = bench["context"], bench["benchmarks"]
-        rows, failed = _rows(benchmarks)
+        rows, failed = timed.rows(benchmarks)
         isas = context["ISAs"].split()
-        machine = _machine(context)
+        properties = machine.properties(context)
         shared = [row for row in rows if row["threads"] > 1]
         typed = [row for row in rows if row["type"]]
         rows = [row for row in rows if row["threads"] == 1 and not row["type"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"this is not the JSON of vloss-bench: {error!r}") from error
-    caches = _caches(context)
+    caches = machine.caches(context)
     held_against = _HeldAgainst(limits.of_memory(rows, caches), limits.Arithmetic(rows, operations))
     found = {}
     if check is not None:
         found, check_words, check_failures = checked.read(check)
-        machine["vloss-check"] = check_words
+        properties["vloss-check"] = check_words
         failed += check_failures
     functions = _functions(rows, isas, caches, held_against, found)
     if not functions:
         raise InputError("vloss-bench timed no function")
     return {
-        "machine": {"properties": machine, "caches": caches},
+        "machine": {"properties": properties, "caches": caches},
         "isas": isas,
         "peers": _peers(context, functions),
         "peer_heap": context.get("peers' heap"),
@@ -75,104 +71,8 @@ def report(bench: dict, check: dict | None, operations: Path = limits.OPERATIONS
         "types": tables.types(typed, rows, isas, caches),
         "threads": tables.threads(shared, rows, caches),
         "failed": failed,
-        "warnings": _warnings(context, benchmarks),
+        "warnings": machine.warnings(context, benchmarks),
     }
-
-
-# ---- The rows of Google Benchmark -----------------------------------------------------------------------------------
-
-
-def _rows(benchmarks: list[dict]) -> tuple[list[dict], list[dict]]:
-    """One row for all repetitions of it, with the medians; in the order in which they were registered."""
-    repetitions: dict[str, list[dict]] = defaultdict(list)
-    failed = {}
-    for run in benchmarks:
-        if run.get("error_occurred"):
-            failed.setdefault(run["run_name"], run["error_message"])
-        elif run["run_type"] == "iteration":
-            repetitions[run["run_name"]].append(run)
-    rows = [_row(name, runs) for name, runs in sorted(repetitions.items(), key=lambda r: r[1][0]["family_index"])]
-    return rows, [{"row": name, "error": error} for name, error in sorted(failed.items())]
-
-
-def _row(name: str, runs: list[dict]) -> dict:
-    parts = name.removesuffix("/real_time").split("/")
-    sizes = {}
-    while found := SIZE.match(parts[-1]):
-        sizes[found[1]] = int(found[2])
-        parts.pop()
-    threads = sizes.pop("threads", 1)
-    type_ = parts.pop() if parts[-1] in TYPES else None
-    speeds = [run.get("items_per_second", 0.0) for run in runs]
-    median = statistics.median(speeds)
-    return {
-        "parts": parts,
-        "sizes": dict(reversed(sizes.items())),
-        "threads": threads,
-        "type": type_,
-        "traffic": runs[0].get("label", ""),
-        "working_set": int(runs[0].get("working_set", 0)),
-        "per_second": median,
-        "bytes_per_second": statistics.median(run.get("bytes_per_second", 0.0) for run in runs),
-        "spread": (max(speeds) - min(speeds)) / median if median else 0.0,
-        "least_per_second": min(speeds),
-        "most_per_second": max(speeds),
-        "repetitions": len(runs),
-        "nanoseconds": statistics.median(_nanoseconds(run) for run in runs),
-    }
-
-
-def _nanoseconds(run: dict) -> float:
-    """Of a call; where iterations do more than that, a counter has it."""
-    return run.get("nanoseconds", run["cpu_time"] * _NANOSECONDS[run["time_unit"]])
-
-
-_NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
-
-
-# ---- The machine ----------------------------------------------------------------------------------------------------
-
-
-def _caches(context: dict) -> list[dict]:
-    """The caches that hold data, smallest first."""
-    data = [cache for cache in context.get("caches", []) if cache["type"] != "Instruction"]
-    return [
-        {"name": f"L{cache['level']}", "bytes": cache["size"], "shared_by": cache["num_sharing"]}
-        for cache in sorted(data, key=lambda cache: cache["level"])
-    ]
-
-
-_NOT_THE_MACHINE = {"host_name", "executable", "caches", "load_avg", "num_cpus", "mhz_per_cpu", "ISAs",
-                    "cpu_scaling_enabled", "library_build_type", "json_schema_version", "library_version", "warning"}  # fmt: skip
-
-
-def _machine(context: dict) -> dict[str, str]:
-    # Keys that are about peers are in their own table.
-    rest = {key: value for key, value in context.items() if key not in _NOT_THE_MACHINE and not key.startswith("peer")}
-    machine = {"cpu": rest.pop("cpu", "unknown"), "date": rest.pop("date", "unknown")}
-    machine["logical CPUs"] = f"{context['num_cpus']}, nominally {context['mhz_per_cpu']} MHz; one was used"
-    if "executor" in rest:
-        machine["logical CPUs"] += ", but by the rows of several threads"
-    machine["load before the run"] = ", ".join(f"{load:.2f}" for load in context["load_avg"]) or "unknown"
-    return machine | rest
-
-
-def _warnings(context: dict, benchmarks: list[dict]) -> list[str]:
-    """What the bench says of the machine; and whether it was busy, by the sum over all rows."""
-    warnings = [context["warning"]] if "warning" in context else []
-    runs = [run for run in benchmarks if run["run_type"] == "iteration" and "watched_seconds" in run]
-    total = {
-        name: sum(run.get(name, 0.0) * (run.get("iterations", 1) if name.endswith("time") else 1) for run in runs)
-        for name in ("cpu_time", "real_time", "watched_seconds", "others_seconds")
-    }
-    share = total["cpu_time"] / total["real_time"] if total["real_time"] else 1.0
-    others = total["others_seconds"] / total["watched_seconds"] if total["watched_seconds"] else 0.0
-    if total["watched_seconds"] >= JUDGED_SECONDS and (share < LEAST_SHARE or others > MOST_OTHERS):
-        warnings.append(
-            f"the machine was busy: rows got {100 * min(1.0, share):.0f}% of a CPU, others used {max(0.0, others):.1f} "
-            f"of {context['num_cpus']} CPUs"
-        )
-    return warnings
 
 
 # ---- Limits, and what is measured against them ----------------------------------------------------------------------

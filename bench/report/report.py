@@ -8,26 +8,18 @@ import argparse
 import base64
 import hashlib
 import json
-import re
 import sys
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 import charts
+import in_words
 import limits
 import measured
 
 HERE = Path(__file__).resolve().parent
-SIZE_WORDS = {"V": "classes", "N": "rows", "n": "elements"}
-TRAFFIC_WORDS = {  # of bench/limits.h
-    "read": "reading its data once",
-    "fill": "writing one array",
-    "update": "reading an array and writing it in place",
-    "copy": "reading one array and writing another",
-    "add": "reading two arrays and writing a third",
-}
 RATE_WORDS = {  # of bench/report/limits.py
     "fma": "multiplications",
     "add": "additions",
@@ -115,15 +107,15 @@ def _render(template: str, report: dict) -> str:
     )
     colours = _Colours(report)
     page.filters.update(
-        speed=speed,
-        share=share,
-        times=times,
-        words=words,
-        size=size,
-        ulp=ulp,
-        ulp_worst=ulp_worst,
-        anchor=anchor,
-        traffic=traffic,
+        speed=in_words.speed,
+        share=in_words.share,
+        times=in_words.times,
+        words=in_words.words,
+        size=in_words.size,
+        ulp=in_words.ulp,
+        ulp_worst=in_words.ulp_worst,
+        anchor=in_words.anchor,
+        traffic=in_words.traffic,
     )
     page.globals.update(
         bar=lambda point, s: bar(point, s, colours),
@@ -132,7 +124,7 @@ def _render(template: str, report: dict) -> str:
         bound=bound,
         variants_of=variants_of,
         cell=lambda point: cell(point, colours),
-        breakable=breakable,
+        breakable=in_words.breakable,
         css=colours.css,
         best=best,
         by_level=by_level,
@@ -146,70 +138,6 @@ def _render(template: str, report: dict) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
     return page.get_template(template).render(**report)
-
-
-# ---- Numbers in words -----------------------------------------------------------------------------------------------
-
-
-def speed(per_second: float) -> str:
-    """In 1e9 a second, three digits."""
-    return digits(per_second / 1e9)
-
-
-def digits(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
-
-
-def share(of_limit: float | None) -> str:
-    return "–" if of_limit is None else f"{100 * of_limit:.0f} %" if of_limit >= 0.01 else f"{100 * of_limit:.1g} %"
-
-
-def times(factor: float | None) -> str:
-    return "–" if factor is None else f"{digits(factor)}×"
-
-
-def words(sizes: dict[str, int]) -> str:
-    """ "1,000 classes × 131 rows"."""
-    return " × ".join(f"{n:,} {_plural(n, SIZE_WORDS.get(key, key))}" for key, n in sizes.items())
-
-
-def _plural(n: int, word: str) -> str:
-    return word if n != 1 else {"classes": "class"}.get(word, word.removesuffix("s"))
-
-
-def size(count: int) -> str:
-    """Of memory: "512 KiB"."""
-    for unit, factor in (("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if count >= factor:
-            return f"{count / factor:.3g} {unit}" if count < 1000 * factor else f"{count / factor:,.0f} {unit}"
-    return f"{count} bytes"
-
-
-def ulp(errors: dict[str, float | str] | None) -> str:
-    """ "loss 1.58, grad 2.41"."""
-    return ", ".join(f"{output} {_ulp(worst)}" for output, worst in errors.items()) if errors else "–"
-
-
-def ulp_worst(errors: dict[str, float | str] | None) -> str:
-    """Of all outputs."""
-    return _ulp(max(errors.values(), key=float)) if errors else "–"  # "inf" sorts, too
-
-
-def _ulp(worst: float | str) -> str:
-    return worst if isinstance(worst, str) else f"{worst:.2f}"
-
-
-def traffic(name: str) -> str:
-    return TRAFFIC_WORDS.get(name, name)
-
-
-def breakable(name: str) -> Markup:
-    """A name that a narrow column may break where it has its joints."""
-    return Markup(re.sub("([/_])", r"\1<wbr>", str(escape(name))))
-
-
-def anchor(name: str) -> str:
-    return name.replace("/", "-")
 
 
 # ---- What the templates choose from the report ----------------------------------------------------------------------
@@ -242,13 +170,13 @@ def bar(point: dict, s: dict, colours: _Colours) -> Markup:
 
 def figures(point: dict, s: dict) -> str:
     """What a bar shows, for whoever points at it."""
-    text = f"{s['variant']}: median {speed(s['per_second'])}, from {speed(s['least_per_second'])} to "
-    text += f"{speed(s['most_per_second'])} in {s['repetitions']} {_plural(s['repetitions'], 'repetitions')} "
-    text += f"(spread {share(s['spread'])})"
+    text = f"{s['variant']}: median {in_words.speed(s['per_second'])}, from {in_words.speed(s['least_per_second'])} to "
+    text += f"{in_words.speed(s['most_per_second'])} in {s['repetitions']} {in_words.plural(s['repetitions'], 'repetitions')} "
+    text += f"(spread {in_words.share(s['spread'])})"
     if point["limit"]:
-        text += f"; the memory's limit {speed(point['limit'])}"
+        text += f"; the memory's limit {in_words.speed(point['limit'])}"
     if s["arithmetic_limit"]:
-        text += f"; the arithmetic's {speed(s['arithmetic_limit'])}"
+        text += f"; the arithmetic's {in_words.speed(s['arithmetic_limit'])}"
     return text + "; 10⁹ " + point["unit"] + " a second"
 
 
@@ -299,13 +227,13 @@ def size_curve(function: dict, caches: list[dict], colours: _Colours) -> Markup 
     points = [p for p in function["points"] if p["sizes"].get("V") == function["main_classes"]]
     if len({p["working_set"] for p in points}) < 2:
         return None
-    ticks = [(float(1 << power), size(1 << power)) for power in range(10, 40, 4)]
+    ticks = [(float(1 << power), in_words.size(1 << power)) for power in range(10, 40, 4)]
     axis = charts.Axis("memory touched by a call", ticks, [(c["bytes"], c["name"]) for c in caches])
     return charts.curves(
-        f"size-{anchor(function['name'])}",
+        f"size-{in_words.anchor(function['name'])}",
         f"{function['name']}: speed against size",
-        f"Speed in billions of {function['unit']} a second, from {size(points[0]['working_set'])} to "
-        f"{size(points[-1]['working_set'])}. The numbers are in the tables of this section.",
+        f"Speed in billions of {function['unit']} a second, from {in_words.size(points[0]['working_set'])} to "
+        f"{in_words.size(points[-1]['working_set'])}. The numbers are in the tables of this section.",
         axis,
         f"billion {function['unit']} a second (both axes logarithmic)",
         _series(points, lambda p: p["working_set"], colours),
@@ -324,7 +252,7 @@ def classes_curve(function: dict, colours: _Colours) -> Markup | None:
         return None
     ticks = [(10.0**power, f"{10**power:,}") for power in range(7)]
     return charts.curves(
-        f"classes-{anchor(function['name'])}",
+        f"classes-{in_words.anchor(function['name'])}",
         f"{function['name']}: speed against the number of classes, in {level}",
         f"Speed in billions of {function['unit']} a second, from {min(points):,} to {max(points):,} classes. The "
         "numbers are in the tables of this section.",

@@ -102,6 +102,7 @@ def threads(shared: list[dict], rows: list[dict], caches: list[dict]) -> list[di
                 row["per_second"] / one["per_second"]
             )
     return [
-        {"function": name, "sizes": dict(sizes), "level": level, "isa": isa, "times": {str(n): t for n, t in of.items()}}
+        {"function": name, "sizes": dict(sizes), "level": level, "isa": isa,
+         "times": {str(n): t for n, t in of.items()}}  # fmt: skip
         for (name, sizes, level, isa), of in by.items()
     ]

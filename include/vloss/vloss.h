@@ -250,7 +250,7 @@ typedef struct vloss_cross_entropy_args {
 
   const void *logits;   /* y, of `type` (x with a scale or softcap). For vloss_nll: log-probabilities */
   size_t logits_stride; /* elements from one outer index to the next; 0: classes * inner */
-  vloss_type type;      /* of logits, targets and grad: VLOSS_F32, VLOSS_F16 or VLOSS_BF16. With 16 bits loss, lse and
+  vloss_type type;      /* of logits, targets and grad. With 16 bits loss, lse and
                            predicted are those of the widened logits and targets, bit for bit, and grad is theirs, each
                            rounded once */
 

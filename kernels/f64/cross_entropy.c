@@ -1,6 +1,7 @@
 /* Cross-entropy and NLL of doubles. The formulas are those of kernels/logits/cross_entropy.c: with index labels and no
  * smoothing the target is left out of the sum, so that confident rows keep their digits; with q spread over classes the
- * loss is sum_c q_c (m - x_c) + Q log S. */
+ * loss is sum_c q_c (m - x_c) + Q log S. Longer than other files, as both kinds of targets, both losses and their
+ * gradients start from one set of sums, which nothing else knows. */
 #include "cross_entropy.h"
 
 #include "memory/blocks.h"

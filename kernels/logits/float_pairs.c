@@ -7,7 +7,8 @@
  *
  * There are several ways through a block. The careful one serves for all. Where every u of 64 classes is small, e^x is
  * not needed; where the divergence is large beside what the greatest terms lose, nothing is but sums of e^y, e^x and
- * e^y u. Which way it is depends on the block before, and what a block comes to tells whether the way has served. */
+ * e^y u. Which way it is depends on the block before, and what a block comes to tells whether the way has served. The
+ * file is longer than others, as the ways are loops over the same terms, inlined in each. */
 #include "divergence.h"
 #include "row_steps.h"
 #include "row_sums.h"

@@ -6,8 +6,8 @@
 #include "softmax.h"
 
 /* The buffer has room for CLASS_BLOCK floats, and behind them for as many of the upstream if there is one. */
-static void short_rows(const struct vloss_softmax_job *job, struct vloss_range range, vloss_softmax_kernel *kernel,
-                       float *buffer) {
+static void by_groups(const struct vloss_softmax_job *job, struct vloss_range range, vloss_softmax_kernel *kernel,
+                      float *buffer) {
   const struct half_tensor input = half_input(job), upstream = half_upstream(job), output = half_output(job);
   struct vloss_softmax_job part = {.type = VLOSS_F32, .x = buffer, .out = buffer};
   for (size_t rows; range.first < range.last; range.first += rows) {
@@ -25,16 +25,22 @@ static void short_rows(const struct vloss_softmax_job *job, struct vloss_range r
   }
 }
 
-/* Not inline: the stack has room for one of these buffers, or for those of a long row. */
+/* Not inline: the stack has room for one of these buffers, or for those of a long row. Kernels of short rows take more
+ * stack than others, and ask for nothing ahead. */
+static __attribute__((noinline)) void forward_short_rows(const struct vloss_softmax_job *job, struct vloss_range range,
+                                                         vloss_softmax_kernel *kernel) {
+  ALIGNED float buffer[CLASS_BLOCK];
+  by_groups(job, range, kernel, buffer);
+}
 static __attribute__((noinline)) void forward_rows(const struct vloss_softmax_job *job, struct vloss_range range,
                                                    vloss_softmax_kernel *kernel) {
   ALIGNED float buffer[CLASS_BLOCK + ASKED_FOR];
-  short_rows(job, range, kernel, buffer);
+  by_groups(job, range, kernel, buffer);
 }
 static __attribute__((noinline)) void backward_rows(const struct vloss_softmax_job *job, struct vloss_range range,
                                                     vloss_softmax_kernel *kernel) {
   ALIGNED float buffer[2 * CLASS_BLOCK];
-  short_rows(job, range, kernel, buffer);
+  by_groups(job, range, kernel, buffer);
 }
 
 void half_softmax_rows(const struct vloss_softmax_job *job, struct vloss_range range, vloss_softmax_kernel *kernel,
@@ -43,6 +49,8 @@ void half_softmax_rows(const struct vloss_softmax_job *job, struct vloss_range r
     for (size_t row = range.first; row < range.last; row++) long_row(job, row);
   else if (job->half.upstream)
     backward_rows(job, range, kernel);
+  else if (job->shape.classes <= SHORT_ROW)
+    forward_short_rows(job, range, kernel);
   else
     forward_rows(job, range, kernel);
   vstream_end();

@@ -50,8 +50,12 @@ VFN struct bce_with_logits_plain bce_with_logits_plain(struct element element) {
   const vm matters = vgt(exp, vmax(vabs(c_below), vset1(0x1p-30f)));
   const vf large = vsel(matters, exp, zero), lost = vnfma(large, half, vsub(vset1(-0.5f), below));
   const vf corrected = vfma(vsigned(large, x), lost, c_below);
-  const vf above = vfma(vmul(e.mantissa, vsigned(half, x)), e.scale, corrected);
-  return (struct bce_with_logits_plain){vfma(log_mantissa, e.scale, linear), vdiv(above, below)};
+  const vf half_mantissa = vmul(e.mantissa, vsigned(half, x));
+  if (element.calm)
+    return (struct bce_with_logits_plain){vfma_calm(log_mantissa, e.scale, linear),
+                                          vdiv_calm(vfma_calm(half_mantissa, e.scale, corrected), below)};
+  return (struct bce_with_logits_plain){vfma(log_mantissa, e.scale, linear),
+                                        vdiv(vfma(half_mantissa, e.scale, corrected), below)};
 }
 
 struct bce_with_logits_exact {

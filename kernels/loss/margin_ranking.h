@@ -16,35 +16,42 @@ VFN void margin_ranking_constants(const double *parameters, struct margin_rankin
   k->margin = margin_of(parameters[0]);
 }
 
-/* z of finite d: margin - t d, which alone may be denormal, and what t makes of what rounding d has lost, mostly 0. */
-VFN vf margin_ranking_calm_slack(vf t, vf d, vf lost, const struct margin_ranking_constants *k) {
-  const vf zero = vset1(0.0f), margin = vset1(k->margin.high), size = vabs(margin);
-  vf rounded = vsub(margin, vmul_calm(t, d));
-  if (k->margin.high != 0) rounded = vnfma(t, vsel(vgt(size, vset1(0x1p-40f)), vflush_beside(d, t), d), margin);
+/* margin - t d, which alone may be denormal, of finite d. */
+VFN vf margin_ranking_calm_slack(vf t, vf d, const struct margin_ranking_constants *k) {
+  const vf margin = vset1(k->margin.high), size = vabs(margin);
+  if (k->margin.high == 0) return vsub(margin, vmul_calm(t, d));
+  return vnfma(t, vsel(vgt(size, vset1(0x1p-40f)), vflush_beside(d, t), d), margin);
+}
+
+/* The loss may round d: it is within 4 ulp of margin + |t d|. At the kink the sign of z decides about the gradient: z
+ * has what rounding d has lost, too, mostly 0, from Knuth's two-sum. With infinite d that is NaN. */
+struct margin_ranking_slack {
+  vf rounded, z;
+};
+VFN struct margin_ranking_slack margin_ranking_slack(struct element e, vf d, const struct margin_ranking_constants *k) {
+  const vf from_other = vsub(d, e.p), lost = vsub(vsub(e.p, vsub(d, from_other)), vadd(e.other, from_other));
+  vf rounded =
+      e.calm ? margin_ranking_calm_slack(e.t, d, k) : vnfma(e.t, e.fast ? d : vfactor(e.t, d), vset1(k->margin.high));
   if (k->margin.low != 0) rounded = vadd(rounded, vset1(k->margin.low));
-  const vm nothing = veq(lost, zero);
-  return vsel(nothing, rounded, vnfma(t, lost, vsel(nothing, zero, rounded)));
+  if (!e.calm) return (struct margin_ranking_slack){rounded, vnfma(e.t, lost, rounded)};
+  const vf seen = vsel(vgt(vabs(rounded), vset1(0x1p-40f)), vflush_beside(lost, e.t), lost);
+  const vm nothing = veq(seen, vset1(0.0f));
+  return (struct margin_ranking_slack){rounded,
+                                       vsel(nothing, rounded, vnfma(e.t, seen, vsel(nothing, vset1(0.0f), rounded)))};
 }
 
 VFN struct derivatives margin_ranking(struct element e, const struct margin_ranking_constants *k) {
-  /* d + lost is the exact difference (Knuth's two-sum): at the kink the sign of z decides. With infinite d it is NaN.
-   */
-  const vf d = vsub(e.p, e.other), from_other = vsub(d, e.p);
-  const vf lost = vsub(vsub(e.p, vsub(d, from_other)), vadd(e.other, from_other));
-  const vf rounded = vnfma(e.t, e.fast ? d : vfactor(e.t, d), vset1(k->margin.high));
-  vf z = vnfma(e.t, lost, k->margin.low == 0 ? rounded : vadd(rounded, vset1(k->margin.low)));
-  if (e.calm) z = margin_ranking_calm_slack(e.t, d, lost, k);
-  if (e.fast) {
-    const vf slope = hinge_slope(z, e.t, 1);
-    return (struct derivatives){.loss.rounded = vpositive(z), .grad.rounded = slope};
-  }
-  z = vsel(vnan(z), rounded, z);
+  const vf d = vsub(e.p, e.other);
+  const struct margin_ranking_slack slack = margin_ranking_slack(e, d, k);
+  if (e.fast)
+    return (struct derivatives){.loss.rounded = vpositive(slack.rounded), .grad.rounded = hinge_slope(slack.z, e.t, 1)};
+  const vf z = vsel(vnan(slack.z), slack.rounded, slack.z);
   /* Where d, or its product with t, is beyond the floats. */
-  const vd exact = dsub(dwiden(e.p), dwiden(e.other)), wide = dwiden(z);
-  const vd in_doubles = dsub(dset1(k->margin.exact), dmul_or_zero(dwiden(e.t), exact));
-  const vd slack = dsel(dmor(dinfinite(dwiden(d)), dinfinite(wide)), in_doubles, wide);
-  const struct result loss = careful_double(e, dmax(dset1(0.0), slack));
-  const struct result grad = of_float(hinge_slope(dnarrow(slack), e.t, 0));
+  const vd difference = dsub(dwiden(e.p), dwiden(e.other));
+  const vd in_doubles = dsub(dset1(k->margin.exact), dmul_or_zero(dwiden(e.t), difference));
+  const dm beyond = dmor(dinfinite(dwiden(d)), dinfinite(dwiden(slack.rounded)));
+  const struct result loss = careful_double(e, dmax(dset1(0.0), dsel(beyond, in_doubles, dwiden(slack.rounded))));
+  const struct result grad = of_float(hinge_slope(dnarrow(dsel(beyond, in_doubles, dwiden(z))), e.t, 0));
   return (struct derivatives){.loss = loss, .grad = grad, .grad_other = negated(grad)};
 }
 

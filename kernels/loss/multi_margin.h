@@ -11,6 +11,9 @@ enum { MULTI_MARGIN_NORM, MULTI_MARGIN_MARGIN };
 #include "../losses/beside.h"
 #include "../losses/reduce.h"
 
+/* The passes: sums in float or double, the gradient, and sums in double where those in float were infinite. */
+enum { MULTI_MARGIN_SUMS, MULTI_MARGIN_GRADIENT, MULTI_MARGIN_AGAIN };
+
 /* margin - p_y, and for any p_c what z_c is: where it is small, it is exact. */
 VFN struct difference multi_margin_start(const struct row *r) {
   return exact_difference(r->parameters[MULTI_MARGIN_MARGIN], (double)r->own);
@@ -21,7 +24,18 @@ VFN vd multi_margin_z(struct difference start, vf p, const int exact) {
 }
 VFN double multi_margin_weight(const struct row *r) { return r->weights ? (double)r->weights[r->label] : 1; }
 
-/* value[0] is the sum of the other gradients, without factors. `exact`: the start's low part is 0. */
+/* The end of the sums: of the losses of the columns, and of their gradients, without factors, which value[0] keeps. */
+VFN void multi_margin_summed(const struct row *r, struct row_state *s, double sum, double slopes) {
+  const double total = r->own == r->own ? sum : (double)NOT_A_NUMBER, w = multi_margin_weight(r);
+  s->loss = w == 0 && total == total ? 0 : total * (w / (double)r->columns);
+  s->value[0] = slopes;
+  s->pass = r->grad ? MULTI_MARGIN_GRADIENT : ROW_DONE;
+  if (s->loss != s->loss)
+    nan_row(r, s);
+  else if (w == 0)
+    filled_row(r, s, 0, 0);
+}
+/* In double. `exact`: the start's low part is 0. */
 VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int squared, const int exact) {
   const struct difference start = multi_margin_start(r);
   const vd zero = dset1(0.0), one = dset1(1.0);
@@ -36,14 +50,7 @@ VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int sq
     s->lanes[0] = sum, s->lanes[1] = active;
     return 0;
   }
-  const double total = r->own == r->own ? dsum(sum) : (double)NOT_A_NUMBER, w = multi_margin_weight(r);
-  s->loss = w == 0 && total == total ? 0 : total * (w / (double)r->columns);
-  s->value[0] = dsum(active);
-  s->pass = r->grad ? 1 : ROW_DONE;
-  if (s->loss != s->loss)
-    nan_row(r, s);
-  else if (w == 0)
-    filled_row(r, s, 0, 0);
+  multi_margin_summed(r, s, dsum(sum), dsum(active));
   return 1;
 }
 
@@ -69,23 +76,100 @@ VFN void multi_margin_gradient(const struct row *r, struct row_state *s, const i
   wrote(r, s);
 }
 
-VFN void multi_margin_of(const struct row *r, struct row_state *s, const int squared, const int exact) {
-  if (s->pass == 0 && (!multi_margin_sums(r, s, squared, exact) || r->from)) return;
-  if (s->pass == 1) multi_margin_gradient(r, s, squared, exact);
+/* ---- Norm 1 in float --------------------------------------------------------------------------------------------- */
+
+/* margin - p_y in two floats, exactly, as it mostly is. high + p_c is exact where it is small, and low is nothing where
+ * it is not: so the sign of z is right, and z is rounded twice. */
+struct multi_margin_floats {
+  float high, low;
+  int exact;
+};
+VFN struct multi_margin_floats multi_margin_floats(struct difference start) {
+  const int in_range = start.high < 0x1p127 && start.high > -0x1p127;
+  const float high = in_range ? (float)start.high : 0;
+  const double rest = start.high - (double)high;
+  const float low = in_range ? (float)(rest + start.low) : 0;
+  const int one_part = rest == 0 || start.low == 0;
+  return (struct multi_margin_floats){high, low, in_range && one_part && (double)low == rest + start.low};
 }
-static __attribute__((noinline)) void multi_margin_inexact(struct row r, struct row_state *s) {
-  if (r.parameters[MULTI_MARGIN_NORM] == 2)
+VFN vf multi_margin_float_z(struct multi_margin_floats start, vf p) {
+  return vadd(vadd(vset1(start.high), p), vset1(start.low));
+}
+/* max(0, z), 0 at the label. */
+VFN vf multi_margin_positive(const struct row *r, struct multi_margin_floats start, size_t c, size_t m) {
+  const vf z = vpositive(multi_margin_float_z(start, get(r->p, c, m, -FLT_MAX)));
+  return r->label - c < 16 ? put_label(z, c, r->label, 0) : z;
+}
+VFN vi multi_margin_counted(vi count, vf positive) {
+  return viadd(count, vbits(vsel(vgt(positive, vset1(0.0f)), vfloat(viset1(1)), vset1(0.0f))));
+}
+
+/* The sums, four vectors in float before they go to double; a sum in float that is infinite need not be so in double.
+ * The counts of as many columns are exact in float. */
+#define MULTI_MARGIN_COUNTED ((size_t)1 << 24)
+VFN int multi_margin_float_sums(const struct row *r, struct row_state *s, struct multi_margin_floats start) {
+  vd sum = resumed(r, s, 0, 0), active = resumed(r, s, 1, 0);
+  size_t c = r->from;
+  while (c + 64 <= r->to) {
+    const size_t left = r->to - c, end = c + (left < MULTI_MARGIN_COUNTED ? left : MULTI_MARGIN_COUNTED) / 64 * 64;
+    vi count = viset1(0);
+    for (; c < end; c += 64) {
+      vf z[4];
+      UNROLL for (size_t i = 0; i < 4; i++) z[i] = multi_margin_positive(r, start, c + 16 * i, 16);
+      sum = dadd(sum, dwiden(vadd(vadd(z[0], z[1]), vadd(z[2], z[3]))));
+      if (!r->grad) continue;
+      UNROLL for (size_t i = 0; i < 4; i++) count = multi_margin_counted(count, z[i]);
+    }
+    active = dadd(active, dwiden(vitof(count)));
+  }
+  for (size_t m; (m = columns_from(r, c)) > 0; c += 16) {
+    const vf z = multi_margin_positive(r, start, c, m);
+    sum = dadd(sum, dwiden(z));
+    active = dadd(active, dwiden(vitof(multi_margin_counted(viset1(0), z))));
+  }
+  s->lanes[0] = sum, s->lanes[1] = active;
+  if (r->to < r->columns) return 0;
+  multi_margin_summed(r, s, dsum(sum), dsum(active));
+  return 1;
+}
+VFN void multi_margin_float_gradient(const struct row *r, struct row_state *s, struct multi_margin_floats start) {
+  const double slope = multi_margin_slope(r, 0);
+  const float at_label = with_factor(r, -slope * s->value[0]);
+  const vf active = vset1(with_factor(r, slope)), inactive = vset1(with_factor(r, 0));
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
+    const vf z = multi_margin_float_z(start, get(r->p, c, m, 0.0f)), g = vsel(vgt(z, vset1(0.0f)), active, inactive);
+    put_scaled(r->grad, c, m, r->label - c < 16 ? put_label(g, c, r->label, at_label) : g);
+  }
+  wrote(r, s);
+}
+
+/* ---- The passes -------------------------------------------------------------------------------------------------- */
+
+VFN void multi_margin_of(const struct row *r, struct row_state *s, const int squared, const int exact) {
+  if (s->pass != MULTI_MARGIN_GRADIENT && (!multi_margin_sums(r, s, squared, exact) || r->from)) return;
+  if (s->pass == MULTI_MARGIN_GRADIENT) multi_margin_gradient(r, s, squared, exact);
+}
+static __attribute__((noinline)) void multi_margin_in_double(struct row r, struct row_state *s) {
+  const int exact = multi_margin_start(&r).low == 0;
+  if (r.parameters[MULTI_MARGIN_NORM] == 2 && exact)
+    multi_margin_of(&r, s, 1, 1);
+  else if (r.parameters[MULTI_MARGIN_NORM] == 2)
     multi_margin_of(&r, s, 1, 0);
   else
     multi_margin_of(&r, s, 0, 0);
 }
 VFN void multi_margin(const struct row *r, struct row_state *s) {
-  if (multi_margin_start(r).low != 0)
-    multi_margin_inexact(*r, s);
-  else if (r->parameters[MULTI_MARGIN_NORM] == 2)
-    multi_margin_of(r, s, 1, 1);
-  else
-    multi_margin_of(r, s, 0, 1);
+  const struct multi_margin_floats start = multi_margin_floats(multi_margin_start(r));
+  if (r->parameters[MULTI_MARGIN_NORM] == 1 && start.exact && s->pass != MULTI_MARGIN_AGAIN) {
+    if (s->pass == MULTI_MARGIN_SUMS) {
+      if (!multi_margin_float_sums(r, s, start)) return;
+      if (s->loss - s->loss != 0 && s->loss == s->loss) s->pass = MULTI_MARGIN_AGAIN;
+      if (r->from) return;
+    }
+    if (s->pass == MULTI_MARGIN_GRADIENT) multi_margin_float_gradient(r, s, start);
+    if (s->pass != MULTI_MARGIN_AGAIN) return;
+  }
+  multi_margin_in_double(*r, s);
 }
 
 /* The gradients of rows that lie side by side, of norm 1. */
@@ -98,7 +182,7 @@ static int multi_margin_gradients_beside(const struct beside *b) {
   struct beside_numbers n = {0};
   float at_label[16];
   int writes = 0;
-  if (b->row[0].parameters[MULTI_MARGIN_NORM] != 1 || !beside_ready(b, 1)) return 0;
+  if (b->row[0].parameters[MULTI_MARGIN_NORM] != 1 || !beside_ready(b, MULTI_MARGIN_GRADIENT)) return 0;
   for (size_t i = 0; i < b->rows; i++) {
     if (b->state[i].pass == ROW_FILL) continue; /* it may have no label */
     const struct difference start = multi_margin_start(&b->row[i]);

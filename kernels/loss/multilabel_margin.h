@@ -19,6 +19,11 @@ VFN size_t listed(const struct row *r, size_t l) {
 /* Where element c of the row is. */
 VFN float column(const struct row *r, size_t c) { return view_element(r->p, r->type, c * r->column_stride); }
 
+/* How many columns the tile from `start` on has. */
+VFN size_t multilabel_tile(const struct row *r, size_t start) {
+  return r->columns - start < MULTILABEL_TILE ? r->columns - start : MULTILABEL_TILE;
+}
+
 /* n columns as doubles, and whether there is NaN among them; NaN in the lanes beyond. */
 VFN int multilabel_load(const struct row *r, size_t start, size_t n, double *x) {
   int nan = 0;
@@ -90,7 +95,7 @@ static SMALL void multilabel_at_labels(const struct row *r, double share) {
     double pairs[SOME] = {0};
     const size_t last = labels - first < SOME ? labels : first + SOME;
     for (size_t start = 0; start < r->columns; start += MULTILABEL_TILE) {
-      const size_t n = r->columns - start < MULTILABEL_TILE ? r->columns - start : MULTILABEL_TILE;
+      const size_t n = multilabel_tile(r, start);
       multilabel_others(r, start, n, x);
       for (size_t i = 0; i < n; i += 16) dstore(counts + i, dset1(0.0));
       for (size_t l = first; l < last; l++) {
@@ -109,6 +114,39 @@ static SMALL void multilabel_at_labels(const struct row *r, double share) {
   }
 }
 
+/* The gradient at the labels, in floats, from the pairs that were counted there: once at a label that comes again. */
+static SMALL void multilabel_scale_labels(const struct row *r, double share) {
+  double *const done = r->scratch;
+  for (size_t start = 0; start < r->columns; start += MULTILABEL_TILE) {
+    const size_t n = multilabel_tile(r, start);
+    for (size_t i = 0; i < n; i++) done[i] = 0;
+    for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++) {
+      if (j - start >= n || done[j - start] != 0) continue;
+      float *const g = r->grad + j * r->column_stride;
+      *g = with_factor(r, (double)*g * share);
+      done[j - start] = 1;
+    }
+  }
+}
+
+/* The gradient of the other columns of a tile, in which x is NaN at the labels. */
+VFN void multilabel_write(const struct row *r, size_t start, size_t n, const double *x, const double *counts,
+                          double share) {
+  for (size_t i = 0; i < n; i += 16) {
+    const size_t m = n - i < 16 ? n - i : 16;
+    const vf gradient = narrow_with_factor(r, dmul(dload(counts + i), dset1(share)));
+    if (r->type == VLOSS_F32 && r->column_stride == 1) {
+      const vm label = vnan(dnarrow(dload(x + i)));
+      put_scaled(r->grad, start + i, m, vsel(label, get(r->grad, start + i, m, 0.0f), gradient));
+      continue;
+    }
+    float lanes[16];
+    vstore(lanes, gradient);
+    for (size_t j = 0; j < m; j++)
+      if (x[i + j] == x[i + j]) view_put(r->grad, r->type, (start + i + j) * r->column_stride, lanes[j]);
+  }
+}
+
 VFN void multilabel_margin(const struct row *r, struct row_state *s) {
   double *const x = r->scratch, *const counts = x + MULTILABEL_TILE;
   const vd zero = dset1(0.0);
@@ -116,17 +154,15 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
   float top = -INF, bottom = -INF;                                /* of p_j and of -p_j */
   int nan = 0;
   float *const g = r->grad;
-  const int in_floats = r->type == VLOSS_F32;
   const double share = 1 / (double)r->columns;
-  for (size_t c = 0; g && in_floats && c < r->columns; c++) g[c * r->column_stride] = 0;
   for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++) {
     const float p = column(r, j);
     top = p > top ? p : top;
     bottom = -p > bottom ? -p : bottom;
+    if (g && r->type == VLOSS_F32) g[j * r->column_stride] = 0;
   }
   for (size_t start = 0; start < r->columns; start += MULTILABEL_TILE) {
-    const size_t n = r->columns - start < MULTILABEL_TILE ? r->columns - start : MULTILABEL_TILE,
-                 padded = (n + 15) / 16 * 16;
+    const size_t n = multilabel_tile(r, start), padded = (n + 15) / 16 * 16;
     nan |= multilabel_others(r, start, n, x);
     for (size_t i = 0; i < padded; i += 16) {
       const vd v = dload(x + i);
@@ -135,13 +171,7 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
       dstore(counts + i, zero);
     }
     sum = g ? multilabel_pairs(r, x, counts, padded, sum, 1) : multilabel_pairs(r, x, counts, padded, sum, 0);
-    for (size_t i = 0; g && i < n; i++) {
-      if (x[i] != x[i]) continue;
-      if (in_floats)
-        g[(start + i) * r->column_stride] = (float)counts[i];
-      else
-        view_put(g, r->type, (start + i) * r->column_stride, with_factor(r, counts[i] * share));
-    }
+    if (g) multilabel_write(r, start, n, x, counts, share);
   }
   s->loss = dsum(sum) / (double)r->columns;
   s->pass = ROW_DONE;
@@ -149,15 +179,10 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
   nan |= (top == INF && vhmax(dnarrow(highest)) == INF) || (bottom == INF && vhmax(dnarrow(lowest)) == INF);
   if (nan) nan_row(r, s);
   if (!g || nan) return;
-  if (!in_floats)
-    multilabel_at_labels(r, share);
-  else if (r->column_stride == 1)
-    for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
-      put_number(r, g, c, m, dmul(dwiden(get(g, c, m, 0.0f)), dset1(share)));
-    }
+  if (r->type == VLOSS_F32)
+    multilabel_scale_labels(r, share);
   else
-    for (size_t c = 0; c < r->columns; c++)
-      g[c * r->column_stride] = with_factor(r, (double)g[c * r->column_stride] * share);
+    multilabel_at_labels(r, share);
 }
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"

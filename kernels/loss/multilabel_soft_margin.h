@@ -10,13 +10,14 @@
 #include "../losses/reduce.h"
 
 /* Weights, and factors outside [-1, 1], multiply before anything is rounded. */
-VFN void soft_margins(const struct row *r, struct row_state *s, const int exactly) {
+VFN void soft_margins(const struct row *r, struct row_state *s, const int exactly, const int calm) {
   const vd share = dset1(1 / (double)r->columns);
   struct bce_with_logits_constants k = {0};
   bce_with_logits_constants(&(double){0}, &k); /* no label smoothing, no pos_weight */
   vd sum = resumed(r, s, 0, 0);
   for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
-    const struct element e = {.p = get(r->p, c, m, 0.0f), .t = get(r->t, c, m, 0.0f), .other = vset1(1.0f)};
+    const struct element e = {
+        .p = get(r->p, c, m, 0.0f), .t = get(r->t, c, m, 0.0f), .other = vset1(1.0f), .calm = calm};
     vd loss, grad;
     if (exactly) {
       const vd w = r->weights ? dwiden(get(r->weights, c, m, 0.0f)) : dset1(1.0);
@@ -39,14 +40,20 @@ VFN void soft_margins(const struct row *r, struct row_state *s, const int exactl
   if (s->loss != s->loss) nan_row(r, s);
 }
 static __attribute__((noinline)) void soft_margins_exactly(struct row r, struct row_state *s) {
-  soft_margins(&r, s, 1);
+  soft_margins(&r, s, 1, 0);
+}
+/* From the first row on that met a denormal. */
+static __attribute__((noinline)) void soft_margins_calmly(struct row r, struct row_state *s) {
+  soft_margins(&r, s, 0, 1);
 }
 
 VFN void multilabel_soft_margin(const struct row *r, struct row_state *s) {
   if (r->weights || !(r->factor >= -1 && r->factor <= 1))
     soft_margins_exactly(*r, s);
+  else if (DENORMALS_ARE_SLOW && vmet_denormal())
+    soft_margins_calmly(*r, s);
   else
-    soft_margins(r, s, 0);
+    soft_margins(r, s, 0, 0);
 }
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"

@@ -40,8 +40,29 @@ VFN vf poisson_nll_log(vd p, double eps, vd sum, int careful) {
   return dnarrow(dsel(small, dsub(dlog(dmul(sum, dset1(0x1p100))), dset1(100 * VLOSS_D_LN2_HI)), dwiden(log)));
 }
 
+/* e^p - t p and e^p - t in float. Far below 0, where e^p may be a denormal, t p is rounded first and e^p not at all. */
+struct poisson_nll_of_log {
+  vf loss, grad;
+};
+VFN struct poisson_nll_of_log poisson_nll_of_log(struct element e) {
+  const vf zero = vset1(0.0f), p = e.calm ? vflush_beside(e.p, e.t) : e.p;
+  const struct vexp_halves exp = vexp_in_halves(e.calm ? vflush(p) : p);
+  const vm low = vgt(vset1(-80.0f), p);
+  const vf given = e.calm ? vsel(vgt(p, vset1(-27.0f)), vflush_beside(e.t, p), e.t) : e.t;
+  const vf minus_product = vmul(vsel(low, vneg(given), zero), p), t = vsel(low, zero, given);
+  if (e.calm)
+    return (struct poisson_nll_of_log){vnfma(t, p, vfma_calm(exp.mantissa, exp.scale, minus_product)),
+                                       vfma_calm(exp.mantissa, exp.scale, vneg(given))};
+  return (struct poisson_nll_of_log){vnfma(t, p, vfma(exp.mantissa, exp.scale, minus_product)),
+                                     vfma(exp.mantissa, exp.scale, vneg(e.t))};
+}
+
 /* In double but for the logs: there e^p and t times a log overflow only where p or t is infinite. */
 VFN struct derivatives poisson_nll(struct element e, const struct poisson_nll_constants *k) {
+  const int simple = k->log_input && !k->full && !e.exact;
+  struct poisson_nll_of_log in_float = {0};
+  if (simple) in_float = poisson_nll_of_log(e);
+  if (e.fast && simple) return (struct derivatives){.loss.rounded = in_float.loss, .grad.rounded = in_float.grad};
   const vf zero = vset1(0.0f);
   const vd t = dwiden(e.t), one = dset1(1.0), half = dset1(0.5);
   vd first, grad;
@@ -73,6 +94,10 @@ VFN struct derivatives poisson_nll(struct element e, const struct poisson_nll_co
     const vd more = dsel(dgt(t, one), dadd(wide, dwiden(vdiv(vset1(0.5f), e.t))), dset1(0.0));
     grad_target = of_double(e, dadd(grad_target.exact, more));
   }
+  if (simple)
+    return (struct derivatives){.loss = number_or(e, in_float.loss, loss),
+                                .grad = number_or(e, in_float.grad, grad),
+                                .grad_target = grad_target};
   return (struct derivatives){.loss = of_double(e, loss), .grad = of_double(e, grad), .grad_target = grad_target};
 }
 

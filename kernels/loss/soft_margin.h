@@ -28,12 +28,15 @@ VFN struct derivatives soft_margin(struct element e) {
   const vm negative = vgt(zero, x);
   /* Beside x > 0 a small e is rounded away: there VLOSS_GUARD keeps it from being a denormal. */
   const struct vexp_halves halves = vexp_minus_sum_in_halves(vabs(x), vsel(negative, vneg(lost), lost));
-  const vf exp = vfma(halves.mantissa, halves.scale, vsel(negative, zero, vset1(VLOSS_GUARD)));
+  const vf guard = vsel(negative, zero, vset1(VLOSS_GUARD));
+  const vf exp = e.calm ? vfma_calm(halves.mantissa, halves.scale, guard) : vfma(halves.mantissa, halves.scale, guard);
   /* Sums and quotients in double, as exp may be wrong by an ulp already. */
-  const vd wide = dwiden(exp), log = dfma(dmul(wide, wide), dwiden(vlog1p_unit_quotient(exp)), wide);
+  const vd wide = dwiden(exp),
+           log = dfma(dmul(wide, wide), dwiden(vlog1p_unit_quotient(e.calm ? vflush(exp) : exp)), wide);
   const vf s = dnarrow(ddiv(dwiden(vsel(negative, exp, one)), dadd(dset1(1.0), wide)));
+  const vf by_t = vfactor(s, minus_t);
   return (struct derivatives){.loss = {dnarrow(dadd(dwiden(vpositive(x)), log)), exact.loss},
-                              .grad = {vmul(s, vfactor(s, minus_t)), exact.grad}};
+                              .grad = {e.calm ? vmul_calm(s, by_t) : vmul(s, by_t), exact.grad}};
 }
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */

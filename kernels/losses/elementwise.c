@@ -4,71 +4,7 @@
  * (elementwise.h) sees flat arrays only, and the layout cannot change a bit. The losses of TOTAL_ELEMENTS elements are
  * added up in that order, and these sums exactly.
  */
-#include "block.h"
-
-/* Where a block starts. */
-struct position {
-  size_t row, column;
-};
-
-/* A run of a block's elements that lies in one row: those from number `done` on. No length is the end. */
-struct segment {
-  size_t row, column, done, length;
-};
-static struct segment segment_at(size_t row, size_t column, size_t done, size_t columns, size_t n) {
-  const size_t left = n - done, of_row = columns - column;
-  return (struct segment){.row = row, .column = column, .done = done, .length = left < of_row ? left : of_row};
-}
-static struct segment first_segment(struct position at, size_t columns, size_t n) {
-  return segment_at(at.row, at.column, 0, columns, n);
-}
-static struct segment next_segment(struct segment s, size_t columns, size_t n) {
-  return segment_at(s.row + 1, 0, s.done + s.length, columns, n);
-}
-
-static int contiguous(size_t row_stride, size_t columns, struct position at, size_t n) {
-  return row_stride == columns || at.column + n <= columns;
-}
-
-/* The block's elements of an operand, null if it is not given. */
-static const float *gathered(const struct vloss_operand *o, size_t columns, struct position at, size_t n,
-                             float *buffer) {
-  if (!o->p) return NULL;
-  const size_t column_stride = columns == 1 ? 1 : o->column_stride;
-  if (column_stride == 1 && contiguous(o->row_stride, columns, at, n)) {
-    const void *const from = vloss_element(o->p, o->type, at.row * o->row_stride + at.column);
-    if (o->type == VLOSS_F32) return from;
-    view_read(buffer, from, o->type, n);
-    return buffer;
-  }
-  for (struct segment s = first_segment(at, columns, n); s.length; s = next_segment(s, columns, n)) {
-    const void *const from = vloss_element(o->p, o->type, s.row * o->row_stride + s.column * column_stride);
-    float *const to = buffer + s.done;
-    if (column_stride == 1)
-      view_read(to, from, o->type, s.length);
-    else
-      for (size_t i = 0; i < s.length; i++) to[i] = *(const float *)from; /* what is spread has no other type */
-  }
-  return buffer;
-}
-
-/* Where the block function writes a result: null if it is not wanted, in place if nothing speaks against it. */
-static float *result_place(const struct vloss_result *r, size_t columns, struct position at, size_t n, int staged,
-                           float *buffer) {
-  if (!r->p || staged || r->type != VLOSS_F32 || !contiguous(r->row_stride, columns, at, n))
-    return r->p ? buffer : NULL;
-  return vloss_element_out(r->p, r->type, at.row * r->row_stride + at.column);
-}
-static void put_back(const struct vloss_result *r, size_t columns, struct position at, size_t n, const float *buffer,
-                     int past_cache) {
-  if (contiguous(r->row_stride, columns, at, n)) {
-    view_write(vloss_element_out(r->p, r->type, at.row * r->row_stride + at.column), buffer, r->type, n, past_cache);
-    return;
-  }
-  for (struct segment s = first_segment(at, columns, n); s.length; s = next_segment(s, columns, n))
-    view_write(vloss_element_out(r->p, r->type, s.row * r->row_stride + s.column), buffer + s.done, r->type, s.length,
-               0);
-}
+#include "block_places.h"
 
 /* The lanes plus n floats, each widened before it is added. */
 static vd widened_sum(vd lanes, const float *p, size_t n) {
@@ -76,49 +12,11 @@ static vd widened_sum(vd lanes, const float *p, size_t n) {
   return lanes;
 }
 
-/* A block's operands and results where they are not in place. */
-struct buffers {
-  float p[BLOCK_ELEMENTS], t[BLOCK_ELEMENTS], other[BLOCK_ELEMENTS], weights[BLOCK_ELEMENTS], upstream[BLOCK_ELEMENTS];
-  float losses[BLOCK_ELEMENTS], grad[BLOCK_ELEMENTS], grad_target[BLOCK_ELEMENTS], grad_other[BLOCK_ELEMENTS];
-};
-static void place_block(struct block *b, const struct vloss_loss_job *job, struct position at, int staged,
-                        struct buffers *buffers) {
-  const size_t columns = job->columns, n = b->n;
-  b->p = gathered(&job->prediction, columns, at, n, buffers->p);
-  b->t = gathered(&job->target, columns, at, n, buffers->t);
-  b->other = gathered(&job->other, columns, at, n, buffers->other);
-  b->weights = gathered(&job->weights, columns, at, n, buffers->weights);
-  b->upstream = gathered(&job->upstream, columns, at, n, buffers->upstream);
-  b->grad = result_place(&job->grad, columns, at, n, staged, buffers->grad);
-  b->grad_target = result_place(&job->grad_target, columns, at, n, staged, buffers->grad_target);
-  b->grad_other = result_place(&job->grad_other, columns, at, n, staged, buffers->grad_other);
-}
-
-/* The same for a run of floats that lies in one piece, operands and results, and that needs no buffers. */
-static void place_run(struct block *b, const struct vloss_loss_job *job, size_t first, size_t n) {
-  b->n = n;
-  b->p = (const float *)job->prediction.p + first;
-  b->t = (const float *)job->target.p + first;
-  if (job->other.p) b->other = (const float *)job->other.p + first;
-  if (job->grad.p) b->grad = (float *)job->grad.p + first;
-}
-
 /* How much of a block to take so that no row is cut but where a whole block lies in it: a row's sum then is the same
  * wherever the row starts. */
 static size_t rows_block(size_t columns, size_t column, size_t block) {
   if (columns <= BLOCK_ELEMENTS) return block / columns * columns;
   return columns - column < block ? columns - column : block;
-}
-
-/* Whether operands and the gradient are floats in one piece each. */
-static int all_contiguous(const struct vloss_loss_job *job, size_t total) {
-  const struct vloss_operand *operands[] = {&job->prediction, &job->target, &job->other};
-  const struct position start = {0, 0};
-  for (int i = 0; i < 3; i++)
-    if (operands[i]->p && (operands[i]->type != VLOSS_F32 || operands[i]->column_stride != 1 ||
-                           !contiguous(operands[i]->row_stride, job->columns, start, total)))
-      return 0;
-  return !job->grad.p || (job->grad.type == VLOSS_F32 && contiguous(job->grad.row_stride, job->columns, start, total));
 }
 
 static int is_finite(vd lanes) { return !vany(vnan(dnarrow(dsub(lanes, lanes)))); }
@@ -229,30 +127,55 @@ static void careful_elements(const struct vloss_loss_job *job, const struct plan
     view_write(job->loss + at.row * job->columns + at.column, buffers->losses, VLOSS_F32, n, plan->past_cache);
 }
 
-/* The results of the elements first .. last - 1, and the total of their losses. */
+/* How many of the elements from `first` on a fast function is to try: all, but those among which something is not
+ * finite in ever smaller pieces, of which the careful function has the last alone. */
+enum { RETRIES = 2 };
+static const size_t retried_elements[RETRIES + 1] = {FAST_ELEMENTS, FAST_ELEMENTS / 8, FAST_ELEMENTS / 64};
+struct retries {
+  size_t end[RETRIES]; /* up to where pieces are of retried_elements[i + 1] */
+};
+static int retry_at(const struct retries *r, size_t first) {
+  int i = RETRIES;
+  while (i > 0 && first >= r->end[i - 1]) i--;
+  return i;
+}
+
+/* What a fast function has done already of a call, and the lanes of the losses there. */
+struct begun {
+  size_t done; /* a multiple of FAST_ELEMENTS, or all */
+  vd lanes;
+};
+
+/* The results of the elements first .. last - 1 but for those that are done, and the total of all their losses. */
 static double total_of_elements(const struct vloss_loss_job *job, const struct plan *plan, struct block *b,
-                                size_t first, size_t last, struct buffers *buffers) {
+                                size_t first, size_t last, struct begun begun, struct buffers *buffers) {
   const size_t columns = job->columns;
   struct running_total sum;
-  sum.finite = dset1(0.0);
-  sum.pairs = 0;
+  sum.finite = begun.lanes;
+  sum.pairs = (begun.done + 31) / 32;
   sum.any_special = sum.row_begun = 0;
-  size_t careful_until = 0;
+  struct retries retries = {{0}};
+  first += begun.done;
   for (size_t done; first < last; first += done) {
     const struct position at =
         plan->one_run ? (struct position){0, first} : (struct position){first / columns, first % columns};
-    const size_t left = last - first;
+    const int retry = plan->fast ? retry_at(&retries, first) : 0;
+    size_t left = last - first;
+    if (retry && left > retried_elements[retry]) left = retried_elements[retry];
     size_t block = left < BLOCK_ELEMENTS ? left : BLOCK_ELEMENTS;
     if (job->form == VLOSS_FORM_ROW_MEANS) block = rows_block(columns, at.column, block);
     done = 0;
-    if (plan->fast && first >= careful_until) {
+    if (plan->fast) {
       if (plan->one_run)
         place_run(b, job, first, left);
       else
         b->n = block, place_block(b, job, at, plan->staged, buffers);
       done = plan->fast(b, &sum.finite);
       sum.pairs += (done + 31) / 32;
-      if (!done) careful_until = first + FAST_ELEMENTS;
+      if (!done && retry < RETRIES) {
+        retries.end[retry] = first + retried_elements[retry];
+        continue;
+      }
     }
     if (!done) {
       done = b->n = block;
@@ -271,7 +194,8 @@ static double total_of_elements(const struct vloss_loss_job *job, const struct p
 
 static __attribute__((noinline)) void any_elements(const struct vloss_loss_job *job,
                                                    const struct elementwise_loss *loss, const struct call *constants,
-                                                   struct vloss_range range, struct vloss_partial *partial) {
+                                                   struct vloss_range range, struct begun begun,
+                                                   struct vloss_partial *partial) {
   struct buffers buffers;
   const struct plan plan = plan_of(job, loss, constants->careful);
   struct block b = {
@@ -280,34 +204,40 @@ static __attribute__((noinline)) void any_elements(const struct vloss_loss_job *
   const size_t length = job->form == VLOSS_FORM_TOTAL ? TOTAL_ELEMENTS : plan.total;
   for (size_t first = range.first, n; first < range.last; first += n) {
     n = range.last - first < length ? range.last - first : length;
-    const double total = total_of_elements(job, &plan, &b, first, first + n, &buffers);
+    const double total = total_of_elements(job, &plan, &b, first, first + n, begun, &buffers);
+    begun = (struct begun){0, dset1(0.0)};
     vloss_exact_add(&partial->sum, total);
     if (total != total && plan.only_total) break;
   }
   if (plan.past_cache) vstream_end();
 }
 
-/* Whether a fast function did it all at once: few elements, of which a total or a gradient is wanted, and no more. */
-static int few_elements(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
-                        const struct call *constants, struct vloss_range range, struct vloss_partial *partial) {
+/* What a fast function can do at once: of few elements, of which a total or a gradient is wanted, and no more. */
+static struct begun begin_few(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
+                              const struct call *constants, struct vloss_range range) {
   const size_t first = range.first, n = range.last - first;
   float *const grad = job->grad.p;
+  struct begun begun = {0, dset1(0.0)};
   if (!job->plain || job->form != VLOSS_FORM_TOTAL || n > TOTAL_ELEMENTS || constants->careful ||
       (grad && (!may_round_before(job->grad_scale) || job->outer * job->columns * sizeof(float) > STREAM_BYTES)))
-    return 0;
+    return begun;
   const struct block b = {.n = n,
                           .p = (const float *)job->prediction.p + first,
                           .t = (const float *)job->target.p + first,
                           .grad = grad ? grad + first : NULL,
                           .grad_scale = job->grad_scale,
                           .constants = constants};
-  struct running_total sum = {.finite = dset1(0.0), .pairs = (n + 31) / 32};
-  if ((grad ? loss->sum_and_grad : loss->sum)(&b, &sum.finite) != n) return 0;
-  vloss_exact_add(&partial->sum, total_of(&sum, loss->traits & PRODUCT));
-  return 1;
+  begun.done = (grad ? loss->sum_and_grad : loss->sum)(&b, &begun.lanes);
+  return begun;
 }
 
 void KERNEL(elementwise)(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
                          const struct call *constants, struct vloss_range range, struct vloss_partial *partial) {
-  if (!few_elements(job, loss, constants, range, partial)) any_elements(job, loss, constants, range, partial);
+  const struct begun begun = begin_few(job, loss, constants, range);
+  if (begun.done == 0 || begun.done < range.last - range.first) {
+    any_elements(job, loss, constants, range, begun, partial);
+    return;
+  }
+  const struct running_total sum = {.finite = begun.lanes, .pairs = (begun.done + 31) / 32};
+  vloss_exact_add(&partial->sum, total_of(&sum, loss->traits & PRODUCT));
 }

@@ -115,6 +115,13 @@ VFN struct derivatives careful_product(struct element e, struct derivatives d, v
   d.b = careful ? vset1(1.0f) : b;
   return d;
 }
+/* A result in float where that is a number, else from its value x: of arithmetic that may leave the floats on the way.
+ */
+VFN struct result number_or(struct element e, vf rounded, vd x) {
+  struct result r = {.rounded = rounded, .exact = x};
+  if (!e.fast) r.rounded = vsel(vnan(vsub(rounded, rounded)), narrowed(x), rounded);
+  return r;
+}
 VFN struct result negated(struct result r) { return (struct result){vneg(r.rounded), dsub(dset1(0.0), r.exact)}; }
 
 /* What a factor makes of a loss or a gradient before it is rounded, the only time: 0 where it is 0, NaN excepted. Every

@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 
 cd "$source"
 # The ISAs make no difference to the interface: the scalar one is named, and no kernel is linked.
-$cc -std=c11 -O0 -g -fPIC -shared -Iinclude -Ikernels -Idispatch -DVLOSS_VERSION='""' -DVLOSS_HAVE_AVX512=0 \
+"$cc" -std=c11 -O0 -g -fPIC -shared -Iinclude -Ikernels -Idispatch -DVLOSS_VERSION='""' -DVLOSS_HAVE_AVX512=0 \
   -DVLOSS_HAVE_AVX2=0 -DVLOSS_HAVE_NEON=0 -DVLOSS_HAVE_SCALAR=1 -Wl,--version-script="$map" \
   -Wl,--unresolved-symbols=ignore-all -Wl,-soname,libvloss.so.0 -o "$work/libvloss.so" \
   $(ls dispatch/*.c | grep -v openmp.c) kernels/memory/exact_sum.c

@@ -1,7 +1,7 @@
 #!/bin/sh
-# page.sh APIS.C PAGE [EMULATOR...] vloss-info: the page quotes the snippets of apis.c to the letter, its table has a row
-# for each of their APIs, and its reference a section for each loss that serves one of them. A section, also of another
-# loss, names the parameters, with default and range, and the APIs that the registry has.
+# page.sh APIS.C PAGE [EMULATOR...] vloss-info: the page quotes the snippets of apis.c to the letter, its table has a
+# row for each of their APIs, and its reference a section for each loss that serves one of them. A section, also of
+# another loss, names the parameters, with default and range, and the APIs that the registry has.
 set -eu
 source=$1
 page=$2

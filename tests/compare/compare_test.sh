@@ -116,7 +116,8 @@ case $case_ in
     "$build/bench/vloss-bench" --library base="$real" --library head="$real" --pairs --benchmark_list_tests \
       --benchmark_filter="$default" >"$work/rows"
     for isa in $(isas_here); do
-      grep "/$isa/" "$work/rows" | sed 's,^call/,,; s,^inputs/[a-z]*/,,; s,^inner/,,; s,/.*,,' | sort -u | diff "$work/expected" -
+      grep "/$isa/" "$work/rows" | sed 's,^call/,,; s,^inputs/[a-z]*/,,; s,^inner/,,; s,/.*,,' |
+        sort -u | diff "$work/expected" -
     done
     ;;
   same | same-all)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # page_test.sh builds|own SOURCE BUILD: runs the commands of docs/comparing.md as they stand there, those on two builds
-# of vloss, which takes minutes, or those on kernels of one's own; and holds what the page quotes against what they print.
+# of vloss, which takes minutes, or those on kernels of one's own; and holds what the page quotes against what they
+# print.
 set -eu
 part=$1 source=$2 build=$3
 page=$source/docs/comparing.md

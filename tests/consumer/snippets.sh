@@ -1,14 +1,24 @@
 #!/bin/sh
-# snippets.sh SOURCE PREFIX WORK WAY [CMAKE_ARGUMENT...]: examples/minimal.c is built and run by what README.md says of
-# that WAY to use vloss: pkg-config or find_package, of what is installed in PREFIX; add_subdirectory or FetchContent. The
-# page's lines of C are lines of that program.
+# snippets.sh SOURCE PREFIX LIBDIR WORK WAY [CMAKE_ARGUMENT...]: examples/minimal.c is built and run by what README.md
+# says of that WAY to use vloss: pkg-config or find_package, of what is installed in PREFIX, libraries in its LIBDIR;
+# add_subdirectory or FetchContent. The page's lines of C are lines of that program.
 set -eu
-source=$1 prefix=$2 work=$3 way=$4
-shift 4
+. "$(dirname "$0")/../missing.sh"
+source=$1 prefix=$2 libraries=$3 work=$4 way=$5
+shift 5
+case $way in
+  pkg-config) needed='cc pkg-config' ;;
+  FetchContent) needed=git ;;
+  *) needed= ;;
+esac
+for tool in $needed; do
+  command -v "$tool" >/dev/null || missing "no $tool"
+done
 rm -rf "$work"
 mkdir -p "$work"
 cd "$work"
-export LD_LIBRARY_PATH="$prefix/lib${LD_LIBRARY_PATH+:$LD_LIBRARY_PATH}" # where an installation for all would be found
+# Where an installation for all would be found.
+export LD_LIBRARY_PATH="$prefix/$libraries${LD_LIBRARY_PATH+:$LD_LIBRARY_PATH}"
 
 # White space apart: the page has shorter lines.
 quoted=$(sed -n '/^```c$/,/^```$/{/^```/!p;}' "$source/README.md" | tr -d '[:space:]')
@@ -25,7 +35,7 @@ if [ "$way" = pkg-config ]; then
   place=$(mktemp -d)
   trap 'rm -rf "$place"' EXIT
   ln -s "$prefix" "$place/prefix"
-  export PKG_CONFIG_PATH="$place/prefix/lib/pkgconfig"
+  export PKG_CONFIG_PATH="$place/prefix/$libraries/pkgconfig"
   ln -s "$source/examples" examples
   command=$(grep '^    cc examples/minimal.c' "$source/README.md")
   eval "$command" >output

@@ -9,8 +9,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench" / "
 import classes
 import loops
 
-# Two rows: each 16 elements at a time, entered in the middle; rarely a maximum is raised, and where much is written that
-# goes past the cache. Behind it a loop for the rest.
+# Two rows: each 16 elements at a time, entered in the middle; rarely a maximum is raised, and where much is written
+# that goes past the cache. Behind it a loop for the rest.
 X86 = """
 x.c.o:     file format elf64-x86-64
 

@@ -52,6 +52,34 @@ static void refused(vloss_status expected) {
   }
 }
 
+/* The functions of logits, too. */
+static void refused_logits(vloss_status expected) {
+  if (expected == VLOSS_OK) return;
+  static const double x[] = {0.25, 0.5};
+  const int64_t label = 0;
+  double out[2] = {7, 7};
+  const vloss_cross_entropy_args cross_entropy = {
+      .rows = 1, .classes = 2, .type = VLOSS_F64, .logits = x, .labels = &label, .loss = out};
+  EXPECT(vloss_cross_entropy(&cross_entropy) == expected, "cross_entropy");
+  EXPECT(vloss_nll(&cross_entropy) == expected, "nll");
+  const vloss_softmax_args softmax = {.rows = 1, .classes = 2, .type = VLOSS_F64, .input = x, .output = out};
+  EXPECT(vloss_softmax(&softmax) == expected, "softmax");
+  EXPECT(vloss_log_softmax(&softmax) == expected, "log_softmax");
+  EXPECT(vloss_log_sum_exp(&softmax) == expected, "log_sum_exp");
+  EXPECT(vloss_log_probs(&(vloss_log_probs_args){
+             .rows = 1, .classes = 2, .type = VLOSS_F64, .logits = x, .entropy = out}) == expected,
+         "log_probs");
+  EXPECT(vloss_divergence(&(vloss_divergence_args){.rows = 1,
+                                                   .classes = 2,
+                                                   .student = x,
+                                                   .student_type = VLOSS_F64,
+                                                   .teacher = x,
+                                                   .teacher_type = VLOSS_F64,
+                                                   .loss = out}) == expected,
+         "divergence");
+  EXPECT(out[0] == 7 && out[1] == 7, "something was written");
+}
+
 static void computed(void) {
   const double p[] = {0.1, 0.75, 3}, t[] = {0, 1, 0.1};
   vloss_loss_args a = args_of(VLOSS_MSE, p, t, 2);
@@ -151,6 +179,7 @@ int main(void) {
   EXPECT(status == VLOSS_ERROR_NO_SLEEF, "%s", vloss_status_name(status));
 #endif
   refused(status);
+  refused_logits(status);
   if (status == VLOSS_OK) {
     computed();
     computed_rows();

@@ -350,9 +350,8 @@ static void neutral(void) {
 int main(int argc, char **argv) {
   struct random r = {argc > 1 ? strtoull(argv[1], NULL, 10) : 1};
   const unsigned long long cases = argc > 2 ? strtoull(argv[2], NULL, 10) : 1500;
-  static const char *const names[] = {"scalar", "avx2", "avx512", "neon"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (vloss_isa_force(names[i]) == VLOSS_OK) isas[isa_count++] = names[i];
+  for (size_t i = 0; vloss_isa_name(i); i++)
+    if (vloss_isa_force(vloss_isa_name(i)) == VLOSS_OK) isas[isa_count++] = vloss_isa_name(i);
   for (unsigned long long n = 0; n < cases; n++) compare(&r, n);
   vloss_isa_force(NULL);
   for (size_t c = 0; c < 2 * CLASSES; c++) logits[c] = any_logit(&r, 0, c);

@@ -430,9 +430,8 @@ static void neutral(void) {
 /* split_test [SEED [CASES]] */
 int main(int argc, char **argv) {
   struct random r = {argc > 1 ? strtoull(argv[1], NULL, 10) : 1};
-  static const char *const names[] = {"scalar", "avx2", "avx512", "neon"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (vloss_isa_force(names[i]) == VLOSS_OK) isas[isa_count++] = names[i];
+  for (size_t i = 0; vloss_isa_name(i); i++)
+    if (vloss_isa_force(vloss_isa_name(i)) == VLOSS_OK) isas[isa_count++] = vloss_isa_name(i);
   const uint64_t cases = argc > 2 ? strtoull(argv[2], NULL, 10) : 1500;
   for (uint64_t n = 0; n < cases; n++) compare(&r, n);
   vloss_isa_force(NULL);

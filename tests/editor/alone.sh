@@ -12,6 +12,7 @@ for header in "$source"/kernels/loss/*.h; do
   printf '#define VLOSS_FORMULA double\n#include "%s"\nvoid use(void);\nvoid use(void) { (void)%s_formula; }\n' \
     "$header" "$name" >"$scratch/${name}_formula.c"
 done
-set -- "$@" -Wno-unused-function -std=c11 -fsyntax-only -Werror -DVLOSS_ISA=scalar -DVLOSS_ISA_IS_SCALAR "-I$source/kernels" "-I$source/include"
+set -- "$@" -Wno-unused-function -std=c11 -fsyntax-only -Werror -DVLOSS_ISA=scalar -DVLOSS_ISA_IS_SCALAR \
+  "-I$source/kernels" "-I$source/include"
 "$@" "$scratch"/*.c
 echo "$(ls "$scratch" | wc -l) files"

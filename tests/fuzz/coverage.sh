@@ -1,8 +1,8 @@
 #!/bin/sh
-# sh tests/fuzz/coverage.sh: installs the Debian packages that are missing, builds with gcc's counters (preset coverage),
-# gives the files of tests/fuzz/corpus to the fuzz target once, and prints how many lines of dispatch/ and of kernels/
-# have run. A line of kernels/, which is compiled for each ISA, has run if it has for one of them; build/coverage/missing.txt
-# names those that have for none. The exit status is 0 if it is at least 95% of dispatch/ and 90% of kernels/.
+# sh tests/fuzz/coverage.sh: installs the Debian packages that are missing, builds with gcc's counters (the preset
+# coverage), gives the files of tests/fuzz/corpus to the fuzz target once, and prints how many lines of dispatch/ and of
+# kernels/ have run. A line of kernels/, which is compiled for each ISA, has run if it has for one of them; those that
+# have for none are in build/coverage/missing.txt. The exit status is 0 if it is 95% of dispatch/ and 90% of kernels/.
 set -eu
 if [ $# -gt 0 ]; then
   sed -n '2,5s/^# //p' "$0"

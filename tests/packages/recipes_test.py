@@ -1,6 +1,6 @@
 """recipes_test.py SOURCE CMAKE: the recipes for vcpkg and Conan, as far as they can be looked at without the two: both
-are run against stand-ins that write down what is called, and have to name what there is in the tree, and its version, as
-the Python package does."""
+are run against stand-ins that write down what is called, and have to name what there is in the tree, and its version,
+as the packages for Python and Rust do."""
 
 import json
 import re
@@ -26,13 +26,14 @@ def expect_option(name):
     expect(re.search(rf"\b(option|set)\({name}\b", build), f"CMake knows no {name}")
 
 
-# ---- vcpkg: manifest, and portfile with functions that print their arguments -------------------------------------------
+# ---- vcpkg: manifest, and portfile with functions that print their arguments -----------------------------------------
 port = recipes / "vcpkg/vloss"
 manifest = json.loads((port / "vcpkg.json").read_text())
 known = {"name", "version-semver", "description", "license", "supports", "dependencies", "features"}
 expect(set(manifest) <= known and manifest["name"] == "vloss", f"vcpkg.json has the keys {sorted(manifest)}")
-python = re.search(r'^version = "(.*)"$', (source / "bindings/python/pyproject.toml").read_text(), re.M)[1]
-expect(python == version, f"pyproject.toml is of {python}, not {version}")
+for package in ("python/pyproject.toml", "rust/Cargo.toml"):
+    of = re.search(r'^version = "(.*)"$', (source / "bindings" / package).read_text(), re.M)[1]
+    expect(of == version, f"bindings/{package} is of {of}, not {version}")
 expect(manifest["version-semver"] == version, f"vcpkg.json is of {manifest['version-semver']}, not {version}")
 for name, feature in manifest["features"].items():
     expect(set(feature) <= {"description", "supports", "dependencies"}, f"{name}: {sorted(feature)}")
@@ -54,7 +55,7 @@ with tempfile.TemporaryDirectory() as folder:
         expect_option(option)
 
 
-# ---- Conan: the classes that the recipe uses ------------------------------------------------------------------------------
+# ---- Conan: the classes that the recipe uses -------------------------------------------------------------------------
 class Anything:
     """Has every attribute, and writes down what is set of cache_variables, copied and said of components."""
 
@@ -98,7 +99,8 @@ module("conan.errors", ConanInvalidConfiguration=ValueError)
 module("conan.tools")
 module("conan.tools.build", can_run=lambda recipe: False)
 module("conan.tools.cmake", CMake=Anything, CMakeToolchain=toolchain, cmake_layout=lambda recipe: None)
-module("conan.tools.files", copy=copy, load=lambda recipe, path: Path(path).read_text(), rmdir=lambda recipe, path: None)
+module("conan.tools.files", copy=copy, load=lambda recipe, path: Path(path).read_text(),
+       rmdir=lambda recipe, path: None)  # fmt: skip
 recipe_globals = {}
 exec((recipes / "conan/conanfile.py").read_text(), recipe_globals)
 for shared in (False, True):

@@ -1,10 +1,12 @@
 #!/bin/sh
-# single.sh SOURCE WORK CC [FLAG]: makes WORK/vloss.o by the documented commands (docs/building.md, "As two files"). With
-# the FLAG -fsyntax-only, which takes seconds, it is only seen whether the two files have any errors.
+# single.sh SOURCE WORK CC [FLAG...]: makes WORK/vloss.o by the documented commands (docs/building.md, "As two files"),
+# with those flags. With -fsyntax-only, which takes seconds, it is only seen whether the two files have any errors.
 set -eu
 . "$(dirname "$0")/../missing.sh"
 . "$(dirname "$0")/section.sh"
-source=$1 work=$2 compiler=$3 flag=${4-}
+source=$1 work=$2 compiler=$3
+shift 3
+flags=$*
 for tool in python3 ctags unifdef; do
   command -v $tool >/dev/null || missing "no $tool"
 done
@@ -17,6 +19,6 @@ echo "$commands" | grep -qx 'cc -O2 -c build/single/vloss.c' || {
   exit 1
 }
 cc() {
-  "$compiler" ${flag:+"$flag"} "$@"
+  "$compiler" $flags "$@"
 }
 eval "$commands"

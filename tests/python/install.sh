@@ -20,20 +20,24 @@ logged() {
   "$@" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
 }
 
-# install_package SOURCE [BUILD]: into $folder/venv, by pip without a network. With BUILD, a build of vloss, it is linked
-# with what that installs; without one it is built by the documented command.
+# install_package SOURCE [BUILD]: into $folder/venv, by pip without a network. With BUILD, a build of vloss, the source
+# distribution, linked with what that build installs; without one by the documented command.
 install_package() {
   $python -m venv --without-pip --system-site-packages "$folder/venv"
+  # What pip would otherwise leave beside the sources.
+  printf '[build]\nbuild_base = %s/build\n[egg_info]\negg_base = %s\n' "$folder" "$folder" >"$folder/folders.cfg"
+  export DIST_EXTRA_CONFIG="$folder/folders.cfg" VLOSS_WERROR=ON
+  installed=./bindings/python
   if [ $# -gt 1 ]; then
     logged cmake --install "$2" --prefix "$folder/prefix"
     export VLOSS_INSTALLED=1 CMAKE_PREFIX_PATH="$folder/prefix"
+    cd "$1/bindings/python"
+    logged $python -c 'import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])' "$folder"
+    installed=$(ls "$folder"/vloss-*.tar.gz)
   fi
-  # What pip would otherwise leave beside the sources.
-  printf '[build]\nbuild_base = %s/build\n[egg_info]\negg_base = %s\n' "$folder" "$folder" >"$folder/folders.cfg"
   cd "$1"
-  export DIST_EXTRA_CONFIG="$folder/folders.cfg" VLOSS_WERROR=ON
   logged "$folder/venv/bin/python" -m pip install --no-build-isolation --no-index --disable-pip-version-check \
-    ./bindings/python
+    "$installed"
   rm -rf "$folder/prefix" "$folder/build" # the package has to carry what it needs
   cd "$folder"
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
-# package.sh SOURCE [BUILD]: the Python package (bindings/python), installed by pip without a network into a fresh virtual
-# environment, and its tests. With BUILD, a build of vloss, it is linked with what that installs; without one it is built
-# by the documented command.
+# package.sh SOURCE [BUILD]: the Python package (bindings/python), installed by pip without a network into a fresh
+# virtual environment, and its tests. With BUILD, a build of vloss, its source distribution is installed, linked with
+# what that build installs; without one it is built by the documented command.
 set -eu
 . "$(dirname "$0")/install.sh"
 source=$1
@@ -15,6 +15,8 @@ case $extension in
     exit 1
     ;;
 esac
+license=$(find "$folder/venv" -path '*/vloss-*.dist-info/LICENSE')
+cmp "${license:-no license is installed}" "$source/LICENSE"
 if ldd "$extension" | grep libvloss; then
   echo "FAIL: the extension needs a libvloss beside it"
   exit 1
@@ -26,4 +28,5 @@ fi
 ldd "$extension" | sed 's/^[[:space:]]*/needs /'
 ls -l "$extension" | awk '{print $5, "bytes"}'
 "$folder/venv/bin/python" -m pytest -q --no-header -p no:cacheprovider -W ignore "$source/bindings/python/tests"
-"$folder/venv/bin/python" "$source/tests/python/readme.py" "$source/README.md" "$source/docs/python.md" "$source/docs/losses.md"
+"$folder/venv/bin/python" "$source/tests/python/readme.py" "$source/README.md" "$source/docs/python.md" \
+  "$source/docs/losses.md"

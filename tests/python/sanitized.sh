@@ -19,8 +19,9 @@ done
 export CMAKE_ARGS="'-DCMAKE_C_FLAGS=$flags' -DCMAKE_BUILD_TYPE=RelWithDebInfo"
 install_package "$source" "$2"
 
-# Without the tests of time and memory, and those that start processes. What is captured is not what a sanitizer prints.
-export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1 PYTHONMALLOC=malloc
-env LD_PRELOAD="$runtime" "$folder/venv/bin/python" -m pytest -q --no-header --capture=sys -p no:cacheprovider -W ignore \
-  --ignore "$source/bindings/python/tests/test_example.py" \
+# Without the tests of time and memory, and those that start processes. Only what Python prints is captured.
+options=allocator_may_return_null=1
+export ASAN_OPTIONS=detect_leaks=0:$options TSAN_OPTIONS=halt_on_error=1:$options PYTHONMALLOC=malloc
+env LD_PRELOAD="$runtime" "$folder/venv/bin/python" -m pytest -q --no-header --capture=sys -p no:cacheprovider \
+  -W ignore --ignore "$source/bindings/python/tests/test_example.py" \
   -k 'not leaks and not costs and not meanwhile and not optional' "$source/bindings/python/tests"

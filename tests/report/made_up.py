@@ -57,15 +57,17 @@ def bench() -> dict:
         for classes in (10, 100, 1000):
             name = f"made_up/of_rows/{variant}/V:{classes}/N:7"
             rows += row(name, 500 + len(rows), "", classes * 7 * 4, speed * classes**0.5, 0, 7)
-    # Twice and four times as long as ordinary inputs; one variant has no ordinary row. Inner 3 is half as fast as inner 1.
-    for which, variant, speed in (("confident", "first", 6e9), ("confident", "plain", 0.5e9), ("denormal", "first", 3e9),
-                                  ("denormal", "other", 1e9)):  # fmt: skip
+    # Twice and four times as long as ordinary inputs; one variant has no ordinary row. Of inner 3 the speed is half
+    # that of inner 1.
+    for which, variant, speed in (("confident", "first", 6e9), ("confident", "plain", 0.5e9),
+                                  ("denormal", "first", 3e9), ("denormal", "other", 1e9)):  # fmt: skip
         bytes_ = 512 * KIB
         name = f"inputs/{which}/made_up/forward/{variant}/n:{bytes_ // 4}"
         rows += row(name, 800 + len(rows), "read", bytes_, speed, 4, bytes_ // 4)
     for inner, speed in {1: 6e9, 3: 3e9}.items():
         rows += row(f"inner/made_up/of_rows/first/V:10/N:6/inner:{inner}", 850 + len(rows), "read", 240, speed, 4, 60)
-    # One and a half times as fast on two threads, with twice as much to do; its CPU time says nothing, nor is it watched.
+    # One and a half times as fast on two threads, with twice as much to do; its CPU time says nothing, nor is it
+    # watched.
     name = f"made_up/forward/first/n:{512 * KIB // 4}/threads:2/real_time"
     for run in row(name, 870, "read", 1 * MIB, 18e9, 4, 256 * KIB):
         run["cpu_time"] /= 10

@@ -12,8 +12,8 @@ done
 # Small sizes of all that is measured, for an instant each: the report is on trial, not the speeds.
 sizes='(V:1000/N:[0-9]{1,3}|n:[0-9]{4,5})'
 if ! "$bench" --threads 2,3 --benchmark_filter="^(limit|rate|call|cold|math|inner)/|/$sizes(/threads:.*)?$" \
-  --benchmark_min_time=0.0001 --benchmark_repetitions=2 --benchmark_out="$folder/bench.json" --benchmark_out_format=json \
-  >"$folder/bench.txt" 2>&1; then
+  --benchmark_min_time=0.0001 --benchmark_repetitions=2 --benchmark_out="$folder/bench.json" \
+  --benchmark_out_format=json >"$folder/bench.txt" 2>&1; then
   cat "$folder/bench.txt"
   exit 1
 fi

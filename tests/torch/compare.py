@@ -124,7 +124,7 @@ def compare_loss(library, info, p, theirs, target=None, other=None, labels=None,
             check(name, ours, x.grad, size, unit)
 
 
-# ---- Cases of each loss: generators of keyword arguments for compare_loss ---------------------------------------------
+# ---- Cases of each loss: generators of keyword arguments for compare_loss --------------------------------------------
 
 SHAPES = [(1, 1), (1, 7), (2, 16), (5, 33), (16, 10), (3, 129), (1, 1025), (40, 64)]
 REDUCED = ("none", "mean", "sum")
@@ -287,7 +287,7 @@ LOSSES = {
     "triplet_margin": triplet_margin,
 }
 
-# ---- Cross-entropy and NLL: classes on axis 1 -------------------------------------------------------------------------
+# ---- Cross-entropy and NLL: classes on axis 1 ------------------------------------------------------------------------
 
 LOGIT_SHAPES = [(1, 2), (5, 10), (16, 33), (3, 300), (2, 7, 5), (3, 40, 4, 2)]
 
@@ -339,7 +339,7 @@ def cross_entropy():
                    theirs=lambda x, t, w, r=reduction, s=e: F.cross_entropy(x, t, w, reduction=r, label_smoothing=s))  # fmt: skip
 
 
-# ---- Log-probabilities: log_softmax, gather, topk and their gradients --------------------------------------------------
+# ---- Log-probabilities: log_softmax, gather, topk and their gradients ------------------------------------------------
 
 
 def log_probs(library):
@@ -381,7 +381,7 @@ def log_probs(library):
     return count + 1
 
 
-# ---- Two rows compared: kl_div of log_softmax, and what is composed of it ----------------------------------------------
+# ---- Two rows compared: kl_div of log_softmax, and what is composed of it --------------------------------------------
 
 
 def kl(lp, lq):

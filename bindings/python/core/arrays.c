@@ -4,8 +4,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "dlpack.h"
-
 struct lent lent;
 
 const char *const element_names[] = {"float32", "float64", "float16", "bfloat16", "int64", "int32", "uint16"};
@@ -42,8 +40,7 @@ bool fail(const char *function, const char *argument, const char *status, Py_ssi
   return false;
 }
 
-/* The exception that is set, as a vloss.Error that names the argument. */
-static bool fail_with_cause(const struct array *a, const char *what) {
+bool array_fail_with_cause(const struct array *a, const char *what) {
   PyObject *type, *value, *trace;
   PyErr_Fetch(&type, &value, &trace);
   fail(a->function, a->name, NULL, -1, "%s: %S", what, value ? value : Py_None);
@@ -124,7 +121,7 @@ static bool take_bits(struct array *a, PyObject *object, bool writable) {
   if (!bits || bits == Py_None) {
     PyErr_Restore(type, value, trace);
     Py_XDECREF(bits);
-    return fail_with_cause(a, writable ? "cannot be written to" : "cannot be read");
+    return array_fail_with_cause(a, writable ? "cannot be written to" : "cannot be read");
   }
   Py_XDECREF(type);
   Py_XDECREF(value);
@@ -132,76 +129,7 @@ static bool take_bits(struct array *a, PyObject *object, bool writable) {
   const bool taken = take_buffer(a, bits, writable); /* the buffer holds what it is of */
   Py_DECREF(bits);
   a->element = BF16;
-  return taken || fail_with_cause(a, "cannot be had");
-}
-
-static enum element element_of_dlpack(DLDataType type) {
-  if (type.lanes != 1) return OTHER;
-  switch (type.code << 8 | type.bits) {
-    case DLPACK_FLOAT << 8 | 32:
-      return F32;
-    case DLPACK_FLOAT << 8 | 64:
-      return F64;
-    case DLPACK_FLOAT << 8 | 16:
-      return F16;
-    case DLPACK_BFLOAT << 8 | 16:
-      return BF16;
-    case DLPACK_INT << 8 | 64:
-      return I64;
-    case DLPACK_INT << 8 | 32:
-      return I32;
-    case DLPACK_UINT << 8 | 16:
-      return U16;
-    default:
-      return OTHER;
-  }
-}
-
-/* object.__dlpack__(), which of a tensor that requires no gradient is a function of PyTorch's around another one. */
-static PyObject *dlpack_of(PyObject *object) {
-  static PyObject *dlpack, *requires_grad;
-  if (!dlpack && !(dlpack = PyUnicode_InternFromString("__dlpack__"))) return NULL;
-  if (!requires_grad && !(requires_grad = PyUnicode_InternFromString("requires_grad"))) return NULL;
-  if (lent.tensor && (PyObject *)Py_TYPE(object) == lent.tensor) {
-    PyObject *required = PyObject_GetAttr(object, requires_grad);
-    if (!required) return NULL;
-    Py_DECREF(required);
-    if (required == Py_False) return PyObject_CallOneArg(lent.to_dlpack, object);
-  }
-  return PyObject_CallMethodNoArgs(object, dlpack);
-}
-
-static bool take_dlpack(struct array *a, PyObject *object) {
-  PyObject *capsule = dlpack_of(object);
-  if (!capsule) {
-    if (PyErr_ExceptionMatches(PyExc_AttributeError) && !PyObject_HasAttrString(object, "__dlpack__")) {
-      PyErr_Format(PyExc_TypeError, "%s: %s: %s is no array: it has neither a buffer nor __dlpack__", a->function,
-                   a->name, Py_TYPE(object)->tp_name);
-      return false;
-    }
-    return fail_with_cause(a, "cannot be had");
-  }
-  const DLTensor *tensor = PyCapsule_GetPointer(capsule, "dltensor");
-  if (!tensor) {
-    Py_DECREF(capsule);
-    return fail_with_cause(a, "__dlpack__ gave something else");
-  }
-  a->capsule = capsule;
-  const int device = tensor->device.device_type;
-  if (device != DLPACK_CPU && device != DLPACK_CUDA_HOST && device != DLPACK_ROCM_HOST)
-    return fail(a->function, a->name, NULL, -1, "is on a device (DLPack type %d), not in the memory of the CPU",
-                device);
-  a->data = tensor->data ? (char *)tensor->data + tensor->byte_offset : NULL;
-  a->writable = true;
-  a->element = element_of_dlpack(tensor->dtype);
-  a->shape.dimensions = tensor->ndim;
-  Py_ssize_t dense = tensor->dtype.bits / 8;
-  for (int i = tensor->ndim; i-- > 0 && tensor->ndim <= MAX_DIMENSIONS;) {
-    a->shape.length[i] = (Py_ssize_t)tensor->shape[i];
-    a->stride[i] = tensor->strides ? (Py_ssize_t)tensor->strides[i] * (tensor->dtype.bits / 8) : dense;
-    dense *= a->shape.length[i];
-  }
-  return true;
+  return taken || array_fail_with_cause(a, "cannot be had");
 }
 
 bool array_take(struct array *a, const char *function, const char *name, PyObject *object, bool writable, bool bits) {
@@ -212,7 +140,7 @@ bool array_take(struct array *a, const char *function, const char *name, PyObjec
   a->capsule = NULL;
   a->copy = NULL;
   bool taken = PyObject_CheckBuffer(object) ? take_buffer(a, object, writable) || take_bits(a, object, writable)
-                                            : take_dlpack(a, object);
+                                            : array_take_dlpack(a, object);
   if (taken && a->shape.dimensions > MAX_DIMENSIONS)
     taken = fail(function, name, NULL, -1, "has %d dimensions: more than %d", a->shape.dimensions, MAX_DIMENSIONS);
   if (!taken)

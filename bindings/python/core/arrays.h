@@ -43,6 +43,10 @@ bool fail(const char *function, const char *argument, const char *status, Py_ssi
 bool array_take(struct array *array, const char *function, const char *name, PyObject *object, bool writable,
                 bool bits);
 void array_release(struct array *array);
+bool array_take_dlpack(struct array *array, PyObject *object); /* the part of array_take for __dlpack__ */
+
+/* The exception that is set, as a vloss.Error that names the argument. False. */
+bool array_fail_with_cause(const struct array *array, const char *what);
 
 /* An exception: the array holds other elements than what is needed. False. */
 bool array_fail_element(const struct array *array, const char *needed);
@@ -62,7 +66,7 @@ bool array_make_dense(struct array *array, const struct shape *shape);
  * bfloat16 as one of uint16, or None. */
 struct lent {
   PyObject *error, *empty, *bits;
-  PyObject *tensor, *to_dlpack; /* of PyTorch, once vloss.torch is imported; else null */
+  PyObject *tensor, *to_dlpack; /* of PyTorch, which is found with the first tensor; else null */
 };
 extern struct lent lent;
 

@@ -26,6 +26,19 @@ void call_drop_axis_of_one(const struct call *c, struct array *a) {
   if (c->loss.dimensions == 0 && a->shape.dimensions == 1 && a->shape.length[0] == 1) a->shape.dimensions = 0;
 }
 
+size_t call_classes(const struct call *c) {
+  const struct family *family = c->function->family;
+  size_t classes = 0;
+  if (family->total_classes != NOWHERE) memcpy(&classes, c->args.bytes + family->total_classes, sizeof classes);
+  if (classes == 0) memcpy(&classes, c->args.bytes + family->classes, sizeof classes);
+  return classes;
+}
+
+size_t call_state_words(const struct call *c) {
+  if (c->function->family->top == NOWHERE) return sizeof(vloss_row_state) / 8;
+  return vloss_log_probs_state_bytes(call_classes(c), c->args.log_probs.ids_per_row, c->args.log_probs.top) / 8;
+}
+
 bool call_bind(struct call *c) {
   const struct function *function = c->function;
   const struct family *family = function->family;
@@ -37,19 +50,22 @@ bool call_bind(struct call *c) {
   for (int i = 0; i < family->count; i++) {
     const enum role role = family->fields[i].role;
     if (role >= FIRST_INPUT) continue;
+    if (role == SIZE && family->fields[i].offset == family->total_classes && !c->given[i])
+      return call_refuse(c, i, "has to be given");
     if (role == REDUCTION && !c->given[i] && !bind_reduction(c, i, NULL)) return false;
     if (c->given[i] && !bind_option(c, i, c->given[i])) return false;
   }
   if (!bind_geometry(c)) return false;
-  for (int i = 0; i < family->count; i++) {
+  for (int next = 1; next <= family->count; next++) { /* the first is last: ids say how long states are */
+    const int i = next < family->count ? next : 0;
     const enum role role = family->fields[i].role;
     if (role < FIRST_INPUT || role >= FIRST_OUTPUT || !c->given[i]) continue;
     if (!bind_input(c, i, c->given[i])) return false;
   }
   if (family->top != NOWHERE) {
-    if (c->args.log_probs.top > c->args.log_probs.classes)
+    if (c->args.log_probs.top > call_classes(c))
       return fail(function->name, "top", NULL, -1, "%zu is more than the %zu classes", c->args.log_probs.top,
-                  c->args.log_probs.classes);
+                  call_classes(c));
     c->top = c->rows;
     c->top.length[c->top.dimensions++] = (Py_ssize_t)c->args.log_probs.top;
   }

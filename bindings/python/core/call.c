@@ -49,10 +49,8 @@ static bool fail_label(const struct call *c, const char *status) {
     memcpy(&narrow, labels->data + at * sizeof narrow, sizeof narrow);
     value = narrow;
   }
-  size_t classes;
-  memcpy(&classes, c->args.bytes + c->function->family->classes, sizeof classes);
   return fail(c->function->name, labels->name, status, row, "row %zd is %lld, which is none of the %zu classes", row,
-              (long long)value, classes);
+              (long long)value, call_classes(c));
 }
 
 /* The first output that shares memory with something else. */
@@ -108,6 +106,12 @@ static bool fail_status(const struct call *c, vloss_status status) {
       break;
     case VLOSS_ERROR_IGNORE_INDEX:
       argument = "ignore_index";
+      break;
+    case VLOSS_ERROR_SHARD:
+      argument = "class_offset or total_classes";
+      break;
+    case VLOSS_ERROR_STATE:
+      argument = "states";
       break;
     case VLOSS_ERROR_SCALE:
       argument = "scale, softcap or z_loss";

@@ -45,6 +45,7 @@ struct call {
   int array_of[MAX_FIELDS];      /* the array of each field; -1 */
   PyObject *results[MAX_FIELDS]; /* of outputs, owned; null where a number or nothing is wanted */
   int number_of[MAX_FIELDS];     /* the number of an output that is one; -1 */
+  struct shape states;           /* of STATES_OUT */
 };
 
 _Static_assert(sizeof(vloss_cross_entropy_args) <= 512 && sizeof(vloss_loss_args) <= 512 &&
@@ -67,6 +68,8 @@ bool bind_output(struct call *call, int field, PyObject *given);
 bool call_take(struct call *call, int field, PyObject *object, bool writable, struct array **array);
 void *call_number(struct call *call, double value);
 void call_drop_axis_of_one(const struct call *call, struct array *array);
+size_t call_classes(const struct call *call);     /* of whole rows */
+size_t call_state_words(const struct call *call); /* of rows in parts: 8 bytes each */
 bool call_refuse(const struct call *call, int field, const char *what);
 
 static inline const char *call_name_of(const struct call *call, int field) {

@@ -15,6 +15,11 @@ RUN(log_sum_exp, vloss_softmax_args)
 RUN(softmax_backward, vloss_softmax_args)
 RUN(log_softmax_backward, vloss_softmax_args)
 RUN(log_probs, vloss_log_probs_args)
+RUN(cross_entropy_partial, vloss_cross_entropy_args)
+RUN(cross_entropy_finish, vloss_cross_entropy_args)
+RUN(cross_entropy_partial_gradient, vloss_cross_entropy_args)
+RUN(log_probs_partial, vloss_log_probs_args)
+RUN(log_probs_finish, vloss_log_probs_args)
 RUN(divergence, vloss_divergence_args)
 RUN(loss, vloss_loss_args)
 
@@ -60,6 +65,45 @@ static const struct field cross_entropy[] = {
     OUTPUT(ROWS_OUT, max, IF_ASKED),
     OUTPUT(ROWS_OUT, log_sum, IF_ASKED),
 };
+
+/* Rows whose classes are spread: what partial, finish and the gradient have alike. */
+#define OF_SHARDS                                                                                                     \
+  ARRAY(LABELS, labels), ARRAY(CLASS_VALUES, weights), OPTION(IGNORE, ignore_index), OPTION(DOUBLE, label_smoothing), \
+      OPTION(POSITIVE, scale), OPTION(DOUBLE, softcap), OPTION(SIZE, shift), OPTION(SIZE, sequence),                  \
+      FLAG_OF("unchecked", VLOSS_UNCHECKED), OPTION(SIZE, total_classes), {                                           \
+    "threads", THREADS, 0, 0                                                                                          \
+  }
+#define OF_WHOLE_ROWS                                                                   \
+  OPTION(REDUCTION, reduction), ARRAY(ROW_VALUES, row_weights), OPTION(DOUBLE, z_loss), \
+      FLAG_OF("empty_mean_zero", VLOSS_EMPTY_MEAN_ZERO)
+static const struct field cross_entropy_partial[] = {
+    STRIDED(MATRIX, logits),
+    OF_SHARDS,
+    OPTION(SIZE, class_offset),
+    {"bfloat16", BITS, 0, 0},
+    OUTPUT(STATES_OUT, states, ALWAYS),
+};
+static const struct field cross_entropy_finish[] = {
+    ARRAY(STATES, states),
+    OF_SHARDS,
+    OF_WHOLE_ROWS,
+    {"float64", DOUBLES, 0, 0},
+    OUTPUT(LOSS, loss, ALWAYS),
+    OUTPUT(ROWS_OUT, lse, IF_ASKED),
+    OUTPUT(ROW_LABELS_OUT, predicted, IF_ASKED),
+    OUTPUT(ROW_FLAGS_OUT, correct, IF_ASKED),
+    OUTPUT(LOSS, z_loss_part, IF_ASKED),
+};
+static const struct field cross_entropy_partial_gradient[] = {
+    STRIDED(MATRIX, logits),
+    ARRAY(STATES, states),
+    OF_SHARDS,
+    OF_WHOLE_ROWS,
+    OPTION(SIZE, class_offset),
+    {"bfloat16", BITS, 0, 0},
+    ARRAY(LOSS_VALUES, upstream),
+    STRIDED(RESULT, grad),
+};
 #undef ARGS
 
 #define ARGS vloss_softmax_args
@@ -94,6 +138,30 @@ static const struct field log_probs[] = {
     OUTPUT(ROWS_OUT, lse, IF_ASKED),
     OUTPUT(ROWS_OUT, entropy, IF_ASKED),
     STRIDED(MATRIX_OUT, grad),
+};
+#define OF_ID_SHARDS                                                                                                  \
+  ARRAY(IDS, ids), OPTION(IGNORE, ignore_index), OPTION(POSITIVE, scale), OPTION(DOUBLE, softcap), OPTION(SIZE, top), \
+      FLAG_OF("unchecked", VLOSS_UNCHECKED), OPTION(SIZE, total_classes), {                                           \
+    "threads", THREADS, 0, 0                                                                                          \
+  }
+static const struct field log_probs_partial[] = {
+    STRIDED(MATRIX, logits),
+    OF_ID_SHARDS,
+    OPTION(SIZE, class_offset),
+    {"bfloat16", BITS, 0, 0},
+    OUTPUT(STATES_OUT, states, ALWAYS),
+};
+static const struct field log_probs_finish[] = {
+    ARRAY(STATES, states),
+    OF_ID_SHARDS,
+    {"float64", DOUBLES, 0, 0},
+    OUTPUT(IDS_OUT, logprob, WITH_IDS),
+    OUTPUT(TOP_LABELS_OUT, top_id, WITH_TOP),
+    OUTPUT(TOP_OUT, top_logprob, WITH_TOP),
+    OUTPUT(ROWS_OUT, max, IF_ASKED),
+    OUTPUT(ROWS_OUT, log_sum, IF_ASKED),
+    OUTPUT(ROWS_OUT, lse, IF_ASKED),
+    OUTPUT(ROWS_OUT, entropy, IF_ASKED),
 };
 #undef ARGS
 
@@ -156,41 +224,53 @@ _Static_assert(AT(other_spread) == AT(other_stride) + sizeof(size_t) &&
 #define NO_REDUCTION .reduction = NOWHERE, .flags = NOWHERE
 #define REDUCTION_OF(args_type) .reduction = offsetof(args_type, reduction), .flags = offsetof(args_type, flags)
 #define NO_IDS .ids_per_row = NOWHERE, .top = NOWHERE
+#define NO_SHARDS .total_classes = NOWHERE
 
-#define CROSS_ENTROPY(function)                                                                                   \
+#define CROSS_ENTROPY(function, table)                                                                            \
   {                                                                                                               \
     MEMBERS(function, vloss_cross_entropy_args),                                                                  \
         .classes = offsetof(vloss_cross_entropy_args, classes), .type = offsetof(vloss_cross_entropy_args, type), \
         LABELS_OF(vloss_cross_entropy_args), REDUCTION_OF(vloss_cross_entropy_args),                              \
-        .bad = offsetof(vloss_cross_entropy_args, bad_row), NO_IDS, TABLE(cross_entropy)                          \
+        .bad = offsetof(vloss_cross_entropy_args, bad_row), NO_IDS,                                               \
+        .total_classes = offsetof(vloss_cross_entropy_args, total_classes), TABLE(table)                          \
+  }
+#define LOG_PROBS(function, table)                                                                                  \
+  {                                                                                                                 \
+    MEMBERS(function, vloss_log_probs_args),                                                                        \
+        .classes = offsetof(vloss_log_probs_args, classes), .type = offsetof(vloss_log_probs_args, type),           \
+        LABELS_OF(vloss_log_probs_args), .reduction = NOWHERE, .flags = offsetof(vloss_log_probs_args, flags),      \
+        .bad = offsetof(vloss_log_probs_args, bad_row), .ids_per_row = offsetof(vloss_log_probs_args, ids_per_row), \
+        .top = offsetof(vloss_log_probs_args, top), .total_classes = offsetof(vloss_log_probs_args, total_classes), \
+        TABLE(table)                                                                                                \
   }
 #define SOFTMAX(function, table)                                                                                \
   {                                                                                                             \
     MEMBERS(function, vloss_softmax_args), .classes = offsetof(vloss_softmax_args, classes),                    \
                                            .type = offsetof(vloss_softmax_args, type), NO_LABELS, NO_REDUCTION, \
-                                           .bad = NOWHERE, NO_IDS, TABLE(table)                                 \
+                                           .bad = NOWHERE, NO_IDS, NO_SHARDS, TABLE(table)                      \
   }
 
 const struct family families[] = {
-    CROSS_ENTROPY(cross_entropy),
-    CROSS_ENTROPY(nll),
+    CROSS_ENTROPY(cross_entropy, cross_entropy),
+    CROSS_ENTROPY(nll, cross_entropy),
+    CROSS_ENTROPY(cross_entropy_partial, cross_entropy_partial),
+    CROSS_ENTROPY(cross_entropy_finish, cross_entropy_finish),
+    CROSS_ENTROPY(cross_entropy_partial_gradient, cross_entropy_partial_gradient),
     SOFTMAX(softmax, softmax),
     SOFTMAX(log_softmax, softmax),
     SOFTMAX(softmax_backward, softmax),
     SOFTMAX(log_softmax_backward, softmax),
     SOFTMAX(log_sum_exp, log_sum_exp),
-    {MEMBERS(log_probs, vloss_log_probs_args), .classes = offsetof(vloss_log_probs_args, classes),
-     .type = offsetof(vloss_log_probs_args, type), LABELS_OF(vloss_log_probs_args), .reduction = NOWHERE,
-     .flags = offsetof(vloss_log_probs_args, flags), .bad = offsetof(vloss_log_probs_args, bad_row),
-     .ids_per_row = offsetof(vloss_log_probs_args, ids_per_row), .top = offsetof(vloss_log_probs_args, top),
-     TABLE(log_probs)},
+    LOG_PROBS(log_probs, log_probs),
+    LOG_PROBS(log_probs_partial, log_probs_partial),
+    LOG_PROBS(log_probs_finish, log_probs_finish),
     {MEMBERS(divergence, vloss_divergence_args), .classes = offsetof(vloss_divergence_args, classes),
      .type = offsetof(vloss_divergence_args, student_type), LABELS_OF(vloss_divergence_args),
-     REDUCTION_OF(vloss_divergence_args), .bad = NOWHERE, NO_IDS, TABLE(divergence)},
+     REDUCTION_OF(vloss_divergence_args), .bad = NOWHERE, NO_IDS, NO_SHARDS, TABLE(divergence)},
     {MEMBERS(loss, vloss_loss_args), .classes = offsetof(vloss_loss_args, columns),
      .type = offsetof(vloss_loss_args, type), .label_type = offsetof(vloss_loss_args, label_type), .ignore = NOWHERE,
      .ignore_index = NOWHERE, REDUCTION_OF(vloss_loss_args), .bad = offsetof(vloss_loss_args, bad_index), NO_IDS,
-     TABLE(loss)},
+     NO_SHARDS, TABLE(loss)},
     {.name = NULL},
 };
 

@@ -7,7 +7,8 @@
 #include <vloss/vloss.h>
 
 /* What a field is. "rows" is the shape without the class axis. Inputs are copied where vloss cannot read their strides,
- * outputs are refused. The first field is the matrix that gives shape and type of the call. */
+ * outputs are refused. The first field is the matrix that gives shape and type of the call, or the states that give the
+ * shape. */
 enum role {
   /* options */
   AXIS,
@@ -21,6 +22,7 @@ enum role {
   PARAMETER,   /* number `offset` of a loss */
   FROM_LOGITS, /* of a loss that has another kind for logits */
   BITS,        /* uint16 holds bfloat16 */
+  DOUBLES,     /* states are of rows of doubles: their values are double */
   THREADS,
   /* inputs */
   MATRIX,       /* of full shape and of the call's type; with a stride */
@@ -34,6 +36,7 @@ enum role {
   ID_VALUES,
   LOSS_VALUES, /* of the shape of the loss; a number if that is one */
   SPREAD,      /* a number, or of a shape that covers rows and columns: see vloss_spread */
+  STATES,      /* what is known of rows in parts, as int64: rows, and an axis of their words */
   /* outputs: true, or an array to write to; RESULT is a matrix that is always made */
   LOSS,
   RESULT,
@@ -45,6 +48,7 @@ enum role {
   ID_LABELS_OUT,
   TOP_OUT,
   TOP_LABELS_OUT,
+  STATES_OUT,
 
   FIRST_INPUT = MATRIX,
   FIRST_OUTPUT = LOSS
@@ -67,7 +71,7 @@ struct family {
   vloss_status (*run)(const void *args, size_t size);
   size_t size;
   size_t rows, classes, inner, type, label_type, ignore, ignore_index, reduction, flags, bad, executor, ids_per_row,
-      top;
+      top, total_classes; /* the last of rows whose classes are spread over calls */
   const struct field *fields;
   int count;
 };

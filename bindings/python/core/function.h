@@ -25,6 +25,8 @@ enum { NO_AXIS = 1000 };
 /* One call. given: a borrowed object for each field of the family, or null. */
 PyObject *function_call(const struct function *function, PyObject *const *given);
 
+PyObject *merge_states(PyObject *module, PyObject *args); /* merge.c */
+
 /* An executor of `threads` POSIX threads, started for every run. */
 vloss_executor threads_executor(size_t threads);
 size_t threads_available(void);

@@ -25,13 +25,17 @@ static bool bind_axis(struct call *c) {
   return true;
 }
 
-/* The matrix that gives shape and type; rows, classes and inner of the call. */
+/* The matrix that gives shape and type, or the states that give the shape; rows, classes and inner of the call. */
 bool bind_geometry(struct call *c) {
   const struct family *family = c->function->family;
   struct array *a;
   if (!call_take(c, 0, c->given[0], false, &a)) return false;
-  if (a->element > BF16) return array_fail_element(a, "float32, float64, float16 or bfloat16");
-  c->type = a->element;
+  if (family->fields[0].role == STATES) {
+    if (!array_expect_element(a, I64)) return false; /* the type is an option's */
+  } else {
+    if (a->element > BF16) return array_fail_element(a, "float32, float64, float16 or bfloat16");
+    c->type = a->element;
+  }
   c->values = c->type == F64 ? F64 : F32;
   c->full = a->shape;
   const int dimensions = c->full.dimensions;
@@ -54,6 +58,7 @@ bool bind_geometry(struct call *c) {
     rows = 0;
     inner = 1;
   }
+  if (family->fields[0].role == STATES) classes = 0; /* that axis is none of classes */
   put_size(c, family->rows, rows);
   put_size(c, family->classes, classes);
   put_size(c, family->inner, inner);
@@ -179,6 +184,18 @@ static bool bind_spread(struct call *c, struct array *a, int field) {
   return bind_matrix(c, a, f->offset, f->more);
 }
 
+/* States that are aligned to 8 bytes, as int64 is, one behind the other. */
+static bool bind_states(struct call *c, struct array *a, size_t pointer) {
+  struct shape shape = c->rows;
+  const int last = a->shape.dimensions - 1;
+  shape.length[shape.dimensions++] = last < 0 ? 0 : a->shape.length[last];
+  const size_t words = (size_t)shape.length[shape.dimensions - 1];
+  if (call_state_words(c) != words)
+    return fail(a->function, a->name, "VLOSS_ERROR_STATE", -1, "states of %zu numbers, not of the %zu that a row has",
+                words, call_state_words(c));
+  return bind_dense(c, a, pointer, I64, &shape);
+}
+
 bool bind_input(struct call *c, int field, PyObject *given) {
   const struct field *f = &c->function->family->fields[field];
   const bool scalar_loss = f->role == LOSS_VALUES && c->loss.dimensions == 0;
@@ -187,9 +204,12 @@ bool bind_input(struct call *c, int field, PyObject *given) {
     return bind_number(c, field, given, f->offset);
   }
   struct array *a;
-  if (field == 0) return bind_matrix(c, &c->arrays[0], f->offset, f->more);
-  if (!call_take(c, field, given, false, &a)) return false;
-  const struct shape classes = {1, {c->full.dimensions > 0 ? c->full.length[c->axis] : 1}};
+  if (field == 0 && f->role == MATRIX) return bind_matrix(c, &c->arrays[0], f->offset, f->more);
+  if (field == 0)
+    a = &c->arrays[0];
+  else if (!call_take(c, field, given, false, &a))
+    return false;
+  const struct shape classes = {1, {c->full.dimensions > 0 ? (Py_ssize_t)call_classes(c) : 1}};
   switch (f->role) {
     case MATRIX:
       return array_expect_element(a, c->type) && bind_matrix(c, a, f->offset, f->more);
@@ -208,6 +228,8 @@ bool bind_input(struct call *c, int field, PyObject *given) {
       return array_expect_element(a, c->type) && bind_matrix(c, a, f->offset, f->more);
     case LABELS:
       return bind_labels(c, a, f->offset);
+    case STATES:
+      return bind_states(c, a, f->offset);
     case IDS:
       return bind_ids(c, a, f->offset);
     case ROW_VALUES:

@@ -215,18 +215,10 @@ static PyObject *lend(PyObject *module, PyObject *args) {
   Py_RETURN_NONE;
 }
 
-static PyObject *lend_torch(PyObject *module, PyObject *args) {
-  (void)module;
-  if (!PyArg_ParseTuple(args, "OO", &lent.tensor, &lent.to_dlpack)) return NULL;
-  Py_INCREF(lent.tensor);
-  Py_INCREF(lent.to_dlpack);
-  Py_RETURN_NONE;
-}
-
 static PyMethodDef methods[] = {
     {"function", (PyCFunction)(void (*)(void))make_function, METH_VARARGS | METH_KEYWORDS, NULL},
     {"lend", lend, METH_VARARGS, NULL},
-    {"lend_torch", lend_torch, METH_VARARGS, NULL},
+    {"merge", merge_states, METH_VARARGS, NULL},
     {"losses", losses, METH_NOARGS, NULL},
     {"isa", isa, METH_NOARGS, NULL},
     {"force_isa", force_isa, METH_O,

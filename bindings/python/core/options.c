@@ -125,6 +125,7 @@ bool bind_option(struct call *c, int field, PyObject *given) {
       return true;
     case FLAG:
     case BITS:
+    case DOUBLES:
     case FROM_LOGITS:
       if ((truth = PyObject_IsTrue(given)) < 0) return false;
       if (truth && f->role == FLAG) {
@@ -134,6 +135,8 @@ bool bind_option(struct call *c, int field, PyObject *given) {
         memcpy(c->args.bytes + c->function->family->flags, &flags, sizeof flags);
       } else if (truth && f->role == BITS) {
         c->bits = true;
+      } else if (truth && f->role == DOUBLES) {
+        c->type = F64;
       } else if (truth) {
         c->args.loss.kind = (vloss_loss_kind)c->function->logits_kind;
       }

@@ -26,15 +26,21 @@ bool bind_output(struct call *c, int field, PyObject *given) {
   const bool asked = given ? given != Py_False : is_made(c, f);
   if (!asked) return true;
   const bool own = !given || given == Py_True;
+  if (f->role == STATES_OUT) {
+    c->states = c->rows;
+    c->states.length[c->states.dimensions++] = (Py_ssize_t)call_state_words(c);
+  }
   const struct shape *shape = f->role == LOSS                                   ? &c->loss
                               : f->role == RESULT || f->role == MATRIX_OUT      ? &c->full
                               : f->role == IDS_OUT || f->role == ID_LABELS_OUT  ? &c->ids
                               : f->role == TOP_OUT || f->role == TOP_LABELS_OUT ? &c->top
+                              : f->role == STATES_OUT                           ? &c->states
                                                                                 : &c->rows;
   const bool labels = f->role == ROW_LABELS_OUT || f->role == ID_LABELS_OUT || f->role == TOP_LABELS_OUT;
   const enum element element = f->role == RESULT || f->role == MATRIX_OUT ? c->type
                                : labels                                   ? (c->label == OTHER ? I64 : c->label)
                                : f->role == ROW_FLAGS_OUT                 ? I32
+                               : f->role == STATES_OUT                    ? I64
                                                                           : c->values;
   if (shape->dimensions < 0) return call_refuse(c, field, "needs ids");
   if (own && shape->dimensions == 0 && f->role == LOSS) {

@@ -187,7 +187,7 @@ def test_divergence(dtype, seed, reduction, kind):
     near(counted, vloss.divergence(array(x)[::3], array(z)[::3], kind=kind, bfloat16=True), step(dtype))
 
 
-# ---- Where arrays come from, and how they lie in memory -------------------------------------------------------------------
+# ---- Where arrays come from, and how they lie in memory --------------------------------------------------------------
 
 
 @given(seeds, st.sampled_from(["dense", "rows apart", "backwards", "columns apart", "transposed", "moved axes", "unaligned"]))

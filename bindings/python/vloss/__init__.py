@@ -23,6 +23,23 @@ def info():
             "cpu_features": _core.cpu_features().split(), "losses": _core.losses()}  # fmt: skip
 
 
+def _merge(name, of_log_probs):
+    def merge(into, *states):
+        for others in states:
+            _core.merge(name, of_log_probs, into, others)
+        return into
+
+    merge.__name__ = merge.__qualname__ = name
+    merge.__doc__ = f"""Adds states to `into`, those of other classes of the same rows, and returns it: in any order, the same bits.
+
+    vloss.Error: states of other calls or options, or of the same classes twice; what is in `into` stays as it was then."""
+    return merge
+
+
+cross_entropy_merge = _merge("cross_entropy_merge", False)
+log_probs_merge = _merge("log_probs_merge", True)
+
+
 def __getattr__(name):
     if name == "isa":  # the one in use, which may change
         return _core.isa()
@@ -32,4 +49,4 @@ def __getattr__(name):
 _made = {spec.name: spec.make() for spec in _specs()}
 globals().update(_made)
 log_sum_exp = _made["logsumexp"]
-__all__ = ["Error", "force_isa", "info", "log_sum_exp", *_made]
+__all__ = ["Error", "force_isa", "info", "log_sum_exp", "cross_entropy_merge", "log_probs_merge", *_made]

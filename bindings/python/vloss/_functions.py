@@ -1,4 +1,5 @@
-"""The functions of the package, from tables: one row a loss. `python -m vloss._functions` prints the hints (__init__.pyi).
+"""The functions of the package, from tables, which make this file long: one row a loss. `python -m vloss._functions`
+prints the hints (__init__.pyi).
 
 An argument is written "keyword" or "keyword=field", where field is the name of the C library's argument struct
 (vloss.h); a loss's parameters have the names of the registry.
@@ -30,6 +31,10 @@ ARGUMENTS = {
     "kind": ("str", "'forward_kl'", "'forward_kl', 'reverse_kl', 'jsd' or 'total_variation'"),
     "labels": ("Array | None", "None", "int64 or int32, one a row: rows of ignore_index do not count, others are not looked at"),
     "top": ("int", "0", "how many of the likeliest classes to tell"),
+    "class_offset": ("int", "0", "the first class of this part: a multiple of 4,096"),
+    "total_classes": ("int", None, "classes of the whole rows"),
+    "states": ("Array", "None", "what *_partial made, merged until all classes are in it"),
+    "float64": ("bool", "False", "the logits were float64: so are the results"),
     "from_logits": ("bool", "False", "y_pred are logits, not probabilities"),
     "bfloat16": ("bool", "False", "arrays of uint16 hold bfloat16"),
     "threads": ("int", "1", "how many the call may use; 0: one a CPU. They change no bit of any result"),
@@ -50,6 +55,7 @@ OUTPUTS = {
     "top_id": "the likeliest classes of each row (made if top is not 0)",
     "top_logprob": "their log-probabilities (the same)",
     "entropy": "entropy of each row, in nats",
+    "states": "what is known of each row, int64 words",
     "same_top": "int32 a row: 1 if both have their first maximum at the same class",
 }
 IN_PLACE = "; it may be {first} itself"
@@ -59,7 +65,7 @@ TORCH_REDUCTIONS = "'mean', 'sum' (a float each) or 'none' ({each})"
 KERAS_REDUCTIONS = "'none' (one a row), 'sum' or 'sum_over_batch_size' (a float each)"
 ERRORS = "Raises vloss.Error, a ValueError that names the argument and the first bad row; nothing is written then."
 
-# ---- The losses: name, loss of the registry, operands, weight, other names of parameters, formula -----------------------
+# ---- The losses: name, loss of the registry, operands, weight, other names of parameters, formula --------------------
 
 TORCH = """
 l1_loss                 | l1                     | input=prediction target              | weight | | abs(input - target)
@@ -100,9 +106,12 @@ categorical_hinge           | categorical_hinge    | y_true=target y_pred=predic
 cosine_similarity           | cosine_similarity    | y_true=target y_pred=prediction | | | -cos(y_true, y_pred): from -1, the same direction, to 1
 """  # fmt: skip
 
-# ---- The functions of logits ----------------------------------------------------------------------------------------------
+# ---- The functions of logits -----------------------------------------------------------------------------------------
 
-CROSS_ENTROPY = "input, target: as torch.nn.functional.cross_entropy"
+# Of rows whose classes are spread over calls.
+OF_SHARD = ("class_offset",)
+OF_SHARDS = ("total_classes", "weight=weights", "ignore_index", "label_smoothing", "scale", "softcap", "shift", "sequence", "unchecked")
+OF_WHOLE_ROWS = ("reduction", "row_weights", "z_loss", "empty_mean_zero")
 LOGITS = {
     "cross_entropy": (
         "cross_entropy", ["logits", "labels"], 2,
@@ -158,6 +167,34 @@ logits: [..., C]. ids: int64 or int32, [...] or [..., K], K of them a row. Resul
 student, teacher: logits [..., C], which may have different dtypes (float64 goes with float64 only). The gradient is with respect
 to the student. Nats, but for the total variation.""",
         "torch.nn.functional.kl_div of log_softmax, TRL's generalised JSD"),
+    "cross_entropy_partial": (
+        "cross_entropy_partial", ["logits", "labels"], 2, [*OF_SHARD, *OF_SHARDS, "bfloat16", "threads", "out=states"], {},
+        """What is known of rows from a part of their classes: the states that cross_entropy_merge puts together.
+
+logits: [..., C], the classes from class_offset on; a part ends at a multiple of 4,096 classes or with the row. labels: int64 or
+int32, [...], numbers of classes of the whole row. Options are those of cross_entropy, alike in every part.""", None),
+    "cross_entropy_finish": (
+        "cross_entropy_finish", ["states", "labels"], 2,
+        [*OF_SHARDS, *OF_WHOLE_ROWS, "float64", "threads", "out=loss", "lse", "predicted", "correct", "z_loss_part"], {},
+        """cross_entropy of rows whose states are complete, with the same bits.""", None),
+    "cross_entropy_partial_gradient": (
+        "cross_entropy_partial_gradient", ["logits", "labels", "states"], 3,
+        [*OF_SHARD, *OF_SHARDS, *OF_WHOLE_ROWS, "upstream", "bfloat16", "threads", "grad_out=grad"], {},
+        """The gradient of a part of the classes of rows whose states are complete; it may be written over the logits.
+
+logits, labels and options: as in cross_entropy_partial and cross_entropy_finish.""", None),
+    "log_probs_partial": (
+        "log_probs_partial", ["logits", "ids"], 1,
+        [*OF_SHARD, "total_classes", "top", "scale", "softcap", "ignore_index", "unchecked", "bfloat16", "threads", "out=states"],
+        {},
+        """What is known of rows from a part of their classes: the states that log_probs_merge puts together.
+
+logits and class_offset: as in cross_entropy_partial; ids, top and options: as in log_probs, alike in every part.""", None),
+    "log_probs_finish": (
+        "log_probs_finish", ["states", "ids"], 1,
+        ["total_classes", "top", "scale", "softcap", "ignore_index", "unchecked", "float64", "threads", "logprob", "top_id",
+         "top_logprob", "max", "log_sum", "lse", "entropy"], {},
+        """log_probs of rows whose states are complete, with the same bits.""", None),
 }  # fmt: skip
 
 
@@ -206,7 +243,7 @@ class _Spec:
                 hint, default = "Array | bool | None", "None"
             else:
                 hint, default = ARGUMENTS[key][:2]
-                default = hints.get(keyword, default.format(**values))
+                default = default and hints.get(keyword, default.format(**values))  # None: it has to be given
             signature.append(keyword if default is None else f"{keyword}={default}")
             hinted.append(f"{keyword}: {hint}" + ("" if default is None else f" = {default}"))
         self.signature = f"{name}({', '.join(signature)})"
@@ -227,12 +264,17 @@ def _returns(what, keywords):
 def _logits(name, family, positional, required, keywords, hints, text, source):
     produced = [k for k, _ in map(_split, keywords) if k in OUTPUTS]
     loss = "out=loss" in keywords
-    result = "the loss" if loss else "the array" if family != "log_probs" else "what was asked for"
-    order = (["loss"] if loss else []) + (["gradient"] if loss else []) + produced + ([] if loss else ["gradient"])
-    if "out=output" in keywords:
+    gradient = ["gradient"] if GRAD[0] in keywords else []
+    states, of_part = "out=states" in keywords, "grad_out=grad" in keywords and not gradient
+    result = "the loss" if loss else "the states" if states else "the gradient" if of_part else "the array"
+    order = ["loss", *gradient, *produced] if loss else produced + gradient
+    if "log_probs" in family and not states:
+        result = "what was asked for"
+    elif "out=output" in keywords:
         order = []
     values = dict(parameters={}, outputs={}, in_place=IN_PLACE.format(first=_split(positional[0])[0]),
-                  axis_told="; None: 1, as in torch, or 0 of one row" if "axis" in hints else "", first=_split(positional[0])[0], reduction="'mean'", result="loss" if loss else "result",
+                  axis_told="; None: 1, as in torch, or 0 of one row" if "axis" in hints else "", first=_split(positional[0])[0], reduction="'mean'",
+                  result="loss" if loss or of_part else "states" if states else "result",
                   reductions=TORCH_REDUCTIONS.format(each="one a row"), returns=_returns(result, order),
                   weights="float32 (float64 for float64 logits), one a class")  # fmt: skip
     if family == "log_probs":
@@ -351,6 +393,8 @@ class Error(ValueError):
 
 def info() -> dict[str, Any]: ...
 def force_isa(name: str | None) -> None: ...
+def cross_entropy_merge(into: Array, *states: Array) -> Any: ...
+def log_probs_merge(into: Array, *states: Array) -> Any: ...
 '''
 
 if __name__ == "__main__":

@@ -11,17 +11,16 @@ import inspect
 import warnings
 
 import torch
-import torch.utils.dlpack
 from torch import nn
 from torch.nn import _reduction
 from torch.nn import functional as F
 
 import vloss
-from vloss import Error, _core
+from vloss import Error
 
-_core.lend_torch(torch.Tensor, torch.utils.dlpack.to_dlpack)
 
-# A function of torch.nn.functional: its operands, those whose gradients vloss has, with the keyword that asks for each, and the module.
+# A function of torch.nn.functional: its operands, those whose gradients vloss has, with the keyword that asks for each,
+# and the module.
 LOSSES = {
     "cross_entropy": ("CrossEntropyLoss", {"input": "return_grad", "target": "grad_targets"}),
     "nll_loss": ("NLLLoss", {"input": "return_grad", "target": None}),
@@ -229,7 +228,7 @@ def _module(name, function, gradients):
     return type(name, (base,), {"forward": forward, "__doc__": documentation, "__module__": __name__})
 
 
-# ---- What comes before losses, and what takes their place ------------------------------------------------------------------
+# ---- What comes before losses, and what takes their place ------------------------------------------------------------
 
 
 class _Softmax(torch.autograd.Function):

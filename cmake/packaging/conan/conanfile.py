@@ -19,7 +19,7 @@ class VlossConan(ConanFile):
     topics = ("loss", "cross-entropy", "softmax", "simd")
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"shared": [True, False], "fPIC": [True, False], "with_sleef": [True, False], "with_openmp": [True, False]}
+    options = {name: [True, False] for name in ("shared", "fPIC", "with_sleef", "with_openmp")}
     default_options = {"shared": False, "fPIC": True, "with_sleef": False, "with_openmp": False}
     implements = ["auto_shared_fpic"]
     languages = "C"

@@ -100,6 +100,7 @@ static const struct known table[] = {
      G(1.6889118802e-18)},
     {"gradient below 2^-126, a sum times upstream", "bce_with_logits", 1, 1, P(-90), T(0), UPSTREAM(64), REDUCTION(SUM),
      G(5.24416808e-38)},
+    {"target of 2^80", "bce_with_logits", 1, 1, P(1), T(0x1p80f), REDUCTION(NONE), L(-0x1p80), G(-0x1p80)},
     {"gradient beyond float before the mean divides", "mse", 1, 2, P(2e38f, 0), T(0, 0), REDUCTION(MEAN), L(INFINITY),
      G(2e38f, 0), GT(-2e38f, 0)},
     {"gradient at the greatest float", "l1", 1, 1, P(1), T(0), UPSTREAM(0x1.fffffep127f), NONE, L(1),
