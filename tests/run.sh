@@ -2,10 +2,10 @@
 # sh tests/run.sh [--long | --full | --preset NAME | --only REGEX]: installs the Debian packages that are missing,
 # builds with gcc and runs the quick tests. --long, which every change has to pass, adds the tests of some minutes each
 # (every size and option, emulated older CPUs, whole examples) and the same for arm64, cross-built and run under qemu.
-# --full adds clang, the sanitizers, a minute of libFuzzer, the slow tests (exhaustive sweeps, large sizes, parent
-# projects), and the known bits on Windows and five more architectures, under wine and qemu. --preset runs the quick and
-# the long tests of that one preset of CMakePresets.json. --only runs the tests of the preset release, slow ones too,
-# whose names match. Builds go to build/. The exit status is 0 if every test passed.
+# --full adds clang, the sanitizers, a minute of libFuzzer and the lines that its corpus reaches, the slow tests (all
+# inputs, large sizes, parent projects), and the known bits on Windows and five more architectures, under wine and qemu.
+# --preset runs the quick and the long tests of that one preset of CMakePresets.json. --only runs the tests of the
+# preset release, slow ones too, whose names match. Builds go to build/. The exit status is 0 if every test passed.
 set -eu
 only=
 names=
@@ -111,6 +111,11 @@ fuzz() {
   cmake --build --preset fuzz
   ctest --test-dir build/fuzz --output-on-failure --no-tests=error -R '^fuzz/libfuzzer$'
 }
+coverage() {
+  echo
+  echo "== coverage: configure, build, and the lines that the fuzzer's corpus reaches"
+  sh tests/fuzz/coverage.sh
+}
 for preset in $elsewhere; do
   if [ "$only" = "$preset" ]; then
     known_bits "$preset"
@@ -119,8 +124,8 @@ for preset in $elsewhere; do
 done
 case $only in
   '' | arm64) ;;
-  fuzz)
-    fuzz
+  fuzz | coverage)
+    $only
     exit
     ;;
   *)
@@ -135,6 +140,7 @@ if [ $tests = all ]; then
   build_and_test long asan-ubsan
   build_and_test long tsan
   fuzz
+  coverage
   for preset in $elsewhere; do
     known_bits "$preset"
   done

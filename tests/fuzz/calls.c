@@ -35,6 +35,10 @@ static double value_of(struct random *r, int mode, const struct call *c, size_t 
       return random_below(r, 4) ? (double)random_unit(r) : -INFINITY;
     case 5:
       return (double)random_below(r, 3) - 1;
+    case 6: /* one value throughout */
+      return specials[random_below(&(struct random){r->state}, sizeof specials / sizeof *specials)];
+    case 7: /* of any size */
+      return ldexp((double)random_unit(r) - 0.5, (int)random_below(r, 200) - 150);
     default:
       return 8 * (double)random_unit(r) - 4;
   }
@@ -65,7 +69,7 @@ static struct array *place(struct call *c, struct array array) {
   const size_t count = a->lines && a->width ? (a->lines - 1) * a->stride + a->width : 0;
   a->data = buffer_place(a->buffer, count * a->kind.size, (how % 4 == 3) * a->kind.size, how & 4);
   memcpy(a->field, &a->data, sizeof a->data);
-  if (!a->output) fill(c, a, how >> 3 & 7);
+  if (!a->output) fill(c, a, how >> 3 & 15);
   return a;
 }
 struct array *add_flat(struct call *c, void *field, size_t count, struct kind kind, bool output) {

@@ -26,6 +26,10 @@ enum fault {
   FAULT_COUNT
 };
 
+/* How states are put together. */
+enum { FROM_NOTHING = 1 /* the states of the first shard, too, are merged with zeros */, LAST_FIRST = 2 };
+enum misuse { NO_MISUSE, SHARD_LEFT_OUT, SHARD_TWICE, FIRST_FOR_LAST, OTHER_CALL, MISUSE_COUNT };
+
 /* The functions (those of rows in parts stand for all of their steps, see parts.c), and the struct that each takes. */
 #define FUZZ_FUNCTIONS(X)                               \
   X(cross_entropy, cross_entropy, make_cross_entropy)   \
@@ -84,6 +88,8 @@ struct call {
   } wanted;             /* of rows in parts: the same call with the outputs of the last steps */
   struct array *states; /* of rows in parts */
   bool whole;           /* rows in parts are to be done in one call */
+  unsigned parting;     /* how rows in parts are put together: FROM_NOTHING, ... */
+  enum misuse misuse;   /* of the states: refused */
   size_t size;          /* of the struct, as the call says it */
   struct array arrays[FUZZ_MAX_ARRAYS];
   size_t array_count;

@@ -109,6 +109,16 @@ void make_cross_entropy(struct call *c) {
   }
 }
 
+/* How the states of rows in parts are put together, and whether that goes wrong. */
+static void take_parting(struct call *c, size_t rows) {
+  c->parting = (unsigned)take_below(c, 4);
+  if (c->fault != UNWANTED) return;
+  c->misuse = (enum misuse)take_below(c, MISUSE_COUNT);
+  if (c->misuse == SHARD_LEFT_OUT) c->parting |= FROM_NOTHING;
+  if (c->misuse == FIRST_FOR_LAST && c->classes <= VLOSS_CLASS_BLOCK) c->misuse = OTHER_CALL; /* it has one shard */
+  if (c->misuse && rows) refuse(c);
+}
+
 /* The call of a shard of all classes, and `wanted`, which has what the steps after it take, too. */
 void make_partial(struct call *c) {
   vloss_cross_entropy_args *a = &c->args.cross_entropy, *w = &c->wanted.cross_entropy;
@@ -122,14 +132,18 @@ void make_partial(struct call *c) {
   checked_labels(c, &a->labels, 1, rules, a->flags);
   in_flat(c, &a->weights, c->classes, number);
   c->states = add_flat(c, &a->states, 16 * rows, states(), true);
-  if (c->fault == UNWANTED) {
-    if (take_below(c, 2))
+  take_parting(c, rows);
+  if (c->fault == UNWANTED && !c->misuse) {
+    const size_t wrong = take_below(c, 3);
+    if (wrong == 1)
       add_flat(c, &a->loss, totals, number, true);
+    else if (wrong == 2 && c->classes % VLOSS_CLASS_BLOCK)
+      a->total_classes++; /* it ends within a block */
     else
       a->class_offset = c->classes + 1;
     refuse(c);
   }
-  if (c->fault) return;
+  if (c->fault && !c->misuse) return;
   in_flat(c, &a->row_weights, rows, number);
   in_flat(c, &a->upstream, totals, number);
   *w = *a;
@@ -194,8 +208,9 @@ void make_log_probs(struct call *c) {
     a->total_classes = c->classes;
     const size_t bytes = vloss_log_probs_state_bytes(c->classes, a->ids_per_row, a->top);
     c->states = add_flat(c, &a->states, rows * bytes / sizeof(uint64_t), states(), true);
-    if (c->fault == UNWANTED) add_flat(c, &a->lse, rows, number, true), refuse(c);
-    if (c->fault) return;
+    take_parting(c, rows);
+    if (c->fault == UNWANTED && !c->misuse) add_flat(c, &a->lse, rows, number, true), refuse(c);
+    if (c->fault && !c->misuse) return;
     c->wanted.log_probs = *a;
     a = &c->wanted.log_probs;
     add_flat(c, &a->entropy, rows, number, true);

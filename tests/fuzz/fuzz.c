@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "names.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
@@ -149,6 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
   static struct call c;
   vloss_status status = VLOSS_OK;
   size_t bad = 0, runs = 0;
+  names_check(bytes, count);
   for (size_t i = 0; i < vloss_isa_count(); i++) {
     const char *isa = vloss_isa_name(i);
     if (vloss_isa_force(isa) != VLOSS_OK) continue;

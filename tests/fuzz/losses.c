@@ -8,9 +8,10 @@ static void take_parameters(struct call *c, vloss_loss_args *a, const vloss_loss
   a->parameters = c->parameters;
   for (size_t i = 0; i < a->parameter_count && i < info->parameter_count; i++) {
     const vloss_parameter_info *p = &info->parameters[i];
-    const double by_choice[] = {p->default_value, p->above_minimum ? p->default_value : p->minimum, p->maximum, 1};
-    const double v = by_choice[take_below(c, 4)];
-    c->parameters[i] = v > p->minimum && v <= p->maximum ? v : p->default_value;
+    const double by_choice[] = {p->default_value, p->minimum, p->maximum, 1, 1.5, 3, 1e-3, 1e-30};
+    const double v = by_choice[take_below(c, sizeof by_choice / sizeof *by_choice)];
+    const bool right = (p->above_minimum ? v > p->minimum : v >= p->minimum) && v <= p->maximum;
+    c->parameters[i] = right && !(p->whole && v != (double)(int)v) ? v : p->default_value;
     if (c->number_count < FUZZ_MAX_NUMBERS) note_number(c, &c->parameters[i], p->minimum, p->maximum);
   }
 }
@@ -59,17 +60,31 @@ static size_t losses_of(const struct call *c, const vloss_loss_args *a, const vl
   return a->reduction == VLOSS_NONE ? rows * c->classes : 1;
 }
 
+/* Rows that lie side by side, as many as the array has room for. */
+static void take_rows_beside(struct call *c, vloss_loss_args *a) {
+  static const uint8_t beside[] = {1, 2, 3, 1, 4, 5, 8, 13, 16, 17, 31, 64};
+  enum { MOST = 21000 };
+  c->inner = beside[take_below(c, sizeof beside)];
+  if (c->classes * c->inner > MOST) c->inner = 1;
+  c->rows = (c->rows + c->inner - 1) / c->inner;
+  a->rows = c->rows;
+  a->inner = c->inner;
+  if (c->rows && !c->classes) refuse(c);
+}
+
+/* Any but those of logits, which other functions compute. */
+static const vloss_loss_info *take_kind(struct call *c) {
+  size_t count = 0;
+  while (vloss_loss_info_of((vloss_loss_kind)(VLOSS_L1 + count))) count++;
+  return vloss_loss_info_of((vloss_loss_kind)(VLOSS_L1 + take_below(c, count)));
+}
+
 void make_loss(struct call *c) {
   vloss_loss_args *a = &c->args.loss;
-  const vloss_loss_info *info = vloss_loss_info_of((vloss_loss_kind)(VLOSS_L1 + take_below(c, 31)));
+  const vloss_loss_info *info = take_kind(c);
   a->kind = info->kind;
   take_shape(c, &a->rows, &a->columns, &a->inner);
-  if (info->family == VLOSS_ROWS) {
-    a->inner = c->inner = 1 + take_below(c, 3);
-    c->rows /= c->inner;
-    a->rows = c->rows;
-    if (c->rows && !c->classes) refuse(c);
-  }
+  if (info->family == VLOSS_ROWS) take_rows_beside(c, a);
   a->type = c->type;
   a->label_type = (vloss_label_type)(c->plain ? VLOSS_I64 : take_below(c, 2));
   a->reduction = (vloss_reduction)take_below(c, 7);
