@@ -127,10 +127,10 @@ VFN vm vdenormal(vf v) {
  * feels: none is within 2^-49 of the middle between two floats but for those that are there. */
 VFN vf vmul_calm(vf a, vf b) { return dnarrow(dmul(dwiden(a), dwiden(b))); }
 VFN vf vdiv_calm(vf a, vf b) { return dnarrow(ddiv(dwiden(a), dwiden(b))); }
-/* a b + c, where c is 0 or so large that the result is normal. */
+/* a b + c, where c is 0 or so large that the result is normal. The sign of a 0 is that of the fma. */
 VFN vf vfma_calm(vf a, vf b, vf c) {
   const vm alone = veq(c, vset1(0.0f));
-  return vsel(alone, vmul_calm(a, b), vfma(a, b, vsel(alone, vset1(1.0f), c)));
+  return vsel(alone, dnarrow(dfma(dwiden(a), dwiden(b), dwiden(c))), vfma(a, b, vsel(alone, vset1(1.0f), c)));
 }
 /* 0 where |v| < 2^-100, else v: so half of it is normal, too. */
 VFN vf vflush_tiny(vf v) { return vsel(vgt(vset1(0x1p-100f), vabs(v)), vset1(0.0f), v); }
