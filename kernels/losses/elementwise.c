@@ -163,7 +163,8 @@ static double total_of_elements(const struct vloss_loss_job *job, const struct p
     size_t left = last - first;
     if (retry && left > retried_elements[retry]) left = retried_elements[retry];
     size_t block = left < BLOCK_ELEMENTS ? left : BLOCK_ELEMENTS;
-    if (job->form == VLOSS_FORM_ROW_MEANS) block = rows_block(columns, at.column, block);
+    /* Where no loss is wanted, a fast function does not care about rows, and may have less than one. */
+    if (job->form == VLOSS_FORM_ROW_MEANS && !plan->fast) block = rows_block(columns, at.column, block);
     done = 0;
     if (plan->fast) {
       if (plan->one_run)
