@@ -1,7 +1,7 @@
 #!/bin/sh
 # sh bench/run.sh [--short | --full] [--peers] [--threads N[,M...]]: installs the Debian packages that are missing,
 # builds with gcc, scores a real text with the perplexity example, checks bits and errors, then measures, prints the
-# table and makes the report: under 5 minutes on a machine that does nothing else. --short measures fewer rows for less
+# table and makes the report: 6 minutes on 2 cores that do nothing else. --short measures fewer rows for less
 # long, to see that it all works. --full checks all that vloss-check has and measures all rows, every function in every
 # size, type and place: an hour. --peers installs PyTorch, oneDNN, XNNPACK and, if there is npm, ONNX Runtime and ggml,
 # and measures them, too: under 15 minutes. --threads adds rows of N threads beside those of one, on the best ISA.
