@@ -109,7 +109,7 @@ fuzz() {
   echo "== fuzz: configure, build, and libFuzzer for a minute"
   cmake --preset fuzz -DVLOSS_WERROR=ON
   cmake --build --preset fuzz
-  ctest --test-dir build/fuzz --output-on-failure --no-tests=error -R '^fuzz/libfuzzer$'
+  ctest --preset fuzz
 }
 coverage() {
   echo

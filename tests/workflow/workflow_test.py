@@ -95,7 +95,8 @@ for machine in ("ubuntu-24.04", "ubuntu-24.04-arm"):
             step for job, step in steps if job["runs-on"] == machine and wanted in json.dumps(step).replace('\\"', '"')
         ]
         expect(found, f"nothing on {machine} has {wanted}")
-expect(any(step.get("run") == "sh tests/run.sh --preset arm64" for _, step in steps), "nothing runs under qemu")
+for preset in ("arm64", "fuzz", "coverage"):
+    expect(any(step.get("run") == f"sh tests/run.sh --preset {preset}" for _, step in steps), f"nothing runs {preset}")
 
 # What they leave is where the steps behind them look for it.
 for script, files in {

@@ -83,11 +83,13 @@ def resident():
 
 
 def test_nothing_leaks():
-    """10^5 calls of every kind: results, errors at every stage, DLPack, copies, keywords."""
+    """10^5 calls, of many kinds: results, errors at every stage, DLPack, copies, keywords, threads, rows in parts, autograd."""
+    torchs = pytest.importorskip("vloss.torch")
     x, t = np.random.default_rng(1).normal(size=(4, 5)).astype("f"), np.array([1, 2, 0, 4])
     tensor, turned, bad = torch.tensor(x), np.zeros((4, 1000), "f")[:, ::200], np.array([1, 2, 0, 9])
     wide = np.zeros((8000, 1), "f")[::-1]  # 32 KB, copied in every call
     out, grad = np.zeros(4, "f"), np.zeros((4, 5), "f")
+    learnt, labels = torch.tensor(x, requires_grad=True), torch.tensor(t)
 
     def refused(*args, **options):
         try:
@@ -111,13 +113,17 @@ def test_nothing_leaks():
             refused(x, t, wrong=1)
             refused(x, [1])
             refused(turned, t, weight=out)
+            vloss.divergence(x, turned, return_grad=True)
+            vloss.cross_entropy(x, t, threads=2)
+            vloss.cross_entropy_finish(vloss.cross_entropy_partial(x, t, total_classes=5), t, total_classes=5)
+            torchs.cross_entropy(learnt, labels).backward()
 
     objects = lambda: (gc.collect(), len(gc.get_objects()))[1]
     calls(500)
     references = lambda: [sys.getrefcount(y) for y in (x, t, out, grad, tensor, vloss.Error)]
     counted = references()
     before, memory = objects(), resident()
-    calls(100_000 // 13)
+    calls(100_000 // 18)
     assert objects() <= before + 10
     assert all(now <= then + 10 for now, then in zip(references(), counted))
     assert resident() <= memory + 2**20

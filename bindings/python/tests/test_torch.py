@@ -200,6 +200,17 @@ def test_what_is_refused():
         V.cross_entropy(np.zeros((3, 4)), t)
 
 
+def test_errors_are_in_torchs_words():
+    with pytest.raises(vloss.Error, match=r"^cross_entropy: target: row 3 is 5") as raised:
+        V.cross_entropy(torch.zeros(4, 5), torch.tensor([0, 1, 2, 5]))
+    assert (raised.value.argument, raised.value.status, raised.value.index) == ("target", "VLOSS_ERROR_LABEL", 3)
+    with pytest.raises(vloss.Error, match="input: ") as raised:
+        V.cross_entropy(torch.zeros(4, 5).to_sparse(), torch.tensor([0, 1, 2, 3]))
+    assert raised.value.argument == "input"
+    with pytest.raises(vloss.Error, match="dim: is None"):
+        V.softmax(torch.zeros(2, 3), None)
+
+
 def test_inputs_are_left_alone():
     x, t = torch.randn(3, 4, requires_grad=True), torch.tensor([1, 0, 3])
     before = x.detach().clone()

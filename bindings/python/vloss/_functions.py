@@ -40,7 +40,7 @@ ARGUMENTS = {
     "threads": ("int", "1", "how many the call may use; 0: one a CPU. They change no bit of any result"),
     "return_grad": ("bool", "False", "whether to give the gradient with respect to {first} as well"),
     "grad_out": ("Array | None", "None", "an array for that gradient, of the shape and dtype of {first}{in_place}"),
-    "out": ("Array | bool | None", "None", "an array to write the {result} to; False: it is not wanted"),
+    "out": ("Array | bool | None", "None", "an array to write the {result} to{unwanted}"),
 }  # fmt: skip
 OUTPUTS = {
     "grad_targets": "gradient with respect to probability targets",
@@ -58,6 +58,7 @@ OUTPUTS = {
     "states": "what is known of each row, int64 words",
     "same_top": "int32 a row: 1 if both have their first maximum at the same class",
 }
+UNWANTED = "; False: it is not wanted"
 IN_PLACE = "; it may be {first} itself"
 GRAD = ("return_grad=grad", "grad_out=grad")
 COMMON = ("bfloat16", "threads")
@@ -72,34 +73,34 @@ l1_loss                 | l1                     | input=prediction target      
 mse_loss                | mse                    | input=prediction target              | weight | | (input - target)**2
 smooth_l1_loss          | smooth_l1              | input=prediction target              | weight | | d**2 / (2 beta) where abs(d) < beta, else abs(d) - beta / 2; d = input - target
 huber_loss              | huber                  | input=prediction target              | weight | | d**2 / 2 where abs(d) <= delta, else delta (abs(d) - delta / 2); d = input - target
-binary_cross_entropy    | bce                    | input=prediction target              | weight | | -(target log(input) + (1 - target) log(1 - input)), logarithms from -100 up; input from 0 to 1
-binary_cross_entropy_with_logits | bce_with_logits | input=prediction target             | weight | pos_weight=other label_smoothing | binary cross-entropy of sigmoid(input); pos_weight multiplies the term of target
-kl_div                  | kl_div                 | input=prediction target              | | | target (log(target) - input): input is a log-probability; with log_target exp(target) (target - input)
-poisson_nll_loss        | poisson_nll            | input=prediction target              | weight | | exp(input) - target input; without log_input input - target log(input + eps)
-gaussian_nll_loss       | gaussian_nll           | input=prediction target var=other    | weight | | (log(var) + (input - target)**2 / var) / 2, var from eps up; var also one a row
+binary_cross_entropy    | bce                    | input=prediction target              | weight | | -(target log(input) + (1 - target) log(1 - input)), logarithms from -100 up; input from 0 to 1; in nats
+binary_cross_entropy_with_logits | bce_with_logits | input=prediction target             | weight | pos_weight=other label_smoothing | binary cross-entropy of sigmoid(input); pos_weight multiplies the term of target; in nats
+kl_div                  | kl_div                 | input=prediction target              | | | target (log(target) - input): input is a log-probability; with log_target exp(target) (target - input); in nats
+poisson_nll_loss        | poisson_nll            | input=prediction target              | weight | | exp(input) - target input; without log_input input - target log(input + eps); in nats
+gaussian_nll_loss       | gaussian_nll           | input=prediction target var=other    | weight | | (log(var) + (input - target)**2 / var) / 2, var from eps up; var also one a row; in nats
 hinge_embedding_loss    | hinge_embedding        | input=prediction target              | weight | | input where target is 1, max(0, margin - input) where it is -1
-soft_margin_loss        | soft_margin            | input=prediction target              | weight | | log(1 + exp(-target input)), target -1 or 1
+soft_margin_loss        | soft_margin            | input=prediction target              | weight | | log(1 + exp(-target input)), target -1 or 1; in nats
 margin_ranking_loss     | margin_ranking         | input1=prediction input2=other target | weight | | max(0, -target (input1 - input2) + margin), target -1 or 1
 multi_margin_loss       | multi_margin           | input=prediction target=labels       | weight | p=norm | sum over c != target of max(0, margin - input[target] + input[c])**p, divided by the classes
 multilabel_margin_loss  | multilabel_margin      | input=prediction target=labels       | | | sum over labels j and others i of max(0, 1 - (input[j] - input[i])), divided by the classes; target: lists that end with -1
-multilabel_soft_margin_loss | multilabel_soft_margin | input=prediction target          | weight | | mean over the classes of binary cross-entropy of sigmoid(input)
+multilabel_soft_margin_loss | multilabel_soft_margin | input=prediction target          | weight | | mean over the classes of binary cross-entropy of sigmoid(input); in nats
 cosine_embedding_loss   | cosine_embedding       | input1=prediction input2=other target | | | 1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1; target one a row
 triplet_margin_loss     | triplet_margin         | anchor=prediction positive=target negative=other | | p=norm | max(0, D(anchor, positive) - D(anchor, negative) + margin), D the p-norm of the difference + eps
-sigmoid_focal_loss      | sigmoid_focal          | inputs=prediction targets=target     | weight | | binary cross-entropy of sigmoid(inputs), times (1 - p_t)**gamma and alpha or 1 - alpha
+sigmoid_focal_loss      | sigmoid_focal          | inputs=prediction targets=target     | weight | | binary cross-entropy of sigmoid(inputs), times (1 - p_t)**gamma and alpha or 1 - alpha; in nats
 """
 KERAS = """
-binary_crossentropy         | keras_bce            | y_true=target y_pred=prediction | | | binary cross-entropy of y_pred, clipped to 1e-7 from 0 and 1
-binary_focal_crossentropy   | keras_binary_focal   | y_true=target y_pred=prediction | | | the same, times (1 - p_t)**gamma and, if alpha is not negative, alpha or 1 - alpha
-categorical_crossentropy    | keras_categorical_crossentropy | y_true=target y_pred=prediction | | | -sum(y_true log(y_pred / sum(y_pred))); of logits: cross_entropy
-sparse_categorical_crossentropy | keras_sparse_categorical_crossentropy | y_true=labels y_pred=prediction | | | -log(y_pred[y_true] / sum(y_pred)); of logits: cross_entropy
-kl_divergence               | keras_kl_divergence  | y_true=target y_pred=prediction | | | sum(y_true log(y_true / y_pred)), both from 1e-7 to 1
+binary_crossentropy         | keras_bce            | y_true=target y_pred=prediction | | | binary cross-entropy of y_pred, clipped to 1e-7 from 0 and 1; in nats
+binary_focal_crossentropy   | keras_binary_focal   | y_true=target y_pred=prediction | | | the same, times (1 - p_t)**gamma and, if alpha is not negative, alpha or 1 - alpha; in nats
+categorical_crossentropy    | keras_categorical_crossentropy | y_true=target y_pred=prediction | | | -sum(y_true log(y_pred / sum(y_pred))); of logits: cross_entropy; in nats
+sparse_categorical_crossentropy | keras_sparse_categorical_crossentropy | y_true=labels y_pred=prediction | | | -log(y_pred[y_true] / sum(y_pred)); of logits: cross_entropy; in nats
+kl_divergence               | keras_kl_divergence  | y_true=target y_pred=prediction | | | sum(y_true log(y_true / y_pred)), both from 1e-7 to 1; in nats
 mean_absolute_error         | l1                   | y_true=target y_pred=prediction | | | mean(abs(y_true - y_pred))
 mean_squared_error          | mse                  | y_true=target y_pred=prediction | | | mean((y_true - y_pred)**2)
 mean_absolute_percentage_error | mape              | y_true=target y_pred=prediction | | | mean(100 abs(y_true - y_pred) / max(abs(y_true), 1e-7))
 mean_squared_logarithmic_error | msle              | y_true=target y_pred=prediction | | | mean((log(1 + y_true) - log(1 + y_pred))**2), both from 1e-7 up
 log_cosh                    | log_cosh             | y_true=target y_pred=prediction | | | mean(log(cosh(y_pred - y_true)))
 huber                       | huber                | y_true=target y_pred=prediction | | | mean of d**2 / 2 where abs(d) <= delta, else delta (abs(d) - delta / 2); d = y_pred - y_true
-poisson                     | poisson              | y_true=target y_pred=prediction | | | mean(y_pred - y_true log(y_pred + 1e-7))
+poisson                     | poisson              | y_true=target y_pred=prediction | | | mean(y_pred - y_true log(y_pred + 1e-7)); in nats
 hinge                       | hinge                | y_true=target y_pred=prediction | | | mean(max(1 - y_true y_pred, 0)), y_true -1 or 1; or 0 or 1, if all are
 squared_hinge               | squared_hinge        | y_true=target y_pred=prediction | | | mean(max(1 - y_true y_pred, 0)**2), y_true as for hinge
 categorical_hinge           | categorical_hinge    | y_true=target y_pred=prediction | | | max(max((1 - y_true) y_pred) - sum(y_true y_pred) + 1, 0)
@@ -129,16 +130,16 @@ logits without the axis of classes; or class probabilities, of the shape and dty
         ["weight=weights", "ignore_index", "reduction", "axis", "row_weights", "shift", "sequence", "upstream", "unchecked",
          "empty_mean_zero", *COMMON, "out=loss", *GRAD],
         dict(axis="None"),
-        """Negative log-likelihood: -input[target], of rows of log-probabilities.
+        """Negative log-likelihood: -input[target], of rows of log-probabilities, in their units (nats, as log_softmax makes them).
 
 Shapes are those of cross_entropy; target is class indices.""",
         "torch.nn.functional.nll_loss"),
     "softmax": ("softmax", ["input"], 1, ["axis", *COMMON, "out=output"], {},
-                "exp(input) / sum(exp(input)) along the axis.\n\ninput: float32, float64, float16 or bfloat16, as is the result.", "torch.softmax, scipy.special.softmax"),
+                "exp(input) / sum(exp(input)) along the axis.\n\ninput: [..., C], or with the classes along axis; float32, float64, float16 or bfloat16, as is the result.", "torch.softmax, scipy.special.softmax"),
     "log_softmax": ("log_softmax", ["input"], 1, ["axis", *COMMON, "out=output"], {},
-                    "input - logsumexp(input) along the axis.\n\ninput: float32, float64, float16 or bfloat16, as is the result.", "torch.log_softmax, scipy.special.log_softmax"),
+                    "input - logsumexp(input) along the axis, in nats.\n\ninput: [..., C], or with the classes along axis; float32, float64, float16 or bfloat16, as is the result.", "torch.log_softmax, scipy.special.log_softmax"),
     "logsumexp": ("log_sum_exp", ["input"], 1, ["axis", *COMMON, "out=output"], {},
-                  "log(sum(exp(input))) along the axis.\n\ninput: float32, float64, float16 or bfloat16; the result, which lacks the axis, "
+                  "log(sum(exp(input))) along the axis, in nats.\n\ninput: [..., C], or with the classes along axis; float32, float64, float16 or bfloat16; the result, which lacks the axis, "
                   "is float32, of float64 float64.",
                   "torch.logsumexp, scipy.special.logsumexp"),
     "softmax_backward": ("softmax_backward", ["output=input", "upstream"], 2, ["axis", *COMMON, "out=output"], {},
@@ -176,7 +177,10 @@ int32, [...], numbers of classes of the whole row. Options are those of cross_en
     "cross_entropy_finish": (
         "cross_entropy_finish", ["states", "labels"], 2,
         [*OF_SHARDS, *OF_WHOLE_ROWS, "float64", "threads", "out=loss", "lse", "predicted", "correct", "z_loss_part"], {},
-        """cross_entropy of rows whose states are complete, with the same bits.""", None),
+        """cross_entropy of rows whose states are complete, with the same bits.
+
+states: int64 words, [..., words], as cross_entropy_partial made them and cross_entropy_merge put them together. labels: [...],
+as there. Results are one a row, or a float.""", None),
     "cross_entropy_partial_gradient": (
         "cross_entropy_partial_gradient", ["logits", "labels", "states"], 3,
         [*OF_SHARD, *OF_SHARDS, *OF_WHOLE_ROWS, "upstream", "bfloat16", "threads", "grad_out=grad"], {},
@@ -194,7 +198,9 @@ logits and class_offset: as in cross_entropy_partial; ids, top and options: as i
         "log_probs_finish", ["states", "ids"], 1,
         ["total_classes", "top", "scale", "softcap", "ignore_index", "unchecked", "float64", "threads", "logprob", "top_id",
          "top_logprob", "max", "log_sum", "lse", "entropy"], {},
-        """log_probs of rows whose states are complete, with the same bits.""", None),
+        """log_probs of rows whose states are complete, with the same bits.
+
+states: int64 words, [..., words], as log_probs_partial made them and log_probs_merge put them together. ids and top: as there.""", None),
 }  # fmt: skip
 
 
@@ -215,7 +221,7 @@ def _documentation(text, operands, arguments, values, source, outputs):
         lines.append(f"{keyword}: True or an array to write to: {what}")
     lines += ["", f"Returns {values['returns']}", "", ERRORS]
     if source:
-        lines += ["", f"Names, shapes and values are those of {source}; docs/semantics.md says where they differ."]
+        lines += ["", f"Source: {source}; docs/semantics.md and docs/python.md say where names, shapes or values differ."]
     return "\n".join(lines)
 
 
@@ -272,7 +278,8 @@ def _logits(name, family, positional, required, keywords, hints, text, source):
         result = "what was asked for"
     elif "out=output" in keywords:
         order = []
-    values = dict(parameters={}, outputs={}, in_place=IN_PLACE.format(first=_split(positional[0])[0]),
+    only_output = "out=output" in keywords
+    values = dict(parameters={}, outputs={}, unwanted="" if only_output else UNWANTED, in_place=IN_PLACE.format(first=_split(positional[0])[0]),
                   axis_told="; None: 1, as in torch, or 0 of one row" if "axis" in hints else "", first=_split(positional[0])[0], reduction="'mean'",
                   result="loss" if loss or of_part else "states" if states else "result",
                   reductions=TORCH_REDUCTIONS.format(each="one a row"), returns=_returns(result, order),
@@ -285,6 +292,8 @@ def _logits(name, family, positional, required, keywords, hints, text, source):
 
 SWITCHES = {"log_target": "target is a logarithm", "log_input": "input is a logarithm", "full": "add the terms that do not depend on input",
             "swap": "the distance of positive and negative counts, if it is smaller than that of anchor and negative"}  # fmt: skip
+
+CHOICES = {"label_mode": "1: y_true is 0 or 1; 2: it is as the formula has it, -1 or 1; 0: the first if all of it is 0 or 1"}
 
 
 def _range(low, high, above, whole):
@@ -309,7 +318,7 @@ def _loss(row, keras, registry):
         switch = whole and (low, high) == (0, 1)
         parameters[keyword] = ("bool" if switch else "int" if whole else "float",
                                repr(bool(default) if switch else int(default) if whole else default),
-                               SWITCHES[own] if switch else _range(low, high, above, whole))  # fmt: skip
+                               SWITCHES[own] if switch else CHOICES.get(own) or _range(low, high, above, whole))  # fmt: skip
         fields.append(f"{keyword}=parameter{number}")
     first = keyword_of["prediction"]
     outputs = {}
@@ -357,7 +366,7 @@ def _loss(row, keras, registry):
     if kind == "kl_div":
         reductions += ", or 'batchmean'"
     in_place = "" if kind == "multilabel_margin" else IN_PLACE.format(first=first)
-    values = dict(parameters=parameters, outputs=outputs, in_place=in_place, axis_told="", first=first, result="loss", weights=weights, reductions=reductions,
+    values = dict(parameters=parameters, outputs=outputs, unwanted=UNWANTED, in_place=in_place, axis_told="", first=first, result="loss", weights=weights, reductions=reductions,
                   reduction="'none'" if reduction != MEAN else "'mean'", returns=_returns("the loss", order))  # fmt: skip
     return _Spec(name, "loss", operands, len(operands), keywords, values, f"{text}\n\n{shapes}.", source, reduction=reduction, **more)
 

@@ -98,14 +98,29 @@ def _compute(name, operands, options, wanted):
     operands = [x.detach() if x.requires_grad else x for x in operands]
     function, asked = getattr(vloss, name), dict.fromkeys(wanted, True)
     if options["reduction"] != "none":
-        result = function(*operands, **options, **asked, out=torch.empty((), dtype=_values(operands[0].dtype)))
-    else:
+        asked["out"] = torch.empty((), dtype=_values(operands[0].dtype))
+    try:
         result = function(*operands, **options, **asked)
+    except Error as error:
+        raise _in_torchs_words(name, error) from None
     if not wanted:
         result = (result,)
     if isinstance(result[0], float):  # of one element
         result = (torch.tensor(result[0], dtype=_values(operands[0].dtype)), *result[1:])
     return result
+
+
+# What torch calls the operands of cross_entropy.
+TORCHS_WORDS = {"logits": "input", "labels": "target"}
+
+
+def _in_torchs_words(name, error):
+    theirs = TORCHS_WORDS.get(error.argument) if name == "cross_entropy" else None
+    if theirs is None:
+        return error
+    renamed = Error(str(error).replace(f"{name}: {error.argument}:", f"{name}: {theirs}:", 1))
+    renamed.argument, renamed.status, renamed.index = theirs, error.status, error.index
+    return renamed
 
 
 def _error(name, argument, what):
@@ -267,6 +282,8 @@ class _Rows(torch.autograd.Function):
 
 def _soft(name, input, dim, dtype):
     _on_cpu(name, {"input": input})
+    if dim is None:
+        raise _error(name, "dim", "is None: vloss does not guess the axis, as torch does")
     input = input if dtype is None else input.to(dtype)
     return _Softmax.apply(name, input, dim)
 
