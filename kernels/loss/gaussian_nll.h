@@ -39,7 +39,7 @@ struct gaussian_nll_in_float {
 };
 VFN struct gaussian_nll_in_float gaussian_nll_in_float(struct element e, vf variance, vf log) {
   const vf d = vsub(e.p, e.t), large = vmul(vabs(e.calm ? vflush(d) : d), vset1(0x1p100f));
-  const vf seen = vsel(vgt(variance, large), vset1(0.0f), d), quotient = vdiv(seen, variance);
+  const vf seen = vsel(vgt(variance, large), vsigned(vset1(0.0f), d), d), quotient = vdiv(seen, variance);
   struct gaussian_nll_in_float f = {vmul(vset1(0.5f), vfma(seen, quotient, log)), quotient};
   if (vany(vgt(vabs(d), vabs(seen)))) f.grad = e.calm ? vdiv_calm(d, variance) : vdiv(d, variance);
   return f;

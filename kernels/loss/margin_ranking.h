@@ -43,8 +43,9 @@ VFN struct margin_ranking_slack margin_ranking_slack(struct element e, vf d, con
 VFN struct derivatives margin_ranking(struct element e, const struct margin_ranking_constants *k) {
   const vf d = vsub(e.p, e.other);
   const struct margin_ranking_slack slack = margin_ranking_slack(e, d, k);
-  if (e.fast)
-    return (struct derivatives){.loss.rounded = vpositive(slack.rounded), .grad.rounded = hinge_slope(slack.z, e.t, 1)};
+  if (e.fast) /* not -inf, where z may be NaN: a loss that is NaN is done again, with its gradient */
+    return (struct derivatives){.loss.rounded = vadd(vpositive(slack.rounded), vsub(slack.rounded, slack.rounded)),
+                                .grad.rounded = hinge_slope(slack.z, e.t, 1)};
   const vf z = vsel(vnan(slack.z), slack.rounded, slack.z);
   /* Where d, or its product with t, is beyond the floats. */
   const vd difference = dsub(dwiden(e.p), dwiden(e.other));

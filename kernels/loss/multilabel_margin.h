@@ -1,8 +1,8 @@
 /* Multi-label margin: (1/C) sum_{j in J} sum_{i not in J} max(0, 1 - (p_j - p_i)), J the list of labels up to the first
  * -1, repeats included. Each pair of positive argument adds -1/C to the gradient at j and 1/C at i. In double, for the
- * sake of kinks. Every pair is looked at, a tile of i at a time. A gradient of floats holds the counts of pairs until
- * the end, so it cannot lie over the prediction; one of 16 bits could not hold them, and those of labels are counted
- * again. */
+ * sake of kinks. Every pair is looked at, a tile of i at a time. A gradient of floats holds the counts of pairs at the
+ * labels until the end, so it cannot lie over the prediction; where a float or 16 bits could not hold them, they are
+ * counted again. */
 #ifndef VLOSS_KERNELS_LOSS_MULTILABEL_MARGIN_H
 #define VLOSS_KERNELS_LOSS_MULTILABEL_MARGIN_H
 
@@ -85,7 +85,7 @@ VFN vd multilabel_pairs(const struct row *r, const double *x, double *counts, si
   return sum;
 }
 
-/* The gradient at the labels, in 16 bits. A label that comes again is written again. */
+/* The gradient at the labels, counted again. A label that comes again is written again. */
 static SMALL void multilabel_at_labels(const struct row *r, double share) {
   enum { SOME = 128 };
   double *const x = r->scratch, *const counts = x + MULTILABEL_TILE; /* of which none is of use here */
@@ -155,7 +155,8 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
   int nan = 0;
   float *const g = r->grad;
   const double share = 1 / (double)r->columns;
-  for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++) {
+  size_t labels = 0;
+  for (size_t j; (j = listed(r, labels)) != SIZE_MAX; labels++) {
     const float p = column(r, j);
     top = p > top ? p : top;
     bottom = -p > bottom ? -p : bottom;
@@ -179,7 +180,7 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
   nan |= (top == INF && vhmax(dnarrow(highest)) == INF) || (bottom == INF && vhmax(dnarrow(lowest)) == INF);
   if (nan) nan_row(r, s);
   if (!g || nan) return;
-  if (r->type == VLOSS_F32)
+  if (r->type == VLOSS_F32 && (double)labels * (double)r->columns < 0x1p24) /* counts that a float holds */
     multilabel_scale_labels(r, share);
   else
     multilabel_at_labels(r, share);

@@ -9,11 +9,11 @@
 
 VFN struct derivatives squared_hinge(struct element e, const struct hinge_constants *k) {
   const vf label = hinge_label(e.t, k), z = vpositive(hinge_slack(label, e));
-  const vf factor = vmul(vset1(-2.0f), label);
-  if (e.fast) return (struct derivatives){.grad.rounded = vmul(z, vfactor(z, factor)), .a = z, .b = z};
+  const vf grad = vmul(z, vfactor(z, vmul(vset1(-2.0f), label)));
+  if (e.fast) return (struct derivatives){.grad.rounded = grad, .a = z, .b = z};
   const vd wide = kept(z, hinge_beyond(label, e)).exact;
   return (struct derivatives){.loss.exact = dmul(wide, wide),
-                              .grad = careful_double(e, dmul_or_zero(wide, dmul(dset1(-2.0), dwiden(label)))),
+                              .grad = number_or(e, grad, dmul_or_zero(wide, dmul(dset1(-2.0), dwiden(label)))),
                               .a = z,
                               .b = z};
 }

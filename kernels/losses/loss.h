@@ -119,7 +119,7 @@ VFN struct derivatives careful_product(struct element e, struct derivatives d, v
  */
 VFN struct result number_or(struct element e, vf rounded, vd x) {
   struct result r = {.rounded = rounded, .exact = x};
-  if (!e.fast) r.rounded = vsel(vnan(vsub(rounded, rounded)), narrowed(x), rounded);
+  if (!(e.fast || e.exact)) r.rounded = vsel(vnan(vsub(rounded, rounded)), narrowed(x), rounded);
   return r;
 }
 VFN struct result negated(struct result r) { return (struct result){vneg(r.rounded), dsub(dset1(0.0), r.exact)}; }
