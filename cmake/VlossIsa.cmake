@@ -4,10 +4,17 @@ include(CheckCSourceCompiles)
 include(CheckSymbolExists)
 include(VlossFlags)
 
+# An ISA's flags (tools/amalgamate reads them, too), and a program that tells whether the compiler can build for it.
 set(VLOSS_FLAGS_scalar "")
 set(VLOSS_FLAGS_avx2 -mavx2 -mfma -mf16c)
+set(VLOSS_PROBE_avx2 "#include <immintrin.h>
+int main(void) { return _mm256_movemask_ps(_mm256_fmadd_ps(_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps())); }")
 set(VLOSS_FLAGS_avx512 -mavx2 -mfma -mf16c -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl)
+set(VLOSS_PROBE_avx512 "#include <immintrin.h>
+int main(void) { return (int)_mm512_movepi32_mask(_mm512_setzero_si512()); }")
 set(VLOSS_FLAGS_neon "")
+set(VLOSS_PROBE_neon "#include <arm_neon.h>
+int main(void) { return (int)vgetq_lane_f32(vfmaq_f32(vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)), 0); }")
 # GCC does not schedule before it allocates registers on x86, which have been too few for that. AVX-512 has 32: there
 # the losses with a logarithm or an exponential gain 5 to 15 percent.
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
@@ -57,16 +64,7 @@ set(VLOSS_ISAS)
 foreach(isa IN LISTS candidates)
   list(JOIN VLOSS_FLAGS_${isa} " " CMAKE_REQUIRED_FLAGS)
   string(APPEND CMAKE_REQUIRED_FLAGS " -w") # whatever a parent makes errors of
-  if(isa STREQUAL "neon")
-    set(probe "#include <arm_neon.h>
-int main(void) { return (int)vgetq_lane_f32(vfmaq_f32(vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)), 0); }")
-  elseif(isa STREQUAL "avx2")
-    set(probe "#include <immintrin.h>
-int main(void) { return _mm256_movemask_ps(_mm256_fmadd_ps(_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps())); }")
-  else()
-    set(probe "#include <immintrin.h>\nint main(void) { return (int)_mm512_movepi32_mask(_mm512_setzero_si512()); }")
-  endif()
-  check_c_source_compiles("${probe}" VLOSS_COMPILES_${isa})
+  check_c_source_compiles("${VLOSS_PROBE_${isa}}" VLOSS_COMPILES_${isa})
   if(VLOSS_COMPILES_${isa})
     list(APPEND VLOSS_ISAS ${isa})
   else()

@@ -3,12 +3,14 @@ of its branches are taken, and how many elements it is for.
 """
 
 import collections
+import pathlib
 import re
 from dataclasses import dataclass, field
 
 import classes
 
 FLOAT = 4  # bytes
+ISAS = re.findall(r"^ISA\((\w+)", (pathlib.Path(__file__).parents[2] / "kernels/isas.def").read_text(), re.M)
 JUMP = re.compile(r"(j[a-z]+|b(?:\.[a-z]+)?|cbn?z|tbn?z)$")
 ALWAYS = ("jmp", "b")
 ENDS = re.compile(r"(ret|jmp\s+\*|br\b|ud2|hlt)")
@@ -33,8 +35,8 @@ class Function:
 def functions(listing: str):
     """Every function, with the ISA of its object file: that which the names of its global functions end with."""
     for member in re.split(r"\n\S+:     file format .*\n", listing)[1:]:
-        found = re.search(r"<vloss_\w+_(avx512|avx2|neon)>:", member)
-        if not found:
+        found = re.search(rf"<vloss_\w+_({'|'.join(ISAS)})>:", member)
+        if not found or found[1] == "scalar":  # whose loops are over the lanes of a vector
             continue
         function = None
         for line in member.splitlines():
