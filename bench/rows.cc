@@ -264,7 +264,7 @@ std::size_t RegisterRows(Plan plan, const std::vector<std::size_t> &threads, con
         for (const Size &size : ThreadSizesOf(function, plan, n)) add_threads(function, size);
       for (const Size &size : CallSizesOf(function, plan)) {
         std::vector<std::string> timed = Having(function, CallIsasOf(function, size, plan));
-        if (others && timed.size() > 1) append(timed, PlainsOf(timed, plan));
+        if (others && CallsAreCompared(function, plan)) append(timed, PlainsOf(timed, plan));
         for (const std::string &variant : timed)
           add(CallName(function, variant, size), [&function, variant, size](benchmark::State &state) {
             TimeFunction(state, function, variant, size, Having(function, SupportedIsas()));

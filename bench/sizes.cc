@@ -239,10 +239,13 @@ std::vector<Size> InnerSizesOf(const Function &function) {
   return sizes;
 }
 
+bool CallsAreCompared(const Function &function, Plan plan) {
+  return IsFull(plan) || (plan == Plan::kShort ? function.headline : IsCalledOften(function));
+}
+
 std::vector<std::string> CallIsasOf(const Function &function, const Size &size, Plan plan) {
   if (plan == Plan::kEverything) return SupportedIsas();
-  const bool often = plan == Plan::kFull || (plan == Plan::kShort ? function.headline : IsCalledOften(function));
-  if (often) return TypedIsasOf(size, plan);
+  if (CallsAreCompared(function, plan)) return TypedIsasOf(size, plan);
   if (IsElementwise(function) && plan == Plan::kTable) return {SupportedIsas().front()};
   return {};
 }

@@ -57,6 +57,7 @@ std::vector<Size> ColdSizesOf(const Function &function);
 // tables' sizes beyond L2: it is far from any limit of the memory, so that it would say what it says in L2, and take
 // most of the time.
 std::vector<std::string> IsasOf(const Size &size, Plan plan);
+bool CallsAreCompared(const Function &function, Plan plan);  // ISA with ISA, and each with its plain loop
 std::vector<std::string> CallIsasOf(const Function &function, const Size &size, Plan plan);
 std::vector<std::string> ColdIsasOf();                               // without scalar
 std::vector<std::string> ThreadIsasOf(const Size &size, Plan plan);  // the best one alone, in the tables

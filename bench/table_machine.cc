@@ -51,7 +51,7 @@ void Table::PrintCalls() const {
   for (const auto *some : {&functions, &losses})
     for (const Function &function : *some)
       for (const Size &size : CallSizesOf(function, plan_)) {
-        if (CallIsasOf(function, size, plan_).size() < 2 && SupportedIsas().size() > 1) continue;
+        if (!CallsAreCompared(function, plan_)) continue;
         if (!Find(CallName(function, SupportedIsas().front(), size))) continue;
         if (first) PrintCallsHead("One call");
         first = false;
