@@ -9,12 +9,12 @@
 
 struct wide_target wide_target_of(const job_of_rows *job, size_t row) {
   struct wide_target t = {.label = (size_t)WIDE_NO_CLASS, .weight = 1};
-  const double upstream = job->wide.upstream ? job->wide.upstream[job->upstream_per_row ? row : 0] : 1;
-  const struct parts scale = {dset1(job->grad_scale), dset1(job->wide.grad_scale_low)};
-  t.factor = parts_product(whole(dset1(upstream)), scale);
-  if (job->row_weights) {
-    t.weight = ((const double *)job->row_weights)[row];
-    t.factor = parts_product(t.factor, whole(dset1(t.weight)));
+  if (job->row_weights) t.weight = ((const double *)job->row_weights)[row];
+  if (job->half.grad || job->half.grad_targets) {
+    t.factor = (struct parts){dset1(job->grad_scale), dset1(job->wide.grad_scale_low)};
+    const size_t at = job->upstream_per_row ? row : 0;
+    if (job->wide.upstream) t.factor = parts_product(whole(dset1(job->wide.upstream[at])), t.factor);
+    if (job->row_weights) t.factor = parts_product(t.factor, whole(dset1(t.weight)));
   }
   if (!job->labels.p) return t;
   const int64_t label = vloss_row_label(&job->labels, row, &t.ignored);
@@ -27,7 +27,8 @@ struct wide_target wide_target_of(const job_of_rows *job, size_t row) {
 }
 
 static void fill_row(struct wide_row out, size_t classes, double value) {
-  for (size_t c = 0; c < classes; c++) out.p[c * out.step] = value;
+  const vd all = dset1(value);
+  for (size_t c = 0; c < classes; c += 16) put_classes(out, c, at_once(classes, c), all);
 }
 
 /* ---- Index labels without smoothing ------------------------------------------------------------------------------ */
@@ -76,18 +77,19 @@ static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wid
   for (size_t c = 0; c < classes; c += 16) {
     const size_t n = at_once(classes, c);
     const vd raw = raw_classes_at(x, c, n, 0.0);
-    const struct parts d = sum_of(classes_at(x, c, n, 0.0), minus_max);
-    const struct scaled_exp exp = scaled_exp_of(d.high);
-    const vd mantissa = dfma(exp.mantissa, d.low, exp.mantissa);
+    const struct parts d = finite_sum_of(classes_at(x, c, n, 0.0), minus_max);
+    const struct scaled_exp exp = scaled_exp_of_parts(d);
+    const vd mantissa = exp.mantissa;
     const dm nothing = deq(mantissa, zero); /* also of factors beyond the doubles */
-    double v[16];
-    dstore(v, dsel(nothing, zero, dmul(dfma(mantissa, p.high, dmul(mantissa, p.low)), exp.scale)));
+    vd v = dsel(nothing, zero, dmul(dfma(mantissa, p.high, dmul(mantissa, p.low)), exp.scale));
     if (at_label - c < n) {
-      double of_z_there[16];
+      double given[16], of_z_there[16];
+      dstore(given, v);
       dstore(of_z_there, dsel(nothing, zero, dmul(dmul(mantissa, z.high), exp.scale)));
-      v[at_label - c] = of_label + (of_z == 0 ? -0.0 : of_z_there[at_label - c]);
+      given[at_label - c] = of_label + (of_z == 0 ? -0.0 : of_z_there[at_label - c]);
+      v = dload(given);
     }
-    put_classes(out, c, n, times_slopes(&slopes, raw, dload(v)));
+    put_classes(out, c, n, times_slopes(&slopes, raw, v));
   }
 }
 

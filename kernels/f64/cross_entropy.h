@@ -40,7 +40,7 @@ struct wide_target {
   int ignored, bad;
   size_t label;        /* in the whole row; WIDE_NO_CLASS: none */
   double weight;       /* of the row */
-  struct parts factor; /* of its gradient, the weight included */
+  struct parts factor; /* of its gradient, the weight included; set where one is wanted */
 };
 struct wide_target wide_target_of(const job_of_rows *job, size_t row);
 

@@ -3,6 +3,7 @@
 #ifndef VLOSS_KERNELS_F64_ELEMENTWISE_H
 #define VLOSS_KERNELS_F64_ELEMENTWISE_H
 
+#include "exp.h"
 #include "kernels.h"
 #include "sum.h"
 
@@ -53,11 +54,13 @@ static inline __attribute__((always_inline)) void wide_elements(const struct wid
     const struct wide_result r = element(e, k);
     const dm nan = dmor(dnan(e.p), dmor(dnan(e.t), dnan(e.other)));
     const vd w = wide_at(b.weights, i, n);
-    const struct parts factor = parts_product(product_of(w, wide_at(b.upstream, i, n)), scale);
+    struct parts factor = scale;
+    if (b.weights || b.upstream) factor = parts_product(product_of(w, wide_at(b.upstream, i, n)), scale);
     if (b.grad) wide_put(b.grad, i, n, wide_canonical(times_parts(r.grad, factor), nan));
     if (b.grad_target) wide_put(b.grad_target, i, n, wide_canonical(times_parts(r.grad_target, factor), nan));
     if (b.grad_other) wide_put(b.grad_other, i, n, wide_canonical(times_parts(r.grad_other, factor), nan));
-    if (b.loss) wide_put(b.loss, i, n, wide_canonical(times_parts(r.loss, (struct parts){w, dset1(0.0)}), nan));
+    const vd loss = b.weights ? times_parts(r.loss, whole(w)) : r.loss;
+    if (b.loss) wide_put(b.loss, i, n, wide_canonical(loss, nan));
   }
 }
 

@@ -3,6 +3,7 @@
 #ifndef VLOSS_KERNELS_F64_ROWS_H
 #define VLOSS_KERNELS_F64_ROWS_H
 
+#include "exp.h"
 #include "sum.h"
 #include "table.h"
 
@@ -60,8 +61,13 @@ VFN vd classes_at(struct wide_row r, size_t c, size_t n, double fill) {
   return dload(y);
 }
 VFN void put_classes(struct wide_row r, size_t c, size_t n, vd v) {
+  const vd canonical = dsel(dnan(v), dset1(WIDE_NAN), v);
+  if (n == 16 && r.step == 1) {
+    dstore(r.p + c, canonical);
+    return;
+  }
   double t[16];
-  dstore(t, dsel(dnan(v), dset1(WIDE_NAN), v));
+  dstore(t, canonical);
   for (size_t i = 0; i < n; i++) r.p[(c + i) * r.step] = t[i];
 }
 VFN size_t at_once(size_t classes, size_t c) { return classes - c < 16 ? classes - c : 16; }
@@ -73,12 +79,6 @@ VFN double first_of(vd v) {
 
 VFN double class_at(struct wide_row r, size_t c) {
   return r.change.scale == 0 ? r.p[c * r.step] : first_of(classes_at(r, c, 1, 0.0));
-}
-
-/* e^(x - m), given the difference in two parts: its rounding would be relative error. */
-VFN vd exp_of_parts(struct parts d) {
-  const vd exp = sleef_exp(d.high);
-  return dfma(exp, d.low, exp);
 }
 
 /* e^d apart from a power of two, in two parts but for what is far below the maximum. */

@@ -6,14 +6,31 @@ static struct wide_row row_of(const struct vloss_softmax_job *job, const void *p
   return wide_row_of(&job->shape, p, stride, row);
 }
 
-struct log_sum wide_log_sum(struct wide_row x, size_t classes, size_t but) {
-  struct log_sum s = {.max = class_at(x, 0)};
-  for (size_t c = 0; c < classes && s.max == s.max; c += 16) {
-    double v[16];
-    dstore(v, classes_at(x, c, at_once(classes, c), -WIDE_INF));
-    for (size_t i = 0; i < 16 && s.max == s.max; i++)
-      if (v[i] > s.max || v[i] != v[i]) s.max = v[i], s.best = c + i;
+/* The first class at the maximum, or the first NaN; and that logit. */
+static struct log_sum greatest(struct wide_row x, size_t classes) {
+  vd max = dset1(-WIDE_INF);
+  int nan = 0;
+  for (size_t c = 0; c < classes && !nan; c += 16) {
+    const vd v = classes_at(x, c, at_once(classes, c), -WIDE_INF);
+    max = dmax(max, v);
+    nan = dany(dnan(v));
   }
+  double lanes[16];
+  dstore(lanes, max);
+  double most = nan ? WIDE_NAN : lanes[0];
+  for (int i = 1; i < 16; i++) most = lanes[i] > most ? lanes[i] : most;
+  for (size_t c = 0; c < classes; c += 16) {
+    const vd v = classes_at(x, c, at_once(classes, c), -WIDE_INF);
+    if (!dany(dmor(deq(v, dset1(most)), dnan(v)))) continue;
+    dstore(lanes, v);
+    for (size_t i = 0;; i++)
+      if (lanes[i] == most || lanes[i] != lanes[i]) return (struct log_sum){.max = lanes[i], .best = c + i};
+  }
+  return (struct log_sum){.max = -WIDE_INF}; /* there are no classes */
+}
+
+struct log_sum wide_log_sum(struct wide_row x, size_t classes, size_t but) {
+  struct log_sum s = greatest(x, classes);
   s.undefined = !(s.max - s.max == 0);
   if (s.undefined) return s;
   struct lanes lanes = no_lanes();
@@ -21,11 +38,15 @@ struct log_sum wide_log_sum(struct wide_row x, size_t classes, size_t but) {
   double of_but = 0;
   for (size_t c = 0; c < classes; c += 16) {
     const size_t n = at_once(classes, c);
-    double terms[16];
-    dstore(terms, exp_of_parts(sum_of(classes_at(x, c, n, -WIDE_INF), minus_max)));
-    if (s.best - c < 16) terms[s.best - c] = 0;
-    if (but - c < 16) of_but = terms[but - c], terms[but - c] = 0;
-    lanes = lanes_plus(lanes, dload(terms));
+    vd e = exp_of_parts(finite_sum_of(classes_at(x, c, n, -WIDE_INF), minus_max));
+    if (s.best - c < 16 || but - c < 16) {
+      double terms[16];
+      dstore(terms, e);
+      if (s.best - c < 16) terms[s.best - c] = 0;
+      if (but - c < 16) of_but = terms[but - c], terms[but - c] = 0;
+      e = dload(terms);
+    }
+    lanes = lanes_plus(lanes, e);
   }
   struct vloss_exact_sum rest;
   vloss_exact_clear(&rest);

@@ -44,10 +44,14 @@ struct parts {
 VFN struct parts parts_of(vd high, vd low) {
   return (struct parts){high, dsel(dmand(dfinite(high), dfinite(low)), low, dset1(0.0))};
 }
-/* a + b, exactly (Knuth). */
-VFN struct parts sum_of(vd a, vd b) {
+/* a + b, exactly (Knuth); low is NaN where the sum is no number. */
+VFN struct parts finite_sum_of(vd a, vd b) {
   const vd sum = dadd(a, b), of_b = dsub(sum, a);
-  return parts_of(sum, dadd(dsub(a, dsub(sum, of_b)), dsub(b, of_b)));
+  return (struct parts){sum, dadd(dsub(a, dsub(sum, of_b)), dsub(b, of_b))};
+}
+VFN struct parts sum_of(vd a, vd b) {
+  const struct parts sum = finite_sum_of(a, b);
+  return parts_of(sum.high, sum.low);
 }
 /* a b, exactly where its low part is no denormal. */
 VFN struct parts product_of(vd a, vd b) {
@@ -106,22 +110,6 @@ VFN vd log_of_parts(struct parts x) {
 VFN vd log1p_of_parts(struct parts x) {
   const vd log = sleef_log1p(x.high);
   return dsel(dfinite(log), dadd(log, ddiv(x.low, dadd(dset1(1.0), x.high))), log);
-}
-
-/* e^x = mantissa scale: what is beyond the doubles, or a denormal, may be a number again when something multiplies it
- * before the scale does. 1000 ln 2 in two parts. */
-struct scaled_exp {
-  vd mantissa, scale;
-};
-VFN struct scaled_exp scaled_exp_of(vd x) {
-  const dm low = dgt(dset1(-700.0), x), high = dgt(x, dset1(700.0));
-  const vd none = dset1(0.0);
-  const vd far = dsel(low, dset1(0x1.5a92d6d005c94p9), dsel(high, dset1(-0x1.5a92d6d005c94p9), none));
-  const vd rest = dsel(low, dset1(-0x1.971e6bd14ec61p-45), dsel(high, dset1(0x1.971e6bd14ec61p-45), none));
-  const struct parts moved = sum_of(x, far);
-  const vd exp = sleef_exp(moved.high);
-  const vd scale = dsel(low, dset1(0x1p-1000), dsel(high, dset1(0x1p1000), dset1(1.0)));
-  return (struct scaled_exp){dsel(dfinite(exp), dfma(exp, dadd(moved.low, rest), exp), exp), scale};
 }
 
 /* e^-y for 0 <= y in two parts, to 2^-55 of it where y <= 700. Beyond in one. y = n ln 2 - r, ln 2 in three parts, of

@@ -169,6 +169,7 @@ VFN dm dnan(vd a) {
 }
 VFN dm dmand(dm a, dm b) { return (dm){_kand_mask8(a.lo, b.lo), _kand_mask8(a.hi, b.hi)}; }
 VFN dm dmor(dm a, dm b) { return (dm){_kor_mask8(a.lo, b.lo), _kor_mask8(a.hi, b.hi)}; }
+VFN int dany(dm m) { return (m.lo | m.hi) != 0; }
 VFN vd dsel(dm m, vd a, vd b) {
   return (vd){_mm512_mask_blend_pd(m.lo, b.lo, a.lo), _mm512_mask_blend_pd(m.hi, b.hi, a.hi)};
 }

@@ -238,6 +238,11 @@ WORD(dm, EACH8, deq, (vd a, vd b), vceqq_f64(a.r[i], b.r[i]))
 WORD(dm, EACH8, dnan, (vd a), veorq_u64(vceqq_f64(a.r[i], a.r[i]), vdupq_n_u64(~0ull)))
 WORD(dm, EACH8, dmand, (dm a, dm b), vandq_u64(a.r[i], b.r[i]))
 WORD(dm, EACH8, dmor, (dm a, dm b), vorrq_u64(a.r[i], b.r[i]))
+VFN int dany(dm m) {
+  const uint64x2_t low = vorrq_u64(vorrq_u64(m.r[0], m.r[1]), vorrq_u64(m.r[2], m.r[3]));
+  const uint64x2_t high = vorrq_u64(vorrq_u64(m.r[4], m.r[5]), vorrq_u64(m.r[6], m.r[7]));
+  return vmaxvq_u32(vreinterpretq_u32_u64(vorrq_u64(low, high))) != 0;
+}
 WORD(vd, EACH8, dsel, (dm m, vd a, vd b), vbslq_f64(m.r[i], a.r[i], b.r[i]))
 
 WORD(vd, EACH8, dshl52, (vd a), vreinterpretq_f64_s64(vshlq_n_s64(vreinterpretq_s64_f64(a.r[i]), 52)))

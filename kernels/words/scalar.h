@@ -409,6 +409,11 @@ VFN dm dmor(dm a, dm b) {
   EACH a.a[i_] |= b.a[i_];
   return a;
 }
+VFN int dany(dm m) {
+  int r = 0;
+  EACH r |= m.a[i_] != 0;
+  return r;
+}
 VFN vd dsel(dm m, vd a, vd b) {
   EACH b.a[i_] = m.a[i_] ? a.a[i_] : b.a[i_];
   return b;

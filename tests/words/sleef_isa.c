@@ -1,5 +1,5 @@
 /* See sleef.h: compiled once per ISA. */
-#include "f64/wide.h"
+#include "f64/exp.h"
 
 #include "../tests/words/sleef.h"
 
@@ -17,9 +17,10 @@ APPLY(log1p, sleef_log1p(x))
 APPLY(expm1, sleef_expm1(x))
 APPLY(tanh, sleef_tanh(x))
 APPLY(pow, sleef_pow(x, y))
+APPLY(inlined_exp, exp_of_parts(whole(x)))
 APPLY(exp_parts, exp_minus_in_parts(x).high)
 APPLY(low_part, exp_minus_in_parts(x).low)
 
-const struct sleef VLOSS_ISA_SYMBOL(sleef) = {
-    VLOSS_ISA_NAME,
-    {apply_exp, apply_log, apply_log1p, apply_expm1, apply_tanh, apply_pow, apply_exp_parts, apply_low_part}};
+const struct sleef VLOSS_ISA_SYMBOL(sleef) = {VLOSS_ISA_NAME,
+                                              {apply_exp, apply_log, apply_log1p, apply_expm1, apply_tanh, apply_pow,
+                                               apply_inlined_exp, apply_exp_parts, apply_low_part}};

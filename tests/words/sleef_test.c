@@ -1,5 +1,6 @@
 /* exp, logarithms, tanh and powers of doubles: the same bits on every ISA, NaN as a class, for random bits, for numbers
- * of every size and at the ends of the range; where long double is one, within an ulp; and e^-y in two parts. */
+ * of every size and at the ends of the range; where long double is one, within an ulp; the exp that is
+ * inlined, and e^-y in two parts. */
 #include "sleef.h"
 
 #include <float.h>
@@ -13,7 +14,8 @@
 #include "isas.h"
 
 enum { N = 4096 };
-static const char *const names[] = {"exp", "log", "log1p", "expm1", "tanh", "pow", "exp in parts", "low part"};
+static const char *const names[] = {"exp", "log",         "log1p",        "expm1",   "tanh",
+                                    "pow", "inlined exp", "exp in parts", "low part"};
 static const double specials[] = {0,          -0.0,      1,       -1,      INFINITY, -INFINITY, NAN,     0x1p-1074,
                                   -0x1p-1074, 0x1p-1022, 709.78,  709.79,  -708.39,  -745.13,   -745.14, DBL_MAX,
                                   -DBL_MAX,   0x1p-53,   0x1p-28, 0x1p-29, 0x1p1000, 0x1p1001,  1e307,   2e307,
@@ -46,6 +48,7 @@ static int same(double a, double b) { return (isnan(a) && isnan(b)) || memcmp(&a
 static long double exact(int word, double x, double y) {
   switch (word) {
     case SLEEF_EXP:
+    case INLINED_EXP:
       return expl(x);
     case SLEEF_LOG:
       return logl(x);
@@ -112,8 +115,9 @@ int main(void) {
       for (int k = 0; k < N; k++) {
         if (!in_range(word, x[k])) continue;
         const double low = word == SLEEF_EXP_PARTS ? first[SLEEF_LOW_PART][k] : 0;
-        const double error = error_of(word, x[k], y[k], first[word][k], low),
-                     gate = word == SLEEF_EXP_PARTS ? 0x1p-3 : 1.01;
+        const double error = error_of(word, x[k], y[k], first[word][k], low), gate = word == SLEEF_EXP_PARTS ? 0x1p-3
+                                                                                     : word == INLINED_EXP   ? 1.05
+                                                                                                             : 1.01;
         if (error > worst[word]) worst[word] = error;
         if (!(error <= gate) && ++wrong < 20)
           printf("FAIL %s of %a, %a is %a: %g ulp\n", names[word], x[k], y[k], first[word][k], error);

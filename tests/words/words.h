@@ -33,6 +33,7 @@ struct words {
   void (*permute)(const float *a, const int32_t *order, float *permuted);
   /* Whether products with a denormal are noticed; -1: not even asked for, as the ISA has no flag for them. */
   int (*met_denormal)(const float *a, const float *b, float *product);
+  int (*any_double_greater)(const double *a, const double *b);
 };
 
 #define ISA(isa, ...) extern const struct words words_##isa;

@@ -47,6 +47,7 @@ static void set(float f, int32_t i, double d, float *f16, int32_t *i16, double *
   dstore(d16, dset1(d));
 }
 static int any_greater(const float *a, const float *b) { return vany(vgt(vload(a), vload(b))); }
+static int any_double_greater(const double *a, const double *b) { return dany(dgt(dload(a), dload(b))); }
 static uint32_t lanes_greater(const float *a, const float *b) { return vlanes(vgt(vload(a), vload(b))); }
 static float first(const float *a) { return vfirst(vload(a)); }
 static float greatest(const float *a) { return vhmax(vload(a)); }
@@ -83,4 +84,4 @@ static int met_denormal(const float *a, const float *b, float *product) {
 
 const struct words VLOSS_ISA_SYMBOL(words) = {
     VLOSS_ISA_NAME, lane_wise, copy,     load_tail, store_tail, stream,    set,     any_greater,
-    lanes_greater,  first,     greatest, sum,       split,      transpose, permute, met_denormal};
+    lanes_greater,  first,     greatest, sum,       split,      transpose, permute, met_denormal, any_double_greater};

@@ -314,6 +314,11 @@ static void test_across(const struct words *isa) {
     for (int i = 0; i < 16; i++) bits |= (uint32_t)(f[i] > g[i]) << i;
     expect(isa, (bits != 0) == (isa->any_greater(f, g) != 0), "vany", round);
     expect(isa, bits == isa->lanes_greater(f, g), "vlanes", round);
+    double lesser[16]; /* one lane of d is greater, or none */
+    for (int i = 0; i < 16; i++) lesser[i] = d[i];
+    const size_t lane = round % 16;
+    lesser[lane] = round % 2 ? -INFINITY : (double)INFINITY;
+    expect(isa, (d[lane] > lesser[lane]) == (isa->any_double_greater(d, lesser) != 0), "dany", round);
   }
   float rows[256];
   for (int i = 0; i < 256; i++) rows[i] = (float)i;

@@ -1,0 +1,69 @@
+/* e^x of doubles, inlined: a call of SLEEF's costs more than its arithmetic, as every register is saved around it, and
+ * the sums of softmax need one e^x a class. */
+#ifndef VLOSS_KERNELS_F64_EXP_H
+#define VLOSS_KERNELS_F64_EXP_H
+
+#include "wide.h"
+
+/* Up to here neither e^x nor e^-x is a denormal or infinite. */
+#define EXP_NEAR 700.0
+/* From here down e^x is 0, with a factor of 2^1000 or so, too. */
+#define EXP_NOTHING 1500.0
+
+/* e^(x + low) for |x| <= EXP_NEAR, to 1.05 ulp; NaN at NaN, anything elsewhere. x + low = n ln 2 + r, |r| <= ln 2 / 2;
+ * 1 + r + r^2 q(r), q the polynomial that is nearest to it (minimax, by Sollya's fpminimax), 2^-55.7 off at most. */
+VFN vd exp_near(vd x, vd low) {
+  static const double q[] = {0x1.0000000000001p-1,  0x1.5555555555558p-3, 0x1.5555555553cd8p-5,  0x1.111111110f8dap-7,
+                             0x1.6c16c178abcf5p-10, 0x1.a01a01afb7c6p-13, 0x1.a019b8b60fbf8p-16, 0x1.71ddf78562d62p-19,
+                             0x1.2891d4728a229p-22, 0x1.af61c468ed95cp-26};
+  const vd t = dfma(x, dset1(1 / VLOSS_D_LN2_HI), dset1(VLOSS_D_ROUND)), n = dsub(t, dset1(VLOSS_D_ROUND));
+  /* ln 2 in two parts, of which the product of the first with n is exact. */
+  const vd above = dnfma(n, dset1(0x1.62e42fefa38p-1), x), below = dnfma(n, dset1(0x1.ef35793c7673p-45), low);
+  const vd r = dadd(above, below);
+  const vd square = dfma(r, r, dset1(0x1p-1000)); /* of the least r: not a denormal */
+  vd even = dset1(q[8]), odd = dset1(q[9]);
+  UNROLL for (int i = 6; i >= 0; i -= 2) {
+    even = dfma(even, square, dset1(q[i]));
+    odd = dfma(odd, square, dset1(q[i + 1]));
+  }
+  return dmul(dadd(dset1(1.0), dfma(square, dfma(odd, r, even), r)), dshl52(t));
+}
+
+/* Lanes in which e^x is neither near nor nothing: rare, and then done apart. A lane's number does not depend on its
+ * neighbours. */
+VFN dm far_lanes(vd x) {
+  return dmor(dgt(x, dset1(EXP_NEAR)), dmand(dgt(dset1(-EXP_NEAR), x), dgt(x, dset1(-EXP_NOTHING))));
+}
+VFN vd exp_or_nothing(struct parts d) {
+  const vd exp = exp_near(dmax(dset1(-EXP_NEAR), d.high), d.low);
+  return dsel(dgt(dset1(-EXP_NEAR), d.high), dset1(0.0), exp);
+}
+
+/* e^(x - m), given the difference in two parts: its rounding would be relative error. Where it is infinite the low part
+ * does not count (finite_sum_of). */
+VFN vd exp_of_parts(struct parts d) {
+  const dm far = far_lanes(d.high);
+  const vd near = exp_or_nothing(d);
+  if (__builtin_expect(!dany(far), 1)) return near;
+  const vd exp = sleef_exp(d.high);
+  return dsel(far, dsel(dfinite(exp), dfma(exp, d.low, exp), exp), near);
+}
+
+/* e^x = mantissa scale: what is beyond the doubles, or a denormal, may be a number again when something multiplies it
+ * before the scale does. 1000 ln 2 in two parts. */
+struct scaled_exp {
+  vd mantissa, scale;
+};
+VFN struct scaled_exp scaled_exp_of_parts(struct parts d) {
+  const dm far = far_lanes(d.high), low = dgt(dset1(0.0), d.high);
+  const vd near = exp_or_nothing(d), one = dset1(1.0);
+  if (__builtin_expect(!dany(far), 1)) return (struct scaled_exp){near, one};
+  const struct parts moved = sum_of(d.high, dsel(low, dset1(0x1.5a92d6d005c94p9), dset1(-0x1.5a92d6d005c94p9)));
+  const vd rest = dsel(low, dset1(-0x1.971e6bd14ec61p-45), dset1(0x1.971e6bd14ec61p-45));
+  const vd exp = sleef_exp(moved.high);
+  const vd mantissa = dsel(dfinite(exp), dfma(exp, dadd(d.low, dadd(moved.low, rest)), exp), exp);
+  return (struct scaled_exp){dsel(far, mantissa, near), dsel(far, dsel(low, dset1(0x1p-1000), dset1(0x1p1000)), one)};
+}
+VFN struct scaled_exp scaled_exp_of(vd x) { return scaled_exp_of_parts(whole(x)); }
+
+#endif
