@@ -84,12 +84,14 @@ VFN void vstore_f16_number(uint16_t *p, vf x){EACH4(vst1_u16(p + 4 * i, vreinter
 
 #else
 VFN vi viload_half(const uint16_t *p) {
-  vi v;
-  for (int i = 0; i < 16; i++) v.a[i] = p[i];
-  return v;
+  int32_t t[16];
+  for (int k = 0; k < 16; k++) t[k] = p[k];
+  return viload(t);
 }
 VFN void vistore_half(uint16_t *p, vi x) {
-  for (int i = 0; i < 16; i++) p[i] = (uint16_t)x.a[i];
+  int32_t t[16];
+  vistore(t, x);
+  for (int k = 0; k < 16; k++) p[k] = (uint16_t)t[k];
 }
 #endif
 
