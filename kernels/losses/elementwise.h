@@ -16,6 +16,13 @@ VFN void result_at(float *p, size_t i, size_t n, vf v) {
 }
 
 #define BLOCK_INLINE static inline __attribute__((always_inline))
+/* Of the loops that are seldom at work: part of each function of a loss, but for the scalar kernels, which have them
+ * once a file, and of a loss a function for one vector of elements. */
+#ifdef VLOSS_ISA_IS_SCALAR
+#define SELDOM static __attribute__((noinline, unused))
+#else
+#define SELDOM BLOCK_INLINE
+#endif
 
 /* What the functions below make of a loss: constant to them. The constants of its parameters come beside it, as a copy
  * that no store can change. */
@@ -106,7 +113,7 @@ BLOCK_INLINE vf pair_start(const int traits) { return vset1(traits & PRODUCT ? P
 
 /* The fewer than 32 elements from i to the end of a block; out of line, so that the loop has the registers for itself.
  * Returns how many were done: none where the sum is not finite. */
-BLOCK_INLINE size_t fast_rest(const struct block *b, const void *k, size_t i, vd *sum, struct kernel loss) {
+SELDOM size_t fast_rest(const struct block *b, const void *k, size_t i, vd *sum, struct kernel loss) {
   const vf scale = vset1((float)b->grad_scale);
   vf pairs = vset1(0.0f);
   vd lanes = *sum;
@@ -172,7 +179,7 @@ BLOCK_INLINE vf written(const struct block *b, size_t i, size_t n, struct deriva
 }
 
 /* The lanes plus the block. One vector at a time: speed matters less here than the size of the code. */
-BLOCK_INLINE vd careful_block(const struct block *b, const void *k, vd sum, struct kernel loss, const int grads) {
+SELDOM vd careful_block(const struct block *b, const void *k, vd sum, struct kernel loss, const int grads) {
   const struct block copy = *b; /* no store can change it */
   const int traits = loss.traits;
   vf pair = vset1(0.0f);
@@ -188,7 +195,7 @@ BLOCK_INLINE vd careful_block(const struct block *b, const void *k, vd sum, stru
 }
 
 /* The same with factors. A loss that is only added up is not rounded: it may be no float where the sum is one. */
-BLOCK_INLINE vd weighted_block(const struct block *b, const void *k, vd sum, struct kernel loss) {
+SELDOM vd weighted_block(const struct block *b, const void *k, vd sum, struct kernel loss) {
   const struct block copy = *b;
   const vd none = dset1(0.0);
   for (size_t i = 0; i < copy.n; i += 16) {
@@ -243,9 +250,18 @@ VFN struct call call_of(const struct vloss_loss_job *job) {
 /* The functions of a loss, each with a copy of the constants. */
 #define CALM(traits) (DENORMALS_ARE_SLOW && (traits)&KNOWS_CALM)
 #define ELEMENTWISE_FUNCTIONS(name, type, traits_of)                                                      \
+  SELDOM struct derivatives name##_quick(struct element e, const void *k) {                               \
+    e.fast = 1;                                                                                           \
+    e.calm = 0;                                                                                           \
+    return name##_element(e, k);                                                                          \
+  }                                                                                                       \
+  SELDOM struct derivatives name##_careful(struct element e, const void *k) {                             \
+    e.fast = e.calm = 0;                                                                                  \
+    return name##_element(e, k);                                                                          \
+  }                                                                                                       \
   static SMALL size_t name##_rest(const struct block *b, size_t i, vd *sum) {                             \
     const type k = *(const type *)b->constants;                                                           \
-    return fast_rest(b, &k, i, sum, (struct kernel){.element = name##_element, .traits = traits_of});     \
+    return fast_rest(b, &k, i, sum, (struct kernel){.element = name##_quick, .traits = traits_of});       \
   }                                                                                                       \
   static __attribute__((noinline, unused)) size_t name##_calm(const struct block *b, size_t i, vd *sum) { \
     const type k = *(const type *)b->constants;                                                           \
@@ -263,15 +279,15 @@ VFN struct call call_of(const struct vloss_loss_job *job) {
   static size_t name##_sum_and_grad(const struct block *b, vd *sum) { return name##_fast(b, sum, 1); }    \
   static SMALL vd name##_losses(const struct block *b, vd sum) {                                          \
     const type k = *(const type *)b->constants;                                                           \
-    return careful_block(b, &k, sum, (struct kernel){.element = name##_element, .traits = traits_of}, 0); \
+    return careful_block(b, &k, sum, (struct kernel){.element = name##_careful, .traits = traits_of}, 0); \
   }                                                                                                       \
   static SMALL vd name##_everything(const struct block *b, vd sum) {                                      \
     const type k = *(const type *)b->constants;                                                           \
-    return careful_block(b, &k, sum, (struct kernel){.element = name##_element, .traits = traits_of}, 1); \
+    return careful_block(b, &k, sum, (struct kernel){.element = name##_careful, .traits = traits_of}, 1); \
   }                                                                                                       \
   static SMALL vd name##_weighted(const struct block *b, vd sum) {                                        \
     const type k = *(const type *)b->constants;                                                           \
-    return weighted_block(b, &k, sum, (struct kernel){.element = name##_element, .traits = traits_of});   \
+    return weighted_block(b, &k, sum, (struct kernel){.element = name##_careful, .traits = traits_of});   \
   }                                                                                                       \
   static const struct elementwise_loss name##_functions = {.sum = name##_sum,                             \
                                                            .sum_and_grad = name##_sum_and_grad,           \
