@@ -107,7 +107,7 @@ static void sum_row(struct block_rows *h, struct group_state *s, size_t i, struc
 /* As sum_group. Not inline: what follows has its own use of the stack. */
 static __attribute__((noinline)) void sum_rows(struct block_rows *h, struct group_state *s) {
   struct group_state one;
-  one.g = (struct group){0, 1, ALONG};
+  one.g = (struct group){0, 1, ALONG, vmet_denormal()};
   one.l.ignored[0] = 0;
   s->stash = (struct stash){.writing = CACHED};
   read_labels(h->job, &s->g, &s->l);
@@ -180,7 +180,7 @@ static __attribute__((noinline)) void row_by_row(const struct vloss_cross_entrop
   const size_t bytes = 16 * job->shape.classes * vloss_type_size(job->type);
   const size_t most = (h.grad.p || h.grad_targets.p) && bytes > GROUP_BYTES ? 1 : 16;
   for (size_t row = range.first; row < range.last; row += s.g.n) {
-    s.g = (struct group){row, range.last - row < most ? range.last - row : most, ALONG};
+    s.g = (struct group){row, range.last - row < most ? range.last - row : most, ALONG, 0};
     sum_rows(&h, &s);
     finish_rows(&h, &s, totals);
   }

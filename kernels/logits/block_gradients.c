@@ -155,8 +155,9 @@ void block_row_gradients(struct block_rows *h, struct group_state *s, const stru
       row_in_pieces(h, s, &gradients, i);
       continue;
     }
+    s->g.calm |= vmet_denormal();
     if (VLOSS_IS_HALF(out.type) && out.step == 1 && !h->logits.change && !is_spread(&h->block) && grad.flat[i] == 0 &&
-        factors.wide[i] == 0) {
+        factors.wide[i] == 0 && !s->g.calm) {
       const struct row_output all = {.x = half_row_of(&h->logits, row).p,
                                      .out = out.p,
                                      .classes = out.classes,

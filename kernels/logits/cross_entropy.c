@@ -85,7 +85,7 @@ void sum_group(const struct vloss_cross_entropy_job *job, struct group_state *s)
   if (is_spread(job)) {
     read_targets(job, s);
     group_spread(job, s);
-  } else if (gathers_16(&job->shape, g) && sum_16(job, s)) {
+  } else if (gathers_16(&job->shape, g) && !g->calm && sum_16(job, s)) {
     s->kept = 1;
   } else {
     const struct sum_rows rows = rows_of(job, s);
@@ -251,10 +251,13 @@ void cross_entropy_rows(const struct vloss_cross_entropy_job *job, struct vloss_
   ALIGNED float block_n[STASHED_BLOCKS]; /* of one row: long ones are groups of their own where their terms are kept */
   const int rereads = job->grad || job->predicted || job->correct, small = job->shape.classes <= SHORT_ROW;
   const enum writing writing = job->grad && !is_spread(job) ? writing_for(&job->shape, job->x == job->grad) : CACHED;
+  int calm = 0;
   for (size_t row = range.first; row < range.last;) {
     size_t count = 0;
+    calm = rows_calm(&job->shape, row, 32, job->x, job->x_stride, calm);
     do {
       states[count].g = group_at(&job->shape, row, range.last, rereads);
+      states[count].g.calm = calm;
       states[count].stash = (struct stash){.stride = job->grad_stride, .n = block_n, .writing = writing};
       sum_group(job, &states[count]);
       row += states[count].g.n;

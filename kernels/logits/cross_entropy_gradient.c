@@ -84,13 +84,17 @@ void row_gradient(const struct vloss_cross_entropy_job *job, const struct group_
     if (s->stash.writing == KEPT && classes > CLASS_BLOCK)
       kept_row_softmax(&result, grad->row, &grad->scale, s->stash.n);
     else
-      row_softmax(&result, factors, i, s->stash.writing);
+      row_softmax(&result, factors, i, calmer(s->stash.writing, s->g.calm));
   } else {
     struct general_row r = general_row(vset1(s->sums.n[i]), vset1(factors->k[i]), vset1(factors->wide[i]));
     r.factors = factors_of_row(factors, i);
     r.shift = vset1(s->sums.shift[i]);
     r.minus_qt = vset1(grad->minus_qt[i]);
     r.minus_qu = vset1(grad->minus_qu[i]);
+    if (s->g.calm) { /* of a copy in the place of what is written */
+      copy_calm(x, 1, classes, out);
+      x = out;
+    }
     struct general_output o = {&r, x, w, t, out};
     for_classes(classes, out, 0, general_step, &o);
     if (s->l.label[i] >= 0) out[s->l.label[i]] = grad->at_target[i];
@@ -120,6 +124,7 @@ void tile_gradient(const struct vloss_cross_entropy_job *job, struct group_state
     s->x_tile = group_tile(&job->shape, &s->g, job->x, job->x_stride, s->x_copy);
     s->kept = 0;
   }
+  if (!s->kept && s->g.layout == GATHERED && s->g.calm) copy_calm(s->x_copy, 1, 16 * classes, s->x_copy);
   /* The label's own term may lie beyond the reach of exp: any other serves. */
   const vf neutral = vfma(r.ref.n, vset1(VLOSS_LN2_HI), r.shift);
   size_t c = 0;

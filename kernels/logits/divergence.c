@@ -135,7 +135,7 @@ void KERNEL(divergence)(const divergence_job *job, struct vloss_range range, str
   struct totals totals;
   totals_begin(&totals, job->shape.classes, range, &partial->sum);
   for (size_t row = range.first; row < range.last; row += 16) {
-    const struct group g = {row, range.last - row < 16 ? range.last - row : 16, ALONG};
+    const struct group g = {row, range.last - row < 16 ? range.last - row : 16, ALONG, 0};
     ALIGNED double loss[16] = {0};
     for (size_t i = 0; i < g.n; i++) loss[i] = loss_of_row(job, row + i, blocks, blocks + CLASS_BLOCK);
     const vd losses = dload(loss);

@@ -41,7 +41,8 @@ VFN struct reference reference_at(vf n) {
   ref.n = n;
   ref.round = vsub(vset1(VLOSS_ROUND), n);
   ref.low = vmul(vsub(n, vset1(125.4f)), vset1(VLOSS_LN2_HI));
-  ref.limit = vmul(vadd(n, vset1(TOP_EXPONENT + RAISE_MARGIN)), vset1(VLOSS_LN2_HI));
+  /* Never 0, so that a denormal logit is as far below it as 0 is. */
+  ref.limit = vfma(vadd(n, vset1(TOP_EXPONENT + RAISE_MARGIN)), vset1(VLOSS_LN2_HI), vset1(0x1p-126f));
   return ref;
 }
 VFN struct reference reference_for(vf max) {

@@ -28,14 +28,39 @@ static void rows_along(const struct sum_rows *r, const struct stash *stash, stru
   const float *x = r->x + r->g.first * r->stride;
   float *terms = stash ? stash->terms : NULL;
   no_sums(out);
+  int calm = r->g.calm;
   if (classes <= SHORT_ROW && r->g.n >= GATHER_ROWS) {
-    short_rows_sum(x, r->stride, r->g.n, classes, r->skip, r->leave, terms, terms ? stash->stride : 0, out);
+    (calm ? calm_short_rows : short_rows_sum)(x, r->stride, r->g.n, classes, r->skip, r->leave, terms,
+                                              terms ? stash->stride : 0, out);
     return;
   }
-  for (size_t i = 0; i < r->g.n; i++)
-    if (r->leave[i] == 0)
-      row_sum(x + i * r->stride, classes, (size_t)(ptrdiff_t)r->skip[i], terms ? terms + i * stash->stride : NULL, out,
-              i);
+  for (size_t i = 0; i < r->g.n; i++) {
+    const float *const row = x + i * r->stride;
+    const size_t skip = (size_t)(ptrdiff_t)r->skip[i];
+    float *const kept = terms ? terms + i * stash->stride : NULL;
+    if (r->leave[i] != 0) continue;
+    calm = met_denormals(calm, row, (r->g.first + i) * classes, classes);
+    if (calm)
+      calm_row_sum(row, 1, classes, skip, kept, out, i);
+    else
+      row_sum(row, classes, skip, kept, out, i);
+  }
+}
+
+/* Rows that tile_sum or slab_sum would have, by way of copies (calm.h). */
+static SMALL void calm_rows(const struct sum_rows *r, struct row_sums *out, float *left_out) {
+  static const double none[16]; /* of the rows is left */
+  const size_t classes = r->shape.classes, step = r->shape.inner;
+  no_sums(out);
+  if (r->g.layout != INTERLEAVED) vstore(left_out, vset1(-INF));
+  if (step == 1)
+    calm_short_rows(r->x + r->g.first * r->stride, r->stride, r->g.n, classes, r->skip, none, NULL, 0, out);
+  for (size_t i = 0; i < r->g.n; i++) {
+    const float *const x = r->x + row_offset(&r->shape, r->stride, r->g.first + i);
+    const size_t skip = (size_t)(ptrdiff_t)r->skip[i];
+    if (step > 1) calm_row_sum(x, step, classes, skip, NULL, out, i);
+    if (r->g.layout != INTERLEAVED && skip < classes) left_out[i] = x[skip * step];
+  }
 }
 
 /* Rows of one block. */
@@ -44,6 +69,8 @@ static void block_sums(const struct sum_rows *r, const struct tile *tile, const 
   const size_t classes = r->shape.classes;
   if (r->g.layout == ALONG) {
     rows_along(r, stash, out);
+  } else if (r->g.calm) {
+    calm_rows(r, out, left_out);
   } else if (r->g.layout == INTERLEAVED) {
     const size_t w = slab_rows(&r->shape, &r->g);
     no_sums(out);
@@ -75,7 +102,9 @@ static void row_blocks(const struct sum_rows *r, size_t row, struct stash *stash
     float *const terms = stash ? stash->terms + c : NULL;
     struct row_sums part;
     no_sums(&part);
-    if (width <= SHORT_ROW)
+    if (width <= SHORT_ROW && vmet_denormal())
+      calm_row_sum(x + c, 1, width, skip - c, terms, &part, 0);
+    else if (width <= SHORT_ROW)
       row_sum(x + c, width, skip - c, terms, &part, 0);
     else
       row_blocks_sum(x + c, width, skip - c, terms, &part);
@@ -108,6 +137,7 @@ void long_blocks(const struct sum_rows *r, struct stash *stash, struct long_row 
       const size_t rest = r->shape.classes - c;
       block.shape.classes = rest < CLASS_BLOCK ? rest : CLASS_BLOCK;
       block.x = r->x + c * r->shape.inner;
+      block.g.calm |= vmet_denormal();
       const vm before = vigt(viset1((int32_t)c), skip); /* in other blocks a number that no class has */
       vistore(skips, visel(before, viset1(-1), visub(skip, viset1((int32_t)c))));
       const struct tile tile =

@@ -2,6 +2,7 @@
 #ifndef VLOSS_KERNELS_ROWS16_H
 #define VLOSS_KERNELS_ROWS16_H
 
+#include "calm.h"
 #include "memory/past_cache.h"
 #include "table.h"
 #include "tile_sums.h"
@@ -18,6 +19,7 @@ enum layout {
 struct group {
   size_t first, n; /* rows first .. first + n - 1 */
   enum layout layout;
+  int calm; /* denormals have been met: what is made of rows is made of copies (calm.h) */
 };
 
 /* a / b: divisions of 64 bits take up to three times as long as those of 32. */
@@ -33,7 +35,7 @@ VFN size_t row_offset(const struct vloss_shape *shape, size_t stride, size_t row
 VFN struct group group_at(const struct vloss_shape *shape, size_t first, size_t last, int rereads) {
   const size_t plane = shape->inner == 1 ? first : quotient(first, shape->inner);
   size_t rest = last - first, in_line = (plane + 1) * shape->inner - first;
-  struct group g = {first, rest < 16 ? rest : 16, GATHERED};
+  struct group g = {first, rest < 16 ? rest : 16, GATHERED, 0};
   if (shape->inner == 1 && (shape->classes > GATHER_CLASSES || g.n < GATHER_ROWS)) {
     g.layout = ALONG;
     if (rereads && shape->classes * 16 * sizeof(float) > GROUP_BYTES) g.n = 1;
@@ -54,6 +56,12 @@ VFN struct group group_at(const struct vloss_shape *shape, size_t first, size_t 
 VFN size_t whole_vectors(const struct group *g, size_t stride, size_t classes) {
   if (classes >= 16) return g->n;
   return stride == classes && g->n * classes >= 16 ? (g->n * classes - 16) / classes + 1 : 0;
+}
+
+/* Whether up to n rows from row `first` on are calm that come after some that were, or not. */
+VFN int rows_calm(const struct vloss_shape *shape, size_t first, size_t n, const float *x, size_t stride, int calm) {
+  if (calm || !DENORMALS_ARE_SLOW) return calm;
+  return met_denormals(0, x + row_offset(shape, stride, first), first * shape->classes, n * shape->classes);
 }
 
 /* Whether group_tile would turn one matrix of 16 rows and up to 16 classes. */

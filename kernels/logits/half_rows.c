@@ -137,7 +137,7 @@ size_t half_row_find(const struct half_reader *r, float max, int nan) {
 static SMALL double block_lse(const struct half_reader *r, const struct row_sums *sums, size_t i, float left_out,
                               double lse) {
   const size_t n = half_block_read(&r->row, 0, r->block);
-  const struct sum_rows read = {{1, n, 1}, {0, 1, ALONG}, r->block, n, NULL, none};
+  const struct sum_rows read = {{1, n, 1}, {0, 1, ALONG, 0}, r->block, n, NULL, none};
   struct row_sums row;
   ALIGNED float left[16];
   ALIGNED double exact[16];

@@ -71,7 +71,7 @@ static void write_row(const struct vloss_softmax_job *job, size_t row, enum soft
   softmax_rows_of(&sums, 1, kind, sums_below, &r, &rows);
   const int alone = kind == LOG_SOFTMAX && rows.any_alone && rows.log_sum[0] == 0;
   const size_t best = alone ? half_row_find(&r, rows.max[0], 0) : NO_CLASS;
-  if (kind == SOFTMAX && rows.undefined[0] == 0 && r.row.step == 1) {
+  if (kind == SOFTMAX && rows.undefined[0] == 0 && r.row.step == 1 && !vmet_denormal()) {
     const struct row_output all = {.x = r.row.p,
                                    .out = out.p,
                                    .classes = out.classes,
@@ -89,7 +89,7 @@ static void write_row(const struct vloss_softmax_job *job, size_t row, enum soft
     } else if (kind == SOFTMAX) {
       const struct row_output result = {
           .x = block, .out = block, .classes = n, .label = NO_CLASS, .n = rows.n[0], .shift = rows.shift[0]};
-      row_softmax(&result, &rows.factors, 0, CACHED);
+      row_softmax(&result, &rows.factors, 0, calmer(CACHED, vmet_denormal()));
     } else {
       log_softmax_row(block, block, n, &rows, 0, 0);
       if (best - c < n) block[best - c] = rows.at_max[0];

@@ -116,22 +116,21 @@ static size_t add_block_apart(const struct half_reader *r, size_t c, size_t skip
     return n;
   }
   const int32_t here[16] = {skip < n ? (int32_t)skip : -1};
-  const struct sum_rows block = {{1, n, 1}, {0, 1, ALONG}, r->block, n, here, none};
+  const struct sum_rows block = {{1, n, 1}, {0, 1, ALONG, vmet_denormal()}, r->block, n, here, none};
   group_sums(&block, NULL, NULL, part, NULL);
   return n;
 }
 
 void half_row_sums(const struct half_reader *r, size_t skip, struct row_sums *sums) {
   struct long_row row = long_row_begin();
-  size_t (*const add)(const struct half_reader *, size_t, size_t, struct row_sums *) =
-      r->row.step == 1 && !r->row.change && VLOSS_IS_HALF(r->row.type) ? add_blocks : add_block_apart;
+  const int together = r->row.step == 1 && !r->row.change && VLOSS_IS_HALF(r->row.type);
   if (r->row.classes <= CLASS_BLOCK) {
-    add(r, 0, skip, sums);
+    (together && !vmet_denormal() ? add_blocks : add_block_apart)(r, 0, skip, sums);
     return;
   }
   for (size_t c = 0, width; c < r->row.classes; c += width) {
     struct row_sums part;
-    width = add(r, c, skip - c, &part);
+    width = (together && !vmet_denormal() ? add_blocks : add_block_apart)(r, c, skip - c, &part);
     for (size_t i = 0; i < class_blocks(width); i++) long_row_add(&row, &part, i);
   }
   no_sums(sums);

@@ -12,6 +12,7 @@ double heavy_block(const float *x, size_t step, size_t c, size_t classes, size_t
     for (size_t j = 0; j < 4; j++) v[j] = vload(copy + 16 * j);
   }
   if (!vany(vgt(vmax(vmax(v[0], v[1]), vmax(v[2], v[3])), vset1(max - HEAVY)))) return 0;
+  for (size_t j = 0; j < 4; j++) v[j] = vflush(v[j]); /* the same terms (calm.h) */
   terms(v, v, 4, &ref);
   return dsum(combine4_exactly(v)) - dsum(dwiden(combine4(v)));
 }

@@ -80,6 +80,13 @@ VFN void row_softmax_as(const struct row_output *row, const struct factors *f, c
 
 void row_softmax(const struct row_output *row, const struct row_factors *factors, size_t i, enum writing writing) {
   const struct factors f = factors_of_row(factors, i);
+  struct row_output calm;
+  if (writing == CALM && row->shift == 0) {
+    calm = *row;
+    copy_calm(row->x, 1, row->classes, row->out);
+    calm.x = row->out;
+    row = &calm;
+  }
   if (row->shift != 0)
     row_softmax_as(row, &f, VLOSS_F32, writing == PAST ? PAST : CACHED, 1);
   else if (writing == KEPT)

@@ -1,6 +1,7 @@
 /* The sums of rows whose classes lie along the vector lanes. */
 #include "row_sums.h"
 
+#include "calm.h"
 #include "row_steps.h"
 
 double row_sum_below(const float *x, size_t classes, size_t skip, float max, float *n, float *shift) {
@@ -24,6 +25,11 @@ double row_sum_below(const float *x, size_t classes, size_t skip, float max, flo
   *n = vfirst(s.ref.n);
   *shift = huge ? max : 0.0f;
   return dsum(s.sum);
+}
+SMALL double calm_sum_below(const float *x, size_t classes, size_t skip, float max, float *n, float *shift) {
+  ALIGNED float copy[CLASS_BLOCK];
+  copy_calm(x, 1, classes, copy);
+  return row_sum_below(copy, classes, skip, max, n, shift);
 }
 
 /* Short rows leave out a class without a branch, which no predictor would foresee, and without comparisons, which are
@@ -81,8 +87,7 @@ VFN void row_sum_pass(const float *x, size_t classes, size_t skip, float *stash,
   out->shift[row] = 0;
 }
 
-/* Rows beyond the reach of the fast reduction, whatever was summed of them. */
-static SMALL void row_sum_huge(const float *x, size_t classes, size_t skip, struct row_sums *out, size_t row) {
+SMALL void row_sum_huge(const float *x, size_t classes, size_t skip, struct row_sums *out, size_t row) {
   out->max[row] = row_max(x, classes, skip);
   out->sum[row] = row_sum_below(x, classes, skip, out->max[row], &out->n[row], &out->shift[row]);
 }
@@ -96,89 +101,24 @@ void row_sum(const float *x, size_t classes, size_t skip, float *stash, struct r
     row_sum_pass(x, classes, skip, NULL, NULL, out, row, 0);
   if (__builtin_expect(vany(is_huge(vset1(out->max[row]))), 0)) row_sum_huge(x, classes, skip, out, row);
 }
+/* The greatest of a copy is 0 also where that of the row is a denormal. */
+static float exact_max(const float *x, size_t step, size_t classes, size_t skip) {
+  if (step == 1) return row_max(x, classes, skip);
+  float max = -INF;
+  for (size_t c = 0; c < classes; c++)
+    if (c != skip && x[c * step] > max) max = x[c * step];
+  return max;
+}
+SMALL void calm_row_sum(const float *x, size_t step, size_t classes, size_t skip, float *stash, struct row_sums *out,
+                        size_t row) {
+  ALIGNED float copy[CLASS_BLOCK];
+  copy_calm(x, step, classes, copy);
+  row_sum(copy, classes, skip, stash, out, row);
+  if (out->max[row] == 0) out->max[row] = exact_max(x, step, classes, skip);
+}
 void row_sum_with_maxima(const float *x, size_t classes, float *maxima, struct row_sums *out, size_t row) {
   row_sum_pass(x, classes, NO_CLASS, NULL, maxima, out, row, 0);
   if (__builtin_expect(vany(is_huge(vset1(out->max[row]))), 0)) row_sum_huge(x, classes, NO_CLASS, out, row);
-}
-
-/* Several blocks of a long row. What a block begins with, N, is known before the one before it ends, and what it ends
- * with, the sum of its lanes, is left for later: neither is waited for. The loop over whole steps is a function of its
- * own, so that it has the registers for itself. */
-struct block_rows {
-  const float *x;
-  float *stash; /* null: none */
-  size_t classes, skip;
-};
-VFN void block_steps(struct row_state *state, const float *x, float *stash, size_t c, size_t stop) {
-  struct row_state s = *state;
-  for (; c < stop; c += BLOCK) {
-    vf v[4];
-    for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
-    row_fetch_ahead(x + c, BLOCK * sizeof *x);
-    row_block(&s, v, stash, c, SIZE_MAX, 0);
-  }
-  *state = s;
-}
-static __attribute__((noinline)) void kept_steps(struct row_state *s, const struct block_rows *b, size_t c,
-                                                 size_t stop) {
-  block_steps(s, b->x, b->stash, c, stop);
-}
-static __attribute__((noinline)) void plain_steps(struct row_state *s, const float *x, size_t c, size_t stop) {
-  block_steps(s, x, NULL, c, stop);
-}
-static void whole_steps(struct row_state *s, const struct block_rows *b, size_t c, size_t stop) {
-  b->stash ? kept_steps(s, b, c, stop) : plain_steps(s, b->x, c, stop);
-}
-/* The step with the class that is left out, or at the end of the row. */
-static SMALL void odd_step(struct row_state *s, const struct block_rows *b, size_t c) {
-  vf v[4];
-  for (size_t j = 0; j < 4; j++) v[j] = row_load(b->x, c + 16 * j, b->classes, b->skip);
-  row_block(s, v, b->stash, c, b->classes, 0);
-}
-static void first_n(const struct block_rows *b, float *n) {
-  vf v[4];
-  for (size_t j = 0; j < 4; j++) v[j] = row_load(b->x, 16 * j, b->classes, b->skip);
-  *n = vfirst(reference_for(vset1(vhmax(vmax(vmax(v[0], v[1]), vmax(v[2], v[3]))))).n);
-}
-VFN struct block_rows block_of(const struct block_rows *row, size_t c) {
-  const size_t rest = row->classes - c;
-  return (struct block_rows){row->x + c, row->stash ? row->stash + c : NULL, rest < CLASS_BLOCK ? rest : CLASS_BLOCK,
-                             row->skip - c};
-}
-
-void row_blocks_sum(const float *x, size_t classes, size_t skip, float *stash, struct row_sums *out) {
-  const struct block_rows row = {x, stash, classes, skip};
-  struct row_state states[16];
-  struct block_rows next = block_of(&row, 0);
-  size_t count = 0;
-  first_n(&next, out->n);
-  for (size_t first = 0; first < classes; first += CLASS_BLOCK, count++) {
-    const struct block_rows block = next;
-    struct row_state *const s = &states[count];
-    *s = (struct row_state){.max = vset1(-INF), .sum = dset1(0.0), .ref = reference_at(vset1(out->n[count]))};
-    if (first + CLASS_BLOCK < classes) {
-      next = block_of(&row, first + CLASS_BLOCK);
-      first_n(&next, out->n + count + 1);
-    }
-    const size_t whole = block.classes / BLOCK * BLOCK;
-    size_t c = block.skip < whole ? block.skip / BLOCK * BLOCK : whole;
-    whole_steps(s, &block, 0, c);
-    if (c < block.classes) odd_step(s, &block, c);
-    if (c + BLOCK <= whole) {
-      whole_steps(s, &block, c + BLOCK, whole);
-      if (whole < block.classes) odd_step(s, &block, whole);
-    }
-    out->n[count] = vfirst(s->ref.n);
-  }
-  for (size_t i = 0; i < count; i++) {
-    out->sum[i] = dsum(states[i].sum);
-    out->max[i] = vhmax(states[i].max);
-    out->shift[i] = 0;
-    if (__builtin_expect(vany(is_huge(vset1(out->max[i]))), 0)) {
-      const struct block_rows block = block_of(&row, i * CLASS_BLOCK);
-      row_sum_huge(block.x, block.classes, block.skip, out, i);
-    }
-  }
 }
 
 /* Rows of up to SHORT_ROW classes: their maxima, which a row alone would have to wait for, are found 16 at once on a
@@ -245,7 +185,16 @@ void short_rows_sum(const float *x, size_t stride, size_t n, size_t classes, con
       if (leave[i] == 0 && vany(is_huge(vset1(out->max[i]))))
         row_sum_huge(x + i * stride, classes, (size_t)(ptrdiff_t)skip[i], out, i);
 }
-
+SMALL void calm_short_rows(const float *x, size_t stride, size_t n, size_t classes, const int32_t *skip,
+                           const double *leave, float *stash, size_t stash_stride, struct row_sums *out) {
+  ALIGNED float copy[16 * SHORT_ROW];
+  size_t i = 0;
+  do copy_calm(x + i * stride, 1, classes, copy + i * classes);
+  while (++i < n);
+  short_rows_sum(copy, classes, n, classes, skip, leave, stash, stash_stride, out);
+  for (i = 0; i < n; i++)
+    if (leave[i] == 0 && out->max[i] == 0) out->max[i] = row_max(x + i * stride, classes, (size_t)(ptrdiff_t)skip[i]);
+}
 float row_max(const float *x, size_t classes, size_t skip) {
   vf max = vset1(-INF);
   for (size_t c = 0; c < classes; c += 16) max = vmax(row_load(x, c, classes, skip), max);

@@ -56,7 +56,8 @@ static void sums_without_maxima(const void *rows_again, const float *left_out, s
       const size_t best = row_find(x, job->shape.inner, classes, sums->max[i], 0);
       found[i] = (int32_t)best;
       if (classes <= CLASS_BLOCK)
-        sums->sum[i] = row_sum_below(x, classes, best, sums->max[i], &sums->n[i], &sums->shift[i]);
+        sums->sum[i] =
+            (g->calm ? calm_sum_below : row_sum_below)(x, classes, best, sums->max[i], &sums->n[i], &sums->shift[i]);
     }
     if (classes <= CLASS_BLOCK) return;
     const struct sum_rows rows = {job->shape, *g, job->x, job->x_stride, found, leave};
@@ -147,7 +148,7 @@ static void write_rows(const struct vloss_softmax_job *job, const struct group *
       if (stash->writing == KEPT && classes > CLASS_BLOCK)
         kept_row_softmax(&result, &rows->finished, &one, stash->n);
       else
-        row_softmax(&result, &rows->factors, i, stash->writing);
+        row_softmax(&result, &rows->factors, i, calmer(stash->writing, g->calm));
     } else {
       const int alone = rows->any_alone && rows->log_sum[i] == 0;
       const size_t best = alone ? row_find(x, 1, classes, rows->max[i], 0) : NO_CLASS;
@@ -187,8 +188,10 @@ static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_ra
   ALIGNED float copy[GATHER_CLASSES * 16], left_out[16], block_n[STASHED_BLOCKS];
   const size_t classes = job->shape.classes;
   const enum writing writing = writing_for(&job->shape, job->x == job->out);
+  int calm = 0;
   for (size_t first = range.first; first < range.last;) {
-    const struct group g = group_at(&job->shape, first, range.last, 1);
+    struct group g = group_at(&job->shape, first, range.last, 1);
+    g.calm = calm = rows_calm(&job->shape, first, 16, job->x, job->x_stride, calm);
     first += g.n;
     struct tile tile = {0};
     if (g.layout == ACROSS || g.layout == GATHERED) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
@@ -206,6 +209,7 @@ static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_ra
       write_slabs(job, &g, &written, kind);
     } else {
       const struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, copy);
+      if (kind == SOFTMAX && g.layout == GATHERED && g.calm) copy_calm(copy, 1, 16 * classes, copy);
       if (kind == SOFTMAX)
         write_softmax_tile(&tile, &out, classes, &written);
       else
@@ -232,8 +236,10 @@ void KERNEL(log_softmax)(const struct vloss_softmax_job *job, struct vloss_range
 static void log_sum_exps(const struct vloss_softmax_job *job, struct vloss_range range) {
   ALIGNED float copy[GATHER_CLASSES * 16], left_out[16];
   const vd minus_infinity = dset1(-(double)INF);
+  int calm = 0;
   for (size_t first = range.first; first < range.last;) {
-    const struct group g = group_at(&job->shape, first, range.last, 0);
+    struct group g = group_at(&job->shape, first, range.last, 0);
+    g.calm = calm = rows_calm(&job->shape, first, 16, job->x, job->x_stride, calm);
     struct tile tile = {0};
     if (g.layout == ACROSS || g.layout == GATHERED) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
     const struct sum_rows read = rows_of(job, &g);

@@ -84,7 +84,7 @@ void KERNEL(cross_entropy_finish)(const struct vloss_cross_entropy_job *job, str
   for (size_t row = range.first; row < range.last; row += s.g.n) {
     struct group_losses l;
     ALIGNED double lse[16] = {0};
-    s.g = (struct group){row, range.last - row < 16 ? range.last - row : 16, GATHERED};
+    s.g = (struct group){row, range.last - row < 16 ? range.last - row : 16, GATHERED, 0};
     load_group(job, &s, &q, lse);
     losses_of_group(job, &s, wants_all(job), &l);
     if (job->lse || job->z_loss > 0) finish_lse(job, &s, &l.row.lse, lse);
@@ -111,7 +111,8 @@ void KERNEL(cross_entropy_split_gradient)(const struct vloss_cross_entropy_job *
     const size_t left = range.last - row;
     struct group_losses l;
     ALIGNED double lse[16] = {0};
-    s.g = job->by_block ? (struct group){row, left < 16 ? left : 16, ALONG} : group_at(&job->shape, row, range.last, 1);
+    s.g = job->by_block ? (struct group){row, left < 16 ? left : 16, ALONG, 0}
+                        : group_at(&job->shape, row, range.last, 1);
     load_group(job, &s, &q, lse);
     losses_of_group(job, &s, 1, &l);
     if (job->z_loss > 0) finish_lse(job, &s, &l.row.lse, lse);
@@ -120,6 +121,7 @@ void KERNEL(cross_entropy_split_gradient)(const struct vloss_cross_entropy_job *
       block_gradient(&local, &s, &l);
       continue;
     }
+    s.g.calm |= vmet_denormal();
     s.stash = (struct stash){.writing = writing};
     s.kept = 0;
     if (s.g.layout == ACROSS || s.g.layout == GATHERED)

@@ -37,7 +37,8 @@ static void row_spread(const struct vloss_cross_entropy_job *job, struct group_s
   const size_t at_max = row_find(x, 1, classes, max, 0);
   s->sums.max[i] = max;
   s->left_out[i] = x[at_max];
-  s->sums.sum[i] = row_sum_below(x, classes, at_max, max, &s->sums.n[i], &s->sums.shift[i]);
+  s->sums.sum[i] =
+      (s->g.calm ? calm_sum_below : row_sum_below)(x, classes, at_max, max, &s->sums.n[i], &s->sums.shift[i]);
 
   const float ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
   const vf base = spread_base(vset1(max));
@@ -65,7 +66,6 @@ static void tile_spread(const struct vloss_cross_entropy_job *job, struct group_
   tile_find(x, classes, s->sums.max, at_max);
   vstore(s->left_out, vset1(-INF));
   for (size_t i = 0; i < x->n; i++) s->left_out[i] = x->p[(size_t)at_max[i] * x->step + i];
-  tile_sum_below(x, classes, at_max, &s->sums);
 
   struct spread_sums q[16];
   const vd zero = dset1(0.0), wide_max = dwiden(base);
@@ -84,6 +84,8 @@ static void tile_spread(const struct vloss_cross_entropy_job *job, struct group_
   dstore(s->q.at, q[0].at);
   dstore(s->q.qu, q[0].qu);
   dstore(s->q.au, q[0].au);
+  if (s->g.layout == GATHERED && s->g.calm) copy_calm(s->x_copy, 1, 16 * classes, s->x_copy);
+  tile_sum_below(x, classes, at_max, &s->sums);
 }
 
 void slab_weights(const float *weights, size_t c, size_t classes, size_t w, float *buffer) {
@@ -143,8 +145,12 @@ void block_spread(const struct vloss_cross_entropy_job *job, struct group_state 
   vstore(s->left_out, vset1(-INF));
   no_sums(&s->sums);
   if (s->g.layout == ALONG) {
-    for (size_t i = 0; i < s->g.n; i++)
+    for (size_t i = 0; i < s->g.n; i++) {
+      const float *const x = job->x + (s->g.first + i) * job->x_stride;
+      const size_t classes = job->shape.classes;
+      s->g.calm = met_denormals(s->g.calm, x, (s->g.first + i) * classes, classes);
       if (s->l.ignored[i] == 0) row_spread(job, s, i);
+    }
   } else if (s->g.layout == INTERLEAVED) {
     const size_t w = slab_rows(&job->shape, &s->g);
     for (size_t i = 0; i < s->g.n; i += w) slab_spread(job, s, i);
