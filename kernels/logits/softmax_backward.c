@@ -8,19 +8,21 @@ VFN vd backward_add(vd sum, vf y, vf h, const enum softmax_kind kind) {
   return kind == SOFTMAX ? dfma(dwiden(h), dwiden(y), sum) : dadd(sum, dwiden(h));
 }
 /* How the terms of a row are made. CAREFUL: some y is below the limit from which on it makes no denormal product, or
- * the sum may leave a small h - sum. USUAL: products are flushed, and NaN is made the one there is. BARE, of softmax:
- * neither is needed, as h - sum is 0 or at least 2^-63, and no number here is beyond the floats. */
+ * may be a denormal log-probability, or the sum may leave a small h - sum. USUAL: products are flushed, and NaN is made
+ * the one there is. BARE, of softmax: neither is needed, as h - sum is 0 or at least 2^-63, and no number here is
+ * beyond the floats. */
 enum care { BARE, USUAL, CAREFUL };
 /* What the terms of a row need of its sum. */
 struct backward_row {
   vf sum, limit; /* from `limit` on, a y makes no denormal product */
   enum care care;
+  int calm; /* there may be denormals (calm.h) */
 };
-VFN struct backward_row backward_row(vf sum, vf least, const enum softmax_kind kind) {
+VFN struct backward_row backward_row(vf sum, vf least, const enum softmax_kind kind, int calm) {
   const vf exponent = vitof(viand(visra(vbits(sum), 23), viset1(255)));
   const vf limit = vfma(vsub(vset1(1.0f), exponent), vset1(VLOSS_LN2_HI), vset1(0.01f));
-  struct backward_row row = {sum, kind == SOFTMAX ? vset1(0x1p-62f) : limit, USUAL};
-  int careful = vany(vgt(row.limit, least));
+  struct backward_row row = {sum, kind == SOFTMAX ? vset1(0x1p-62f) : limit, USUAL, calm};
+  int careful = vany(vgt(row.limit, least)) || (calm && kind == LOG_SOFTMAX);
   if (kind == SOFTMAX) { /* h - sum is 0 or at least an ulp of the sum; where that is 0, it is h */
     const vf size = vabs(sum), zero = vset1(0.0f);
     careful |= vany(vgt(vsel(vgt(size, zero), vset1(0x1p-39f), zero), size));
@@ -30,15 +32,21 @@ VFN struct backward_row backward_row(vf sum, vf least, const enum softmax_kind k
   if (careful) row.care = CAREFUL;
   return row;
 }
-/* y d, where products of a small factor are flushed at 2^64 times their size. */
+/* y d, where products of a small factor are flushed at 2^63 times their size. */
 VFN vf careful_product(vf y, vf d) {
   const vf zero = vset1(0.0f), limit = vset1(0x1p-63f);
   const vm small_y = vgt(limit, vabs(y)), small_d = vgt(limit, vabs(d));
   const vm small = vmor(small_y, small_d), nothing = vmand(small_y, small_d);
   const vf less = vsel(nothing, zero, vsel(small_y, y, vsel(small_d, d, zero))), other = vsel(small_y, d, y);
-  const vf v = vmul(vmul(less, vset1(0x1p64f)), other);
-  const vf scaled = vmul(vsel(vgt(vset1(0x1p-62f), vabs(v)), zero, v), vset1(0x1p-64f));
+  const vf v = vmul(vmul(less, vset1(0x1p63f)), other);
+  const vf scaled = vmul(vsel(vgt(vset1(0x1p-63f), vabs(v)), zero, v), vset1(0x1p-63f));
   return vsel(small, scaled, vmul(vsel(small, zero, y), d));
+}
+/* The same by way of doubles, to which no float is a denormal: 0 for what is below 2^-126 with the digits of a float.
+ */
+VFN vf calm_product(vf y, vf d) {
+  const vd v = dmul(dwiden(y), dwiden(d));
+  return dnarrow(dsel(dbelow(v, 0x1.ffffffp-127), dset1(0.0), v));
 }
 /* The same for exp(y) sum; but beside small h it counts. */
 VFN struct vexp_halves without_small(struct vexp_halves e, vf h, vf sum) {
@@ -53,9 +61,10 @@ VFN vf backward_term(vf y, vf h, const struct backward_row *row, const enum soft
   if (kind == SOFTMAX) {
     const vf d = vsub(h, row->sum);
     if (care == BARE) return vmul(y, d);
+    if (care == CAREFUL && row->calm) return canonical(calm_product(y, d));
     return canonical(care == CAREFUL ? careful_product(y, d) : vflush(vmul(y, d)));
   }
-  struct vexp_halves e = vexp_in_halves(y);
+  struct vexp_halves e = vexp_in_halves(care == CAREFUL ? vflush(y) : y);
   if (care == CAREFUL) e = without_small(e, h, row->sum);
   return canonical(vflush(vnfma(e.mantissa, vmul(e.scale, row->sum), h)));
 }
@@ -89,7 +98,7 @@ static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_j
   }
   pattern_sum(sums, w);
   vstore(totals, dnarrow(dflush(dload(sums))));
-  struct backward_row rows = backward_row(vload(totals), vset1(1.0f), kind);
+  struct backward_row rows = backward_row(vload(totals), vset1(1.0f), kind, g->calm);
   to_pattern(sum, rows.sum, 0, w);
   to_pattern(limit, rows.limit, 0, w);
   int careful = rows.care == CAREFUL;
@@ -103,7 +112,7 @@ static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_j
     float *const to = slab_output(&out, c, classes, y_buffer);
     const size_t end = used_vectors(c, classes) * w;
     for (size_t k = 0; k < 16 * w; k += 16) {
-      const struct backward_row row = {vload(sum + k), vload(limit + k), care};
+      const struct backward_row row = {vload(sum + k), vload(limit + k), care, g->calm};
       for (size_t at = k; at < end; at += 16 * w)
         vstore(to + at, backward_term(vload(ys + at), vload(hs + at), &row, kind, care));
     }
@@ -139,17 +148,17 @@ VFN void sum_step(void *context, size_t c, size_t n) {
   s->least = vmin(y, s->least);
 }
 
-VFN struct backward_row row_of_sum(const struct backward_sum *s, const enum softmax_kind kind) {
+VFN struct backward_row row_of_sum(const struct backward_sum *s, const enum softmax_kind kind, int calm) {
   const double total = dsum(s->sum);
   const float narrow = total * total < 0x1p-252 ? 0.0f : (float)total;
-  return backward_row(vset1(narrow), s->least, kind);
+  return backward_row(vset1(narrow), s->least, kind, calm);
 }
 
 VFN void backward_along(const float *y, const float *h, float *out, size_t classes, const enum softmax_kind kind,
-                        int past_cache) {
+                        int calm, int past_cache) {
   struct backward_sum s = {y, h, dset1(0.0), vset1(1.0f), kind};
   for_classes(classes, out, 0, sum_step, &s);
-  struct backward_output o = {y, h, out, row_of_sum(&s, kind), kind, 0};
+  struct backward_output o = {y, h, out, row_of_sum(&s, kind, calm), kind, 0};
   if (past_cache && o.row.care != CAREFUL) {
     o.past_cache = 1;
     for_classes(classes, out, 1, usual_step, &o);
@@ -175,7 +184,7 @@ VFN void half_backward(const struct vloss_softmax_job *job, size_t row, const en
     half_block_read(&hs, c, h);
     for_classes(n, y, 0, sum_step, &s);
   }
-  struct backward_output o = {y, h, y, row_of_sum(&s, kind), kind, 0};
+  struct backward_output o = {y, h, y, row_of_sum(&s, kind, vmet_denormal()), kind, 0};
   for (size_t c = 0; c < ys.classes; c += CLASS_BLOCK) {
     const size_t n = half_block_read(&ys, c, y);
     half_block_read(&hs, c, h);
@@ -194,7 +203,7 @@ void half_log_softmax_backward(const struct vloss_softmax_job *job, size_t row) 
 
 /* full: the tiles have 16 rows, and the compiler knows. */
 VFN void backward_tile_of(struct tile y, struct tile h, struct tile out, size_t classes, const enum softmax_kind kind,
-                          const int full) {
+                          int calm, const int full) {
   if (full) y.n = h.n = out.n = 16;
   vd sums[16];
   for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
@@ -204,7 +213,7 @@ VFN void backward_tile_of(struct tile y, struct tile h, struct tile out, size_t 
     sums[c % 16] = backward_add(sums[c % 16], v, tile_load(&h, c), kind);
     least = vmin(v, least);
   }
-  const struct backward_row row = backward_row(dnarrow(dflush(tile_tree(sums, 16))), least, kind);
+  const struct backward_row row = backward_row(dnarrow(dflush(tile_tree(sums, 16))), least, kind, calm);
   const enum care care = row.care == CAREFUL ? CAREFUL : USUAL;
   for (size_t c = 0; c < classes; c++)
     tile_store(&out, c, backward_term(tile_load(&y, c), tile_load(&h, c), &row, kind, care));
@@ -216,17 +225,20 @@ VFN void backward_tile(const struct vloss_softmax_job *job, const struct group *
   const struct tile h = group_tile(&job->shape, g, job->upstream, job->upstream_stride, h_copy);
   const struct tile out = group_out(&job->shape, g, job->out, job->out_stride, y_copy);
   if (out.n == 16)
-    backward_tile_of(y, h, out, classes, kind, 1);
+    backward_tile_of(y, h, out, classes, kind, g->calm, 1);
   else
-    backward_tile_of(y, h, out, classes, kind, 0);
+    backward_tile_of(y, h, out, classes, kind, g->calm, 0);
   group_scatter(&job->shape, g, job->out, job->out_stride, y_copy);
 }
 
 VFN void softmax_backward_of(const struct vloss_softmax_job *job, struct vloss_range range,
                              const enum softmax_kind kind) {
   const enum writing writing = writing_for(&job->shape, job->x == job->out || job->upstream == job->out);
+  int calm = 0;
   for (size_t first = range.first; first < range.last;) {
-    const struct group g = group_at(&job->shape, first, range.last, 1);
+    struct group g = group_at(&job->shape, first, range.last, 1);
+    g.calm = calm = rows_calm(&job->shape, first, g.n, job->x, job->x_stride, calm);
+    g.calm = calm = rows_calm(&job->shape, first, g.n, job->upstream, job->upstream_stride, calm);
     first += g.n;
     if (g.layout == INTERLEAVED) {
       const size_t w = slab_rows(&job->shape, &g);
@@ -234,7 +246,7 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, struct vloss_r
     } else if (g.layout == ALONG) {
       for (size_t i = g.first; i < g.first + g.n; i++)
         backward_along(job->x + i * job->x_stride, job->upstream + i * job->upstream_stride,
-                       job->out + i * job->out_stride, job->shape.classes, kind, writing == PAST);
+                       job->out + i * job->out_stride, job->shape.classes, kind, g.calm, writing == PAST);
     } else {
       backward_tile(job, &g, kind);
     }
