@@ -107,7 +107,7 @@ static void sum_row(struct block_rows *h, struct group_state *s, size_t i, struc
 /* As sum_group. Not inline: what follows has its own use of the stack. */
 static __attribute__((noinline)) void sum_rows(struct block_rows *h, struct group_state *s) {
   struct group_state one;
-  one.g = (struct group){0, 1, ALONG, vmet_denormal()};
+  one.g = (struct group){0, 1, ALONG, 0};
   one.l.ignored[0] = 0;
   s->stash = (struct stash){.writing = CACHED};
   read_labels(h->job, &s->g, &s->l);

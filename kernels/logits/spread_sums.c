@@ -148,7 +148,8 @@ void block_spread(const struct vloss_cross_entropy_job *job, struct group_state 
     for (size_t i = 0; i < s->g.n; i++) {
       const float *const x = job->x + (s->g.first + i) * job->x_stride;
       const size_t classes = job->shape.classes;
-      s->g.calm = met_denormals(s->g.calm, x, (s->g.first + i) * classes, classes);
+      /* Beside the buffers of block_rows, whose stride is 0, the stack has no room for a copy. */
+      s->g.calm = job->x_stride > 0 && met_denormals(s->g.calm, x, (s->g.first + i) * classes, classes);
       if (s->l.ignored[i] == 0) row_spread(job, s, i);
     }
   } else if (s->g.layout == INTERLEAVED) {

@@ -2,7 +2,6 @@
  * that class outweighs the others. */
 #include "summaries.h"
 
-#include "calm.h"
 #include "heavy_rows.h"
 #include "row_steps.h"
 #include "row_sums.h"
@@ -50,16 +49,12 @@ VFN void spread_sums(const float *y, size_t n, float max, struct block_sums *b, 
 }
 void sum_block(const float *y, size_t n, int spread, float *maxima, struct block_sums *b, size_t i) {
   const float max = spread ? block_maximum(y, n) : 0;
-  const int calm = met_denormals(0, y, 0, n);
-  if (maxima && !spread && n > SHORT_ROW && !calm) {
+  if (maxima && !spread && n > SHORT_ROW) {
     row_sum_with_maxima(y, n, maxima, &b->sums, i);
     return;
   }
   if (maxima) block_maxima(y, n, maxima);
-  const int sum_alone = !spread || vany(is_huge(vset1(max))); /* of huge ones the spread comes later */
-  if (sum_alone && calm)
-    calm_row_sum(y, 1, n, NO_CLASS, NULL, &b->sums, i);
-  else if (sum_alone)
+  if (!spread || vany(is_huge(vset1(max)))) /* of huge ones the spread comes later */
     row_sum(y, n, NO_CLASS, NULL, &b->sums, i);
   else if (n <= SHORT_ROW)
     spread_sums(y, n, max, b, i, 1);

@@ -210,6 +210,7 @@ static const double search_seconds[] = {[QUICK] = 0.01, [NORMAL] = 0.1, [LARGE] 
 static void check_type(struct check *check, const struct function *function) {
   check_accuracy(check, function);
   check_layouts(check, function);
+  if (!function->loss) check_denormals(check, function);
   check_outputs(check, function);
   check_in_place(check, function);
   if (job_type == VLOSS_F64) check_sums(check, function);
