@@ -44,26 +44,35 @@ static double loss_of(const struct vloss_cross_entropy_job *job, size_t row) {
 
 /* Where a row's loss is the negative of one float. */
 static int is_plain(const struct vloss_cross_entropy_job *job) {
-  return job->type == VLOSS_F32 && job->shape.inner == 1 && !job->weights && !job->row_weights && !job->labels.shift;
+  return job->type == VLOSS_F32 && !job->weights && !job->row_weights && !job->labels.shift;
 }
+/* `last`: the class axis is. Else the rows of a plane lie side by side, and `place` is a row's in its plane. */
 static inline void plain_losses(const struct vloss_cross_entropy_job *job, size_t row, size_t n, double *losses,
-                                const int narrow) {
+                                const int narrow, const int last) {
+  const size_t classes = job->shape.classes, stride = job->x_stride, inner = last ? 1 : job->shape.inner;
   const float *const x = job->x;
-  const size_t classes = job->shape.classes, stride = job->x_stride;
+  size_t first = offset(&job->shape, stride, row, 0), place = last ? 0 : row % inner; /* first: the row's first class */
   for (size_t i = 0; i < n; i++) {
     const int64_t t = narrow ? ((const int32_t *)job->labels.p)[row + i] : ((const int64_t *)job->labels.p)[row + i];
     const int ignored = job->labels.ignoring && t == job->labels.ignore_index;
     losses[i] = ignored ? 0 : (double)__builtin_nanf("");
-    if (!ignored && (uint64_t)t < classes) losses[i] = -(double)x[(row + i) * stride + (size_t)t];
+    if (!ignored && (uint64_t)t < classes) losses[i] = -(double)x[first + (size_t)t * inner];
+    first++;
+    if (++place == inner) place = 0, first += stride - inner;
   }
 }
 static void losses_of(const struct vloss_cross_entropy_job *job, size_t row, size_t n, double *losses) {
+  const int narrow = job->labels.narrow != 0, last = job->shape.inner == 1;
   if (!is_plain(job))
     for (size_t i = 0; i < n; i++) losses[i] = loss_of(job, row + i);
-  else if (job->labels.narrow)
-    plain_losses(job, row, n, losses, 1);
+  else if (last && narrow)
+    plain_losses(job, row, n, losses, 1, 1);
+  else if (last)
+    plain_losses(job, row, n, losses, 0, 1);
+  else if (narrow)
+    plain_losses(job, row, n, losses, 1, 0);
   else
-    plain_losses(job, row, n, losses, 0);
+    plain_losses(job, row, n, losses, 0, 0);
 }
 
 /* The sum and n losses, 16 of them at a time, so that long sums keep their digits; four groups of 16 beside each other
