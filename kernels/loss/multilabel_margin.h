@@ -2,7 +2,7 @@
  * -1, repeats included. Each pair of positive argument adds -1/C to the gradient at j and 1/C at i. In double, for the
  * sake of kinks. Every pair is looked at, a tile of i at a time. A gradient of floats holds the counts of pairs at the
  * labels until the end, so it cannot lie over the prediction; where a float or 16 bits could not hold them, they are
- * counted again. */
+ * counted again. Rows lie in memory in four ways, hence longer than other files. */
 #ifndef VLOSS_KERNELS_LOSS_MULTILABEL_MARGIN_H
 #define VLOSS_KERNELS_LOSS_MULTILABEL_MARGIN_H
 
@@ -24,22 +24,37 @@ VFN size_t multilabel_tile(const struct row *r, size_t start) {
   return r->columns - start < MULTILABEL_TILE ? r->columns - start : MULTILABEL_TILE;
 }
 
+/* m columns, up to 64, from c on, as floats; and back. */
+VFN void multilabel_read(const struct row *r, size_t c, size_t m, float *to) {
+  const void *const from = vloss_element(r->p, r->type, c * r->column_stride);
+  if (r->column_stride == 1)
+    view_read(to, from, r->type, m);
+  else if (r->type != VLOSS_F32)
+    view_gather(to, from, r->type, r->column_stride, m);
+  else
+    for (size_t i = 0; i < m; i++) to[i] = ((const float *)from)[i * r->column_stride];
+}
+VFN void multilabel_put(const struct row *r, size_t c, size_t m, const float *from) {
+  void *const to = vloss_element_out(r->grad, r->type, c * r->column_stride);
+  if (r->column_stride == 1)
+    view_write(to, from, r->type, m, 0);
+  else
+    view_scatter(to, from, r->type, r->column_stride, m);
+}
+
 /* n columns as doubles, and whether there is NaN among them; NaN in the lanes beyond. */
 VFN int multilabel_load(const struct row *r, size_t start, size_t n, double *x) {
+  const int in_place = r->column_stride == 1 && r->type == VLOSS_F32;
   int nan = 0;
-  if (r->column_stride == 1) {
-    for (size_t i = 0; i < n; i += 16) {
-      const size_t m = n - i < 16 ? n - i : 16;
-      float widened[16];
-      if (r->type != VLOSS_F32) view_read(widened, vloss_element(r->p, r->type, start + i), r->type, m);
-      const vf p = r->type == VLOSS_F32 ? get(r->p, start + i, m, 0.0f) : get(widened, 0, m, 0.0f);
-      nan |= vany(vnan(p));
-      dstore(x + i, dwiden(p));
-    }
-  } else {
-    for (size_t i = 0; i < n; i++) {
-      x[i] = (double)column(r, start + i);
-      nan |= x[i] != x[i];
+  for (size_t i = 0, m; i < n; i += m) {
+    float some[64];
+    m = n - i < 64 ? n - i : 64;
+    if (!in_place) multilabel_read(r, start + i, m, some);
+    const float *const p = in_place ? r->p + start + i : some;
+    for (size_t k = 0; k < m; k += 16) {
+      const vf v = get(p, k, m - k < 16 ? m - k : 16, 0.0f);
+      nan |= vany(vnan(v));
+      dstore(x + i + k, dwiden(v));
     }
   }
   for (size_t i = n; i < (n + 15) / 16 * 16; i++) x[i] = (double)NOT_A_NUMBER;
@@ -129,9 +144,11 @@ static SMALL void multilabel_scale_labels(const struct row *r, double share) {
   }
 }
 
-/* The gradient of the other columns of a tile, in which x is NaN at the labels. */
+/* The gradient of the other columns of a tile, in which x is NaN at the labels: in floats these hold counts; in 16 bits
+ * they are written later, and have anything until then. */
 VFN void multilabel_write(const struct row *r, size_t start, size_t n, const double *x, const double *counts,
                           double share) {
+  float some[64];
   for (size_t i = 0; i < n; i += 16) {
     const size_t m = n - i < 16 ? n - i : 16;
     const vf gradient = narrow_with_factor(r, dmul(dload(counts + i), dset1(share)));
@@ -140,10 +157,13 @@ VFN void multilabel_write(const struct row *r, size_t start, size_t n, const dou
       put_scaled(r->grad, start + i, m, vsel(label, get(r->grad, start + i, m, 0.0f), gradient));
       continue;
     }
-    float lanes[16];
+    float *const lanes = some + i % 64;
     vstore(lanes, gradient);
-    for (size_t j = 0; j < m; j++)
-      if (x[i + j] == x[i + j]) view_put(r->grad, r->type, (start + i + j) * r->column_stride, lanes[j]);
+    if (r->type == VLOSS_F32) {
+      for (size_t j = 0; j < m; j++)
+        if (x[i + j] == x[i + j]) r->grad[(start + i + j) * r->column_stride] = lanes[j];
+    } else if (i % 64 == 48 || i + m == n)
+      multilabel_put(r, start + i - i % 64, i % 64 + m, some);
   }
 }
 
