@@ -63,31 +63,30 @@ VFN void keras_sparse_categorical_crossentropy(const struct row *r, struct row_s
 
 /* ---- Rows that lie side by side ---------------------------------------------------------------------------------- */
 
-/* Columns of v, 0 at the labels: where c + j of a lane's row is its label, for[lane] - j. */
-VFN vf other_classes_beside(const struct beside *b, size_t at, const int32_t *labels, size_t c) {
+/* Columns of v, 0 at the labels. */
+VFN vf other_classes_beside(const struct beside *b, size_t at, const struct beside_labels *labels, size_t vector,
+                            size_t c) {
   const vf v = clip(beside_get(b, b->p, at), KERAS_EPS, KERAS_ONE_MINUS_EPS);
-  return vsel(vieq(viload(labels), viset1((int32_t)c)), vset1(0.0f), v);
+  return beside_without_label(labels, vector, c, v);
 }
 static __attribute__((noinline)) void sparse_sums_beside(const struct beside *b) {
   const size_t vectors = b->width, end = b->columns * b->column_stride;
-  int32_t labels[16 * 16]; /* of the row of each lane of 16 columns, less the column */
+  struct beside_labels labels;
   double *const sums = b->scratch;
-  for (size_t j = 0; j < 16; j++)
-    for (size_t i = 0; i < b->width; i++)
-      labels[j * b->width + i] = i < b->rows ? (int32_t)b->row[i].label - (int32_t)j : -1;
+  beside_label(b, &labels);
   for (size_t vector = 0; vector < vectors; vector++) {
     vd sum = dset1(0.0);
     size_t c = 0, at = vector * b->vector_stride;
     for (; c + 64 <= b->columns; c += 64, at += 64 * b->column_stride) {
       vf v[4];
       UNROLL for (size_t j = 0; j < 4; j++) v[j] =
-          other_classes_beside(b, at + 16 * j * b->column_stride, labels + 16 * vector, c + 16 * j);
+          other_classes_beside(b, at + 16 * j * b->column_stride, &labels, vector, c + 16 * j);
       sum = dadd(sum, dwiden(combine4(v)));
     }
     for (; c < b->columns && at < end; c += 16, at += 16 * b->column_stride) {
       if (!b->dense && c + vector >= b->columns) break;
       const size_t valid = b->dense && end - at < 16 ? end - at : 16;
-      sum = dadd(sum, dwithout(dwiden(other_classes_beside(b, at, labels + 16 * vector, c)), valid, SIZE_MAX));
+      sum = dadd(sum, dwithout(dwiden(other_classes_beside(b, at, &labels, vector, c)), valid, SIZE_MAX));
     }
     dstore(sums + 16 * vector, sum);
   }

@@ -1,6 +1,7 @@
 /* Multi-class margin: (1/C) sum_{c != y} w_y max(0, z_c)^norm, z_c = margin - p_y + p_c, y the label, norm 1 or 2.
  * Gradient (norm / C) w_y z_c^(norm - 1) where z_c > 0, and less their sum at the label. In double, z_c is exact or
- * nearly so, and kinks are where they should be. */
+ * nearly so, and kinks are where they should be. Norm 1 is computed in float, and rows that lie side by side as their
+ * memory comes, hence longer than other files. */
 #ifndef VLOSS_KERNELS_LOSS_MULTI_MARGIN_H
 #define VLOSS_KERNELS_LOSS_MULTI_MARGIN_H
 
@@ -92,12 +93,10 @@ VFN struct multi_margin_floats multi_margin_floats(struct difference start) {
   const int one_part = rest == 0 || start.low == 0;
   return (struct multi_margin_floats){high, low, in_range && one_part && (double)low == rest + start.low};
 }
-VFN vf multi_margin_float_z(struct multi_margin_floats start, vf p) {
-  return vadd(vadd(vset1(start.high), p), vset1(start.low));
-}
+VFN vf multi_margin_float_z(vf high, vf low, vf p) { return vadd(vadd(high, p), low); }
 /* max(0, z), 0 at the label. */
 VFN vf multi_margin_positive(const struct row *r, struct multi_margin_floats start, size_t c, size_t m) {
-  const vf z = vpositive(multi_margin_float_z(start, get(r->p, c, m, -FLT_MAX)));
+  const vf p = get(r->p, c, m, -FLT_MAX), z = vpositive(multi_margin_float_z(vset1(start.high), vset1(start.low), p));
   return r->label - c < 16 ? put_label(z, c, r->label, 0) : z;
 }
 VFN vi multi_margin_counted(vi count, vf positive) {
@@ -107,6 +106,10 @@ VFN vi multi_margin_counted(vi count, vf positive) {
 /* The sums, four vectors in float before they go to double; a sum in float that is infinite need not be so in double.
  * The counts of as many columns are exact in float. */
 #define MULTI_MARGIN_COUNTED ((size_t)1 << 24)
+VFN void multi_margin_float_summed(const struct row *r, struct row_state *s, double sum, double active) {
+  multi_margin_summed(r, s, sum, active);
+  if (s->loss - s->loss != 0 && s->loss == s->loss) s->pass = MULTI_MARGIN_AGAIN;
+}
 VFN int multi_margin_float_sums(const struct row *r, struct row_state *s, struct multi_margin_floats start) {
   vd sum = resumed(r, s, 0, 0), active = resumed(r, s, 1, 0);
   size_t c = r->from;
@@ -129,7 +132,7 @@ VFN int multi_margin_float_sums(const struct row *r, struct row_state *s, struct
   }
   s->lanes[0] = sum, s->lanes[1] = active;
   if (r->to < r->columns) return 0;
-  multi_margin_summed(r, s, dsum(sum), dsum(active));
+  multi_margin_float_summed(r, s, dsum(sum), dsum(active));
   return 1;
 }
 VFN void multi_margin_float_gradient(const struct row *r, struct row_state *s, struct multi_margin_floats start) {
@@ -137,7 +140,8 @@ VFN void multi_margin_float_gradient(const struct row *r, struct row_state *s, s
   const float at_label = with_factor(r, -slope * s->value[0]);
   const vf active = vset1(with_factor(r, slope)), inactive = vset1(with_factor(r, 0));
   for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
-    const vf z = multi_margin_float_z(start, get(r->p, c, m, 0.0f)), g = vsel(vgt(z, vset1(0.0f)), active, inactive);
+    const vf z = multi_margin_float_z(vset1(start.high), vset1(start.low), get(r->p, c, m, 0.0f));
+    const vf g = vsel(vgt(z, vset1(0.0f)), active, inactive);
     put_scaled(r->grad, c, m, r->label - c < 16 ? put_label(g, c, r->label, at_label) : g);
   }
   wrote(r, s);
@@ -162,9 +166,7 @@ VFN void multi_margin(const struct row *r, struct row_state *s) {
   const struct multi_margin_floats start = multi_margin_floats(multi_margin_start(r));
   if (r->parameters[MULTI_MARGIN_NORM] == 1 && start.exact && s->pass != MULTI_MARGIN_AGAIN) {
     if (s->pass == MULTI_MARGIN_SUMS) {
-      if (!multi_margin_float_sums(r, s, start)) return;
-      if (s->loss - s->loss != 0 && s->loss == s->loss) s->pass = MULTI_MARGIN_AGAIN;
-      if (r->from) return;
+      if (!multi_margin_float_sums(r, s, start) || r->from) return;
     }
     if (s->pass == MULTI_MARGIN_GRADIENT) multi_margin_float_gradient(r, s, start);
     if (s->pass != MULTI_MARGIN_AGAIN) return;
@@ -172,29 +174,124 @@ VFN void multi_margin(const struct row *r, struct row_state *s) {
   multi_margin_in_double(*r, s);
 }
 
-/* The gradients of rows that lie side by side, of norm 1. */
-VFN struct beside_gradient multi_margin_slopes_beside(const struct beside *b, size_t at, const struct beside_numbers *n,
-                                                      size_t phase) {
-  const vd zero = dset1(0.0), z = dadd(dload(n->of[0] + phase), dwiden(beside_get(b, b->p, at)));
-  return (struct beside_gradient){.p = dsel(dgt(z, zero), dload(n->of[1] + phase), zero)};
+/* ---- Rows that lie side by side, of norm 1 in float ---------------------------------------------------------------
+ */
+
+/* z of the vector at a phase, from what is a number a row. Lanes beyond the end are far below 0. */
+struct multi_margin_beside {
+  float high[BESIDE_PATTERN], low[BESIDE_PATTERN];
+};
+VFN vf multi_margin_z_beside(const struct beside *b, const struct multi_margin_beside *start, size_t at, size_t phase,
+                             const int whole) {
+  const vf p = whole ? vload(b->p + at) : beside_get_or(b, b->p, at, -FLT_MAX);
+  return multi_margin_float_z(vload(start->high + phase), vload(start->low + phase), p);
 }
-static int multi_margin_gradients_beside(const struct beside *b) {
-  struct beside_numbers n = {0};
-  float at_label[16];
-  int writes = 0;
-  if (b->row[0].parameters[MULTI_MARGIN_NORM] != 1 || !beside_ready(b, MULTI_MARGIN_GRADIENT)) return 0;
+/* Whether all rows that are in this pass can go this way; others have one number for all columns. */
+VFN int multi_margin_start_beside(const struct beside *b, struct multi_margin_beside *start, int pass) {
+  if (b->row[0].parameters[MULTI_MARGIN_NORM] != 1) return 0;
   for (size_t i = 0; i < b->rows; i++) {
-    if (b->state[i].pass == ROW_FILL) continue; /* it may have no label */
-    const struct difference start = multi_margin_start(&b->row[i]);
-    if (start.low != 0) return 0;
-    n.of[0][i] = start.high;
-    n.of[1][i] = multi_margin_slope(&b->row[i], 0);
-    at_label[i] = with_factor(&b->row[i], -n.of[1][i] * b->state[i].value[0]);
-    writes |= 1 << i;
+    const int takes_part = b->state[i].pass == pass;
+    const struct multi_margin_floats floats = multi_margin_floats(multi_margin_start(&b->row[i]));
+    if (takes_part ? !floats.exact : b->state[i].pass != ROW_FILL) return 0;
+    start->high[i] = takes_part ? floats.high : 0;
+    start->low[i] = takes_part ? floats.low : 0;
   }
-  beside_gradients(b, &n, multi_margin_slopes_beside);
-  for (size_t i = 0; i < b->rows; i++)
-    if (writes >> i & 1) b->grad[b->row[i].label * b->column_stride + i] = at_label[i];
+  beside_repeat(b, start->high);
+  beside_repeat(b, start->low);
+  return 1;
+}
+
+/* The sums of lanes, and how many columns of theirs are active. */
+struct multi_margin_lanes {
+  struct multi_margin_beside start;
+  struct beside_labels labels;
+  int32_t active[16 * 16];
+};
+VFN vf multi_margin_positive_beside(const struct beside *b, const struct multi_margin_lanes *l, size_t vector,
+                                    size_t phase, size_t c, size_t at, const int whole) {
+  const vf z = vpositive(multi_margin_z_beside(b, &l->start, at, phase, whole));
+  return beside_without_label(&l->labels, vector, c, z);
+}
+VFN void multi_margin_add_beside(const struct beside *b, struct multi_margin_lanes *l, size_t vector, vf sum,
+                                 vi active) {
+  double *const sums = b->scratch + 16 * vector;
+  dstore(sums, dadd(dload(sums), dwiden(sum)));
+  vistore(l->active + 16 * vector, viadd(viload(l->active + 16 * vector), active));
+}
+/* Four vectors from column c on; and one. */
+VFN void multi_margin_fours_beside(const struct beside *b, struct multi_margin_lanes *l, size_t vector, size_t phase,
+                                   size_t c, size_t at, const int whole) {
+  vi active = viset1(0);
+  vf z[4];
+  UNROLL for (size_t i = 0; i < 4; i++) {
+    z[i] = multi_margin_positive_beside(b, l, vector, phase, c + 16 * i, at + 16 * i * b->column_stride, whole);
+    active = vicount(active, vgt(z[i], vset1(0.0f)));
+  }
+  multi_margin_add_beside(b, l, vector, vadd(vadd(z[0], z[1]), vadd(z[2], z[3])), active);
+}
+VFN void multi_margin_one_beside(const struct beside *b, struct multi_margin_lanes *l, size_t vector, size_t phase,
+                                 size_t c, size_t at) {
+  const vf z = multi_margin_positive_beside(b, l, vector, phase, c, at, 0);
+  multi_margin_add_beside(b, l, vector, z, vicount(viset1(0), vgt(z, vset1(0.0f))));
+}
+static __attribute__((noinline)) void multi_margin_sums_beside(const struct beside *beside,
+                                                               struct multi_margin_lanes *l) {
+  const struct beside b = *beside;
+  const size_t turn = beside_turn(&b);
+  for (size_t c = 0, step; c < b.columns; c += step) {
+    const int fours = c + 64 <= b.columns, whole = fours && beside_whole(&b, c);
+    const size_t vectors = fours ? b.width : beside_vectors(&b, beside_columns(&b, c));
+    step = fours ? 64 : 16;
+    for (size_t vector = 0, phase = 0, at = c * b.column_stride; vector < vectors; vector++, at += b.vector_stride) {
+      if (whole)
+        multi_margin_fours_beside(&b, l, vector, phase, c, at, 1);
+      else if (fours)
+        multi_margin_fours_beside(&b, l, vector, phase, c, at, 0);
+      else
+        multi_margin_one_beside(&b, l, vector, phase, c, at);
+      phase = beside_phase(&b, phase, turn);
+    }
+  }
+}
+static void multi_margin_beside(const struct beside *b) {
+  struct multi_margin_lanes l = {.active = {0}};
+  if (b->columns > INT32_MAX || !multi_margin_start_beside(b, &l.start, MULTI_MARGIN_SUMS)) return;
+  beside_label(b, &l.labels);
+  memset(b->scratch, 0, BESIDE_LANES * sizeof *b->scratch);
+  multi_margin_sums_beside(b, &l);
+  for (size_t i = 0; i < b->rows; i++) {
+    double active = 0;
+    for (size_t j = 0; j < 16; j++) active += l.active[j * b->width + i];
+    if (b->state[i].pass == MULTI_MARGIN_SUMS)
+      multi_margin_float_summed(&b->row[i], &b->state[i], dsum(beside_lanes(b, 0, i)), active);
+  }
+}
+
+/* Their gradients. */
+static int multi_margin_gradients_beside(const struct beside *b) {
+  struct multi_margin_beside start;
+  float active[BESIDE_PATTERN], inactive[BESIDE_PATTERN];
+  if (!multi_margin_start_beside(b, &start, MULTI_MARGIN_GRADIENT)) return 0;
+  for (size_t i = 0; i < b->rows; i++) {
+    const struct row *r = &b->row[i];
+    const int filled = b->state[i].pass == ROW_FILL;
+    inactive[i] = with_factor(r, filled ? b->state[i].fill : 0);
+    active[i] = filled ? inactive[i] : with_factor(r, multi_margin_slope(r, 0));
+  }
+  beside_repeat(b, active);
+  beside_repeat(b, inactive);
+  const size_t turn = beside_turn(b), vectors = beside_vectors(b, b->columns);
+  for (size_t vector = 0, at = 0, phase = 0; vector < vectors; vector++, at += b->vector_stride) {
+    const vf z = multi_margin_z_beside(b, &start, at, phase, 0);
+    beside_put(b, b->grad, at, vsel(vgt(z, vset1(0.0f)), vload(active + phase), vload(inactive + phase)));
+    phase = beside_phase(b, phase, turn);
+  }
+  for (size_t i = 0; i < b->rows; i++) {
+    const struct row *r = &b->row[i];
+    if (b->state[i].pass == MULTI_MARGIN_GRADIENT)
+      b->grad[r->label * b->column_stride + i] = with_factor(r, -multi_margin_slope(r, 0) * b->state[i].value[0]);
+    b->state[i].pass = ROW_DONE;
+  }
   return 1;
 }
 #elif defined(VLOSS_WIDE) /* of doubles */

@@ -48,9 +48,23 @@ VFN vf beside_get(const struct beside *b, const float *p, size_t at) { return be
 VFN int beside_whole(const struct beside *b, size_t c) {
   return (c + 63) * b->column_stride + (b->dense ? b->rows : 16) <= b->readable;
 }
+/* The first n lanes, by stores of constant length that may overlap. */
+VFN void beside_put_some(float *p, vf v, size_t n) {
+  float lanes[16];
+  vstore(lanes, v);
+  if (n >= 8)
+    memcpy(p, lanes, 32), memcpy(p + n - 8, lanes + n - 8, 32);
+  else if (n >= 4)
+    memcpy(p, lanes, 16), memcpy(p + n - 4, lanes + n - 4, 16);
+  else
+    for (size_t i = 0; i < n; i++) p[i] = lanes[i];
+}
 VFN void beside_put(const struct beside *b, float *p, size_t at, vf v) {
   const size_t end = b->columns * b->column_stride, n = !b->dense ? b->rows : end - at < 16 ? end - at : 16;
-  put_scaled(p, at, n, v);
+  if (n == 16)
+    vstore(p + at, v);
+  else
+    beside_put_some(p + at, v, n);
 }
 
 /* What is a number a row as the vectors have it: 16 rows, or as often as it takes. It begins at a phase below `rows`.
@@ -63,6 +77,21 @@ VFN void beside_repeat(const struct beside *b, float *pattern) {
 VFN size_t beside_turn(const struct beside *b) { return b->dense ? 16 % b->width : 0; }
 VFN size_t beside_phase(const struct beside *b, size_t phase, size_t turn) {
   return phase + turn < b->width ? phase + turn : phase + turn - b->width;
+}
+
+/* The label of the row of each lane of 16 columns, less the lane's column: it is reached where that is c. Rows without
+ * one have -1, which is below all. Classes are counted in 32 bits. */
+struct beside_labels {
+  int32_t of[16 * 16];
+};
+VFN void beside_label(const struct beside *b, struct beside_labels *labels) {
+  for (size_t i = 0; i < b->width; i++) {
+    const int32_t label = i < b->rows && b->state[i].pass == 0 ? (int32_t)b->row[i].label : -1;
+    for (int32_t j = 0; j < 16; j++) labels->of[(size_t)j * b->width + i] = label - j;
+  }
+}
+VFN vf beside_without_label(const struct beside_labels *labels, size_t vector, size_t c, vf v) {
+  return vsel(vieq(viload(labels->of + 16 * vector), viset1((int32_t)c)), vset1(0.0f), v);
 }
 
 /* `count` sums of each row over all columns, from `first` on: vector by vector where a row's next one is near, else

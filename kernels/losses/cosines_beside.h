@@ -128,25 +128,27 @@ struct slope_vectors {
 VFN struct slope_vectors slopes_at(const struct slopes_beside *s, size_t phase) {
   return (struct slope_vectors){vload(s->across + phase), vload(s->along + phase), vload(s->last + phase)};
 }
-VFN vf gradient_beside(vf x, vf y, struct slope_vectors s, vf filled, vf fill) {
+VFN vf gradient_beside(vf x, vf y, struct slope_vectors s, vf filled, vf fill, const int fills) {
   const vf gradient = vmul(vnfma(x, s.along, vmul(y, s.across)), s.last);
-  return vsel(vgt(filled, vset1(0.0f)), fill, gradient);
+  return fills ? vsel(vgt(filled, vset1(0.0f)), fill, gradient) : gradient;
 }
-/* Rows that are not dense have the same phase in all vectors: then the slopes stay in registers. */
+/* Rows that are not dense have the same phase in all vectors: then the slopes stay in registers. `fills`: there are
+ * rows whose gradient is `fill`. */
 VFN void write_beside(const struct beside *beside, const float *x, const float *y, const struct gradients_beside *g,
-                      const int dense) {
+                      const int dense, const int fills) {
   const struct beside b = *beside;
   const size_t turn = beside_turn(&b), vectors = beside_vectors(&b, b.columns);
   struct slope_vectors of_x = slopes_at(&g->of_x, 0), of_y = slopes_at(&g->of_y, 0);
   vf filled = vload(g->filled), fill = vload(g->fill);
   for (size_t vector = 0, at = 0, phase = 0; vector < vectors; vector++, at += b.vector_stride) {
     const vf u = beside_get(&b, x, at), v = beside_get(&b, y, at);
-    if (b.grad) beside_put(&b, b.grad, at, gradient_beside(u, v, of_x, filled, fill));
-    if (b.grad_other) beside_put(&b, b.grad_other, at, gradient_beside(v, u, of_y, filled, fill));
+    if (b.grad) beside_put(&b, b.grad, at, gradient_beside(u, v, of_x, filled, fill, fills));
+    if (b.grad_other) beside_put(&b, b.grad_other, at, gradient_beside(v, u, of_y, filled, fill, fills));
     if (!dense) continue;
     phase = beside_phase(&b, phase, turn);
-    of_x = slopes_at(&g->of_x, phase), of_y = slopes_at(&g->of_y, phase);
-    filled = vload(g->filled + phase), fill = vload(g->fill + phase);
+    of_x = slopes_at(&g->of_x, phase);
+    if (b.grad_other) of_y = slopes_at(&g->of_y, phase);
+    if (fills) filled = vload(g->filled + phase), fill = vload(g->fill + phase);
   }
 }
 
@@ -155,18 +157,22 @@ static __attribute__((noinline)) void cosine_gradients_beside(const struct besid
                                                               const float *y) {
   const struct beside b = *beside;
   struct gradients_beside g = {0};
+  int fills = 0;
   for (size_t i = 0; i < b.rows; i++) {
     g.filled[i] = b.state[i].pass == ROW_FILL;
+    fills |= g.filled[i] > 0;
     g.fill[i] = g.filled[i] > 0 ? with_factor(&b.row[i], b.state[i].fill) : 0;
   }
   beside_repeat(&b, g.filled);
   beside_repeat(&b, g.fill);
   slopes_beside(&b, &g.of_x, 0);
   if (b.grad_other) slopes_beside(&b, &g.of_y, 1);
-  if (b.dense)
-    write_beside(&b, x, y, &g, 1);
+  if (fills)
+    write_beside(&b, x, y, &g, b.dense, 1);
+  else if (b.dense)
+    write_beside(&b, x, y, &g, 1, 0);
   else
-    write_beside(&b, x, y, &g, 0);
+    write_beside(&b, x, y, &g, 0, 0);
   for (size_t i = 0; i < b.rows; i++) b.state[i].pass = ROW_DONE;
 }
 

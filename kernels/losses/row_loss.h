@@ -17,9 +17,8 @@ struct row_loss {
 void KERNEL(rows)(const struct vloss_loss_job *job, const struct row_loss *loss, struct vloss_range range,
                   struct vloss_partial *partial);
 
-/* ROW_LOSS(name) exports the loss of loss/NAME.h; SUMS_BESIDE, GRADIENTS_BESIDE and BESIDE say which functions for rows
- * side by side it has, from so many columns on. It gets a row of its own: what has no address outside of it lives in
- * registers. */
+/* ROW_LOSS(name) exports the loss of loss/NAME.h; SUMS_BESIDE and BESIDE say which functions for rows side by side it
+ * has, from so many columns on. It gets a row of its own: what has no address outside of it lives in registers. */
 #define ROW_LOSS_(name, beside, gradients, columns, whole)                         \
   static void name##_pass(const struct row *r, struct row_state *s) {              \
     const struct row row = *r;                                                     \
@@ -31,7 +30,6 @@ void KERNEL(rows)(const struct vloss_loss_job *job, const struct row_loss *loss,
   }
 #define ROW_LOSS(name) ROW_LOSS_(name, NULL, NULL, 0, 0)
 #define ROW_LOSS_SUMS_BESIDE(name, columns) ROW_LOSS_(name, name##_beside, NULL, columns, 0)
-#define ROW_LOSS_GRADIENTS_BESIDE(name, columns) ROW_LOSS_(name, NULL, name##_gradients_beside, columns, 0)
 #define ROW_LOSS_BESIDE(name, columns) ROW_LOSS_(name, name##_beside, name##_gradients_beside, columns, 0)
 #define WHOLE_ROW_LOSS(name) ROW_LOSS_(name, NULL, NULL, 0, 1)
 
