@@ -1,10 +1,12 @@
-/* Row losses whose class axis is not the last: rows of many columns that lie side by side are not copied, but
- * have the bits that they have alone. Rows with a gradient beside rows of one number, and beside a factor of 0. */
+/* Row losses whose class axis is not the last, of floats and 16 bits: rows of many columns that lie side by side are
+ * not copied, or turned as they are read and written, but have the bits that they have alone. Rows with a gradient
+ * beside rows of one number, and beside a factor of 0. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "expect.h"
+#include "memory/types.h"
 #include "vloss/vloss.h"
 
 enum { COLUMNS = 1300, MOST = COLUMNS * 40, OPERANDS = 3 };
@@ -15,14 +17,28 @@ static float number(float least, float most) {
   return least + (most - least) * (float)(state >> 8) * 0x1p-24f;
 }
 
-/* The operands and results of one call, rows * inner of them. */
+/* The operands and results of one call, rows * inner of them: bits of elements of its type. */
 struct call {
-  float operand[OPERANDS][MOST], gradient[OPERANDS][MOST], loss[40], target[40], weights[40];
+  uint32_t operand[OPERANDS][MOST], gradient[OPERANDS][MOST];
+  float loss[40], target[40], weights[40];
   int64_t labels[MOST];
 };
+static size_t size_of(vloss_type type) { return type == VLOSS_F32 ? sizeof(float) : sizeof(uint16_t); }
+static char *element(uint32_t *array, vloss_type type, size_t i) { return (char *)array + i * size_of(type); }
 
-static void run(const char *isa, const vloss_loss_info *info, size_t rows, size_t inner, struct call *c) {
+/* Towards 0, of numbers below 2^15 and NaN. */
+static void put(uint32_t *array, vloss_type type, size_t i, float v) {
+  uint32_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  const uint32_t size = bits & 0x7fffffff, f16 = v != v ? 0x7e00 : size < 0x38800000 ? 0 : (size - 0x38000000) >> 13;
+  const uint16_t half = (uint16_t)(type == VLOSS_BF16 ? bits >> 16 : (bits >> 16 & 0x8000) | f16);
+  memcpy(element(array, type, i), type == VLOSS_F32 ? (const void *)&bits : &half, size_of(type));
+}
+
+static void run(const char *isa, const vloss_loss_info *info, vloss_type type, size_t rows, size_t inner,
+                struct call *c) {
   vloss_loss_args args = {.kind = info->kind,
+                          .type = type,
                           .rows = rows,
                           .columns = COLUMNS,
                           .inner = inner,
@@ -45,44 +61,46 @@ static void run(const char *isa, const vloss_loss_info *info, size_t rows, size_
 /* Element c of row o * inner + i. */
 static size_t place(size_t row, size_t c, size_t inner) { return (row / inner * COLUMNS + c) * inner + row % inner; }
 
-static void fill(const vloss_loss_info *info, size_t rows, struct call *c) {
+static void fill(const vloss_loss_info *info, vloss_type type, size_t rows, struct call *c) {
   for (size_t row = 0; row < rows; row++) {
     const float spread = number(0, 1) < 0.3f ? 0.01f : 1; /* of predictions: some losses are 0, others are not */
     c->target[row] = row % 2 ? 1.0f : -1.0f;
     c->weights[row] = number(0, 1) < 0.1f ? 0 : number(0.5f, 2);
     c->labels[row] = (int64_t)number(0, COLUMNS - 0.5f);
     for (size_t k = 0; k < COLUMNS; k++) {
-      c->operand[0][row * COLUMNS + k] = number(-1, 1) * spread;
-      c->operand[1][row * COLUMNS + k] = number(0, 1);
-      c->operand[2][row * COLUMNS + k] = number(-2, 2);
+      put(c->operand[0], type, row * COLUMNS + k, number(-1, 1) * spread);
+      put(c->operand[1], type, row * COLUMNS + k, number(0, 1));
+      put(c->operand[2], type, row * COLUMNS + k, number(-2, 2));
     }
-    if (number(0, 1) < 0.1f) c->operand[0][row * COLUMNS + 7] = NAN;
+    if (number(0, 1) < 0.1f) put(c->operand[0], type, row * COLUMNS + 7, NAN);
   }
   if (info->operands & VLOSS_TAKES_LABEL_LISTS)
     for (size_t k = 0; k < rows * COLUMNS; k++) c->labels[k] = k % COLUMNS < 3 ? (int64_t)number(0, COLUMNS - 1) : -1;
 }
 
-static void check_loss(const char *isa, const vloss_loss_info *info, size_t inner) {
+static void check_loss(const char *isa, const vloss_loss_info *info, vloss_type type, size_t inner) {
   static struct call alone, beside;
-  const size_t rows = 40 / inner * inner;
+  const size_t rows = 40 / inner * inner, size = size_of(type);
   memset(alone.gradient, 0, sizeof alone.gradient); /* some are not written */
-  fill(info, rows, &alone);
+  fill(info, type, rows, &alone);
   beside = alone;
   for (int which = 0; which < OPERANDS; which++)
     for (size_t row = 0; row < rows; row++)
       for (size_t c = 0; c < COLUMNS; c++)
-        beside.operand[which][place(row, c, inner)] = alone.operand[which][row * COLUMNS + c];
-  run(isa, info, rows, 1, &alone);
-  run(isa, info, rows / inner, inner, &beside);
-  EXPECT(memcmp(alone.loss, beside.loss, rows * sizeof *alone.loss) == 0, "%s, %s, inner %zu: losses", isa, info->name,
-         inner);
+        memcpy(element(beside.operand[which], type, place(row, c, inner)),
+               element(alone.operand[which], type, row * COLUMNS + c), size);
+  run(isa, info, type, rows, 1, &alone);
+  run(isa, info, type, rows / inner, inner, &beside);
+  EXPECT(memcmp(alone.loss, beside.loss, rows * sizeof *alone.loss) == 0, "%s, %s, type %d, inner %zu: losses", isa,
+         info->name, type, inner);
   for (int which = 0; which < OPERANDS; which++) {
     size_t different = 0;
     for (size_t row = 0; row < rows; row++)
       for (size_t c = 0; c < COLUMNS; c++)
-        different += memcmp(&alone.gradient[which][row * COLUMNS + c], &beside.gradient[which][place(row, c, inner)],
-                            sizeof(float)) != 0;
-    EXPECT(different == 0, "%s, %s, inner %zu: %zu gradients of operand %d", isa, info->name, inner, different, which);
+        different += memcmp(element(alone.gradient[which], type, row * COLUMNS + c),
+                            element(beside.gradient[which], type, place(row, c, inner)), size) != 0;
+    EXPECT(different == 0, "%s, %s, type %d, inner %zu: %zu gradients of operand %d", isa, info->name, type, inner,
+           different, which);
   }
 }
 
@@ -105,7 +123,8 @@ static void check_kink(const char *isa) {
 }
 
 int main(void) {
-  static const size_t inners[] = {2, 3, 5, 8, 15, 16, 17, 20, 37};
+  static const vloss_type types[] = {VLOSS_F32, VLOSS_BF16, VLOSS_F16};
+  static const size_t inners[] = {2, 3, 4, 5, 8, 15, 16, 17, 18, 19, 20, 27, 37};
   for (size_t i = 0; i < vloss_isa_count(); i++) {
     const char *isa = vloss_isa_name(i);
     if (vloss_isa_unsupported_reason(isa)) continue;
@@ -114,7 +133,8 @@ int main(void) {
     const vloss_loss_info *info;
     for (size_t k = 0; (info = vloss_loss_info_at(k)) != NULL; k++)
       for (size_t n = 0; info->family == VLOSS_ROWS && n < sizeof inners / sizeof *inners; n++)
-        check_loss(isa, info, inners[n]);
+        for (size_t t = 0; t < sizeof types / sizeof *types; t++)
+          if (vloss_builds_type(types[t])) check_loss(isa, info, types[t], inners[n]);
   }
   return report("beside");
 }
