@@ -92,6 +92,7 @@ struct compared_row {
 struct compared {
   vloss_divergence_kind kind;
   double beta;
+  size_t classes; /* of the whole rows, of which `teacher` and `student` may name a part */
   struct compared_row teacher, student;
   double log_ratio; /* log S of the teacher less that of the student */
   double value;     /* of a KL */

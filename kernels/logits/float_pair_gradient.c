@@ -83,7 +83,7 @@ static int float_factors_of(const struct compared *c, double factor, double mean
   f->offset_low = low_part(offset, f->offset);
   f->mean = vset1((float)mean);
   f->way = FAR_APART;
-  if (forward && c->student.x.at.classes > SHORT_ROW && c->value >= APART && factor >= -APART_FACTOR &&
+  if (forward && c->classes > SHORT_ROW && c->value >= APART && factor >= -APART_FACTOR &&
       factor <= APART_FACTOR && units_of(c, factor, f))
     return 1;
   f->way = (double)vfirst(vabs(f->offset)) <= (forward ? 1 : 2 * c->value) ? NEARLY_EQUAL : NEARLY_EQUAL_EXACT;
@@ -204,7 +204,7 @@ int float_pair_gradient(const struct compared *c, const struct half_row *out, do
     const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
     float *const to = direct ? (float *)out->p + at : c->student.x.block;
     gradient(&row, &f, z, x, to, n);
-    if (!direct) logit_row_put(out, at, n, to);
+    if (!direct) half_classes_write(out, at, n, to);
   }
   return 1;
 }

@@ -2,6 +2,7 @@
 #include "half_rows.h"
 
 #include "lse.h"
+#include "memory/columns.h"
 #include "row_sums.h"
 
 struct vloss_shape half_group_at(const struct vloss_shape *shape, struct vloss_range range, size_t room,
@@ -13,12 +14,12 @@ struct vloss_shape half_group_at(const struct vloss_shape *shape, struct vloss_r
     if (planes >= 16) planes -= planes % 16;
     return (struct vloss_shape){planes, classes, inner};
   }
-  size_t rows = room / classes < left ? room / classes : left;
   if (inner >= 16) {
+    size_t rows = room / classes < left ? room / classes : left;
     if (rows > inner - column) rows = inner - column;
     if (rows >= 16) return (struct vloss_shape){1, classes, rows - rows % 16};
   }
-  return (struct vloss_shape){rows, classes, 1};
+  return (struct vloss_shape){half_tile_rows(shape, left, classes, room), classes, 1};
 }
 
 /* Classes with others between them, by way of an array of those alone. */
@@ -72,6 +73,44 @@ void change_logits(const struct logit_change *how, const float *from, size_t n, 
   }
 }
 
+/* The rows of a tile from row i on that lie side by side, up to 16: where they are, and how many. */
+struct beside {
+  size_t at, rows, readable; /* elements that may be read from there on */
+};
+static struct beside beside_at(const struct half_tensor *t, const struct half_tile *tile, size_t i) {
+  const size_t inner = t->shape.inner, row = tile->first + i, left = tile->rows - i;
+  const size_t column = row - quotient(row, inner) * inner;
+  struct beside b = {.at = row_offset(&t->shape, t->stride, row) + tile->c * inner, .rows = left < 16 ? left : 16};
+  if (b.rows > inner - column) b.rows = inner - column;
+  b.readable = (t->shape.classes - tile->c) * inner - column;
+  return b;
+}
+void half_tile_read(const struct half_tensor *t, const struct half_tile *tile, float *to) {
+  const size_t n = tile->n, inner = t->shape.inner;
+  for (size_t i = 0, rows; i < tile->rows; i += rows) {
+    const struct beside b = beside_at(t, tile, i);
+    const void *const from = vloss_element(t->p, t->type, b.at);
+    rows = b.rows;
+    if (inner == 1)
+      view_read(to + i * n, from, t->type, n);
+    else
+      read_columns(to + i * n, n, from, t->type, inner, rows, n, b.readable);
+  }
+  if (t->change) change_logits(t->change, to, tile->rows * n, to);
+}
+void half_tile_write(const struct half_tensor *t, const struct half_tile *tile, const float *from) {
+  const size_t n = tile->n, inner = t->shape.inner;
+  for (size_t i = 0, rows; i < tile->rows; i += rows) {
+    const struct beside b = beside_at(t, tile, i);
+    void *const to = vloss_element_out(t->p, t->type, b.at);
+    rows = b.rows;
+    if (inner == 1)
+      view_write(to, from + i * n, t->type, n, t->past_cache);
+    else
+      write_columns(to, t->type, inner, from + i * n, n, rows, n);
+  }
+}
+
 /* Runs of elements that lie together in both places. */
 struct runs {
   size_t count, length, at, step; /* of the tensor: the first element, and from one run to the next */
@@ -82,28 +121,29 @@ static struct runs runs_of(const struct half_tensor *t, size_t first, const stru
     if (t->stride == classes * inner) return (struct runs){1, group->outer * classes * inner, at, 0};
     return (struct runs){group->outer, classes * inner, at, t->stride};
   }
-  if (group->inner > 1) return (struct runs){classes, group->inner, at, inner};
-  return (struct runs){0, 0, 0, 0}; /* each element stands alone */
+  return (struct runs){classes, group->inner, at, inner};
 }
 void half_group_read(const struct half_tensor *t, size_t first, const struct vloss_shape *group, float *to) {
+  const struct half_tile tile = {first, group->outer, 0, group->classes};
+  if (group->inner == 1 && t->shape.inner > 1) {
+    half_tile_read(t, &tile, to);
+    return;
+  }
   const struct runs runs = runs_of(t, first, group);
   for (size_t i = 0; i < runs.count; i++)
     view_read(to + i * runs.length, vloss_element(t->p, t->type, runs.at + i * runs.step), t->type, runs.length);
-  for (size_t i = 0; runs.count == 0 && i < group->outer; i++) {
-    const struct half_row row = half_row_of(t, first + i);
-    half_classes_read(&row, 0, group->classes, to + i * group->classes);
-  }
   if (t->change) change_logits(t->change, to, group->outer * group->classes * group->inner, to);
 }
 void half_group_write(const struct half_tensor *t, size_t first, const struct vloss_shape *group, const float *from) {
+  const struct half_tile tile = {first, group->outer, 0, group->classes};
+  if (group->inner == 1 && t->shape.inner > 1) {
+    half_tile_write(t, &tile, from);
+    return;
+  }
   const struct runs runs = runs_of(t, first, group);
   for (size_t i = 0; i < runs.count; i++)
     view_write(vloss_element_out(t->p, t->type, runs.at + i * runs.step), from + i * runs.length, t->type, runs.length,
                t->past_cache);
-  for (size_t i = 0; runs.count == 0 && i < group->outer; i++) {
-    const struct half_row row = half_row_of(t, first + i);
-    half_classes_write(&row, 0, group->classes, from + i * group->classes);
-  }
 }
 
 static size_t block_classes_at(const struct half_row *row, size_t c) {

@@ -11,6 +11,8 @@
 #define half_group_at VLOSS_ISA_SYMBOL(vloss_half_group_at)
 #define half_group_read VLOSS_ISA_SYMBOL(vloss_half_group_read)
 #define half_group_write VLOSS_ISA_SYMBOL(vloss_half_group_write)
+#define half_tile_read VLOSS_ISA_SYMBOL(vloss_half_tile_read)
+#define half_tile_write VLOSS_ISA_SYMBOL(vloss_half_tile_write)
 #define half_block_read VLOSS_ISA_SYMBOL(vloss_half_block_read)
 #define half_block_write VLOSS_ISA_SYMBOL(vloss_half_block_write)
 #define half_classes_read VLOSS_ISA_SYMBOL(vloss_half_classes_read)
@@ -55,6 +57,27 @@ struct vloss_shape half_group_at(const struct vloss_shape *shape, struct vloss_r
 void half_group_read(const struct half_tensor *tensor, size_t first, const struct vloss_shape *group, float *to);
 void half_group_write(const struct half_tensor *tensor, size_t first, const struct vloss_shape *group,
                       const float *from);
+
+/* Some classes of some rows. In a buffer each row's lie side by side, and the rows one behind the other. Rows that lie
+ * side by side in memory are read and written together: so their memory is walked over once, not once a row. */
+struct half_tile {
+  size_t first, rows, c, n; /* rows first .. first + rows - 1, classes c .. c + n - 1 */
+};
+void half_tile_read(const struct half_tensor *tensor, const struct half_tile *tile, float *to);
+void half_tile_write(const struct half_tensor *tensor, const struct half_tile *tile, const float *from);
+/* The tile in its buffer, as a tensor whose rows have the numbers they have in memory. */
+VFN struct half_tensor half_tile_tensor(const struct half_tile *tile, const float *buffer) {
+  const struct vloss_shape shape = {tile->first + tile->rows, tile->n, 1};
+  const void *const first = vloss_element(buffer, VLOSS_F32, (size_t)0 - tile->first * tile->n);
+  return half_tensor_of(first, VLOSS_F32, &shape, tile->n);
+}
+/* How many of the rows that are left make a tile of n classes in a buffer of `room` floats, at least one: whole vectors
+ * of those that lie side by side, or a simple part of one. */
+VFN size_t half_tile_rows(const struct vloss_shape *shape, size_t left, size_t n, size_t room) {
+  const size_t fit = room / n, rows = fit < left ? fit : left;
+  if (shape->inner == 1 || left <= fit || rows < 4) return rows ? rows : 1;
+  return rows >= 16 ? rows - rows % 16 : rows >= 8 ? 8 : 4;
+}
 
 /* One row: class c is element c * step from p. */
 struct half_row {

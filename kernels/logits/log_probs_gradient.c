@@ -107,6 +107,6 @@ void log_probs_gradient(const struct vloss_log_probs_job *job, size_t row, const
       }
       store_n(to + i, result, m, 0);
     }
-    if (!direct) logit_row_put(&out, c, n, block);
+    if (!direct) half_classes_write(&out, c, n, block);
   }
 }

@@ -8,12 +8,7 @@ static size_t classes_from(const struct logit_row *r, size_t c) {
 const float *logit_row_raw(const struct logit_row *r, size_t c, size_t *n) {
   *n = classes_from(r, c);
   if (r->at.type == VLOSS_F32 && r->at.step == 1) return (const float *)r->at.p + c;
-  if (VLOSS_IS_HALF(r->at.type)) {
-    half_block_read(&r->at, c, r->block);
-  } else {
-    const float *const from = (const float *)r->at.p + c * r->at.step;
-    for (size_t i = 0; i < *n; i++) r->block[i] = from[i * r->at.step];
-  }
+  half_block_read(&r->at, c, r->block); /* of a row whose `change` is null: it is the logit row that has one */
   return r->block;
 }
 
@@ -33,15 +28,11 @@ float logit_row_class(const struct logit_row *r, size_t c) {
   return changes_nothing(&r->change) ? x : vfirst(logits_of(&r->change, vset1(x)));
 }
 
-void logit_row_put(const struct half_row *at, size_t c, size_t n, const float *from) {
-  if (at->step == 1)
-    view_write(vloss_element_out(at->p, at->type, c), from, at->type, n, 0);
-  else
-    for (size_t i = 0; i < n; i++) view_put(at->p, at->type, (c + i) * at->step, from[i]);
-}
-
 void logit_row_fill(const struct half_row *at, float value, float *block) {
-  for (size_t c = 0; c < CLASS_BLOCK && c < at->classes; c++) block[c] = value;
-  for (size_t c = 0; c < at->classes; c += CLASS_BLOCK)
-    logit_row_put(at, c, at->classes - c < CLASS_BLOCK ? at->classes - c : CLASS_BLOCK, block);
+  if (at->type == VLOSS_F32 && at->step == 1) {
+    fill_row(at->p, value, at->classes);
+    return;
+  }
+  fill_row(block, value, at->classes < CLASS_BLOCK ? at->classes : CLASS_BLOCK);
+  for (size_t c = 0; c < at->classes; c += CLASS_BLOCK) half_block_write(at, c, block);
 }

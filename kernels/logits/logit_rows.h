@@ -8,7 +8,6 @@
 
 #define logit_row_block VLOSS_ISA_SYMBOL(vloss_logit_row_block)
 #define logit_row_raw VLOSS_ISA_SYMBOL(vloss_logit_row_raw)
-#define logit_row_put VLOSS_ISA_SYMBOL(vloss_logit_row_put)
 #define logit_row_fill VLOSS_ISA_SYMBOL(vloss_logit_row_fill)
 #define logit_row_class VLOSS_ISA_SYMBOL(vloss_logit_row_class)
 
@@ -29,9 +28,7 @@ const float *logit_row_block(const struct logit_row *r, size_t c, size_t *n);
 const float *logit_row_raw(const struct logit_row *r, size_t c, size_t *n);
 /* y of one class, with the same bits. */
 float logit_row_class(const struct logit_row *r, size_t c);
-/* Writes n floats from class c on; at is the row of an output. */
-void logit_row_put(const struct half_row *at, size_t c, size_t n, const float *from);
-/* One value for all of its classes, by way of CLASS_BLOCK floats. */
+/* One value for all classes of the row of an output, by way of CLASS_BLOCK floats where it is not dense floats. */
 void logit_row_fill(const struct half_row *at, float value, float *block);
 
 #endif
