@@ -158,16 +158,45 @@ static void read_short_rows(struct pass *p, size_t first, size_t n, const int *w
   summarize(p->job, &p->blocks, p->block, summary);
 }
 
+static void read_rows(struct pass *p, size_t first, size_t n, const int *wanted, struct row_summary *summary) {
+  if (p->job->total_classes <= CLASS_BLOCK)
+    read_short_rows(p, first, n, wanted, summary);
+  else
+    for (size_t i = 0; i < n; i++)
+      if (wanted[i]) summary[i] = read_long_row(p, first + i);
+}
+/* Rows side by side, of one block in this call: in the buffer they are dense rows of floats, with nothing to change. */
+static void read_rows_beside(struct pass *p, size_t first, size_t n, const int *wanted, struct row_summary *summary) {
+  const struct vloss_log_probs_job *const job = p->job;
+  const struct logit_change change = log_probs_row(job, first, NULL).change;
+  struct half_tensor x = half_tensor_of(job->x, job->type, &job->shape, job->x_stride);
+  struct vloss_log_probs_job part = *job;
+  if (!changes_nothing(&change)) x.change = &change;
+  part.type = VLOSS_F32;
+  part.scale = 1;
+  part.softcap = 0;
+  p->job = &part;
+  for (size_t i = 0, rows; i < n; i += rows) {
+    rows = half_tile_rows(&job->shape, n - i, job->shape.classes, CLASS_BLOCK);
+    const struct half_tile tile = {first + i, rows, 0, job->shape.classes};
+    const struct half_tensor dense = half_tile_tensor(&tile, p->block);
+    half_tile_read(&x, &tile, p->block);
+    part.x = dense.p;
+    part.x_stride = dense.stride;
+    part.shape = dense.shape;
+    read_rows(p, first + i, rows, wanted + i, summary + i);
+  }
+  p->job = job;
+}
 /* The block's buffer is on the stack of the pass alone. */
 __attribute__((noinline)) void log_probs_read(const struct vloss_log_probs_job *job, size_t first, size_t n,
                                               const int *wanted, struct row_summary *summary) {
   ALIGNED float block[CLASS_BLOCK + ASKED_FOR];
   struct pass pass = {.job = job, .block = block};
-  if (job->total_classes <= CLASS_BLOCK)
-    read_short_rows(&pass, first, n, wanted, summary);
+  if (job->shape.inner > 1 && job->shape.classes <= CLASS_BLOCK)
+    read_rows_beside(&pass, first, n, wanted, summary);
   else
-    for (size_t i = 0; i < n; i++)
-      if (wanted[i]) summary[i] = read_long_row(&pass, first + i);
+    read_rows(&pass, first, n, wanted, summary);
 }
 
 /* ---- Rows of which this call has some classes -------------------------------------------------------------------- */

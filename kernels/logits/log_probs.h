@@ -5,7 +5,7 @@
 #include "logit_rows.h"
 
 #define log_probs_read VLOSS_ISA_SYMBOL(vloss_log_probs_read)
-#define log_probs_gradient VLOSS_ISA_SYMBOL(vloss_log_probs_gradient)
+#define log_probs_gradients VLOSS_ISA_SYMBOL(vloss_log_probs_gradients)
 
 /* Of a row whose first maximum is m: rest = sum over the other classes of e^(y - m), spread = sum of e^(y - m) (m - y).
  * So log S = log1p(rest), and the entropy log S + spread / (1 + rest): sums of positive terms all. */
@@ -60,7 +60,8 @@ VFN struct logit_row log_probs_row(const struct vloss_log_probs_job *job, size_t
  * top and their logits. What is known of a row that is longer than this call's part of it goes to its state instead. */
 void log_probs_read(const struct vloss_log_probs_job *job, size_t first, size_t n, const int *wanted,
                     struct row_summary *summary);
-/* The gradient of a row, read again. */
-void log_probs_gradient(const struct vloss_log_probs_job *job, size_t row, const struct row_answers *answers);
+/* The gradients of n <= 16 rows, read again; 0 for those that are not wanted, whose answers are not looked at. */
+void log_probs_gradients(const struct vloss_log_probs_job *job, size_t first, size_t n, const int *wanted,
+                         const struct row_answers *answers);
 
 #endif

@@ -52,7 +52,6 @@ static SMALL void put_unwanted(const struct vloss_log_probs_job *job, size_t row
     if (job->logprob) ((float *)job->logprob)[i] = 0;
     if (job->rank) put_label_of(job->rank, job->ids.narrow, i, -1);
   }
-  if (job->grad) log_probs_gradient(job, row, NULL);
 }
 
 /* 16 rows: their logarithms cost as much as one. */
@@ -67,6 +66,7 @@ static void finish_rows(const struct vloss_log_probs_job *job, size_t first, siz
   const vd max = dwiden(vload(sums.max));
   struct finished finished;
   ALIGNED double log_sum[16], inverse[16], share[16];
+  struct row_answers answers[16];
   finish(&finished, &sums, &max, n);
   dstore(log_sum, finished.loss);
   dstore(inverse, finished.p);
@@ -77,18 +77,18 @@ static void finish_rows(const struct vloss_log_probs_job *job, size_t first, siz
       put_unwanted(job, row);
       continue;
     }
-    const struct row_answers answers = {.max = summary[i].max,
-                                        .log_sum = log_sum[i],
-                                        .lse = (double)summary[i].max + log_sum[i],
-                                        .entropy = log_sum[i] + summary[i].spread * inverse[i],
-                                        .inverse = inverse[i],
-                                        .share = share[i],
-                                        .undefined = log_sum[i] != log_sum[i]};
-    put_row(job, row, &answers);
-    if (job->logprob || job->rank) put_ids(job, row, &answers);
-    put_top_logprobs(job, row, &answers);
-    if (job->grad) log_probs_gradient(job, row, &answers);
+    answers[i] = (struct row_answers){.max = summary[i].max,
+                                      .log_sum = log_sum[i],
+                                      .lse = (double)summary[i].max + log_sum[i],
+                                      .entropy = log_sum[i] + summary[i].spread * inverse[i],
+                                      .inverse = inverse[i],
+                                      .share = share[i],
+                                      .undefined = log_sum[i] != log_sum[i]};
+    put_row(job, row, &answers[i]);
+    if (job->logprob || job->rank) put_ids(job, row, &answers[i]);
+    put_top_logprobs(job, row, &answers[i]);
   }
+  if (job->grad) log_probs_gradients(job, first, n, wanted, answers);
 }
 
 /* What the states of a row's blocks come to, merged as a pass over the row merges them; and its top as a pass has put

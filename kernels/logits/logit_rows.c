@@ -1,19 +1,14 @@
 /* See logit_rows.h. */
 #include "logit_rows.h"
 
-static size_t classes_from(const struct logit_row *r, size_t c) {
-  return r->at.classes - c < CLASS_BLOCK ? r->at.classes - c : CLASS_BLOCK;
-}
-
-const float *logit_row_raw(const struct logit_row *r, size_t c, size_t *n) {
-  *n = classes_from(r, c);
-  if (r->at.type == VLOSS_F32 && r->at.step == 1) return (const float *)r->at.p + c;
-  half_block_read(&r->at, c, r->block); /* of a row whose `change` is null: it is the logit row that has one */
-  return r->block;
-}
-
 const float *logit_row_block(const struct logit_row *r, size_t c, size_t *n) {
-  const float *const x = logit_row_raw(r, c, n);
+  const float *x = r->block;
+  if (r->at.type == VLOSS_F32 && r->at.step == 1) {
+    *n = r->at.classes - c < CLASS_BLOCK ? r->at.classes - c : CLASS_BLOCK;
+    x = (const float *)r->at.p + c;
+  } else {
+    *n = half_block_read(&r->at, c, r->block); /* unchanged: `change` is the logit row's, not that of `at` */
+  }
   const struct logit_change change = r->change; /* which no store can change */
   if (changes_nothing(&change)) return x;
   for (size_t i = 0; i < *n; i += 16) {

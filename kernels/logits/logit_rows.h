@@ -7,7 +7,6 @@
 #include "logit_change.h"
 
 #define logit_row_block VLOSS_ISA_SYMBOL(vloss_logit_row_block)
-#define logit_row_raw VLOSS_ISA_SYMBOL(vloss_logit_row_raw)
 #define logit_row_fill VLOSS_ISA_SYMBOL(vloss_logit_row_fill)
 #define logit_row_class VLOSS_ISA_SYMBOL(vloss_logit_row_class)
 
@@ -24,8 +23,6 @@ VFN struct logit_row logit_row_of(const void *x, vloss_type type, const struct v
 
 /* The block of y that begins with class c, and how many classes it has. */
 const float *logit_row_block(const struct logit_row *r, size_t c, size_t *n);
-/* The same of x. */
-const float *logit_row_raw(const struct logit_row *r, size_t c, size_t *n);
 /* y of one class, with the same bits. */
 float logit_row_class(const struct logit_row *r, size_t c);
 /* One value for all classes of the row of an output, by way of CLASS_BLOCK floats where it is not dense floats. */
