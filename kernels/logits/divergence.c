@@ -169,7 +169,7 @@ static void rows_beside(const divergence_job *job, const struct rows_at_hand *al
                         double *loss) {
   struct row_gradient gradient;
   for (size_t i = 0, n; i < g->n; i += n) {
-    n = half_tile_rows(&job->shape, g->n - i, job->shape.classes, CLASS_BLOCK);
+    n = half_tile_rows(&job->shape, g->first + i, g->first + g->n, job->shape.classes, CLASS_BLOCK);
     const struct half_tile tile = {g->first + i, n, 0, job->shape.classes};
     const struct rows_at_hand rows = read_tiles(all, &tile);
     for (size_t k = 0; k < n; k++) {

@@ -19,7 +19,7 @@ struct vloss_shape half_group_at(const struct vloss_shape *shape, struct vloss_r
     if (rows > inner - column) rows = inner - column;
     if (rows >= 16) return (struct vloss_shape){1, classes, rows - rows % 16};
   }
-  return (struct vloss_shape){half_tile_rows(shape, left, classes, room), classes, 1};
+  return (struct vloss_shape){half_tile_rows(shape, range.first, range.last, classes, room), classes, 1};
 }
 
 /* Classes with others between them, by way of an array of those alone. */

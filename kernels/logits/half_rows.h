@@ -71,11 +71,15 @@ VFN struct half_tensor half_tile_tensor(const struct half_tile *tile, const floa
   const void *const first = vloss_element(buffer, VLOSS_F32, (size_t)0 - tile->first * tile->n);
   return half_tensor_of(first, VLOSS_F32, &shape, tile->n);
 }
-/* How many of the rows that are left make a tile of n classes in a buffer of `room` floats, at least one: whole vectors
- * of those that lie side by side, or a simple part of one. */
-VFN size_t half_tile_rows(const struct vloss_shape *shape, size_t left, size_t n, size_t room) {
-  const size_t fit = room / n, rows = fit < left ? fit : left;
-  if (shape->inner == 1 || left <= fit || rows < 4) return rows ? rows : 1;
+/* Tiles of rows that are too long for a buffer: so many rows, and so many classes of each at a time. */
+enum { TILE_ROWS = 16, TILE_CLASSES = CLASS_BLOCK / TILE_ROWS };
+/* How many rows from `first` on, of those before `last`, make a tile of n classes in a buffer of `room` floats, at least
+ * one: those that lie side by side, whole vectors of them or a simple part of one. */
+VFN size_t half_tile_rows(const struct vloss_shape *shape, size_t first, size_t last, size_t n, size_t room) {
+  const size_t inner = shape->inner, fit = room / n, left = last - first, rows = fit < left ? fit : left;
+  const size_t beside = inner - (first - quotient(first, inner) * inner);
+  if (inner == 1 || rows < 4) return rows ? rows : 1;
+  if (inner >= 4 && rows >= beside) return beside;
   return rows >= 16 ? rows - rows % 16 : rows >= 8 ? 8 : 4;
 }
 

@@ -43,10 +43,20 @@ static __attribute__((noinline)) void backward_rows(const struct vloss_softmax_j
   by_groups(job, range, kernel, buffer);
 }
 
+/* Backwards, each row is read twice anyway: so many rows are taken together also where a buffer has room for a few. */
+static int is_long(const struct vloss_softmax_job *job) {
+  const struct vloss_shape *const shape = &job->shape;
+  const int few = job->half.upstream && shape->inner > 1 && shape->classes > CLASS_BLOCK / 8 &&
+                  shape->classes * shape->inner > CLASS_BLOCK;
+  return few || shape->classes > CLASS_BLOCK;
+}
 void half_softmax_rows(const struct vloss_softmax_job *job, struct vloss_range range, vloss_softmax_kernel *kernel,
-                       half_row_kernel *long_row) {
-  if (job->shape.classes > CLASS_BLOCK)
-    for (size_t row = range.first; row < range.last; row++) long_row(job, row);
+                       half_row_kernel *long_rows) {
+  if (is_long(job))
+    for (size_t row = range.first, n; row < range.last; row += n) {
+      n = job->shape.inner == 1 ? 1 : half_tile_rows(&job->shape, row, range.last, TILE_CLASSES, CLASS_BLOCK);
+      long_rows(job, row, n);
+    }
   else if (job->half.upstream)
     backward_rows(job, range, kernel);
   else if (job->shape.classes <= SHORT_ROW)
@@ -98,11 +108,15 @@ static void write_row(const struct vloss_softmax_job *job, size_t row, enum soft
   }
 }
 
-void half_softmax(const struct vloss_softmax_job *job, size_t row) { write_row(job, row, SOFTMAX); }
-void half_log_softmax(const struct vloss_softmax_job *job, size_t row) { write_row(job, row, LOG_SOFTMAX); }
+void half_softmax(const struct vloss_softmax_job *job, size_t first, size_t n) {
+  for (size_t i = 0; i < n; i++) write_row(job, first + i, SOFTMAX);
+}
+void half_log_softmax(const struct vloss_softmax_job *job, size_t first, size_t n) {
+  for (size_t i = 0; i < n; i++) write_row(job, first + i, LOG_SOFTMAX);
+}
 
 /* As group_lse of a long row. */
-void half_log_sum_exp(const struct vloss_softmax_job *job, size_t row) {
+static void put_lse(const struct vloss_softmax_job *job, size_t row) {
   ALIGNED float block[CLASS_BLOCK];
   ALIGNED double lse[16];
   const struct half_tensor input = half_input(job);
@@ -115,4 +129,7 @@ void half_log_sum_exp(const struct vloss_softmax_job *job, size_t row) {
   dstore(lse, finished.lse);
   lse[0] = half_row_lse(&r, &sums, 0, -INF, lse[0]);
   vstore_tail(job->out + row, canonical(dnarrow_small(dload(lse))), 1);
+}
+void half_log_sum_exp(const struct vloss_softmax_job *job, size_t first, size_t n) {
+  for (size_t i = 0; i < n; i++) put_lse(job, first + i);
 }

@@ -22,8 +22,8 @@ VFN struct half_tensor half_output(const struct vloss_softmax_job *job) {
   return half_output_of(job->half.out, job->type, &job->shape, job->out_stride, in_place);
 }
 
-/* Of one long row of the job. */
-typedef void half_row_kernel(const struct vloss_softmax_job *job, size_t row);
+/* Of n long rows of the job, at most TILE_ROWS. */
+typedef void half_row_kernel(const struct vloss_softmax_job *job, size_t first, size_t n);
 half_row_kernel half_softmax, half_log_softmax, half_log_sum_exp, half_softmax_backward, half_log_softmax_backward;
 
 /* A range of rows by way of the kernel for floats, or, where they are long, one by one. */

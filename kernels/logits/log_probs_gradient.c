@@ -127,7 +127,7 @@ void log_probs_gradients(const struct vloss_log_probs_job *job, size_t first, si
   struct gradient_row g[16];
   for (size_t i = 0; i < n; i++) g[i] = gradient_row_of(job, first + i, wanted[i], &answers[i]);
   for (size_t i = 0, rows; i < n; i += rows) {
-    rows = shape->inner == 1 ? 1 : half_tile_rows(shape, n - i, width, CLASS_BLOCK);
+    rows = shape->inner == 1 ? 1 : half_tile_rows(shape, first + i, first + n, width, CLASS_BLOCK);
     for (size_t c = 0; c < shape->classes; c += width) {
       const struct half_tile tile = {first + i, rows, c, shape->classes - c < width ? shape->classes - c : width};
       const struct half_row x = half_row_of(&input, tile.first), out = half_row_of(&output, tile.first);

@@ -172,32 +172,45 @@ VFN void backward_along(const float *y, const float *h, float *out, size_t class
 }
 
 #if VLOSS_BUILDS_BF16 || VLOSS_BUILDS_F16
-/* A long row in 16 bits: the same, block by block. */
-VFN void half_backward(const struct vloss_softmax_job *job, size_t row, const enum softmax_kind kind) {
+/* Long rows in 16 bits: the same, by tiles that are read twice. */
+VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t n, const enum softmax_kind kind) {
   ALIGNED float y[CLASS_BLOCK], h[CLASS_BLOCK];
   const struct half_tensor input = half_input(job), upstream = half_upstream(job), output = half_output(job);
-  const struct half_row ys = half_row_of(&input, row), hs = half_row_of(&upstream, row),
-                        out = half_row_of(&output, row);
-  struct backward_sum s = {y, h, dset1(0.0), vset1(1.0f), kind};
-  for (size_t c = 0; c < ys.classes; c += CLASS_BLOCK) {
-    const size_t n = half_block_read(&ys, c, y);
-    half_block_read(&hs, c, h);
-    for_classes(n, y, 0, sum_step, &s);
+  const size_t classes = job->shape.classes, width = n == 1 ? CLASS_BLOCK : TILE_CLASSES;
+  struct backward_sum sums[TILE_ROWS];
+  struct backward_row rows[TILE_ROWS];
+  for (size_t k = 0; k < n; k++) sums[k] = (struct backward_sum){NULL, NULL, dset1(0.0), vset1(1.0f), kind};
+  for (size_t c = 0; c < classes; c += width) {
+    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width};
+    half_tile_read(&input, &tile, y);
+    half_tile_read(&upstream, &tile, h);
+    for (size_t k = 0; k < n; k++) {
+      sums[k].y = y + k * tile.n;
+      sums[k].h = h + k * tile.n;
+      for_classes(tile.n, y, 0, sum_step, &sums[k]);
+    }
   }
-  struct backward_output o = {y, h, y, row_of_sum(&s, kind, vmet_denormal()), kind, 0};
-  for (size_t c = 0; c < ys.classes; c += CLASS_BLOCK) {
-    const size_t n = half_block_read(&ys, c, y);
-    half_block_read(&hs, c, h);
-    if (o.row.care == CAREFUL)
-      for_classes(n, y, 0, careful_step, &o);
-    else
-      for_classes(n, y, 0, usual_step, &o);
-    half_block_write(&out, c, y);
+  for (size_t k = 0; k < n; k++) rows[k] = row_of_sum(&sums[k], kind, vmet_denormal());
+  for (size_t c = 0; c < classes; c += width) {
+    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width};
+    half_tile_read(&input, &tile, y);
+    half_tile_read(&upstream, &tile, h);
+    for (size_t k = 0; k < n; k++) {
+      float *const of_row = y + k * tile.n;
+      struct backward_output o = {of_row, h + k * tile.n, of_row, rows[k], kind, 0};
+      if (rows[k].care == CAREFUL)
+        for_classes(tile.n, y, 0, careful_step, &o);
+      else
+        for_classes(tile.n, y, 0, usual_step, &o);
+    }
+    half_tile_write(&output, &tile, y);
   }
 }
-void half_softmax_backward(const struct vloss_softmax_job *job, size_t row) { half_backward(job, row, SOFTMAX); }
-void half_log_softmax_backward(const struct vloss_softmax_job *job, size_t row) {
-  half_backward(job, row, LOG_SOFTMAX);
+void half_softmax_backward(const struct vloss_softmax_job *job, size_t first, size_t n) {
+  half_backward(job, first, n, SOFTMAX);
+}
+void half_log_softmax_backward(const struct vloss_softmax_job *job, size_t first, size_t n) {
+  half_backward(job, first, n, LOG_SOFTMAX);
 }
 #endif
 

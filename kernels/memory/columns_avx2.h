@@ -4,7 +4,6 @@
 #ifndef VLOSS_KERNELS_COLUMNS_AVX2_H
 #define VLOSS_KERNELS_COLUMNS_AVX2_H
 
-#include "view.h"
 #include "words/isa.h"
 
 VFN __m256 halves_(const float *low, const float *high) {
@@ -92,20 +91,12 @@ VFN size_t join_eights_4(float *p, const float *from, size_t pitch, size_t n) {
   return c;
 }
 
-/* 16 columns of up to 16 rows, of elements of any type, 4 rows at a time. */
-VFN __m256 halves_of_(const void *low, const void *high, const vloss_type type) {
-  if (type == VLOSS_F32) return halves_(low, high);
-  const __m128i both = _mm_unpacklo_epi64(_mm_loadl_epi64(low), _mm_loadl_epi64(high));
-  if (type == VLOSS_F16) return _mm256_cvtph_ps(both);
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(both), 16));
-}
-VFN void split_16(float *to, size_t pitch, const void *p, const vloss_type type, size_t step, size_t rows) {
+/* 16 columns of up to 16 rows, 4 rows at a time. */
+VFN void split_16(float *to, size_t pitch, const float *p, size_t step, size_t rows) {
   for (size_t first = 0; first < rows; first += 4, to += 4 * pitch) UNROLL for (size_t c = 0; c < 16; c += 8) {
-      const void *const low = vloss_element(p, type, c * step + first), *const high =
-                                                                            vloss_element(low, type, 4 * step);
+      const float *const low = p + c * step + first, *const high = low + 4 * step;
       __m256 v[4];
-      UNROLL for (size_t k = 0; k < 4; k++) v[k] =
-          halves_of_(vloss_element(low, type, k * step), vloss_element(high, type, k * step), type);
+      UNROLL for (size_t k = 0; k < 4; k++) v[k] = halves_(low + k * step, high + k * step);
       transpose_halves_(v);
       if (rows - first >= 4) {
         UNROLL for (size_t i = 0; i < 4; i++) _mm256_storeu_ps(to + i * pitch + c, v[i]);
@@ -114,36 +105,17 @@ VFN void split_16(float *to, size_t pitch, const void *p, const vloss_type type,
       }
     }
 }
-VFN void put_halves_of_(void *low, void *high, __m256 v, const vloss_type type) {
-  if (type == VLOSS_F32) {
-    put_halves_(low, high, v);
-    return;
-  }
-  v = _mm256_blendv_ps(v, _mm256_set1_ps(NOT_A_NUMBER), _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
-  __m128i both = _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT);
-  if (type != VLOSS_F16) {
-    const __m256i bits = _mm256_castps_si256(v),
-                  odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    const __m256i up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-    const __m256i half = _mm256_srli_epi32(up, 16);
-    both = _mm_packus_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-  }
-  _mm_storel_epi64(low, both);
-  _mm_storel_epi64(high, _mm_unpackhi_epi64(both, both));
-}
 /* The first rows last: what is written of more than there are goes where the next column's first ones do. */
-VFN void join_16(void *p, const vloss_type type, size_t step, const float *from, size_t pitch, size_t rows) {
+VFN void join_16(float *p, size_t step, const float *from, size_t pitch, size_t rows) {
   for (size_t c = 0; c < 16; c += 8)
     for (size_t first = (rows + 3) / 4 * 4; first > 0;) {
       first -= 4;
-      void *const low = vloss_element_out(p, type, c * step + first), *const high =
-                                                                          vloss_element_out(low, type, 4 * step);
+      float *const low = p + c * step + first, *const high = low + 4 * step;
       __m256 v[4];
       UNROLL for (size_t i = 0; i < 4; i++) v[i] =
           _mm256_loadu_ps(from + (first + i < rows ? first + i : rows - 1) * pitch + c);
       transpose_halves_(v);
-      UNROLL for (size_t k = 0; k < 4; k++)
-          put_halves_of_(vloss_element_out(low, type, k * step), vloss_element_out(high, type, k * step), v[k], type);
+      UNROLL for (size_t k = 0; k < 4; k++) put_halves_(low + k * step, high + k * step, v[k]);
     }
 }
 

@@ -79,8 +79,7 @@ void view_write(void *to, const float *from, vloss_type type, size_t n, int past
     write_half(to, from, n, vstore_f16, vstore_f16_numbers);
 }
 
-/* ---- Elements and runs of elements that are not neighbours --------------------------------------------------------
- */
+/* ---- Elements that are not neighbours ---------------------------------------------------------------------------- */
 
 void view_gather(float *to, const void *from, vloss_type type, size_t step, size_t n) {
   const uint16_t *const p = from;
@@ -99,50 +98,4 @@ void view_scatter(void *to, const float *from, vloss_type type, size_t step, siz
     view_write(some, from + i, type, m, 0);
     for (size_t k = 0; k < m; k++) p[(i + k) * step] = some[k];
   }
-}
-
-VFN void read_runs(float *to, const uint16_t *from, size_t step, size_t length, size_t runs, size_t readable,
-                   load_half *const load) {
-  size_t k = 0;
-  for (; k < runs && k * step + 16 <= readable; k++) vstore(to + 16 * k, load(from + k * step));
-  for (; k < runs; k++) {
-    uint16_t run[16] = {0};
-    memcpy(run, from + k * step, length * sizeof *run);
-    vstore(to + 16 * k, load(run));
-  }
-}
-void view_read_runs(float *to, const void *from, vloss_type type, size_t step, size_t length, size_t runs,
-                    size_t readable) {
-  if (VLOSS_HALF_IS_BF16(type))
-    read_runs(to, from, step, length, runs, readable, vload_bf16);
-  else
-    read_runs(to, from, step, length, runs, readable, vload_f16);
-}
-
-/* n elements, 1 to 16, by copies of constant length that may overlap. */
-VFN void copy_run(uint16_t *restrict to, const uint16_t *restrict from, size_t n) {
-  const size_t part = n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1, last = n - part;
-  if (part == 8)
-    memcpy(to, from, 16), memcpy(to + last, from + last, 16);
-  else if (part == 4)
-    memcpy(to, from, 8), memcpy(to + last, from + last, 8);
-  else if (part == 2)
-    memcpy(to, from, 4), memcpy(to + last, from + last, 4);
-  else
-    *to = *from;
-}
-VFN void write_runs(uint16_t *to, const float *from, size_t step, size_t length, size_t runs, store_half *const store) {
-  uint16_t halves[16 * 16];
-  if (length == 16) {
-    for (size_t k = 0; k < runs; k++) store(to + k * step, vload(from + 16 * k));
-    return;
-  }
-  for (size_t k = 0; k < runs; k++) store(halves + 16 * k, vload(from + 16 * k));
-  for (size_t k = 0; k < runs; k++) copy_run(to + k * step, halves + 16 * k, length);
-}
-void view_write_runs(void *to, const float *from, vloss_type type, size_t step, size_t length, size_t runs) {
-  if (VLOSS_HALF_IS_BF16(type))
-    write_runs(to, from, step, length, runs, vstore_bf16);
-  else
-    write_runs(to, from, step, length, runs, vstore_f16);
 }

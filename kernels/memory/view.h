@@ -27,8 +27,6 @@ static inline void *vloss_element_out(void *p, vloss_type type, size_t i) {
 #define view_write VLOSS_ISA_SYMBOL(vloss_view_write)
 #define view_gather VLOSS_ISA_SYMBOL(vloss_view_gather)
 #define view_scatter VLOSS_ISA_SYMBOL(vloss_view_scatter)
-#define view_read_runs VLOSS_ISA_SYMBOL(vloss_view_read_runs)
-#define view_write_runs VLOSS_ISA_SYMBOL(vloss_view_write_runs)
 
 /* n elements from `from` on, as floats; and n floats as elements, past the cache where that is said. */
 void view_read(float *to, const void *from, vloss_type type, size_t n);
@@ -37,11 +35,6 @@ void view_write(void *to, const float *from, vloss_type type, size_t n, int past
 /* n elements of 16 bits that lie `step` apart. */
 void view_gather(float *to, const void *from, vloss_type type, size_t step, size_t n);
 void view_scatter(void *to, const float *from, vloss_type type, size_t step, size_t n);
-/* Up to 16 runs of up to 16 elements of 16 bits, each run `step` elements behind the one before; as floats it is 16
- * behind, and what a run has beyond its elements is anything. Of the array `readable` elements may be read. */
-void view_read_runs(float *to, const void *from, vloss_type type, size_t step, size_t length, size_t runs,
-                    size_t readable);
-void view_write_runs(void *to, const float *from, vloss_type type, size_t step, size_t length, size_t runs);
 
 /* One element. */
 VFN float view_element(const void *p, vloss_type type, size_t i) {

@@ -161,4 +161,63 @@ VFN void vstore_f16(uint16_t *p, vf x) {
     if (v[i] != v[i]) p[i] = 0x7e00;
 }
 
+/* 8 elements as they are; vhstore_low stores the first four. vturn_halves turns 8 x 8 of them, by pairs, pairs of pairs,
+ * and halves. */
+#if defined(VLOSS_ISA_IS_AVX2) || defined(VLOSS_ISA_IS_AVX512)
+typedef __m128i vh;
+VFN vh vhload(const uint16_t *p) { return _mm_loadu_si128((const __m128i *)p); }
+VFN void vhstore(uint16_t *p, vh v) { _mm_storeu_si128((__m128i *)p, v); }
+VFN void vhstore_low(uint16_t *p, vh v) { _mm_storel_epi64((__m128i *)p, v); }
+#define VH_LOW(bits, a, b) _mm_unpacklo_epi##bits(a, b)
+#define VH_HIGH(bits, a, b) _mm_unpackhi_epi##bits(a, b)
+#elif defined(VLOSS_ISA_IS_NEON)
+typedef uint16x8_t vh;
+VFN vh vhload(const uint16_t *p) { return vld1q_u16(p); }
+VFN void vhstore(uint16_t *p, vh v) { vst1q_u16(p, v); }
+VFN void vhstore_low(uint16_t *p, vh v) { vst1_u16(p, vget_low_u16(v)); }
+#define VH_OF_16(v) (v)
+#define VH_OF_32(v) vreinterpretq_u32_u16(v)
+#define VH_OF_64(v) vreinterpretq_u64_u16(v)
+#define VH_FROM_16(v) (v)
+#define VH_FROM_32(v) vreinterpretq_u16_u32(v)
+#define VH_FROM_64(v) vreinterpretq_u16_u64(v)
+#define VH_LOW(bits, a, b) VH_FROM_##bits(vzip1q_u##bits(VH_OF_##bits(a), VH_OF_##bits(b)))
+#define VH_HIGH(bits, a, b) VH_FROM_##bits(vzip2q_u##bits(VH_OF_##bits(a), VH_OF_##bits(b)))
+#else
+typedef struct {
+  uint16_t a[8];
+} vh;
+VFN vh vhload(const uint16_t *p) {
+  vh v;
+  for (int i = 0; i < 8; i++) v.a[i] = p[i];
+  return v;
+}
+VFN void vhstore(uint16_t *p, vh v) {
+  for (int i = 0; i < 8; i++) p[i] = v.a[i];
+}
+VFN void vhstore_low(uint16_t *p, vh v) {
+  for (int i = 0; i < 4; i++) p[i] = v.a[i];
+}
+#endif
+#ifdef VH_LOW
+VFN void vturn_halves(vh *r) {
+  vh t[8], u[8];
+  UNROLL for (int i = 0; i < 8; i += 2) t[i] = VH_LOW(16, r[i], r[i + 1]), t[i + 1] = VH_HIGH(16, r[i], r[i + 1]);
+  UNROLL for (int i = 0; i < 8; i += 4) UNROLL for (int k = 0; k < 2; k++) {
+    u[i + 2 * k] = VH_LOW(32, t[i + k], t[i + k + 2]);
+    u[i + 2 * k + 1] = VH_HIGH(32, t[i + k], t[i + k + 2]);
+  }
+  UNROLL for (int i = 0; i < 4; i++) r[2 * i] = VH_LOW(64, u[i], u[i + 4]), r[2 * i + 1] = VH_HIGH(64, u[i], u[i + 4]);
+}
+#else
+VFN void vturn_halves(vh *r) {
+  for (int i = 0; i < 8; i++)
+    for (int k = 0; k < i; k++) {
+      const uint16_t v = r[i].a[k];
+      r[i].a[k] = r[k].a[i];
+      r[k].a[i] = v;
+    }
+}
+#endif
+
 #endif

@@ -1,0 +1,91 @@
+/* See half_columns.h: as many columns as view.c converts at once are turned into rows of 16 bits, 8 x 8 of them at a
+ * time, and are then converted as any row; or the other way round. */
+#include "half_columns.h"
+
+#include <string.h>
+
+#include "words/half.h"
+
+enum { COLUMNS = 64, ROWS = 16 };
+
+/* 8 columns of 4 or 8 rows, of which the compiler then leaves out what has to do with the others. */
+VFN void turn_8_in(uint16_t *turned, const uint16_t *p, size_t step, const size_t rows) {
+  vh r[8];
+  UNROLL for (size_t j = 0; j < 8; j++) r[j] = vhload(p + j * step);
+  vturn_halves(r);
+  UNROLL for (size_t i = 0; i < rows; i++) vhstore(turned + i * COLUMNS, r[i]);
+}
+VFN void turn_8_out(vh *r, const uint16_t *turned, const size_t rows) {
+  UNROLL for (size_t i = 0; i < 8; i++) r[i] = vhload(turned + (i < rows ? i : 0) * COLUMNS);
+  vturn_halves(r);
+}
+
+VFN void turn_in(uint16_t *to, const uint16_t *p, size_t step, size_t rows, size_t n, size_t readable) {
+  for (size_t k = 0; k < n; k += 8)
+    for (size_t i = 0; i < rows; i += 8) {
+      const uint16_t *const from = p + k * step + i;
+      uint16_t *const turned = to + i * COLUMNS + k;
+      const int whole = k + 8 <= n && (k + 7) * step + i + 8 <= readable;
+      if (whole && rows - i <= 4)
+        turn_8_in(turned, from, step, 4);
+      else if (whole)
+        turn_8_in(turned, from, step, 8);
+      else
+        for (size_t j = 0; j < 8 && k + j < n; j++)
+          for (size_t l = 0; l < 8 && i + l < rows; l++) turned[l * COLUMNS + j] = from[j * step + l];
+    }
+}
+/* The first n <= 8 elements: by halves that may overlap, or one by one. */
+VFN void store_some(uint16_t *p, vh v, size_t n) {
+  uint16_t some[8];
+  vhstore(some, v);
+  if (n > 4) vhstore_low(p, v);
+  if (n > 4) memcpy(p + n - 4, some + n - 4, 4 * sizeof *p);
+  for (size_t i = 0; n <= 4 && i < n; i++) p[i] = some[i];
+}
+VFN void turn_out(uint16_t *p, const uint16_t *from, size_t step, size_t rows, size_t n) {
+  for (size_t k = 0; k < n; k += 8)
+    for (size_t i = 0; i < rows; i += 8) {
+      uint16_t *const to = p + k * step + i;
+      const uint16_t *const turned = from + i * COLUMNS + k;
+      const size_t here = rows - i < 8 ? rows - i : 8;
+      vh r[8];
+      if (here == 4 && k + 8 <= n) {
+        turn_8_out(r, turned, 4);
+        UNROLL for (size_t j = 0; j < 8; j++) vhstore_low(to + j * step, r[j]);
+        continue;
+      }
+      turn_8_out(r, turned, 8);
+      if (here == 8 && k + 8 <= n)
+        UNROLL for (size_t j = 0; j < 8; j++) vhstore(to + j * step, r[j]);
+      else
+        for (size_t j = 0; j < 8 && k + j < n; j++) store_some(to + j * step, r[j], here);
+    }
+}
+
+/* As view_read, but nothing of it is asked for ahead: it is in the cache. */
+VFN void widen(float *to, const uint16_t *from, vloss_type type, size_t n) {
+  if (n < COLUMNS)
+    view_read(to, from, type, n);
+  else if (VLOSS_HALF_IS_BF16(type))
+    UNROLL for (size_t k = 0; k < COLUMNS; k += 16) vstore(to + k, vload_bf16(from + k));
+  else
+    UNROLL for (size_t k = 0; k < COLUMNS; k += 16) vstore(to + k, vload_f16(from + k));
+}
+void read_half_columns(float *to, size_t pitch, const void *p, vloss_type type, size_t step, size_t rows, size_t n,
+                       size_t readable) {
+  uint16_t turned[ROWS * COLUMNS];
+  for (size_t c = 0, m; c < n; c += m) {
+    m = n - c < COLUMNS ? n - c : COLUMNS;
+    turn_in(turned, (const uint16_t *)p + c * step, step, rows, m, readable - c * step);
+    for (size_t i = 0; i < rows; i++) widen(to + i * pitch + c, turned + i * COLUMNS, type, m);
+  }
+}
+void write_half_columns(void *p, vloss_type type, size_t step, const float *from, size_t pitch, size_t rows, size_t n) {
+  uint16_t turned[ROWS * COLUMNS] = {0};
+  for (size_t c = 0, m; c < n; c += m) {
+    m = n - c < COLUMNS ? n - c : COLUMNS;
+    for (size_t i = 0; i < rows; i++) view_write(turned + i * COLUMNS, from + i * pitch + c, type, m, 0);
+    turn_out((uint16_t *)p + c * step, turned, step, rows, m);
+  }
+}
