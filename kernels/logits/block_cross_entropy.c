@@ -186,6 +186,28 @@ static __attribute__((noinline)) void row_by_row(const struct vloss_cross_entrop
   }
 }
 
+/* Rows side by side: in a tile they are dense rows of floats, and their gradients take their place. */
+static __attribute__((noinline)) void rows_beside(const struct vloss_cross_entropy_job *job, struct vloss_range range,
+                                                  struct totals *totals) {
+  ALIGNED float x[CLASS_BLOCK], floats[CLASS_BLOCK];
+  const struct half_tensor logits = half_logits(job), grad = half_grad(job);
+  const size_t classes = job->shape.classes;
+  struct vloss_cross_entropy_job part = *job;
+  part.type = VLOSS_F32;
+  part.x_stride = part.grad_stride = classes;
+  for (size_t rows; range.first < range.last; range.first += rows) {
+    rows = half_tile_rows(&job->shape, range.first, range.last, classes, CLASS_BLOCK);
+    const struct half_tile tile = {range.first, rows, 0, classes};
+    const struct half_tensor dense = half_tile_tensor(&tile, floats);
+    half_tile_read(&logits, &tile, floats);
+    part.shape = dense.shape;
+    part.half.x = dense.p;
+    if (grad.p) part.half.grad = dense.p;
+    row_by_row(&part, (struct vloss_range){range.first, range.first + rows}, totals, x, NULL);
+    if (grad.p) half_tile_write(&grad, &tile, floats);
+  }
+}
+
 /* The buffer of targets is on the stack only where there are such. */
 static __attribute__((noinline)) void rows_of_labels(const struct vloss_cross_entropy_job *job,
                                                      struct vloss_range range, struct totals *totals) {
@@ -199,7 +221,9 @@ static __attribute__((noinline)) void rows_of_targets(const struct vloss_cross_e
 }
 
 void block_cross_entropy(const struct vloss_cross_entropy_job *job, struct vloss_range range, struct totals *totals) {
-  if (job->shape.classes > SHORT_ROW || job->max || job->log_sum || job->half.grad_targets)
+  if (job->shape.inner > 1 && job->shape.classes <= CLASS_BLOCK && job->shape.classes > SHORT_ROW && !job->half.targets)
+    rows_beside(job, range, totals);
+  else if (job->shape.classes > SHORT_ROW || job->max || job->log_sum || job->half.grad_targets)
     (job->half.targets ? rows_of_targets : rows_of_labels)(job, range, totals);
   else
     short_rows(job, range, totals);
