@@ -202,8 +202,7 @@ static void long_rows_beside(const divergence_job *job, const struct rows_at_han
   }
 }
 
-static void rows_apart(const divergence_job *job, const struct rows_at_hand *all, const struct group *g,
-                       double *loss) {
+static void rows_apart(const divergence_job *job, const struct rows_at_hand *all, const struct group *g, double *loss) {
   struct row_gradient gradient;
   for (size_t i = 0; i < g->n; i++) {
     loss[i] = loss_of_row(job, all, g->first + i, &gradient);

@@ -33,8 +33,7 @@ VFN struct class_terms terms_of_class(const struct compared *c, const struct cla
 struct second_sums divergence_second(const struct compared *c) {
   vd value = dset1(0.0), mean = dset1(0.0);
   struct second_sums of_floats;
-  if (c->kind == VLOSS_TOTAL_VARIATION && c->classes > SHORT_ROW && float_variation(c, &of_floats))
-    return of_floats;
+  if (c->kind == VLOSS_TOTAL_VARIATION && c->classes > SHORT_ROW && float_variation(c, &of_floats)) return of_floats;
   for (size_t at = 0, n; at < c->student.x.at.classes; at += n) {
     const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
     for (size_t i = 0; i < n; i += 16) {

@@ -83,8 +83,8 @@ static int float_factors_of(const struct compared *c, double factor, double mean
   f->offset_low = low_part(offset, f->offset);
   f->mean = vset1((float)mean);
   f->way = FAR_APART;
-  if (forward && c->classes > SHORT_ROW && c->value >= APART && factor >= -APART_FACTOR &&
-      factor <= APART_FACTOR && units_of(c, factor, f))
+  if (forward && c->classes > SHORT_ROW && c->value >= APART && factor >= -APART_FACTOR && factor <= APART_FACTOR &&
+      units_of(c, factor, f))
     return 1;
   f->way = (double)vfirst(vabs(f->offset)) <= (forward ? 1 : 2 * c->value) ? NEARLY_EQUAL : NEARLY_EQUAL_EXACT;
   return units_of(c, factor, f);

@@ -73,8 +73,8 @@ VFN struct half_tensor half_tile_tensor(const struct half_tile *tile, const floa
 }
 /* Tiles of rows that are too long for a buffer: so many rows, and so many classes of each at a time. */
 enum { TILE_ROWS = 16, TILE_CLASSES = CLASS_BLOCK / TILE_ROWS };
-/* How many rows from `first` on, of those before `last`, make a tile of n classes in a buffer of `room` floats, at least
- * one: those that lie side by side, whole vectors of them or a simple part of one. */
+/* How many rows from `first` on, of those before `last`, make a tile of n classes in a buffer of `room` floats, at
+ * least one: those that lie side by side, whole vectors of them or a simple part of one. */
 VFN size_t half_tile_rows(const struct vloss_shape *shape, size_t first, size_t last, size_t n, size_t room) {
   const size_t inner = shape->inner, fit = room / n, left = last - first, rows = fit < left ? fit : left;
   const size_t beside = inner - (first - quotient(first, inner) * inner);

@@ -200,6 +200,8 @@ VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t
       struct backward_output o = {of_row, h + k * tile.n, of_row, rows[k], kind, 0};
       if (rows[k].care == CAREFUL)
         for_classes(tile.n, y, 0, careful_step, &o);
+      else if (kind == SOFTMAX && rows[k].care == BARE)
+        for_classes(tile.n, y, 0, bare_step, &o);
       else
         for_classes(tile.n, y, 0, usual_step, &o);
     }

@@ -161,8 +161,8 @@ VFN void vstore_f16(uint16_t *p, vf x) {
     if (v[i] != v[i]) p[i] = 0x7e00;
 }
 
-/* 8 elements as they are; vhstore_low stores the first four. vturn_halves turns 8 x 8 of them, by pairs, pairs of pairs,
- * and halves. */
+/* 8 elements as they are; vhstore_low stores the first four. vturn_halves turns 8 x 8 of them, by pairs, pairs of
+ * pairs, and halves. */
 #if defined(VLOSS_ISA_IS_AVX2) || defined(VLOSS_ISA_IS_AVX512)
 typedef __m128i vh;
 VFN vh vhload(const uint16_t *p) { return _mm_loadu_si128((const __m128i *)p); }

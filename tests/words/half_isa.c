@@ -18,6 +18,15 @@ static void past_cache_f16(const float *from, uint16_t *to) {
   vstream_end();
 }
 
+static void turn(const uint16_t *from, uint16_t *to) {
+  vh rows[8];
+  for (int i = 0; i < 8; i++) rows[i] = vhload(from + 8 * i);
+  vturn_halves(rows);
+  for (int i = 0; i < 8; i++) vhstore(to + 8 * i, rows[i]);
+  for (int i = 0; i < 8; i++) vhstore_low(to + 64 + 4 * i, rows[i]);
+}
+
 const struct halves VLOSS_ISA_SYMBOL(halves) = {VLOSS_ISA_NAME,
                                                 {widen_bf16, narrow_bf16, numbers_bf16, past_cache_bf16},
-                                                {widen_f16, narrow_f16, numbers_f16, past_cache_f16}};
+                                                {widen_f16, narrow_f16, numbers_f16, past_cache_f16},
+                                                turn};

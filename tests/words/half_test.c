@@ -108,6 +108,16 @@ static void check_narrowing(const char *isa, const struct format *f, const struc
   }
 }
 
+static void check_turning(const struct halves *halves) {
+  uint16_t from[64], to[64 + 32];
+  for (int i = 0; i < 64; i++) from[i] = (uint16_t)(1000 * i);
+  halves->turn(from, to);
+  for (int i = 0; i < 8; i++)
+    for (int k = 0; k < 8; k++, checked++)
+      if ((to[8 * i + k] != from[8 * k + i] || (k < 4 && to[64 + 4 * i + k] != from[8 * k + i])) && failures++ < 10)
+        printf("%s: element %d of turned row %d is wrong\n", halves->isa, k, i);
+}
+
 #define ISA(isa, ISA, ...) VLOSS_IF_BUILT(ISA, extern const struct halves halves_##isa;)
 #include "isas.def"
 #undef ISA
@@ -122,6 +132,7 @@ int main(int argc, char **argv) {
   const bool all = argc > 1 && strcmp(argv[1], "--all") == 0;
   for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
     if (!isa_runs(isas[i]->isa)) continue;
+    check_turning(isas[i]);
     const struct half *const halves[] = {&isas[i]->bf16, &isas[i]->f16};
     for (int k = 0; k < 2; k++) {
       check_widening(isas[i]->isa, &formats[k], halves[k]);
