@@ -46,7 +46,7 @@ static __attribute__((noinline)) void backward_rows(const struct vloss_softmax_j
 /* Backwards, each row is read twice anyway: so many rows are taken together also where a buffer has room for a few. */
 static int is_long(const struct vloss_softmax_job *job) {
   const struct vloss_shape *const shape = &job->shape;
-  const int few = job->half.upstream && shape->inner > 1 && shape->classes > CLASS_BLOCK / 8 &&
+  const int few = job->half.upstream && shape->inner > 1 && shape->classes > CLASS_BLOCK / 4 &&
                   shape->classes * shape->inner > CLASS_BLOCK;
   return few || shape->classes > CLASS_BLOCK;
 }

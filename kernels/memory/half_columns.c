@@ -11,7 +11,7 @@ enum { COLUMNS = 64, ROWS = 16 };
 /* 8 columns of 4 or 8 rows, of which the compiler then leaves out what has to do with the others. */
 VFN void turn_8_in(uint16_t *turned, const uint16_t *p, size_t step, const size_t rows) {
   vh r[8];
-  UNROLL for (size_t j = 0; j < 8; j++) r[j] = vhload(p + j * step);
+  UNROLL for (size_t j = 0; j < 8; j++) r[j] = rows == 4 ? vhload_low(p + j * step) : vhload(p + j * step);
   vturn_halves(r);
   UNROLL for (size_t i = 0; i < rows; i++) vhstore(turned + i * COLUMNS, r[i]);
 }
@@ -25,23 +25,29 @@ VFN void turn_in(uint16_t *to, const uint16_t *p, size_t step, size_t rows, size
     for (size_t i = 0; i < rows; i += 8) {
       const uint16_t *const from = p + k * step + i;
       uint16_t *const turned = to + i * COLUMNS + k;
-      const int whole = k + 8 <= n && (k + 7) * step + i + 8 <= readable;
-      if (whole && rows - i <= 4)
+      const size_t last = (k + 7) * step + i, can = k + 8 <= n && last < readable ? readable - last : 0;
+      if (rows - i <= 4 && can >= 4)
         turn_8_in(turned, from, step, 4);
-      else if (whole)
+      else if (can >= 8)
         turn_8_in(turned, from, step, 8);
       else
         for (size_t j = 0; j < 8 && k + j < n; j++)
           for (size_t l = 0; l < 8 && i + l < rows; l++) turned[l * COLUMNS + j] = from[j * step + l];
     }
 }
-/* The first n <= 8 elements: by halves that may overlap, or one by one. */
+/* The first n <= 8 elements, by pieces that may overlap. */
 VFN void store_some(uint16_t *p, vh v, size_t n) {
   uint16_t some[8];
   vhstore(some, v);
-  if (n > 4) vhstore_low(p, v);
-  if (n > 4) memcpy(p + n - 4, some + n - 4, 4 * sizeof *p);
-  for (size_t i = 0; n <= 4 && i < n; i++) p[i] = some[i];
+  if (n >= 4) {
+    memcpy(p, some, 4 * sizeof *p);
+    memcpy(p + n - 4, some + n - 4, 4 * sizeof *p);
+  } else if (n >= 2) {
+    memcpy(p, some, 2 * sizeof *p);
+    memcpy(p + n - 2, some + n - 2, 2 * sizeof *p);
+  } else {
+    *p = *some;
+  }
 }
 VFN void turn_out(uint16_t *p, const uint16_t *from, size_t step, size_t rows, size_t n) {
   for (size_t k = 0; k < n; k += 8)

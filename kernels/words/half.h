@@ -161,11 +161,12 @@ VFN void vstore_f16(uint16_t *p, vf x) {
     if (v[i] != v[i]) p[i] = 0x7e00;
 }
 
-/* 8 elements as they are; vhstore_low stores the first four. vturn_halves turns 8 x 8 of them, by pairs, pairs of
- * pairs, and halves. */
+/* 8 elements as they are; vhload_low and vhstore_low of the first four, others read as 0. vturn_halves turns 8 x 8 of
+ * them, by pairs, pairs of pairs, and halves. */
 #if defined(VLOSS_ISA_IS_AVX2) || defined(VLOSS_ISA_IS_AVX512)
 typedef __m128i vh;
 VFN vh vhload(const uint16_t *p) { return _mm_loadu_si128((const __m128i *)p); }
+VFN vh vhload_low(const uint16_t *p) { return _mm_loadl_epi64((const __m128i *)p); }
 VFN void vhstore(uint16_t *p, vh v) { _mm_storeu_si128((__m128i *)p, v); }
 VFN void vhstore_low(uint16_t *p, vh v) { _mm_storel_epi64((__m128i *)p, v); }
 #define VH_LOW(bits, a, b) _mm_unpacklo_epi##bits(a, b)
@@ -173,6 +174,7 @@ VFN void vhstore_low(uint16_t *p, vh v) { _mm_storel_epi64((__m128i *)p, v); }
 #elif defined(VLOSS_ISA_IS_NEON)
 typedef uint16x8_t vh;
 VFN vh vhload(const uint16_t *p) { return vld1q_u16(p); }
+VFN vh vhload_low(const uint16_t *p) { return vcombine_u16(vld1_u16(p), vdup_n_u16(0)); }
 VFN void vhstore(uint16_t *p, vh v) { vst1q_u16(p, v); }
 VFN void vhstore_low(uint16_t *p, vh v) { vst1_u16(p, vget_low_u16(v)); }
 #define VH_OF_16(v) (v)
@@ -190,6 +192,11 @@ typedef struct {
 VFN vh vhload(const uint16_t *p) {
   vh v;
   for (int i = 0; i < 8; i++) v.a[i] = p[i];
+  return v;
+}
+VFN vh vhload_low(const uint16_t *p) {
+  vh v = {{0}};
+  for (int i = 0; i < 4; i++) v.a[i] = p[i];
   return v;
 }
 VFN void vhstore(uint16_t *p, vh v) {

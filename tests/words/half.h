@@ -14,7 +14,8 @@ struct halves {
     void (*numbers)(const float *from, uint16_t *to);
     void (*past_cache)(const float *from, uint16_t *to);
   } bf16, f16;
-  void (*turn)(const uint16_t *from, uint16_t *to); /* 8 x 8 elements; and to[64 + 4 i] .. are the first 4 of row i */
+  void (*turn)(const uint16_t *from, uint16_t *to); /* 8 x 8 elements; and to[64 + 4 i] .. are the first 4 of row i,
+                                                       to[96] .. the first 4 elements and zeros */
 };
 
 #endif

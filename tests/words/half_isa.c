@@ -24,6 +24,7 @@ static void turn(const uint16_t *from, uint16_t *to) {
   vturn_halves(rows);
   for (int i = 0; i < 8; i++) vhstore(to + 8 * i, rows[i]);
   for (int i = 0; i < 8; i++) vhstore_low(to + 64 + 4 * i, rows[i]);
+  vhstore(to + 96, vhload_low(from));
 }
 
 const struct halves VLOSS_ISA_SYMBOL(halves) = {VLOSS_ISA_NAME,

@@ -109,9 +109,10 @@ static void check_narrowing(const char *isa, const struct format *f, const struc
 }
 
 static void check_turning(const struct halves *halves) {
-  uint16_t from[64], to[64 + 32];
+  uint16_t from[64], to[64 + 32 + 8];
   for (int i = 0; i < 64; i++) from[i] = (uint16_t)(1000 * i);
   halves->turn(from, to);
+  for (int i = 0; i < 8; i++) failures += to[96 + i] != (i < 4 ? from[i] : 0);
   for (int i = 0; i < 8; i++)
     for (int k = 0; k < 8; k++, checked++)
       if ((to[8 * i + k] != from[8 * k + i] || (k < 4 && to[64 + 4 * i + k] != from[8 * k + i])) && failures++ < 10)
