@@ -66,70 +66,101 @@ void half_softmax_rows(const struct vloss_softmax_job *job, struct vloss_range r
   vstream_end();
 }
 
-static void sums_below(const void *reader, const float *left_out, struct row_sums *sums) {
-  if (left_out[0] != -INF) half_row_sums(reader, half_row_find(reader, sums->max[0], 0), sums);
+/* n <= TILE_ROWS long rows: their sums, and those without the class of a maximum, by way of the block. */
+struct long_rows {
+  struct half_tensor input;
+  size_t first, n;
+  float *block;
+};
+static struct half_reader reader_of(const struct long_rows *l, size_t i) {
+  return (struct half_reader){half_row_of(&l->input, l->first + i), l->block};
+}
+static void sum_rows(const struct long_rows *l, struct row_sums *sums) {
+  const struct half_reader alone = reader_of(l, 0);
+  if (l->n == 1)
+    half_row_sums(&alone, NO_CLASS, sums);
+  else
+    half_tile_sums(&l->input, l->first, l->n, l->block, sums);
+}
+static void sums_below(const void *rows, const float *left_out, struct row_sums *sums) {
+  const struct long_rows *const l = rows;
+  for (size_t i = 0; i < l->n; i++) {
+    const struct half_reader r = reader_of(l, i);
+    struct row_sums one;
+    if (left_out[i] == -INF) continue;
+    half_row_sums(&r, half_row_find(&r, sums->max[i], 0), &one);
+    sums->sum[i] = one.sum[0];
+    sums->n[i] = one.n[0];
+    sums->shift[i] = one.shift[0];
+    sums->max[i] = one.max[0];
+  }
 }
 
-static void write_row(const struct vloss_softmax_job *job, size_t row, enum softmax_kind kind) {
+static void write_classes(float *x, const struct half_tile *tile, const struct softmax_rows *rows, size_t i,
+                          enum softmax_kind kind, size_t best) {
+  if (rows->undefined[i] != 0) {
+    fill_row(x, NOT_A_NUMBER, tile->n);
+  } else if (kind == SOFTMAX) {
+    const struct row_output result = {
+        .x = x, .out = x, .classes = tile->n, .label = NO_CLASS, .n = rows->n[i], .shift = rows->shift[i]};
+    row_softmax(&result, &rows->factors, i, calmer(CACHED, vmet_denormal()));
+  } else {
+    log_softmax_row(x, x, tile->n, rows, i, 0);
+    if (best - tile->c < tile->n) x[best - tile->c] = rows->at_max[i];
+  }
+}
+static void write_rows(const struct vloss_softmax_job *job, size_t first, size_t n, enum softmax_kind kind) {
   ALIGNED float block[CLASS_BLOCK];
-  const struct half_tensor input = half_input(job), output = half_output(job);
-  const struct half_reader r = {half_row_of(&input, row), block};
-  const struct half_row out = half_row_of(&output, row);
+  const struct half_tensor output = half_output(job);
+  const struct long_rows l = {half_input(job), first, n, block};
+  const size_t classes = job->shape.classes, width = n == 1 ? CLASS_BLOCK : TILE_CLASSES;
+  size_t best[TILE_ROWS];
   struct row_sums sums;
   struct softmax_rows rows;
-  half_row_sums(&r, NO_CLASS, &sums);
-  softmax_rows_of(&sums, 1, kind, sums_below, &r, &rows);
-  const int alone = kind == LOG_SOFTMAX && rows.any_alone && rows.log_sum[0] == 0;
-  const size_t best = alone ? half_row_find(&r, rows.max[0], 0) : NO_CLASS;
-  if (kind == SOFTMAX && rows.undefined[0] == 0 && r.row.step == 1 && !vmet_denormal()) {
-    const struct row_output all = {.x = r.row.p,
-                                   .out = out.p,
-                                   .classes = out.classes,
+  sum_rows(&l, &sums);
+  softmax_rows_of(&sums, n, kind, sums_below, &l, &rows);
+  for (size_t i = 0; i < n; i++) {
+    const struct half_reader r = reader_of(&l, i);
+    const int alone = kind == LOG_SOFTMAX && rows.any_alone && rows.log_sum[i] == 0;
+    best[i] = alone ? half_row_find(&r, rows.max[i], 0) : NO_CLASS;
+  }
+  if (kind == SOFTMAX && rows.undefined[0] == 0 && job->shape.inner == 1 && !vmet_denormal()) {
+    const struct row_output all = {.x = half_row_of(&l.input, first).p,
+                                   .out = half_row_of(&output, first).p,
+                                   .classes = classes,
                                    .label = NO_CLASS,
                                    .n = rows.n[0],
                                    .shift = rows.shift[0],
                                    .type = job->type};
-    half_row_softmax(&all, &rows.factors, 0, out.past_cache ? PAST : CACHED);
+    half_row_softmax(&all, &rows.factors, 0, output.past_cache ? PAST : CACHED);
     return;
   }
-  for (size_t c = 0; c < out.classes; c += CLASS_BLOCK) {
-    const size_t n = half_block_read(&r.row, c, block);
-    if (rows.undefined[0] != 0) {
-      fill_row(block, NOT_A_NUMBER, n);
-    } else if (kind == SOFTMAX) {
-      const struct row_output result = {
-          .x = block, .out = block, .classes = n, .label = NO_CLASS, .n = rows.n[0], .shift = rows.shift[0]};
-      row_softmax(&result, &rows.factors, 0, calmer(CACHED, vmet_denormal()));
-    } else {
-      log_softmax_row(block, block, n, &rows, 0, 0);
-      if (best - c < n) block[best - c] = rows.at_max[0];
-    }
-    half_block_write(&out, c, block);
+  for (size_t c = 0; c < classes; c += width) {
+    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width};
+    half_tile_read(&l.input, &tile, block);
+    for (size_t i = 0; i < n; i++) write_classes(block + i * tile.n, &tile, &rows, i, kind, best[i]);
+    half_tile_write(&output, &tile, block);
   }
 }
-
-void half_softmax(const struct vloss_softmax_job *job, size_t first, size_t n) {
-  for (size_t i = 0; i < n; i++) write_row(job, first + i, SOFTMAX);
-}
+void half_softmax(const struct vloss_softmax_job *job, size_t first, size_t n) { write_rows(job, first, n, SOFTMAX); }
 void half_log_softmax(const struct vloss_softmax_job *job, size_t first, size_t n) {
-  for (size_t i = 0; i < n; i++) write_row(job, first + i, LOG_SOFTMAX);
+  write_rows(job, first, n, LOG_SOFTMAX);
 }
 
 /* As group_lse of a long row. */
-static void put_lse(const struct vloss_softmax_job *job, size_t row) {
+void half_log_sum_exp(const struct vloss_softmax_job *job, size_t first, size_t n) {
   ALIGNED float block[CLASS_BLOCK];
   ALIGNED double lse[16];
-  const struct half_tensor input = half_input(job);
-  const struct half_reader r = {half_row_of(&input, row), block};
+  const struct long_rows l = {half_input(job), first, n, block};
   const vd minus_infinity = dset1(-(double)INF);
   struct row_sums sums;
   struct finished finished;
-  half_row_sums(&r, NO_CLASS, &sums);
-  finish(&finished, &sums, &minus_infinity, 1);
+  sum_rows(&l, &sums);
+  finish(&finished, &sums, &minus_infinity, n);
   dstore(lse, finished.lse);
-  lse[0] = half_row_lse(&r, &sums, 0, -INF, lse[0]);
-  vstore_tail(job->out + row, canonical(dnarrow_small(dload(lse))), 1);
-}
-void half_log_sum_exp(const struct vloss_softmax_job *job, size_t first, size_t n) {
-  for (size_t i = 0; i < n; i++) put_lse(job, first + i);
+  for (size_t i = 0; i < n; i++) {
+    const struct half_reader r = reader_of(&l, i);
+    lse[i] = half_row_lse(&r, &sums, i, -INF, lse[i]);
+  }
+  vstore_tail(job->out + first, canonical(dnarrow_small(dload(lse))), n);
 }

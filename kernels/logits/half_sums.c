@@ -136,3 +136,70 @@ void half_row_sums(const struct half_reader *r, size_t skip, struct row_sums *su
   no_sums(sums);
   long_row_sums(&row, sums, 0);
 }
+
+/* ---- Rows side by side ------------------------------------------------------------------------------------------- */
+
+/* The next n classes of a block, all but the last ones a multiple of 64. */
+static __attribute__((noinline)) void tile_steps(struct row_state *state, const float *x, size_t n, int first) {
+  struct row_state s = *state;
+  vf v[4];
+  if (first) {
+    for (size_t j = 0; j < 4; j++) v[j] = vload(x + 16 * j);
+    s = (struct row_state){.max = vset1(-INF), .sum = dset1(0.0)};
+    s.ref = reference_for(vset1(vhmax(vmax(vmax(v[0], v[1]), vmax(v[2], v[3])))));
+  }
+  for (size_t c = 0; c < n; c += BLOCK) {
+    for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, n, NO_CLASS);
+    row_block(&s, v, NULL, c, SIZE_MAX, 0);
+  }
+  *state = s;
+}
+_Static_assert(TILE_CLASSES >= SHORT_ROW && TILE_CLASSES % BLOCK == 0,
+               "a short block is a tile, others begin with one");
+
+/* The block from class c on, of each row. */
+static void add_tiles(const struct half_tensor *t, size_t first, size_t n, size_t c, float *block,
+                      struct row_sums *part) {
+  const size_t left = t->shape.classes - c, width = left < CLASS_BLOCK ? left : CLASS_BLOCK;
+  struct row_state states[TILE_ROWS];
+  no_sums(part);
+  for (size_t at = 0; at < width; at += TILE_CLASSES) {
+    const struct half_tile tile = {first, n, c + at, width - at < TILE_CLASSES ? width - at : TILE_CLASSES};
+    half_tile_read(t, &tile, block);
+    for (size_t k = 0; k < n; k++) {
+      if (width <= SHORT_ROW)
+        row_sum(block + k * tile.n, width, NO_CLASS, NULL, part, k);
+      else
+        tile_steps(&states[k], block + k * tile.n, tile.n, at == 0);
+    }
+  }
+  if (width <= SHORT_ROW) return;
+  for (size_t k = 0; k < n; k++) {
+    part->n[k] = vfirst(states[k].ref.n);
+    part->sum[k] = dsum(states[k].sum);
+    part->max[k] = vhmax(states[k].max);
+    part->shift[k] = 0;
+  }
+  struct half_reader r = {half_row_of(t, first), block};
+  for (size_t k = 0; k < n; k++) {
+    r.row = half_row_of(t, first + k);
+    if (vany(is_huge(vset1(part->max[k])))) odd_block(&r, c, NO_CLASS, part, k);
+  }
+  const uint32_t heavy = rows_to_refine(part, none, n); /* none of the huge ones */
+  for (size_t k = 0; k < n; k++) {
+    r.row = half_row_of(t, first + k);
+    if (heavy >> k & 1) odd_block(&r, c, NO_CLASS, part, k);
+  }
+}
+
+void half_tile_sums(const struct half_tensor *t, size_t first, size_t n, float *block, struct row_sums *sums) {
+  struct long_row rows[TILE_ROWS];
+  for (size_t k = 0; k < n; k++) rows[k] = long_row_begin();
+  for (size_t c = 0; c < t->shape.classes; c += CLASS_BLOCK) {
+    struct row_sums part;
+    add_tiles(t, first, n, c, block, &part);
+    for (size_t k = 0; k < n; k++) long_row_add(&rows[k], &part, k);
+  }
+  no_sums(sums);
+  for (size_t k = 0; k < n; k++) long_row_sums(&rows[k], sums, k);
+}
