@@ -47,19 +47,27 @@ static void rows_along(const struct sum_rows *r, const struct stash *stash, stru
   }
 }
 
-/* Rows that tile_sum or slab_sum would have, by way of copies (calm.h). */
+/* What tile_sum and slab_sum do, by way of copies (calm.h): of rows that are gathered already, and one by one. */
+static SMALL void calm_tile(const struct tile *tile, size_t classes, const int32_t *skip, struct row_sums *out,
+                            float *left_out) {
+  ALIGNED float copy[GATHER_CLASSES * 16], max[16];
+  const struct tile calm = {copy, 16, 16};
+  copy_calm(tile->p, 1, 16 * classes, copy);
+  tile_sum(&calm, classes, skip, out, left_out);
+  tile_max(tile, classes, skip, max);
+  vstore(out->max, vsel(veq(vload(out->max), vset1(0.0f)), vload(max), vload(out->max)));
+  for (size_t i = 0; i < 16; i++) /* a label may be in another shard of the row */
+    if (skip[i] >= 0 && (size_t)skip[i] < classes) left_out[i] = tile->p[16 * (size_t)skip[i] + i];
+}
 static SMALL void calm_rows(const struct sum_rows *r, struct row_sums *out, float *left_out) {
-  static const double none[16]; /* of the rows is left */
   const size_t classes = r->shape.classes, step = r->shape.inner;
   no_sums(out);
-  if (r->g.layout != INTERLEAVED) vstore(left_out, vset1(-INF));
-  if (step == 1)
-    calm_short_rows(r->x + r->g.first * r->stride, r->stride, r->g.n, classes, r->skip, none, NULL, 0, out);
+  if (r->g.layout == ACROSS) vstore(left_out, vset1(-INF));
   for (size_t i = 0; i < r->g.n; i++) {
     const float *const x = r->x + row_offset(&r->shape, r->stride, r->g.first + i);
     const size_t skip = (size_t)(ptrdiff_t)r->skip[i];
-    if (step > 1) calm_row_sum(x, step, classes, skip, NULL, out, i);
-    if (r->g.layout != INTERLEAVED && skip < classes) left_out[i] = x[skip * step];
+    calm_row_sum(x, step, classes, skip, NULL, out, i);
+    if (r->g.layout == ACROSS && skip < classes) left_out[i] = x[skip * step];
   }
 }
 
@@ -69,6 +77,8 @@ static void block_sums(const struct sum_rows *r, const struct tile *tile, const 
   const size_t classes = r->shape.classes;
   if (r->g.layout == ALONG) {
     rows_along(r, stash, out);
+  } else if (r->g.calm && r->g.layout == GATHERED) {
+    calm_tile(tile, classes, r->skip, out, left_out);
   } else if (r->g.calm) {
     calm_rows(r, out, left_out);
   } else if (r->g.layout == INTERLEAVED) {

@@ -42,7 +42,7 @@ static void first_n(const struct block_rows *b, float *n) {
   for (size_t j = 0; j < 4; j++) v[j] = row_load(b->x, 16 * j, b->classes, b->skip);
   *n = vfirst(reference_for(vset1(vhmax(vmax(vmax(v[0], v[1]), vmax(v[2], v[3]))))).n);
 }
-static void sum_block(struct row_state *s, const struct block_rows *b) {
+static void add_block_steps(struct row_state *s, const struct block_rows *b) {
   const size_t whole = b->classes / BLOCK * BLOCK, c = b->skip < whole ? b->skip / BLOCK * BLOCK : whole;
   whole_steps(s, b, 0, c);
   if (c < b->classes) odd_step(s, b, c);
@@ -51,12 +51,12 @@ static void sum_block(struct row_state *s, const struct block_rows *b) {
     if (whole < b->classes) odd_step(s, b, whole);
   }
 }
-static __attribute__((noinline)) void calm_sum_block(struct row_state *s, const struct block_rows *b) {
+static __attribute__((noinline)) void calm_block_steps(struct row_state *s, const struct block_rows *b) {
   ALIGNED float copy[CLASS_BLOCK];
   struct block_rows calm = *b;
   calm.x = copy;
   copy_calm(b->x, 1, b->classes, copy);
-  sum_block(s, &calm);
+  add_block_steps(s, &calm);
 }
 VFN struct block_rows block_of(const struct block_rows *row, size_t c) {
   const size_t rest = row->classes - c;
@@ -79,9 +79,9 @@ void row_blocks_sum(const float *x, size_t classes, size_t skip, float *stash, s
       first_n(&next, out->n + count + 1);
     }
     if (met_denormals(0, block.x, 0, CLASS_BLOCK))
-      calm_sum_block(s, &block);
+      calm_block_steps(s, &block);
     else
-      sum_block(s, &block);
+      add_block_steps(s, &block);
     out->n[count] = vfirst(s->ref.n);
   }
   for (size_t i = 0; i < count; i++) {

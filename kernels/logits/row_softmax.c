@@ -81,7 +81,7 @@ VFN void row_softmax_as(const struct row_output *row, const struct factors *f, c
 void row_softmax(const struct row_output *row, const struct row_factors *factors, size_t i, enum writing writing) {
   const struct factors f = factors_of_row(factors, i);
   struct row_output calm;
-  if (writing == CALM && row->shift == 0) {
+  if (writing == COPIED && row->shift == 0) {
     calm = *row;
     copy_calm(row->x, 1, row->classes, row->out);
     calm.x = row->out;

@@ -15,9 +15,9 @@ enum writing {
   KEPT,   /* the terms were kept in the output by the pass that summed them */
   CACHED, /* the terms are computed again */
   PAST,   /* the same, and written past the cache */
-  CALM    /* the same as CACHED, of copies in the place of what is written (calm.h) */
+  COPIED  /* the same as CACHED, of copies in the place of what is written (calm.h) */
 };
-VFN enum writing calmer(enum writing writing, int calm) { return calm && writing != KEPT ? CALM : writing; }
+VFN enum writing calmer(enum writing writing, int calm) { return calm && writing != KEPT ? COPIED : writing; }
 
 VFN enum writing writing_for(const struct vloss_shape *shape, int in_place) {
   if (in_place) return CACHED;
