@@ -39,7 +39,7 @@ static void rows_along(const struct sum_rows *r, const struct stash *stash, stru
     const size_t skip = (size_t)(ptrdiff_t)r->skip[i];
     float *const kept = terms ? terms + i * stash->stride : NULL;
     if (r->leave[i] != 0) continue;
-    calm = met_denormals(calm, row, (r->g.first + i) * classes, classes);
+    if (classes > SHORT_ROW) calm = met_denormals(calm, row, (r->g.first + i) * classes, classes);
     if (calm)
       calm_row_sum(row, 1, classes, skip, kept, out, i);
     else
