@@ -20,6 +20,7 @@
 #define half_row_class VLOSS_ISA_SYMBOL(vloss_half_row_class)
 #define change_logits VLOSS_ISA_SYMBOL(vloss_change_logits)
 #define half_row_sums VLOSS_ISA_SYMBOL(vloss_half_row_sums)
+#define half_tile_block VLOSS_ISA_SYMBOL(vloss_half_tile_block)
 #define half_tile_sums VLOSS_ISA_SYMBOL(vloss_half_tile_sums)
 #define half_row_find VLOSS_ISA_SYMBOL(vloss_half_row_find)
 #define half_row_lse VLOSS_ISA_SYMBOL(vloss_half_row_lse)
@@ -116,6 +117,9 @@ struct half_reader {
 void half_row_sums(const struct half_reader *r, size_t skip, struct row_sums *sums);
 /* The same of n <= TILE_ROWS rows, with all their classes, by way of CLASS_BLOCK floats: at lanes 0.. */
 void half_tile_sums(const struct half_tensor *t, size_t first, size_t n, float *block, struct row_sums *sums);
+/* The sums of one block of each, from class c on: as row_sum. */
+void half_tile_block(const struct half_tensor *t, size_t first, size_t n, size_t c, float *block,
+                     struct row_sums *part);
 /* As row_find. */
 size_t half_row_find(const struct half_reader *r, float max, int nan);
 /* As group_lse, of a row whose sums are lane i. */

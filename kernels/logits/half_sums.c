@@ -157,9 +157,8 @@ static __attribute__((noinline)) void tile_steps(struct row_state *state, const 
 _Static_assert(TILE_CLASSES >= SHORT_ROW && TILE_CLASSES % BLOCK == 0,
                "a short block is a tile, others begin with one");
 
-/* The block from class c on, of each row. */
-static void add_tiles(const struct half_tensor *t, size_t first, size_t n, size_t c, float *block,
-                      struct row_sums *part) {
+void half_tile_block(const struct half_tensor *t, size_t first, size_t n, size_t c, float *block,
+                     struct row_sums *part) {
   const size_t left = t->shape.classes - c, width = left < CLASS_BLOCK ? left : CLASS_BLOCK;
   struct row_state states[TILE_ROWS];
   no_sums(part);
@@ -185,9 +184,15 @@ static void add_tiles(const struct half_tensor *t, size_t first, size_t n, size_
     r.row = half_row_of(t, first + k);
     if (vany(is_huge(vset1(part->max[k])))) odd_block(&r, c, NO_CLASS, part, k);
   }
-  const uint32_t heavy = rows_to_refine(part, none, n); /* none of the huge ones */
+}
+
+/* The same, and refined (heavy_rows.h). */
+static void add_tiles(const struct half_tensor *t, size_t first, size_t n, size_t c, float *block,
+                      struct row_sums *part) {
+  half_tile_block(t, first, n, c, block, part);
+  const uint32_t heavy = t->shape.classes - c > SHORT_ROW ? rows_to_refine(part, none, n) : 0;
   for (size_t k = 0; k < n; k++) {
-    r.row = half_row_of(t, first + k);
+    const struct half_reader r = {half_row_of(t, first + k), block};
     if (heavy >> k & 1) odd_block(&r, c, NO_CLASS, part, k);
   }
 }

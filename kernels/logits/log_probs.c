@@ -188,15 +188,53 @@ static void read_rows_beside(struct pass *p, size_t first, size_t n, const int *
   }
   p->job = job;
 }
-/* The block's buffer is on the stack of the pass alone. */
-__attribute__((noinline)) void log_probs_read(const struct vloss_log_probs_job *job, size_t first, size_t n,
-                                              const int *wanted, struct row_summary *summary) {
+/* Long rows side by side of which nothing but sums is wanted: a block of each, up to 15 blocks at a time.
+ * Not inline, as what follows: each has its own use of the stack. */
+static __attribute__((noinline)) void read_long_rows_beside(const struct vloss_log_probs_job *job, size_t first,
+                                                            size_t n, struct row_summary *summary) {
+  ALIGNED float block[CLASS_BLOCK];
+  struct block_sums blocks;
+  const struct logit_change change = log_probs_row(job, first, NULL).change;
+  struct half_tensor x = half_tensor_of(job->x, job->type, &job->shape, job->x_stride);
+  struct row_summary parts[16][16], of_block[16];
+  if (!changes_nothing(&change)) x.change = &change;
+  for (size_t i = 0; i < n; i++) parts[i][0] = (struct row_summary){-INF, 0, 0};
+  for (size_t c = 0; c < job->shape.classes;) {
+    size_t count = 0;
+    for (; count < 15 && c < job->shape.classes; count++, c += CLASS_BLOCK) {
+      begin_blocks(&blocks);
+      half_tile_block(&x, first, n, c, block, &blocks.sums);
+      blocks.count = n;
+      dstore(blocks.spread, dset1(0.0));
+      for (size_t i = 0; i < n; i++) {
+        blocks.at[i].row = first + i;
+        blocks.at[i].c = c;
+        blocks.leave[i] = 0;
+      }
+      summarize(job, &blocks, block, of_block);
+      for (size_t i = 0; i < n; i++) parts[i][count + 1] = of_block[i];
+    }
+    for (size_t i = 0; i < n; i++) merged_summaries(parts[i], count + 1, &parts[i][0]);
+  }
+  for (size_t i = 0; i < n; i++) summary[i] = parts[i][0];
+}
+static __attribute__((noinline)) void read_by_passes(const struct vloss_log_probs_job *job, size_t first, size_t n,
+                                                     const int *wanted, struct row_summary *summary) {
   ALIGNED float block[CLASS_BLOCK + ASKED_FOR];
   struct pass pass = {.job = job, .block = block};
   if (job->shape.inner > 1 && job->shape.classes <= CLASS_BLOCK)
     read_rows_beside(&pass, first, n, wanted, summary);
   else
     read_rows(&pass, first, n, wanted, summary);
+}
+
+void log_probs_read(const struct vloss_log_probs_job *job, size_t first, size_t n, const int *wanted,
+                    struct row_summary *summary) {
+  const int only_sums = !job->states && !job->spread && !job->top && !job->rank;
+  if (job->shape.inner > 1 && job->shape.classes > CLASS_BLOCK && only_sums)
+    read_long_rows_beside(job, first, n, summary);
+  else
+    read_by_passes(job, first, n, wanted, summary);
 }
 
 /* ---- Rows of which this call has some classes -------------------------------------------------------------------- */
