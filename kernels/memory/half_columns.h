@@ -3,6 +3,7 @@
 #define VLOSS_KERNELS_HALF_COLUMNS_H
 
 #include "view.h"
+#include "words/isa.h"
 
 #define read_half_columns VLOSS_ISA_SYMBOL(vloss_read_half_columns)
 #define write_half_columns VLOSS_ISA_SYMBOL(vloss_write_half_columns)
