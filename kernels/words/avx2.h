@@ -258,9 +258,7 @@ VFN dm deq(vd a, vd b) { return D2(DCMP_EQ, a, b); }
 VFN dm dnan(vd a) { return D1(DCMP_NAN, a); }
 VFN dm dmand(dm a, dm b) { return D2(_mm256_and_pd, a, b); }
 VFN dm dmor(dm a, dm b) { return D2(_mm256_or_pd, a, b); }
-VFN int dany(dm m) {
-  return _mm256_movemask_pd(_mm256_or_pd(_mm256_or_pd(m.a, m.b), _mm256_or_pd(m.c, m.d)));
-}
+VFN int dany(dm m) { return _mm256_movemask_pd(_mm256_or_pd(_mm256_or_pd(m.a, m.b), _mm256_or_pd(m.c, m.d))); }
 VFN vd dsel(dm m, vd a, vd b) { return D3(_mm256_blendv_pd, b, a, m); }
 
 VFN __m256d dshl52_(__m256d a) { return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a), 52)); }

@@ -83,5 +83,5 @@ static int met_denormal(const float *a, const float *b, float *product) {
 }
 
 const struct words VLOSS_ISA_SYMBOL(words) = {
-    VLOSS_ISA_NAME, lane_wise, copy,     load_tail, store_tail, stream,    set,     any_greater,
-    lanes_greater,  first,     greatest, sum,       split,      transpose, permute, met_denormal, any_double_greater};
+    VLOSS_ISA_NAME, lane_wise, copy, load_tail, store_tail, stream,  set,          any_greater,       lanes_greater,
+    first,          greatest,  sum,  split,     transpose,  permute, met_denormal, any_double_greater};
