@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "calm.h"
 #include "kernels.h"
 #include "row_state.h"
 
@@ -186,7 +187,8 @@ static __attribute__((noinline)) void row_by_row(const struct vloss_cross_entrop
   }
 }
 
-/* Rows side by side: in a tile they are dense rows of floats, and their gradients take their place. */
+/* Rows side by side: in a tile they are dense rows of floats, and their gradients take their place. Of more than
+ * FEW_CLASSES classes a tile has few rows, and the stack no room for another buffer. */
 static __attribute__((noinline)) void rows_beside(const struct vloss_cross_entropy_job *job, struct vloss_range range,
                                                   struct totals *totals) {
   ALIGNED float x[CLASS_BLOCK], floats[CLASS_BLOCK];
@@ -221,7 +223,7 @@ static __attribute__((noinline)) void rows_of_targets(const struct vloss_cross_e
 }
 
 void block_cross_entropy(const struct vloss_cross_entropy_job *job, struct vloss_range range, struct totals *totals) {
-  if (job->shape.inner > 1 && job->shape.classes <= CLASS_BLOCK && job->shape.classes > SHORT_ROW && !job->half.targets)
+  if (job->shape.inner > 1 && job->shape.classes > SHORT_ROW && job->shape.classes <= FEW_CLASSES && !job->half.targets)
     rows_beside(job, range, totals);
   else if (job->shape.classes > SHORT_ROW || job->max || job->log_sum || job->half.grad_targets)
     (job->half.targets ? rows_of_targets : rows_of_labels)(job, range, totals);

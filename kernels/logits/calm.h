@@ -9,6 +9,9 @@
 #include "tuning.h"
 #include "words/vmath_special.h"
 
+/* A row of up to so many classes is copied where there are other buffers on the stack, too. */
+enum { FEW_CLASSES = CLASS_BLOCK / 4 };
+
 #define copy_calm VLOSS_ISA_SYMBOL(vloss_copy_calm)
 
 /* Whether denormals have been met before these n logits, the first at x, which come after `before` others: the first of

@@ -26,10 +26,21 @@ double row_sum_below(const float *x, size_t classes, size_t skip, float max, flo
   *shift = huge ? max : 0.0f;
   return dsum(s.sum);
 }
-SMALL double calm_sum_below(const float *x, size_t classes, size_t skip, float max, float *n, float *shift) {
+/* Callers have buffers of their own on the stack, those for side-by-side rows of up to FEW_CLASSES classes the largest:
+ * so the copy of such a row is a short one. */
+static SMALL double calm_sum_below_few(const float *x, size_t classes, size_t skip, float max, float *n, float *shift) {
+  ALIGNED float copy[FEW_CLASSES];
+  copy_calm(x, 1, classes, copy);
+  return row_sum_below(copy, classes, skip, max, n, shift);
+}
+static SMALL double calm_sum_below_many(const float *x, size_t classes, size_t skip, float max, float *n,
+                                        float *shift) {
   ALIGNED float copy[CLASS_BLOCK];
   copy_calm(x, 1, classes, copy);
   return row_sum_below(copy, classes, skip, max, n, shift);
+}
+double calm_sum_below(const float *x, size_t classes, size_t skip, float max, float *n, float *shift) {
+  return (classes > FEW_CLASSES ? calm_sum_below_many : calm_sum_below_few)(x, classes, skip, max, n, shift);
 }
 
 /* Short rows leave out a class without a branch, which no predictor would foresee, and without comparisons, which are
@@ -109,11 +120,21 @@ static float exact_max(const float *x, size_t step, size_t classes, size_t skip)
     if (c != skip && x[c * step] > max) max = x[c * step];
   return max;
 }
-SMALL void calm_row_sum(const float *x, size_t step, size_t classes, size_t skip, float *stash, struct row_sums *out,
-                        size_t row) {
+static SMALL void calm_row_sum_few(const float *x, size_t step, size_t classes, size_t skip, float *stash,
+                                   struct row_sums *out, size_t row) {
+  ALIGNED float copy[FEW_CLASSES];
+  copy_calm(x, step, classes, copy);
+  row_sum(copy, classes, skip, stash, out, row);
+}
+static SMALL void calm_row_sum_many(const float *x, size_t step, size_t classes, size_t skip, float *stash,
+                                    struct row_sums *out, size_t row) {
   ALIGNED float copy[CLASS_BLOCK];
   copy_calm(x, step, classes, copy);
   row_sum(copy, classes, skip, stash, out, row);
+}
+void calm_row_sum(const float *x, size_t step, size_t classes, size_t skip, float *stash, struct row_sums *out,
+                  size_t row) {
+  (classes > FEW_CLASSES ? calm_row_sum_many : calm_row_sum_few)(x, step, classes, skip, stash, out, row);
   if (out->max[row] == 0) out->max[row] = exact_max(x, step, classes, skip);
 }
 void row_sum_with_maxima(const float *x, size_t classes, float *maxima, struct row_sums *out, size_t row) {
