@@ -27,6 +27,9 @@ static inline vloss_status vloss_check_args(const void **args, void *copy, size_
   return VLOSS_OK;
 }
 
+/* Whether it is one of the types of vloss.h, built or not. */
+static inline int vloss_is_type(vloss_type type) { return type >= VLOSS_F32 && type <= VLOSS_BF16; }
+
 /* A scale or softcap; 0: none. As floats: what is written with is one. */
 static inline int vloss_is_scale(double v) {
   return v >= 0 && (float)v <= __FLT_MAX__ && (v == 0 || (float)v >= __FLT_MIN__);

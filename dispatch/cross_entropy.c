@@ -15,9 +15,9 @@ enum { CROSS_ENTROPY, NLL };
 enum { KNOWN_FLAGS = VLOSS_UNCHECKED | VLOSS_EMPTY_MEAN_ZERO };
 
 vloss_status vloss_check_cross_entropy_fields(const vloss_cross_entropy_args *a, const struct vloss_table *table) {
-  if (a->type < VLOSS_F32 || a->type > VLOSS_BF16 || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 ||
-      a->reduction < VLOSS_MEAN || a->reduction > VLOSS_NONE || a->ignore < VLOSS_IGNORE_DEFAULT ||
-      a->ignore > VLOSS_IGNORE_NOTHING || a->flags & ~(uint32_t)KNOWN_FLAGS)
+  if (!vloss_is_type(a->type) || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 || a->reduction < VLOSS_MEAN ||
+      a->reduction > VLOSS_NONE || a->ignore < VLOSS_IGNORE_DEFAULT || a->ignore > VLOSS_IGNORE_NOTHING ||
+      a->flags & ~(uint32_t)KNOWN_FLAGS)
     return VLOSS_ERROR_ENUM;
   const vloss_status computed = vloss_check_type(a->type, table);
   if (computed) return computed;

@@ -11,11 +11,10 @@
 /* The fields that stand for themselves, before any array is looked at. */
 static vloss_status check_fields(const vloss_divergence_args *a, const struct vloss_table *table) {
   vloss_status status;
-  if (a->kind < VLOSS_FORWARD_KL || a->kind > VLOSS_TOTAL_VARIATION || a->student_type < VLOSS_F32 ||
-      a->student_type > VLOSS_BF16 || a->teacher_type < VLOSS_F32 || a->teacher_type > VLOSS_BF16 ||
-      a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 || a->ignore < VLOSS_IGNORE_DEFAULT ||
-      a->ignore > VLOSS_IGNORE_NOTHING || a->reduction < VLOSS_MEAN || a->reduction > VLOSS_NONE ||
-      a->flags & ~(uint32_t)VLOSS_EMPTY_MEAN_ZERO)
+  if (a->kind < VLOSS_FORWARD_KL || a->kind > VLOSS_TOTAL_VARIATION || !vloss_is_type(a->student_type) ||
+      !vloss_is_type(a->teacher_type) || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 ||
+      a->ignore < VLOSS_IGNORE_DEFAULT || a->ignore > VLOSS_IGNORE_NOTHING || a->reduction < VLOSS_MEAN ||
+      a->reduction > VLOSS_NONE || a->flags & ~(uint32_t)VLOSS_EMPTY_MEAN_ZERO)
     return VLOSS_ERROR_ENUM;
   if ((status = vloss_check_type(a->student_type, table)) || (status = vloss_check_type(a->teacher_type, table)))
     return status;

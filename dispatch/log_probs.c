@@ -21,7 +21,7 @@ static vloss_status check_step(const vloss_log_probs_args *a, int step) {
 
 /* The fields that stand for themselves, before any array is looked at. */
 static vloss_status check_fields(const vloss_log_probs_args *a, const struct vloss_table *table, int step) {
-  if (a->type < VLOSS_F32 || a->type > VLOSS_BF16 || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 ||
+  if (!vloss_is_type(a->type) || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 ||
       a->ignore < VLOSS_IGNORE_DEFAULT || a->ignore > VLOSS_IGNORE_NOTHING || a->flags & ~(uint32_t)VLOSS_UNCHECKED)
     return VLOSS_ERROR_ENUM;
   const vloss_status computed = vloss_check_type(a->type, table);

@@ -16,10 +16,10 @@ static int takes(const vloss_loss_info *info, uint32_t what) { return (info->ope
 /* The fields that stand for themselves, before any array is looked at. */
 static vloss_status check_fields(const vloss_loss_args *a, const vloss_loss_info *info,
                                  const struct vloss_table *table) {
-  if (a->type < VLOSS_F32 || a->type > VLOSS_BF16 || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 ||
-      a->reduction < VLOSS_MEAN || a->reduction > VLOSS_KERAS_SUM_OVER_BATCH_SIZE ||
-      a->other_spread < VLOSS_PER_ELEMENT || a->other_spread > VLOSS_PER_CALL ||
-      a->weights_spread < VLOSS_PER_ELEMENT || a->weights_spread > VLOSS_PER_CALL || a->flags & ~(uint32_t)KNOWN_FLAGS)
+  if (!vloss_is_type(a->type) || a->label_type < VLOSS_I64 || a->label_type > VLOSS_I32 || a->reduction < VLOSS_MEAN ||
+      a->reduction > VLOSS_KERAS_SUM_OVER_BATCH_SIZE || a->other_spread < VLOSS_PER_ELEMENT ||
+      a->other_spread > VLOSS_PER_CALL || a->weights_spread < VLOSS_PER_ELEMENT || a->weights_spread > VLOSS_PER_CALL ||
+      a->flags & ~(uint32_t)KNOWN_FLAGS)
     return VLOSS_ERROR_ENUM;
   const vloss_status status = vloss_check_type(a->type, table);
   if (status) return status;

@@ -27,7 +27,7 @@ static vloss_status prepare(const vloss_softmax_args *a, int function, const str
   struct vloss_shape shape;
   struct vloss_array input, upstream, output;
   vloss_status status;
-  if (a->type < VLOSS_F32 || a->type > VLOSS_BF16) return VLOSS_ERROR_ENUM;
+  if (!vloss_is_type(a->type)) return VLOSS_ERROR_ENUM;
   if ((status = vloss_check_type(a->type, table))) return status;
   if (!backward && a->upstream) return VLOSS_ERROR_ARGUMENTS;
   if (per_row && a->output_stride) return VLOSS_ERROR_ARGUMENTS;
