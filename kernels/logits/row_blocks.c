@@ -52,14 +52,11 @@ static void add_block_steps(struct row_state *s, const struct block_rows *b) {
   }
 }
 static __attribute__((noinline)) void calm_block_steps(struct row_state *s, const struct block_rows *b) {
-  enum { PIECE = CLASS_BLOCK / 4 }; /* callers have buffers of their own on the stack */
-  ALIGNED float copy[PIECE];
-  for (size_t c = 0, n; c < b->classes; c += n) {
-    n = b->classes - c < PIECE ? b->classes - c : PIECE;
-    const struct block_rows calm = {copy, b->stash ? b->stash + c : NULL, n, b->skip - c};
-    copy_calm(b->x + c, 1, n, copy);
-    add_block_steps(s, &calm);
-  }
+  ALIGNED float copy[CLASS_BLOCK];
+  struct block_rows calm = *b;
+  calm.x = copy;
+  copy_calm(b->x, 1, b->classes, copy);
+  add_block_steps(s, &calm);
 }
 VFN struct block_rows block_of(const struct block_rows *row, size_t c) {
   const size_t rest = row->classes - c;
