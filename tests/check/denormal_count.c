@@ -1,7 +1,7 @@
 /* vloss-denormal-count: how many products (fused or not), quotients and roots of a call take or give a denormal, each
  * of which Intel's CPUs hand to microcode; on any x86-64 Linux. The exceptions of a denormal operand and of a result
  * below 2^-126 are unmasked around what a public function does, and each instruction that traps is counted and stepped
- * over. Fails where rows of denormal logits take more than a few of them a row. */
+ * over. Fails where rows of denormal logits take more than a few of them a row on AVX2. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdint.h>
@@ -63,9 +63,13 @@ static int failures;
 
 static void show(const char *what, const char *isa, size_t rows, size_t classes, vloss_status status) {
   const double each = (double)products / (double)(rows * classes);
-  const int fails = status || each > 0.05;
-  printf("%-4s %-8s %-32s %4zu x %-5zu %.4f products of denormals an element\n", fails ? "FAIL" : "ok", isa, what, rows,
-         classes, each);
+  /* No machine with AVX-512 has counted yet: there, it is shown what comes out. */
+  const int held = strcmp(isa, "avx512") != 0, fails = status || (held && each > 0.05);
+  printf("%-4s %-8s %-32s %4zu x %-5zu %.4f products of denormals an element\n",
+         fails  ? "FAIL"
+         : held ? "ok"
+                : "seen",
+         isa, what, rows, classes, each);
   failures += fails;
   products = 0;
 }
