@@ -86,16 +86,6 @@ foreach(isa IN LISTS known)
   endif()
 endforeach()
 
-# <immintrin.h> takes GCC 0.4 s to read, more than most of the files that it is read for: read once, for all of them.
-# Not behind ccache and its like, which could not keep what is compiled so.
-set(VLOSS_PRECOMPILES FALSE)
-if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT WIN32 AND NOT CMAKE_C_COMPILER_LAUNCHER)
-  file(REAL_PATH "${CMAKE_C_COMPILER}" compiler)
-  if(NOT compiler MATCHES "cache")
-    set(VLOSS_PRECOMPILES TRUE)
-  endif()
-endif()
-
 # vloss_isa_sources(<target> <source>...) compiles each C source once per ISA, with VLOSS_ISA defined as the ISA's name,
 # and adds the objects to the target. The source includes "isa.h" and exports only names made by VLOSS_ISA_SYMBOL.
 function(vloss_isa_sources target)
@@ -111,9 +101,5 @@ function(vloss_isa_sources target)
     target_include_directories(${objects} PRIVATE ${vloss_SOURCE_DIR}/include ${vloss_SOURCE_DIR}/kernels)
     set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${objects}>)
-    list(LENGTH ARGN sources)
-    if(VLOSS_PRECOMPILES AND isa MATCHES "avx" AND sources GREATER 4)
-      target_precompile_headers(${objects} PRIVATE <immintrin.h>)
-    endif()
   endforeach()
 endfunction()
