@@ -188,17 +188,19 @@ static __attribute__((noinline)) void row_by_row(const struct vloss_cross_entrop
 }
 
 /* Rows side by side: in a tile they are dense rows of floats, and their gradients take their place. Of more than
- * FEW_CLASSES classes a tile has few rows, and the stack no room for another buffer. */
+ * FEW_CLASSES classes a tile has few rows, and the stack no room for another buffer; what BESIDE_FLOATS is less than
+ * CLASS_BLOCK keeps the scalar kernels, whose vectors are on the stack, below 64 KiB. */
+enum { BESIDE_FLOATS = CLASS_BLOCK - 96 };
 static __attribute__((noinline)) void rows_beside(const struct vloss_cross_entropy_job *job, struct vloss_range range,
                                                   struct totals *totals) {
-  ALIGNED float x[CLASS_BLOCK], floats[CLASS_BLOCK];
+  ALIGNED float x[CLASS_BLOCK], floats[BESIDE_FLOATS];
   const struct half_tensor logits = half_logits(job), grad = half_grad(job);
   const size_t classes = job->shape.classes;
   struct vloss_cross_entropy_job part = *job;
   part.type = VLOSS_F32;
   part.x_stride = part.grad_stride = classes;
   for (size_t rows; range.first < range.last; range.first += rows) {
-    rows = half_tile_rows(&job->shape, range.first, range.last, classes, CLASS_BLOCK);
+    rows = half_tile_rows(&job->shape, range.first, range.last, classes, BESIDE_FLOATS);
     const struct half_tile tile = {range.first, rows, 0, classes};
     const struct half_tensor dense = half_tile_tensor(&tile, floats);
     half_tile_read(&logits, &tile, floats);
