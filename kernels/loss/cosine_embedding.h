@@ -198,11 +198,12 @@ FORMULA void cosine_embedding_formula(const struct formula_row *r, struct formul
     for (size_t c = 0; c < r->n; c++) r->grad[c] = sign * (b[c] / nb - a[c] * (cosine / na)) / na + bad;
   if (r->grad_other)
     for (size_t c = 0; c < r->n; c++) r->grad_other[c] = sign * (a[c] / na - b[c] * (cosine / nb)) / nb + bad;
+  /* Of parallel vectors doubles cannot tell c from 1: at that margin their gradient, which cancels, may be there. */
+  const real kept = sign == 0 && r->target == -1 && margin - cosine < (real)0x1p-50 ? 1 : fabs(sign);
   if (r->grad_scale)
-    for (size_t c = 0; c < r->n; c++) r->grad_scale[c] = fabs(sign) * (fabs(b[c]) / nb + fabs(a[c]) * (size / na)) / na;
+    for (size_t c = 0; c < r->n; c++) r->grad_scale[c] = kept * (fabs(b[c]) / nb + fabs(a[c]) * (size / na)) / na;
   if (r->grad_other_scale)
-    for (size_t c = 0; c < r->n; c++)
-      r->grad_other_scale[c] = fabs(sign) * (fabs(a[c]) / na + fabs(b[c]) * (size / nb)) / nb;
+    for (size_t c = 0; c < r->n; c++) r->grad_other_scale[c] = kept * (fabs(a[c]) / na + fabs(b[c]) * (size / nb)) / nb;
 }
 #endif
 

@@ -1,7 +1,7 @@
 /* Binary focal cross-entropy of Keras, of a probability: A q^gamma bce, bce = -(t' log(v + eps) + u' log(1 - v + eps))
  * as in keras_bce.h, t' = t (1-a) + a/2, u' = 1 - t', q = t' (1-p) + u' p of the p that is not clipped, A as in
  * sigmoid_focal.h of t'. Gradient A (q^gamma bce' + gamma q^(gamma-1) (u' - t') bce), bce' 0 where p was clipped; where
- * q is 0 so is the second term.
+ * q is 0 so is the second term, unless gamma is 1.
  *
  * In double, but for the logs and the float sums with eps: a power multiplies the relative error of q. */
 #ifndef VLOSS_KERNELS_LOSS_KERAS_BINARY_FOCAL_H
@@ -56,13 +56,13 @@ VFN struct derivatives keras_binary_focal(struct element e, const struct keras_b
 }
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
-/* gamma q^(gamma - 1), 0 where q is; q^2 may be no double where 2 q is one. */
+/* gamma q^(gamma - 1), 0 where q is unless gamma is 1; q^2 may be no double where 2 q is one. */
 VFN struct parts keras_binary_focal_before(struct parts q, double gamma, vd power) {
   const vd zero = dset1(0.0);
   if (gamma == 2) return (struct parts){dadd(q.high, q.high), dadd(q.low, q.low)};
   const struct parts r = parts_quotient(product_of(dset1(gamma), power), q);
   const dm none = deq(q.high, zero);
-  return (struct parts){dsel(none, zero, r.high), dsel(none, zero, r.low)};
+  return (struct parts){dsel(none, dset1(gamma == 1), r.high), dsel(none, zero, r.low)};
 }
 VFN struct wide_result keras_binary_focal_wide(struct wide e, const double *k) {
   const vd one = dset1(1.0);
@@ -91,7 +91,8 @@ FORMULA struct formula keras_binary_focal_formula(real p, real t_given, real oth
   const real weight = alpha < 0 ? 1 : alpha * t + (1 - alpha) * u, q = t * (1 - p) + u * p;
   const real power = gamma == 2 ? q * q : pow(q, gamma), before = gamma == 2 ? q : pow(q, gamma - 1);
   const real loss = formula_times(weight, formula_times(bce.loss.value, power));
-  const real by_q = q == 0 || gamma == 0 ? q * 0 : formula_times(weight * gamma * (u - t) * bce.loss.value, before);
+  const real by_q =
+      (q == 0 && gamma != 1) || gamma == 0 ? q * 0 : formula_times(weight * gamma * (u - t) * bce.loss.value, before);
   /* With targets or predictions outside [0, 1] terms cancel; in q most of all where gamma is below 1. */
   const real weights = alpha < 0 ? 1 : alpha * fabs(t) + (1 - alpha) * fabs(u), qs = fabs(t * (1 - p)) + fabs(u * p);
   const int steep = gamma > 0 && gamma < 1 && q != 0;

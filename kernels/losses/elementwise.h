@@ -16,6 +16,13 @@ VFN void result_at(float *p, size_t i, size_t n, vf v) {
 }
 
 #define BLOCK_INLINE static inline __attribute__((always_inline))
+/* Of the loops, which are part of each function of a loss, but in the scalar kernels: these have them once a file, and
+ * of a loss two functions for a vector of elements. */
+#ifdef VLOSS_ISA_IS_SCALAR
+#define SHARED static __attribute__((noinline, unused))
+#else
+#define SHARED BLOCK_INLINE
+#endif
 
 /* What the functions below make of a loss: constant to them. The constants of its parameters come beside it, as a copy
  * that no store can change. */
@@ -106,7 +113,7 @@ BLOCK_INLINE vf pair_start(const int traits) { return vset1(traits & PRODUCT ? P
 
 /* The fewer than 32 elements from i to the end of a block; out of line, so that the loop has the registers for itself.
  * Returns how many were done: none where the sum is not finite. */
-BLOCK_INLINE size_t fast_rest(const struct block *b, const void *k, size_t i, vd *sum, struct kernel loss) {
+SHARED size_t fast_rest(const struct block *b, const void *k, size_t i, vd *sum, struct kernel loss) {
   const vf scale = vset1((float)b->grad_scale);
   vf pairs = vset1(0.0f);
   vd lanes = *sum;
@@ -133,8 +140,8 @@ static __attribute__((noinline, unused)) int begins_with_denormals(const struct 
 /* The elements from `from` on, any number, FAST_ELEMENTS at a time, until the sum is not finite. A -0 among losses that
  * are never negative is no pair's bits as dsplit_scaled has them, and makes the sum infinite, too. Where denormals are
  * met, calm_rest does it from there on. Returns up to which element all is done. */
-BLOCK_INLINE size_t fast_blocks(const struct block *b, const void *k, size_t from, vd *sum, struct kernel loss,
-                                const int grad) {
+SHARED size_t fast_blocks(const struct block *b, const void *k, size_t from, vd *sum, struct kernel loss,
+                          const int grad) {
   if (!(loss.traits & MAY_BE_NEGATIVE) && vany(vgt(vset1(0.0f), dnarrow(*sum)))) return from;
   struct block part = *b;
   vd lanes = shrunk(*sum, loss.traits);
@@ -172,7 +179,7 @@ BLOCK_INLINE vf written(const struct block *b, size_t i, size_t n, struct deriva
 }
 
 /* The lanes plus the block. One vector at a time: speed matters less here than the size of the code. */
-BLOCK_INLINE vd careful_block(const struct block *b, const void *k, vd sum, struct kernel loss, const int grads) {
+SHARED vd careful_block(const struct block *b, const void *k, vd sum, struct kernel loss, const int grads) {
   const struct block copy = *b; /* no store can change it */
   const int traits = loss.traits;
   vf pair = vset1(0.0f);
@@ -188,7 +195,7 @@ BLOCK_INLINE vd careful_block(const struct block *b, const void *k, vd sum, stru
 }
 
 /* The same with factors. A loss that is only added up is not rounded: it may be no float where the sum is one. */
-BLOCK_INLINE vd weighted_block(const struct block *b, const void *k, vd sum, struct kernel loss) {
+SHARED vd weighted_block(const struct block *b, const void *k, vd sum, struct kernel loss) {
   const struct block copy = *b;
   const vd none = dset1(0.0);
   for (size_t i = 0; i < copy.n; i += 16) {
@@ -243,35 +250,44 @@ VFN struct call call_of(const struct vloss_loss_job *job) {
 /* The functions of a loss, each with a copy of the constants. */
 #define CALM(traits) (DENORMALS_ARE_SLOW && (traits)&KNOWS_CALM)
 #define ELEMENTWISE_FUNCTIONS(name, type, traits_of)                                                      \
+  SHARED struct derivatives name##_quick(struct element e, const void *k) {                               \
+    e.fast = 1;                                                                                           \
+    e.calm = 0;                                                                                           \
+    return name##_element(e, k);                                                                          \
+  }                                                                                                       \
+  SHARED struct derivatives name##_careful(struct element e, const void *k) {                             \
+    e.fast = e.calm = 0;                                                                                  \
+    return name##_element(e, k);                                                                          \
+  }                                                                                                       \
   static SMALL size_t name##_rest(const struct block *b, size_t i, vd *sum) {                             \
     const type k = *(const type *)b->constants;                                                           \
-    return fast_rest(b, &k, i, sum, (struct kernel){.element = name##_element, .traits = traits_of});     \
+    return fast_rest(b, &k, i, sum, (struct kernel){.element = name##_quick, .traits = traits_of});       \
   }                                                                                                       \
   static __attribute__((noinline, unused)) size_t name##_calm(const struct block *b, size_t i, vd *sum) { \
     const type k = *(const type *)b->constants;                                                           \
     const struct kernel loss = {name##_element, traits_of, 1, name##_rest, NULL};                         \
     return fast_blocks(b, &k, i, sum, loss, b->grad != NULL) - i;                                         \
   }                                                                                                       \
-  BLOCK_INLINE size_t name##_fast(const struct block *b, vd *sum, const int grad) {                       \
+  SHARED size_t name##_fast(const struct block *b, vd *sum, const int grad) {                             \
     if (CALM(traits_of) && begins_with_denormals(b)) return name##_calm(b, 0, sum);                       \
     const type k = *(const type *)b->constants;                                                           \
     rest_function *const calm_rest = CALM(traits_of) ? name##_calm : NULL;                                \
-    const struct kernel loss = {name##_element, traits_of, 0, name##_rest, calm_rest};                    \
+    const struct kernel loss = {name##_quick, traits_of, 0, name##_rest, calm_rest};                      \
     return fast_blocks(b, &k, 0, sum, loss, grad);                                                        \
   }                                                                                                       \
   static size_t name##_sum(const struct block *b, vd *sum) { return name##_fast(b, sum, 0); }             \
   static size_t name##_sum_and_grad(const struct block *b, vd *sum) { return name##_fast(b, sum, 1); }    \
   static SMALL vd name##_losses(const struct block *b, vd sum) {                                          \
     const type k = *(const type *)b->constants;                                                           \
-    return careful_block(b, &k, sum, (struct kernel){.element = name##_element, .traits = traits_of}, 0); \
+    return careful_block(b, &k, sum, (struct kernel){.element = name##_careful, .traits = traits_of}, 0); \
   }                                                                                                       \
   static SMALL vd name##_everything(const struct block *b, vd sum) {                                      \
     const type k = *(const type *)b->constants;                                                           \
-    return careful_block(b, &k, sum, (struct kernel){.element = name##_element, .traits = traits_of}, 1); \
+    return careful_block(b, &k, sum, (struct kernel){.element = name##_careful, .traits = traits_of}, 1); \
   }                                                                                                       \
   static SMALL vd name##_weighted(const struct block *b, vd sum) {                                        \
     const type k = *(const type *)b->constants;                                                           \
-    return weighted_block(b, &k, sum, (struct kernel){.element = name##_element, .traits = traits_of});   \
+    return weighted_block(b, &k, sum, (struct kernel){.element = name##_careful, .traits = traits_of});   \
   }                                                                                                       \
   static const struct elementwise_loss name##_functions = {.sum = name##_sum,                             \
                                                            .sum_and_grad = name##_sum_and_grad,           \

@@ -8,16 +8,21 @@
 
 #ifdef VLOSS_ISA_IS_SCALAR
 /* sleef.h declares these to files alone that are compiled for FMA, which this is not: dispatch has looked for it. */
-#define SLEEF_WORD(name)                                                        \
-  double Sleef_##name##d1_u10purecfma(double);                                  \
-  VFN vd sleef_##name##_bare(vd x) {                                            \
-    for (int i = 0; i < 16; i++) x.a[i] = Sleef_##name##d1_u10purecfma(x.a[i]); \
-    return x;                                                                   \
+#define SLEEF_WORD(name)                                                    \
+  double Sleef_##name##d1_u10purecfma(double);                              \
+  VFN vd sleef_##name##_bare(vd x) {                                        \
+    double v[16];                                                           \
+    dstore(v, x);                                                           \
+    for (int i = 0; i < 16; i++) v[i] = Sleef_##name##d1_u10purecfma(v[i]); \
+    return dload(v);                                                        \
   }
 double Sleef_powd1_u10purecfma(double, double);
 VFN vd sleef_pow_bare(vd x, vd y) {
-  for (int i = 0; i < 16; i++) x.a[i] = Sleef_powd1_u10purecfma(x.a[i], y.a[i]);
-  return x;
+  double v[16], w[16];
+  dstore(v, x);
+  dstore(w, y);
+  for (int i = 0; i < 16; i++) v[i] = Sleef_powd1_u10purecfma(v[i], w[i]);
+  return dload(v);
 }
 #else
 #include <sleef.h>

@@ -203,12 +203,13 @@ static void say_left_out(const char *only_function) {
   }
 }
 
-static const double search_seconds[] = {[QUICK] = 0.01, [NORMAL] = 0.1, [LARGE] = 5};
+static const double search_seconds[] = {[QUICK] = 0.01, [NORMAL] = 0.1, [LARGE] = 5}; /* an output */
 
 /* What there is to see of other elements than floats: values, layouts, outputs over inputs. The rest is as with floats.
  */
 static void check_type(struct check *check, const struct function *function) {
   check_accuracy(check, function);
+  if (job_type != VLOSS_F64) check_search(check, function, search_seconds[check->level]);
   check_layouts(check, function);
   if (!function->loss) check_denormals(check, function);
   check_outputs(check, function);

@@ -3,7 +3,7 @@
 set -eu
 header=$1
 shift
-words=$(sed -n 's/^VFN [a-z]* \([a-z0-9_]*\)(.*/\1/p; s/^VFN struct [a-z_]* \([a-z0-9_]*\)(.*/\1/p' "$header")
+words=$(sed -n 's/^VFN [a-z]* \([a-z0-9_]*\)(.*/\1/p; s/^VFN struct [a-z_]* \([a-z0-9_]*\)(.*/\1/p; s/^WORD([a-z]*, EACH[48], \([a-z0-9_]*\),.*/\1/p' "$header")
 [ -n "$words" ]
 missing=
 for word in $words; do

@@ -2,14 +2,18 @@
 #include <math.h>
 #include <string.h>
 
+#include "half.h"
 #include "losses.h"
 #include "search.h"
 
 static size_t bytes_of(const struct job *job, const struct array *array) {
-  const size_t size = array->element == I64 ? 8 : 4;
+  const size_t size = array->element == I64 || array->element == F64 ? 8 : 4;
   return job_row_length(job, array) * size;
 }
 
+static size_t first_of(const struct job *job, const struct array *array, size_t row) {
+  return array->shape == MATRIX || array->shape == PER_ROW ? row * job_row_length(job, array) : 0;
+}
 static char *place_of(const struct job *job, const struct array *array, size_t row) {
   return (char *)array->values + (array->shape == MATRIX || array->shape == PER_ROW ? row * bytes_of(job, array) : 0);
 }
@@ -29,69 +33,86 @@ void candidate_put(const struct candidate *c, struct job *job, size_t row) {
 
 /* ---- Single numbers ---- */
 
-static float from_bits(uint32_t bits) {
-  float x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
+static bool is_floating(const struct array *array) { return array->element == F32 || array->element == F64; }
+static vloss_type type_of(const struct array *array) { return array->element == F64 ? VLOSS_F64 : array->type; }
+static int digits_of(vloss_type type) {
+  return type == VLOSS_F64 ? 52 : type == VLOSS_F32 ? 23 : type == VLOSS_F16 ? 10 : 7;
 }
-static uint32_t to_bits(float x) {
-  uint32_t bits;
+
+static double from_bits(vloss_type type, uint64_t bits) {
+  double x;
+  memcpy(&x, &bits, sizeof x);
+  if (type == VLOSS_F64) return x;
+  if (type != VLOSS_F32) return (double)half_widened(type, (uint16_t)bits);
+  float y;
+  memcpy(&y, &(uint32_t){(uint32_t)bits}, sizeof y);
+  return (double)y;
+}
+static uint64_t to_bits(vloss_type type, double x) {
+  uint64_t bits;
   memcpy(&bits, &x, sizeof bits);
-  return bits;
+  if (type == VLOSS_F64) return bits;
+  const float y = (float)x;
+  if (type != VLOSS_F32) return half_narrowed(type, y);
+  uint32_t narrow;
+  memcpy(&narrow, &y, sizeof narrow);
+  return narrow;
 }
 
 /* Steps of some ulp, flipped bits, other exponents, values at which something happens. */
-static float mutated(float x, struct random *r) {
+static double mutated(double x, vloss_type type, struct random *r) {
   static const float specials[] = {0,      1,   -1,    0.5f,     2, 1e-7f, 0x1.fffffcp-1f, 0x1.fffffep-1f,
                                    1e-12f, 100, -0.0f, 0x1p-126f};
-  const uint32_t bits = to_bits(x), step = 1 + (uint32_t)random_below(r, (size_t)1 << random_below(r, 12));
+  const int digits = digits_of(type);
+  const uint64_t bits = to_bits(type, x);
+  const uint64_t step = 1 + random_below(r, (size_t)1 << random_below(r, (size_t)(digits + 1) / 2));
   switch (random_below(r, 12)) {
     case 0:
-      return specials[random_below(r, sizeof specials / sizeof *specials)];
+      return (double)specials[random_below(r, sizeof specials / sizeof *specials)];
     case 1:
       return -x;
     case 2:
-      return ldexpf(x, (int)random_below(r, 9) - 4);
+      return ldexp(x, (int)random_below(r, 9) - 4);
     case 3:
-      return any_bell(r);
+      return (double)any_bell(r);
     case 4:
-      return any_with_exponent(r, 127 - 60, 127 + 30);
+      return (double)any_with_exponent(r, 127 - 60, 127 + 30);
     case 5:
     case 6:
-      return from_bits(bits ^ 1u << random_below(r, 23));
+      return from_bits(type, bits ^ (uint64_t)1 << random_below(r, (size_t)digits));
     case 7:
-      return x * (0.5f + random_unit(r));
+      return x * (double)(0.5f + random_unit(r));
     default:
-      return from_bits(random_below(r, 2) ? bits + step : bits - step);
+      return from_bits(type, random_below(r, 2) ? bits + step : bits - step);
   }
 }
 
-static float clamped(float x, float low, float high) { return x > low ? x < high ? x : high : low; }
+static double clamped(double x, double low, double high) { return x > low ? x < high ? x : high : low; }
 
 /* The nearest number that the promise speaks of. Rows add and compare in double: what their margins are beside cannot
  * be of any size. */
-static float fitted(enum vloss_domain domain, bool by_rows, float x) {
-  const float highest = by_rows ? 0x1p20f : 0x1p60f;
+static double fitted(enum vloss_domain domain, bool by_rows, double x) {
+  const double highest = by_rows ? 0x1p20 : 0x1p60;
   if (isnan(x)) x = 1;
   switch (domain) {
     case DOMAIN_PROBABILITY:
     case DOMAIN_STRICT_PROBABILITY:
     case DOMAIN_UNIT:
     case DOMAIN_ROW_PROBABILITY:
-      return clamped(fabsf(x), 0, 1);
+      return clamped(fabs(x), 0, 1);
     case DOMAIN_WEIGHED:
-      return fabsf(x) < 0x1p-60f ? 0 : clamped(fabsf(x), 0, 1);
+      return fabs(x) < 0x1p-60 ? 0 : clamped(fabs(x), 0, 1);
     case DOMAIN_LOG_PROBABILITY:
-      return -clamped(fabsf(x), 0, 0x1p60f);
+      return -clamped(fabs(x), 0, 0x1p60);
     case DOMAIN_POSITIVE: /* beside an eps, the reference has 64 bits */
-      return fabsf(x) < 0x1p-30f ? 0 : clamped(fabsf(x), 0, 0x1p30f);
+      return fabs(x) < 0x1p-30 ? 0 : clamped(fabs(x), 0, 0x1p30);
     case DOMAIN_VARIANCE:
     case DOMAIN_RATE:
-      return clamped(fabsf(x), 0, 0x1p60f);
+      return clamped(fabs(x), 0, 0x1p60);
     case DOMAIN_FACTOR:
-      return fabsf(x) < 0x1p-60f ? 0 : clamped(fabsf(x), 0, 0x1p64f);
+      return fabs(x) < 0x1p-60 ? 0 : clamped(fabs(x), 0, 0x1p64);
     case DOMAIN_COUNT:
-      return clamped(fabsf(x), 0, 0x1p24f);
+      return clamped(fabs(x), 0, 0x1p24);
     case DOMAIN_SIGN:
     case DOMAIN_HINGE_LABEL:
       return x < 0 ? -1 : 1;
@@ -101,74 +122,80 @@ static float fitted(enum vloss_domain domain, bool by_rows, float x) {
 }
 
 /* Of cross-entropy, softmax and the rest. */
-static float fitted_to_name(const struct job *job, const char *name, float x) {
+static double fitted_to_name(const struct job *job, const char *name, double x) {
   const bool backward = job_array(job, "upstream") && job_array(job, "input");
   const bool of_log = strcmp(job->function->name, "log_softmax_backward") == 0;
   if (strcmp(name, "targets") == 0 || (backward && !of_log && strcmp(name, "input") == 0)) {
     /* Its product with the scale of gradients is a float, whose digits a large weight cannot bring back from denormals.
      */
-    const float p = fitted(DOMAIN_PROBABILITY, true, x);
-    return fabsf(p) < 0x1p-100f ? 0 : p;
+    const double p = fitted(DOMAIN_PROBABILITY, true, x);
+    return fabs(p) < 0x1p-100 ? 0 : p;
   }
   if (backward && of_log && strcmp(name, "input") == 0) return fitted(DOMAIN_LOG_PROBABILITY, true, x);
   return fitted(DOMAIN_REAL, true, x);
 }
 
-static float fitted_in(const struct job *job, const struct array *array, float x) {
+static double in_range(const struct job *job, const struct array *array, double x) {
   const bool factor = strcmp(array->name, "weights") == 0 || strcmp(array->name, "row_weights") == 0 ||
                       strcmp(array->name, "upstream") == 0;
   if (factor && array->shape != MATRIX) {
     x = isnan(x) ? 1 : x;
-    return fabsf(x) < 0x1p-60f ? 0 : clamped(x, -0x1p40f, 0x1p40f);
+    return fabs(x) < 0x1p-60 ? 0 : clamped(x, -0x1p40, 0x1p40);
   }
   if (!job->function->loss) return fitted_to_name(job, array->name, x);
   return fitted(loss_operand_domain(job, array->name), !job->function->flat_rows, x);
 }
+/* Products of doubles far below 1 are denormals, of which nothing is promised; floats are computed in double. */
+static double fitted_in(const struct job *job, const struct array *array, double x) {
+  if (array->element == F64 && fabs(x) < 0x1p-300) x = 0;
+  return job_fitted(array, in_range(job, array, x));
+}
 
 void fit_row(struct job *job, size_t row) {
   for (size_t k = 0; k < job->array_count; k++) {
-    const struct array *array = &job->arrays[k];
-    if (array->output || array->element != F32) continue;
-    float *x = (float *)(void *)place_of(job, array, row);
-    for (size_t c = 0; c < bytes_of(job, array) / sizeof *x; c++) x[c] = fitted_in(job, array, x[c]);
+    struct array *array = &job->arrays[k];
+    if (array->output || !is_floating(array)) continue;
+    for (size_t c = 0; c < job_row_length(job, array); c++) {
+      const size_t i = first_of(job, array, row) + c;
+      job_set_value(array, i, fitted_in(job, array, (double)job_value(array, i)));
+    }
   }
 }
 
 /* ---- Rows ---- */
 
-static const struct array *any_input(const struct job *job, struct random *r, bool shared) {
+static struct array *any_input(struct job *job, struct random *r, bool shared) {
   for (int tries = 0; tries < 20; tries++) {
-    const struct array *array = &job->arrays[random_below(r, job->array_count)];
+    struct array *array = &job->arrays[random_below(r, job->array_count)];
     const bool is_shared = array->shape == SCALAR || array->shape == PER_CLASS;
     if (!array->output && is_shared == shared) return array;
   }
   return NULL;
 }
 
-static void mutate_one(struct job *job, const struct array *array, size_t row, struct random *r) {
+static void mutate_one(struct job *job, struct array *array, size_t row, struct random *r) {
   char *place = place_of(job, array, row);
-  const size_t count = bytes_of(job, array) / (array->element == I64 ? 8 : 4), c = random_below(r, count);
-  if (array->element != F32) {
+  const size_t count = job_row_length(job, array), c = random_below(r, count), i = first_of(job, array, row) + c;
+  if (!is_floating(array)) {
     const int64_t label = (int64_t)random_below(r, job->classes);
     if (array->element == I64) memcpy(place + 8 * c, &label, 8);
     if (array->element == I32) memcpy(place + 4 * c, &(int32_t){(int32_t)label}, 4);
     return;
   }
-  float *x = (float *)(void *)place;
+  const double x = (double)job_value(array, i);
   const struct array *other = any_input(job, r, false);
-  float y = mutated(x[c], r);
-  if (random_below(r, 6) == 0 && other && other->element == F32) { /* near, or the same as, another number */
-    const float *from = (const float *)(const void *)place_of(job, other, row);
-    y = from[random_below(r, bytes_of(job, other) / sizeof *from)];
-    if (random_below(r, 2)) y = from_bits(to_bits(y) + (uint32_t)random_below(r, 9) - 4);
-    if (random_below(r, 4) == 0) y = x[c] + y;
+  double y = mutated(x, type_of(array), r);
+  if (random_below(r, 6) == 0 && other && is_floating(other)) { /* near, or the same as, another number */
+    y = (double)job_value(other, first_of(job, other, row) + random_below(r, job_row_length(job, other)));
+    if (random_below(r, 2)) y = from_bits(type_of(array), to_bits(type_of(array), y) + random_below(r, 9) - 4);
+    if (random_below(r, 4) == 0) y = x + y;
   }
-  x[c] = fitted_in(job, array, y);
+  job_set_value(array, i, fitted_in(job, array, y));
 }
 
 void mutate_row(struct job *job, size_t row, struct random *r) {
   for (size_t times = (size_t)1 << random_below(r, 3); times > 0; times--) {
-    const struct array *array = any_input(job, r, false);
+    struct array *array = any_input(job, r, false);
     if (array) mutate_one(job, array, row, r);
   }
 }
@@ -179,7 +206,7 @@ void mutate_row(struct job *job, size_t row, struct random *r) {
 static double any_parameter(const vloss_parameter_info *p, double old, struct random *r) {
   double x = random_below(r, 2) ? old * (double)(0.5f + random_unit(r)) : (double)random_unit(r) * 4;
   if (random_below(r, 4) == 0) x = p->default_value;
-  if (random_below(r, 4) == 0) x = (double)mutated((float)old, r);
+  if (random_below(r, 4) == 0) x = (double)(float)mutated((double)(float)old, VLOSS_F32, r);
   if (strcmp(p->name, "alpha") == 0 && random_below(r, 4) == 0) x = -x;
   if (p->whole) x = p->minimum + (double)random_below(r, (size_t)(p->maximum - p->minimum) + 1);
   if (fabs(x) > 64) x = 64;
@@ -191,7 +218,7 @@ static double any_parameter(const vloss_parameter_info *p, double old, struct ra
 }
 
 void mutate_shared(struct job *job, struct option *option, struct random *r) {
-  const struct array *array = any_input(job, r, true);
+  struct array *array = any_input(job, r, true);
   if (array) mutate_one(job, array, 0, r);
   if (job->function->loss && option->parameter_count && random_below(r, 2)) {
     const size_t i = random_below(r, option->parameter_count);

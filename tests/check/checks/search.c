@@ -9,7 +9,6 @@
 #include "crash.h"
 #include "losses.h"
 #include "search.h"
-#include "ulp.h"
 
 enum { ROWS = 33, STARTS = 6, PATIENCE = 40 }; /* 33: a fast function's run and a tail */
 
@@ -24,19 +23,8 @@ struct search {
 
 /* ---- One job ---- */
 
-/* Without guard pages: the arrays are where their values are. */
-static void place(struct job *job) {
-  job->first = 0;
-  job->count = job->rows;
-  job->inner = 1;
-  for (size_t k = 0; k < job->array_count; k++) {
-    job->arrays[k].data = job->arrays[k].values;
-    job->arrays[k].stride = job->classes;
-  }
-}
-
 static bool evaluate(struct search *s, struct job *job) {
-  const vloss_status status = s->function->call(job);
+  const vloss_status status = job_run_flat(job);
   if (status != VLOSS_OK) {
     report_failure(s->check->report, &s->line, s->check->isas[0], check_where(job), "%s", vloss_status_name(status));
     s->failed = true;
@@ -50,16 +38,14 @@ static bool evaluate(struct search *s, struct job *job) {
 static double error_in(const struct job *job, const struct array *output, size_t row) {
   const size_t width = job_row_length(job, output);
   double worst = 0;
-  for (size_t i = row * width; i < (row + 1) * width; i++)
-    worst =
-        fmax(worst, ulp_error(((const float *)output->values)[i], output->expected[i], output->gate, output->flushed));
+  for (size_t i = row * width; i < (row + 1) * width; i++) worst = fmax(worst, check_error(output, i));
   return worst;
 }
 
 /* An output that has a number a row or more; null where a job has none of that name. */
 static const struct array *output_named(const struct job *job, const char *name) {
   const struct array *array = job_array(job, name);
-  return array && array->shape != SCALAR && array->element == F32 ? array : NULL;
+  return array && array->shape != SCALAR && (array->element == F32 || array->element == F64) ? array : NULL;
 }
 
 /* ---- What is found ---- */
@@ -78,8 +64,9 @@ static void describe(const struct job *job, size_t row, char *text, size_t size)
     const size_t first = array->shape == MATRIX || array->shape == PER_ROW ? row * width : 0;
     length += (size_t)snprintf(text + length, size - length, "%s%s", length ? "; " : "", array->name);
     for (size_t c = first; c < first + width; c++)
-      length += (size_t)(array->element == F32
-                             ? snprintf(text + length, size - length, " %.9g", (double)((float *)array->values)[c])
+      length += (size_t)(array->element == F32 || array->element == F64
+                             ? snprintf(text + length, size - length, " %.*g", array->element == F64 ? 17 : 9,
+                                        (double)job_value(array, c))
                              : snprintf(text + length, size - length, " %lld",
                                         array->element == I64 ? (long long)((int64_t *)array->values)[c]
                                                               : (long long)((int32_t *)array->values)[c]));
@@ -90,28 +77,28 @@ static void describe(const struct job *job, size_t row, char *text, size_t size)
 static void report_worst(struct search *s, const struct candidate *worst, const char *name) {
   struct job job;
   job_create(&job, s->function, &worst->option, ROWS, worst->classes, PLAIN, 1);
-  place(&job);
+  job_place_flat(&job);
   const struct array *output = output_named(&job, name);
   for (size_t i = 0; i < s->check->isa_count; i++) {
     const char *isa = s->check->isas[i];
     for (size_t row = 0; row < ROWS; row++) candidate_put(worst, &job, row);
     library_use(isa);
     if (!evaluate(s, &job)) break;
-    const double error = error_in(&job, output, 0);
+    const double error = error_in(&job, output, 0), gate = check_gate(output);
     s->line.cases++;
-    report_ulp(&s->line, isa, name, error, output->gate);
-    if (error <= output->gate) continue;
+    report_ulp(&s->line, isa, name, error, gate);
+    if (error <= gate) continue;
     char inputs[9000];
     const size_t width = job_row_length(&job, output);
     size_t at = 0;
     for (size_t c = 0; c < width; c++)
-      if (ulp_error(((float *)output->values)[c], output->expected[c], output->gate, output->flushed) >= error) at = c;
+      if (check_error(output, c) >= error) at = c;
     describe(&job, 0, inputs, sizeof inputs);
     report_failure(s->check->report, &s->line, isa, "found by climbing",
-                   "%s[%zu] is %.9g, expected %.17g (scale %.9g): %.4g ulp, allowed %.3g; reduction %d, flags %u, %s",
-                   name, at, (double)((float *)output->values)[at], (double)output->expected[at].value,
-                   (double)output->expected[at].scale, error, output->gate, (int)job.option->reduction,
-                   job.option->flags, inputs);
+                   "%s[%zu] is %.17g, expected %.17g (scale %.9g): %.4g ulp, allowed %.3g; reduction %d, flags %u, %s",
+                   name, at, (double)job_value(output, at), (double)output->expected[at].value,
+                   (double)output->expected[at].scale, error, gate, (int)job.option->reduction, job.option->flags,
+                   inputs);
   }
   library_use(s->check->isas[0]);
   job_destroy(&job);
@@ -124,7 +111,7 @@ static void climb(struct search *s, struct candidate *best, const char *name) {
   struct option option = best->option;
   struct job job;
   job_create(&job, s->function, &option, ROWS, best->classes, PLAIN, 1);
-  place(&job);
+  job_place_flat(&job);
   const struct array *output = output_named(&job, name);
   for (int idle = 0; idle < PATIENCE && s->evaluations >= ROWS && !s->failed; idle++) {
     option = best->option;
@@ -167,7 +154,7 @@ static void random_starts(struct search *s, struct candidate *starts, const char
     job_create(&job, s->function, &option, ROWS, classes, (enum family)random_below(&s->r, FAMILIES),
                random_bits(&s->r));
     const struct array *output = output_named(&job, name);
-    place(&job);
+    job_place_flat(&job);
     for (size_t row = 0; row < ROWS; row++) fit_row(&job, row);
     if (output && evaluate(s, &job))
       for (size_t row = 0; row < ROWS; row++) keep_start(starts, &job, row, error_in(&job, output, row));

@@ -88,7 +88,7 @@ static const char *inputs_at(const struct job *job, const struct array *output, 
   return length ? text : "";
 }
 
-static double error_at(const struct array *array, size_t i) {
+double check_error(const struct array *array, size_t i) {
   if (array->element == F64)
     return ulp_error_of_double(((const double *)array->values)[i], array->expected[i], array->gate, array->flushed);
   const float got = ((const float *)array->values)[i];
@@ -97,15 +97,19 @@ static double error_at(const struct array *array, size_t i) {
              : ulp_error_of_half(array->type, got, array->expected[i], array->gate, array->flushed);
 }
 
+double check_gate(const struct array *array) {
+  return array->element == F64 || array->type == VLOSS_F32 ? array->gate : HALF_GATE;
+}
+
 static void check_array(struct check *check, struct line *line, struct job *job, const struct array *array,
                         const char *isa) {
-  const double gate = array->type == VLOSS_F32 ? array->gate : HALF_GATE;
+  const double gate = check_gate(array);
   double worst = 0;
   size_t worst_at = 0, length = job_length(job, array);
   for (size_t i = 0; i < length; i++) {
     double error;
     if (is_floating(array))
-      error = error_at(array, i);
+      error = check_error(array, i);
     else
       error = (real)integer_at(array, i) == array->expected[i].value ? 0 : (double)INFINITY;
     if (error > worst) {

@@ -71,6 +71,10 @@ bool check_run(struct check *check, struct line *line, struct job *job, struct l
 /* Compares what was collected with what the reference expects. */
 void check_ulp(struct check *check, struct line *line, struct job *job, const char *isa);
 
+/* How far element i of a floating-point output is off, in ulp of its type, and how far it may be. */
+double check_error(const struct array *array, size_t i);
+double check_gate(const struct array *array);
+
 /* Compares what was collected with kept results. */
 void check_same(struct check *check, struct line *line, struct job *job, const struct results *kept, const char *isa,
                 const char *what);

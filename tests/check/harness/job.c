@@ -74,6 +74,15 @@ static void set_double(const struct job *job, struct array *array) {
   array->element = F64;
 }
 
+double job_fitted(const struct array *array, double x) {
+  if (array->element == F64) return x;
+  const float value = (float)x;
+  if (array->type == VLOSS_F32) return (double)value;
+  const float rounded = half_widened(array->type, half_narrowed(array->type, value));
+  const float most = array->type == VLOSS_BF16 ? 0x1.fep127f : 65504;
+  return (double)(isinf(rounded) && !isinf(value) ? (rounded < 0 ? -most : most) : rounded);
+}
+
 /* Matrices have the type of the job, but for losses and what multiplies their gradients. */
 static void set_type(const struct job *job, struct array *array) {
   if (job_type == VLOSS_F64) {
@@ -85,12 +94,8 @@ static void set_type(const struct job *job, struct array *array) {
   if (job_type == VLOSS_F32 || array->shape != MATRIX || array->element != F32 || of_losses) return;
   array->type = job_type;
   float *const values = array->values;
-  for (size_t i = 0; !array->output && i < job_length(job, array); i++) {
-    const float rounded = half_widened(job_type, half_narrowed(job_type, values[i]));
-    const float most = job_type == VLOSS_BF16 ? 0x1.fep127f : 65504;
-    /* What is finite stays so: infinite operands are for the checks that mean them. */
-    values[i] = isinf(rounded) && !isinf(values[i]) ? (rounded < 0 ? -most : most) : rounded;
-  }
+  for (size_t i = 0; !array->output && i < job_length(job, array); i++)
+    values[i] = (float)job_fitted(array, (double)values[i]);
 }
 
 void job_create(struct job *job, const struct function *function, const struct option *option, size_t rows,
@@ -108,6 +113,7 @@ void job_destroy(struct job *job) {
   for (size_t i = 0; i < job->array_count; i++) {
     free(job->arrays[i].values);
     free(job->arrays[i].expected);
+    free(job->arrays[i].halves);
   }
 }
 
@@ -300,6 +306,33 @@ void job_place(struct job *job, struct layout layout, struct random *r) {
         buffer_place(&buffers[i], extent(job, array) * size, offset * size, (at_end || layout.dense) && !shifted);
     for (size_t k = 0; !array->output && k < runs(job, array); k++) copy_run(run_at(job, array, k), true);
   }
+}
+
+void job_place_flat(struct job *job) {
+  job->first = 0;
+  job->count = job->rows;
+  job->inner = 1;
+  for (size_t i = 0; i < job->array_count; i++) {
+    struct array *array = &job->arrays[i];
+    array->stride = job->classes;
+    array->data = array->values;
+    if (array->type != VLOSS_BF16 && array->type != VLOSS_F16) continue;
+    if (!array->halves) array->halves = allocate(job_length(job, array), sizeof(uint16_t));
+    array->data = array->halves;
+  }
+}
+
+vloss_status job_run_flat(struct job *job) {
+  for (int after = 0; after < 2; after++) {
+    const vloss_status status = after ? job->function->call(job) : VLOSS_OK;
+    if (status != VLOSS_OK) return status;
+    for (size_t i = 0; i < job->array_count; i++) {
+      struct array *array = &job->arrays[i];
+      for (size_t k = 0; array->halves && array->output == after && k < runs(job, array); k++)
+        copy_run(run_at(job, array, k), !after);
+    }
+  }
+  return VLOSS_OK;
 }
 
 /* ---- Calls ---- */

@@ -30,6 +30,7 @@ struct array {
   void *values;                 /* contents, in logical order: an input's, or what the last call wrote */
   struct expectation *expected; /* output: what the reference says */
 
+  void *halves;  /* of elements in 16 bits: what job_place_flat keeps them in */
   char *data;    /* where the array is now; null if it is not given to the call */
   size_t stride; /* of a matrix: elements from one outer index to the next */
 };
@@ -84,6 +85,9 @@ size_t job_stride(const struct job *job, const char *name);
 real job_value(const struct array *array, size_t i);
 void job_set_value(struct array *array, size_t i, double value);
 
+/* The number of an array's type that is nearest to x; finite numbers stay so. */
+double job_fitted(const struct array *array, double x);
+
 /* From now on no job asks for other outputs than these, names between commas; null: every output. */
 void job_only_outputs(const char *names);
 
@@ -103,6 +107,11 @@ struct outcome {
   bool environment_changed;
 };
 struct outcome job_run(struct job *job, const char *isa, uint64_t environment);
+
+/* For very many calls: places the arrays without guard pages, where their values are if those lie so in memory; and
+ * runs the call on values that may have changed since, and takes its results. */
+void job_place_flat(struct job *job);
+vloss_status job_run_flat(struct job *job);
 
 /* Takes the results of the rows in the call into the arrays' values. Null, or the name of an array around which (or,
  * of an input, in which) something was written that should not have been. */
