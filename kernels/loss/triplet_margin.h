@@ -2,8 +2,8 @@
  * negative (other); D(u, v) = (sum_c |u_c - v_c + eps|^norm)^(1/norm), the greatest of them if norm is infinite. With
  * swap, D(a, n) is the smaller of that and D(p, n), and of equal ones each gets half of the gradient. dD/du_c = sg(d_c)
  * (|d_c| / D)^(norm - 1) with d = u - v + eps, 0 where D is 0; if norm is infinite, in the columns that reach D,
- * sg(d_c) over their number. In double throughout, which neither overflows nor loses differences near -eps.
- * Three forms of three distances, hence longer than other files. */
+ * sg(d_c) over their number. In double, which neither overflows nor loses differences near -eps, but for norm 2
+ * without swap, in float where that does neither. Three forms of three distances, hence longer than other files. */
 #ifndef VLOSS_KERNELS_LOSS_TRIPLET_MARGIN_H
 #define VLOSS_KERNELS_LOSS_TRIPLET_MARGIN_H
 
@@ -11,22 +11,20 @@
 enum { TRIPLET_MARGIN, TRIPLET_NORM, TRIPLET_EPS, TRIPLET_SWAP };
 
 #if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
-#include "../losses/beside.h"
 #include "../losses/reduce.h"
+
+/* ---- In double --------------------------------------------------------------------------------------------------- */
 
 /* d of the pairs (a, p), (a, n) and (p, n); 0 in the lanes beyond m. */
 struct differences {
   vd d[3];
 };
-VFN struct differences differences_of(const struct row *r, vd a, vd p, vd n, size_t m) {
+VFN struct differences differences(const struct row *r, size_t c, size_t m) {
+  const vd a = dwiden(get(r->p, c, m, 0.0f)), p = dwiden(get(r->t, c, m, 0.0f)), n = dwiden(get(r->other, c, m, 0.0f));
   const vd eps = dset1(r->parameters[TRIPLET_EPS]);
   return (struct differences){{dwithout(dadd(dsub(a, p), eps), m, SIZE_MAX),
                                dwithout(dadd(dsub(a, n), eps), m, SIZE_MAX),
                                dwithout(dadd(dsub(p, n), eps), m, SIZE_MAX)}};
-}
-VFN struct differences differences(const struct row *r, size_t c, size_t m) {
-  return differences_of(r, dwiden(get(r->p, c, m, 0.0f)), dwiden(get(r->t, c, m, 0.0f)),
-                        dwiden(get(r->other, c, m, 0.0f)), m);
 }
 VFN int triplet_swaps(const struct row *r) { return r->parameters[TRIPLET_SWAP] == 1; }
 
@@ -78,33 +76,184 @@ VFN vd slope(vd d, double distance, double share, const double norm) {
     size = dpow(dmul(dabs(d), inverse), norm - 1);
   return dsel(dgt(zero, d), dsub(zero, size), size);
 }
-VFN void triplet_gradient(const struct row *r, struct row_state *s, const double norm) {
+VFN void triplet_gradient_at(const struct row *r, const struct row_state *s, size_t c, size_t m, const double norm) {
   const double *d = s->value, share = triplet_share(r, d);
-  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
-    const struct differences v = differences(r, c, m);
-    const vd ap = slope(v.d[0], d[0], d[3], norm);
-    vd an = dset1(0.0), pn = an;
-    if (share > 0) an = dmul(dset1(share), slope(v.d[1], d[1], d[4], norm));
-    if (share < 1) pn = dmul(dset1(1 - share), slope(v.d[2], d[2], d[5], norm));
-    if (r->grad) put(r, r->grad, c, m, dsub(ap, an));
-    if (r->grad_target) put(r, r->grad_target, c, m, dsub(dsub(dset1(0.0), ap), pn));
-    if (r->grad_other) put(r, r->grad_other, c, m, dadd(an, pn));
-  }
+  const struct differences v = differences(r, c, m);
+  const vd ap = slope(v.d[0], d[0], d[3], norm);
+  vd an = dset1(0.0), pn = an;
+  if (share > 0) an = dmul(dset1(share), slope(v.d[1], d[1], d[4], norm));
+  if (share < 1) pn = dmul(dset1(1 - share), slope(v.d[2], d[2], d[5], norm));
+  if (r->grad) put(r, r->grad, c, m, dsub(ap, an));
+  if (r->grad_target) put(r, r->grad_target, c, m, dsub(dsub(dset1(0.0), ap), pn));
+  if (r->grad_other) put(r, r->grad_other, c, m, dadd(an, pn));
+}
+VFN void triplet_gradient(const struct row *r, struct row_state *s, const double norm) {
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) triplet_gradient_at(r, s, c, m, norm);
   wrote(r, s);
 }
 
-/* Norms 1 and 2. */
-VFN void triplet_summed(const struct row *r, struct row_state *s, const double norm) {
-  UNROLL for (int i = 0; i < 3; i++) s->value[i] = norm == 2 ? sqrt(s->value[i]) : s->value[i];
-  triplet_decide(r, s);
-}
+/* ---- Norms 1 and 2 ----------------------------------------------------------------------------------------------- */
+
+/* The passes: sums and the gradient in double; norm 2 begins in float. */
+enum { TRIPLET_FIRST, TRIPLET_IN_DOUBLE, TRIPLET_GRADIENT, TRIPLET_GRADIENT_IN_FLOAT };
+
 VFN void triplet_margin_of(const struct row *r, struct row_state *s, const double norm) {
-  if (s->pass == 0) {
+  if (s->pass < TRIPLET_GRADIENT) {
     if (!triplet_sums(r, s, norm, s->value)) return;
-    triplet_summed(r, s, norm);
+    UNROLL for (int i = 0; i < 3; i++) s->value[i] = norm == 2 ? sqrt(s->value[i]) : s->value[i];
+    triplet_decide(r, s);
     if (r->from) return;
   }
-  if (s->pass == 2) triplet_gradient(r, s, norm);
+  if (s->pass == TRIPLET_GRADIENT) triplet_gradient(r, s, norm);
+}
+static __attribute__((noinline)) void triplet_margin_in_double(struct row r, struct row_state *s) {
+  triplet_margin_of(&r, s, 2);
+}
+
+/* ---- Norm 2 in float ---------------------------------------------------------------------------------------------
+ *
+ * sum (x + eps)^2 = sum x^2 + 2 eps sum x + C eps^2, x = u - v: so eps rounds nothing, and as it is small beside x
+ * wherever this way is gone, its sum of x needs few digits. D is within 2.3 * 2^-24 of itself then. Rows that are
+ * short of that, or so near to the kink that this could decide, are summed in double. */
+#define TRIPLET_MOST_COLUMNS 65536 /* for the sums of x, which stay in float */
+#define TRIPLET_LEAST_EPS 0x1p-60  /* below it, and without it, there is too little room above the denormals */
+#define TRIPLET_BEYOND_EPS 0x1p20  /* the mean of x^2 over eps^2, at least */
+#define TRIPLET_NEAR_KINK 0x1p-20  /* of the distances */
+VFN int triplet_in_float(const struct row *r) {
+  return r->parameters[TRIPLET_EPS] >= TRIPLET_LEAST_EPS && r->columns <= TRIPLET_MOST_COLUMNS && !triplet_swaps(r);
+}
+
+/* Of n columns of a row, a multiple of 64 unless they are its last, the sums of the squares, four vectors in float
+ * before they go to double, and of x; which are given at the end. */
+struct triplet_sums {
+  double squares, x;
+};
+VFN struct triplet_sums triplet_add(struct row_state *s, int pair, int first, const float *u, const float *v, size_t n,
+                                    int last) {
+  const vf begin = vset1(PAIR_BEGIN);
+  vd squares = first ? dset1(0.0) : s->lanes[pair];
+  vf sum = first ? vset1(0.0f) : dnarrow(s->lanes[2 + pair]);
+  size_t c = 0;
+  for (; c + 64 <= n; c += 64) {
+    vf pairs[2];
+    UNROLL for (size_t i = 0; i < 2; i++) {
+      const float *const a = u + c + 32 * i, *const b = v + c + 32 * i;
+      const vf x0 = vsub(vload(a), vload(b)), x1 = vsub(vload(a + 16), vload(b + 16));
+      sum = vadd(sum, vadd(x0, x1));
+      pairs[i] = vfma(x1, x1, vfma(x0, x0, begin));
+    }
+    squares = dadd(squares, dsplit_scaled(vadd(pairs[0], pairs[1])));
+  }
+  if (!last) {
+    s->lanes[pair] = squares, s->lanes[2 + pair] = dwiden(sum);
+    return (struct triplet_sums){0, 0};
+  }
+  if (c < n) {
+    vf pair_of = begin, other = begin; /* of every other vector */
+    for (; c < n; c += 16) {
+      const size_t m = n - c < 16 ? n - c : 16;
+      const vf x = vsub(get(u, c, m, 0.0f), get(v, c, m, 0.0f)), more = vfma(x, x, pair_of);
+      sum = vadd(sum, x);
+      pair_of = other, other = more;
+    }
+    squares = dadd(squares, dsplit_scaled(vadd(pair_of, other)));
+  }
+  return (struct triplet_sums){dsum(squares) * (1 / SPLIT_SCALE), dsum(dwiden(sum))};
+}
+/* D; or NaN where this way is none. */
+VFN double triplet_distance(const struct row *r, struct triplet_sums sums) {
+  const double eps = r->parameters[TRIPLET_EPS], count = (double)r->columns;
+  if (!(sums.squares >= count * (eps * eps * TRIPLET_BEYOND_EPS) && sums.squares >= LEAST_SUM &&
+        sums.squares < 0x1p120))
+    return (double)NOT_A_NUMBER;
+  return sqrt(sums.squares + eps * (2 * sums.x + count * eps));
+}
+/* True at the end of the row. */
+VFN int triplet_float_sums(const struct row *r, struct row_state *s) {
+  const int first = r->from == 0, last = r->to == r->columns;
+  const float *const p = r->p + r->from;
+  const size_t n = r->to - r->from;
+  const struct triplet_sums ap = triplet_add(s, 0, first, p, r->t + r->from, n, last);
+  const struct triplet_sums an = triplet_add(s, 1, first, p, r->other + r->from, n, last);
+  if (!last) return 0;
+  s->value[0] = triplet_distance(r, ap), s->value[1] = triplet_distance(r, an), s->value[2] = 0;
+  return 1;
+}
+
+/* What a pass in float multiplies x by, factor / D, and adds, eps factor / D; they have room above the denormals. */
+struct triplet_coefficients {
+  double ap, an, eps;
+};
+VFN struct triplet_coefficients triplet_coefficients(const struct row *r, const struct row_state *s) {
+  return (struct triplet_coefficients){r->factor / s->value[0], r->factor / s->value[1], r->parameters[TRIPLET_EPS]};
+}
+VFN int triplet_coefficient_is_float(double coefficient, double eps) {
+  const double size = coefficient < 0 ? -coefficient : coefficient;
+  return size < 0x1p60 && size * eps > 0x1p-70;
+}
+VFN void triplet_decide_in_float(const struct row *r, struct row_state *s) {
+  const double excess = s->value[0] - s->value[1] + r->parameters[TRIPLET_MARGIN];
+  if (!(fabs(excess) > (s->value[0] + s->value[1]) * TRIPLET_NEAR_KINK)) {
+    s->pass = TRIPLET_IN_DOUBLE;
+    return;
+  }
+  triplet_decide(r, s);
+  if (s->pass != TRIPLET_GRADIENT) return;
+  const struct triplet_coefficients k = triplet_coefficients(r, s);
+  if (triplet_coefficient_is_float(k.ap, k.eps) && triplet_coefficient_is_float(k.an, k.eps))
+    s->pass = TRIPLET_GRADIENT_IN_FLOAT;
+}
+
+/* Whether eps cancels digits of an x: neither 0 nor far from it. */
+VFN int triplet_near_eps(vf x, float near) {
+  const vf size = vabs(x);
+  return vany(vmand(vgt(vset1(near), size), vgt(size, vset1(0.0f))));
+}
+static __attribute__((noinline)) void triplet_gradient_near_eps(struct row r, const struct row_state *s, size_t c,
+                                                                size_t m) {
+  triplet_gradient_at(&r, s, c, m, 2);
+}
+struct triplet_slopes {
+  vf ap, an, eps_ap, eps_an, eps_both;
+  float near;
+};
+VFN void triplet_float_gradient_at(const struct row *r, const struct row_state *s, const struct triplet_slopes *k,
+                                   size_t c, size_t m) {
+  const vf a = get(r->p, c, m, 0.0f), ap = vsub(a, get(r->t, c, m, 0.0f)), an = vsub(a, get(r->other, c, m, 0.0f));
+  if (__builtin_expect(vany(vgt(vset1(k->near), vmin(vabs(ap), vabs(an)))), 0) &&
+      (triplet_near_eps(ap, k->near) || triplet_near_eps(an, k->near))) {
+    triplet_gradient_near_eps(*r, s, c, m);
+    return;
+  }
+  if (r->grad) put_scaled(r->grad, c, m, vfma(ap, k->ap, vnfma(an, k->an, k->eps_both)));
+  if (r->grad_target) put_scaled(r->grad_target, c, m, vnfma(ap, k->ap, vneg(k->eps_ap)));
+  if (r->grad_other) put_scaled(r->grad_other, c, m, vfma(an, k->an, k->eps_an));
+}
+VFN void triplet_float_gradient(const struct row *r, struct row_state *s) {
+  const struct triplet_coefficients of = triplet_coefficients(r, s);
+  const struct triplet_slopes k = {.ap = vset1((float)of.ap),
+                                   .an = vset1((float)of.an),
+                                   .eps_ap = vset1((float)(of.eps * of.ap)),
+                                   .eps_an = vset1((float)(of.eps * of.an)),
+                                   .eps_both = vset1((float)(of.eps * (of.ap - of.an))),
+                                   .near = (float)(8 * of.eps)};
+  size_t c = r->from;
+  for (; c + 16 <= r->to; c += 16) triplet_float_gradient_at(r, s, &k, c, 16);
+  if (c < r->to) triplet_float_gradient_at(r, s, &k, c, r->to - c);
+  wrote(r, s);
+}
+static __attribute__((noinline)) void triplet_gradient_in_float(struct row r, struct row_state *s) {
+  triplet_float_gradient(&r, s);
+}
+
+VFN void triplet_margin_squares(const struct row *r, struct row_state *s) {
+  if (s->pass == TRIPLET_FIRST && triplet_in_float(r)) {
+    if (!triplet_float_sums(r, s)) return;
+    triplet_decide_in_float(r, s);
+    if (r->from) return;
+  }
+  if (s->pass == TRIPLET_GRADIENT_IN_FLOAT) triplet_gradient_in_float(*r, s);
+  if (s->pass >= TRIPLET_FIRST) triplet_margin_in_double(*r, s);
 }
 
 /* Of the pairs whose distance is not known yet: sums of (|d| / greatest)^norm, or of the columns that are the greatest.
@@ -148,71 +297,11 @@ static __attribute__((noinline)) void triplet_margin_general(struct row r, struc
 
 VFN void triplet_margin(const struct row *r, struct row_state *s) {
   if (r->parameters[TRIPLET_NORM] == 2)
-    triplet_margin_of(r, s, 2);
+    triplet_margin_squares(r, s);
   else if (r->parameters[TRIPLET_NORM] == 1)
     triplet_margin_of(r, s, 1);
   else
     triplet_margin_general(*r, s);
-}
-
-/* The distances of rows that lie side by side, of norms 1 and 2 without swap. */
-VFN struct differences differences_beside(const struct beside *b, size_t at, size_t valid) {
-  return differences_of(b->row, dwiden(beside_get(b, b->p, at)), dwiden(beside_get(b, b->t, at)),
-                        dwiden(beside_get(b, b->other, at)), valid);
-}
-VFN void triplet_add_squares(const struct beside *b, size_t at, size_t valid, vd *sums) {
-  const struct differences v = differences_beside(b, at, valid);
-  UNROLL for (int i = 0; i < 2; i++) sums[i] = dfma(v.d[i], v.d[i], sums[i]);
-}
-VFN void triplet_add_sizes(const struct beside *b, size_t at, size_t valid, vd *sums) {
-  const struct differences v = differences_beside(b, at, valid);
-  UNROLL for (int i = 0; i < 2; i++) sums[i] = dadd(sums[i], dabs(v.d[i]));
-}
-static void triplet_margin_beside(const struct beside *b) {
-  const double norm = b->row[0].parameters[TRIPLET_NORM], zeros[2] = {0, 0};
-  if (triplet_swaps(&b->row[0]) || (norm != 1 && norm != 2)) return;
-  if (norm == 2)
-    beside_sums(b, 2, zeros, triplet_add_squares);
-  else
-    beside_sums(b, 2, zeros, triplet_add_sizes);
-  for (size_t i = 0; i < b->rows; i++) {
-    struct row_state *s = &b->state[i];
-    for (int which = 0; which < 2; which++) s->value[which] = dsum(beside_lanes(b, which, i));
-    s->value[2] = 0;
-    if (norm == 2)
-      triplet_summed(&b->row[i], s, 2);
-    else
-      triplet_summed(&b->row[i], s, 1);
-  }
-}
-
-/* Their gradients. */
-VFN struct beside_gradient triplet_slopes_beside(const struct beside *b, size_t at, const struct beside_numbers *n,
-                                                 size_t phase, const double norm) {
-  const struct differences v = differences_beside(b, at, 16);
-  const vd zero = dset1(0.0), ap = norm == 2 ? dmul(v.d[0], dload(n->of[0] + phase)) : slope(v.d[0], 1, 1, 1);
-  const vd an = norm == 2 ? dmul(v.d[1], dload(n->of[1] + phase)) : slope(v.d[1], 1, 1, 1);
-  return (struct beside_gradient){dsub(ap, an), dsub(dsub(zero, ap), zero), dadd(an, zero)};
-}
-VFN struct beside_gradient triplet_slopes_1(const struct beside *b, size_t at, const struct beside_numbers *n,
-                                            size_t phase) {
-  return triplet_slopes_beside(b, at, n, phase, 1);
-}
-VFN struct beside_gradient triplet_slopes_2(const struct beside *b, size_t at, const struct beside_numbers *n,
-                                            size_t phase) {
-  return triplet_slopes_beside(b, at, n, phase, 2);
-}
-static int triplet_margin_gradients_beside(const struct beside *b) {
-  const double norm = b->row[0].parameters[TRIPLET_NORM];
-  struct beside_numbers n = {0};
-  if (triplet_swaps(&b->row[0]) || (norm != 1 && norm != 2) || !beside_ready(b, 2)) return 0;
-  for (size_t i = 0; i < b->rows; i++)
-    for (int which = 0; which < 2; which++) n.of[which][i] = inverse_distance(b->state[i].value[which]);
-  if (norm == 2)
-    beside_gradients(b, &n, triplet_slopes_2);
-  else
-    beside_gradients(b, &n, triplet_slopes_1);
-  return 1;
 }
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"
