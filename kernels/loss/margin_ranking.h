@@ -11,9 +11,13 @@
 struct margin_ranking_constants {
   struct call call;
   struct margin margin;
+  float near; /* the kink: what is farther from it keeps its sign whatever rounding d has lost */
 };
+/* With |t d| at most 2^20 + 2 times |z|, its last digit is nothing beside z. The first case is no denormal. */
 VFN void margin_ranking_constants(const double *parameters, struct margin_ranking_constants *k) {
   k->margin = margin_of(parameters[0]);
+  const float size = k->margin.high < 0 ? -k->margin.high : k->margin.high;
+  k->near = size > 0x1p-100f ? size * 0x1p-20f : size;
 }
 
 /* margin - t d, which alone may be denormal, of finite d. */
@@ -29,10 +33,12 @@ struct margin_ranking_slack {
   vf rounded, z;
 };
 VFN struct margin_ranking_slack margin_ranking_slack(struct element e, vf d, const struct margin_ranking_constants *k) {
-  const vf from_other = vsub(d, e.p), lost = vsub(vsub(e.p, vsub(d, from_other)), vadd(e.other, from_other));
   vf rounded =
       e.calm ? margin_ranking_calm_slack(e.t, d, k) : vnfma(e.t, e.fast ? d : vfactor(e.t, d), vset1(k->margin.high));
   if (k->margin.low != 0) rounded = vadd(rounded, vset1(k->margin.low));
+  if (e.fast && !e.calm && __builtin_expect(!vany(vgt(vset1(k->near), vabs(rounded))), 1))
+    return (struct margin_ranking_slack){rounded, rounded};
+  const vf from_other = vsub(d, e.p), lost = vsub(vsub(e.p, vsub(d, from_other)), vadd(e.other, from_other));
   if (!e.calm) return (struct margin_ranking_slack){rounded, vnfma(e.t, lost, rounded)};
   const vf seen = vsel(vgt(vabs(rounded), vset1(0x1p-40f)), vflush_beside(lost, e.t), lost);
   const vm nothing = veq(seen, vset1(0.0f));
