@@ -11,6 +11,7 @@
 enum { TRIPLET_MARGIN, TRIPLET_NORM, TRIPLET_EPS, TRIPLET_SWAP };
 
 #if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
+#include "../losses/beside.h"
 #include "../losses/reduce.h"
 
 /* ---- In double --------------------------------------------------------------------------------------------------- */
@@ -302,6 +303,77 @@ VFN void triplet_margin(const struct row *r, struct row_state *s) {
     triplet_margin_of(r, s, 1);
   else
     triplet_margin_general(*r, s);
+}
+
+/* ---- The same sums of rows that lie side by side ----------------------------------------------------------------- */
+
+/* u - v of the vector at an element. */
+VFN vf triplet_x_beside(const struct beside *b, const float *v, size_t at, const int whole) {
+  return whole ? vsub(vload(b->p + at), vload(v + at)) : vsub(beside_get(b, b->p, at), beside_get(b, v, at));
+}
+/* Adds 64 columns to the lanes of a vector. */
+VFN void triplet_add_beside(const struct beside *b, const float *v, size_t at, vd *squares, vf *sum, const int whole) {
+  const size_t step = 16 * b->column_stride;
+  vf pairs[2];
+  UNROLL for (size_t i = 0; i < 2; i++) {
+    const vf x0 = triplet_x_beside(b, v, at + 2 * i * step, whole);
+    const vf x1 = triplet_x_beside(b, v, at + (2 * i + 1) * step, whole);
+    *sum = vadd(*sum, vadd(x0, x1));
+    pairs[i] = vfma(x1, x1, vfma(x0, x0, vset1(PAIR_BEGIN)));
+  }
+  *squares = dadd(*squares, dwiden(vadd(pairs[0], pairs[1])));
+}
+/* And the last columns, fewer than 64, from c on. Vectors behind the end add nothing. */
+VFN void triplet_last_beside(const struct beside *b, const float *v, size_t c, size_t vector, vd *squares, vf *sum) {
+  vf one = vset1(PAIR_BEGIN), other = one;
+  for (; c < b->columns; c += 16) {
+    vf more = one;
+    if (vector < beside_vectors(b, beside_columns(b, c))) {
+      const vf x = triplet_x_beside(b, v, c * b->column_stride + vector * b->vector_stride, 0);
+      more = vfma(x, x, one);
+      *sum = vadd(*sum, x);
+    }
+    one = other, other = more;
+  }
+  *squares = dadd(*squares, dwiden(vadd(one, other)));
+}
+/* By vectors where a row's next one is near, else as memory comes. */
+static __attribute__((noinline)) void triplet_sums_beside(const struct beside *b, const float *v, double *lanes,
+                                                          double *sums) {
+  const size_t whole = b->columns / 64 * 64, each = b->dense && whole ? whole : 64;
+  for (size_t c = 0; c < b->columns; c += c < whole ? each : 64) {
+    const int fast = c < whole && (b->dense || beside_whole(b, c));
+    for (size_t vector = 0; vector < b->width; vector++) {
+      vd squares = c ? dload(lanes + 16 * vector) : dset1(0.0);
+      vf sum = c ? dnarrow(dload(sums + 16 * vector)) : vset1(0.0f);
+      for (size_t k = c; k < whole && k < c + each; k += 64) {
+        const size_t at = k * b->column_stride + vector * b->vector_stride;
+        if (fast)
+          triplet_add_beside(b, v, at, &squares, &sum, 1);
+        else
+          triplet_add_beside(b, v, at, &squares, &sum, 0);
+      }
+      if (c >= whole) triplet_last_beside(b, v, c, vector, &squares, &sum);
+      dstore(lanes + 16 * vector, squares), dstore(sums + 16 * vector, dwiden(sum));
+    }
+  }
+}
+static void triplet_margin_beside(const struct beside *b) {
+  double *const lanes = b->scratch, *const sums = lanes + 2 * BESIDE_LANES, *const spare = lanes + 4 * BESIDE_LANES;
+  const float *const others[2] = {b->t, b->other};
+  if (b->row[0].parameters[TRIPLET_NORM] != 2 || !triplet_in_float(&b->row[0])) return;
+  for (size_t which = 0; which < 2; which++) {
+    double *const squares = lanes + which * BESIDE_LANES, *const x = sums + which * BESIDE_LANES;
+    triplet_sums_beside(b, others[which], squares, x);
+    beside_split(b, squares, spare);
+    beside_sum(b, squares), beside_sum(b, x);
+    for (size_t i = 0; i < b->rows; i++)
+      b->state[i].value[which] = triplet_distance(&b->row[i], (struct triplet_sums){squares[i], x[i]});
+  }
+  for (size_t i = 0; i < b->rows; i++) {
+    b->state[i].value[2] = 0;
+    triplet_decide_in_float(&b->row[i], &b->state[i]);
+  }
 }
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"

@@ -7,4 +7,4 @@
 
 ROW_LOSS_SUMS_BESIDE(cosine_similarity, 0)
 ROW_LOSS_SUMS_BESIDE(cosine_embedding, 0)
-ROW_LOSS(triplet_margin)
+ROW_LOSS_SUMS_BESIDE(triplet_margin, BESIDE_COLUMNS)
