@@ -113,14 +113,21 @@ static size_t rows_block(size_t columns, size_t column, size_t block) {
   return columns - column < block ? columns - column : block;
 }
 
+/* Of a parameter or a scale: products with elements that are not far are numbers. */
+static int is_near(double v) { return v > -0x1p100 && v < 0x1p100; }
+
 void KERNEL(wide_elementwise)(const struct vloss_loss_job *job, wide_function *function, struct vloss_range range,
                               struct vloss_partial *partial) {
   struct work w = {.job = job,
                    .function = function,
                    .b = {.scale = job->grad_scale, .scale_low = job->grad_scale_low, .parameters = job->parameters}};
+  w.b.near = w.b.scale != 0 && is_near(w.b.scale);
+  for (int i = 0; i < 4; i++) w.b.near &= is_near(job->parameters[i]);
   const int row_means = job->form == VLOSS_FORM_ROW_MEANS;
   vloss_exact_clear(&w.of_row);
   struct lanes lanes = no_lanes();
+  if (job->total_wanted) w.b.sum = &lanes, w.b.exact = &partial->sum;
+  if (row_means && job->wide_loss) w.b.sum = NULL;
   for (size_t first = range.first, n; first < range.last; first += n) {
     const size_t left = range.last - first;
     n = left < WIDE_ELEMENTS ? left : WIDE_ELEMENTS;
@@ -128,7 +135,7 @@ void KERNEL(wide_elementwise)(const struct vloss_loss_job *job, wide_function *f
     do_block(&w, first, n);
     if (row_means && job->wide_loss) add_row_means(&w, first, n);
     if (!job->total_wanted) continue;
-    add_numbers(&lanes, &partial->sum, w.buffers.losses, n);
+    if (!w.b.sum) add_numbers(&lanes, &partial->sum, w.buffers.losses, n);
     if ((first + n - range.first) % TOTAL_ELEMENTS && first + n < range.last) continue;
     add_lanes(&partial->sum, lanes);
     lanes = no_lanes();

@@ -1,10 +1,12 @@
 /* The function of an elementwise loss of doubles: what elementwise.c calls for a run of elements whose operands and
- * results are contiguous. One way for all inputs. */
+ * results are contiguous. Two ways that give the same bits: one for blocks in which no element is far, and one
+ * for all inputs, which is apart, as it calls and looks for what is not finite. */
 #ifndef VLOSS_KERNELS_F64_ELEMENTWISE_H
 #define VLOSS_KERNELS_F64_ELEMENTWISE_H
 
 #include "exp.h"
 #include "kernels.h"
+#include "log.h"
 #include "sum.h"
 
 /* The numbers at n places: results where they are not null. */
@@ -12,8 +14,11 @@ struct wide_block {
   size_t n;
   const double *p, *t, *other, *weights, *upstream; /* the last three: null is 1 */
   double scale, scale_low;                          /* multiplies every gradient, in two parts */
-  double *loss, *grad, *grad_target, *grad_other;
+  double *loss, *grad, *grad_target, *grad_other;   /* no gradient lies over an operand */
   const double *parameters;
+  int near;                      /* neither the parameters nor the scale is far */
+  struct lanes *sum;             /* losses are added to it; `loss` is a buffer then */
+  struct vloss_exact_sum *exact; /* what add_numbers needs beside it */
 };
 typedef void wide_function(const struct wide_block *b);
 /* The loop of elementwise.c. */
@@ -33,40 +38,97 @@ VFN void wide_put(double *p, size_t i, size_t n, vd v) {
   dstore(t, v);
   memcpy(p + i, t, n * sizeof *t);
 }
-/* Every NaN is the canonical one. */
-VFN vd wide_canonical(vd v, dm nan) { return dsel(dmor(nan, dnan(v)), dset1(WIDE_NAN), v); }
+VFN vd wide_canonical(vd v) { return dsel(dnan(v), dset1(WIDE_NAN), v); } /* every NaN is the same one */
 /* v times a factor of two parts: 0 where that is 0, NaN excepted. */
 VFN vd times_parts(vd v, struct parts factor) {
   const vd product = dmul(v, factor.high), both = dfma(v, factor.high, dmul(v, factor.low));
   return dsel(dmand(deq(factor.high, dset1(0.0)), deq(v, v)), dset1(0.0), dsel(dfinite(product), both, product));
 }
 
+/* Writes gradient `v` of 16 elements, of which n count. `near`: it is a number. */
+VFN void wide_put_gradient(const struct wide_block *b, double *to, size_t i, size_t n, vd v, int near,
+                           struct parts factor) {
+  if (!to) return;
+  const int plain = near && !b->weights && !b->upstream; /* both numbers, and the factor is not 0 */
+  const vd product = plain ? dfma(v, factor.high, dmul(v, factor.low)) : times_parts(v, factor);
+  wide_put(to, i, n, wide_canonical(product));
+}
+/* Writes the gradients that are wanted of elements i .. i + n - 1; the losses, weighted. */
+VFN vd wide_results(const struct wide_block *b, size_t i, size_t n, struct wide_result r, int near) {
+  const struct parts scale = {dset1(b->scale), dset1(b->scale_low)};
+  const vd w = wide_at(b->weights, i, n);
+  struct parts factor = scale;
+  if (b->weights || b->upstream) factor = parts_product(product_of(w, wide_at(b->upstream, i, n)), scale);
+  wide_put_gradient(b, b->grad, i, n, r.grad, near, factor);
+  /* These may be infinite: kl_div's to a target of 0. */
+  wide_put_gradient(b, b->grad_target, i, n, r.grad_target, 0, factor);
+  wide_put_gradient(b, b->grad_other, i, n, r.grad_other, 0, factor);
+  return b->weights ? times_parts(r.loss, whole(w)) : r.loss;
+}
+
 typedef struct wide_result wide_element(struct wide e, const double *parameters);
-static inline __attribute__((always_inline)) void wide_elements(const struct wide_block *given,
-                                                                wide_element *const element) {
+typedef dm wide_far(struct wide e, const double *parameters);
+
+/* At most 16 elements from number i on, all inputs. */
+VFN void wide_all_inputs(const struct wide_block *b, size_t i, wide_element *const element) {
+  const size_t n = b->n - i < 16 ? b->n - i : 16;
+  const struct wide e = {wide_at(b->p, i, n), wide_at(b->t, i, n), wide_at(b->other, i, n), 0};
+  struct wide_result r = element(e, b->parameters);
+  const dm nan = dmor(dnan(e.p), dmor(dnan(e.t), dnan(e.other)));
+  const vd all = dset1(WIDE_NAN);
+  r = (struct wide_result){dsel(nan, all, r.loss), dsel(nan, all, r.grad), dsel(nan, all, r.grad_target),
+                           dsel(nan, all, r.grad_other)};
+  const vd loss = wide_results(b, i, n, r, 0);
+  if (b->loss) wide_put(b->loss, i, n, wide_canonical(loss));
+}
+
+/* The first n elements, a multiple of 16, the near way. Whether that was right: 0 where an operand or a factor is 2^100
+ * or more, or NaN, or `far` (null: nothing else is), or a sum that is no number; then all have to be done again. */
+VFN int wide_near_inputs(const struct wide_block *given, size_t n, wide_element *const element, wide_far *const far,
+                         const int only_sum) {
   const struct wide_block b = *given; /* no store can change it, nor the parameters */
   double k[4];
   memcpy(k, b.parameters, sizeof k);
-  const struct parts scale = {dset1(b.scale), dset1(b.scale_low)};
-  for (size_t i = 0; i < b.n; i += 16) {
-    const size_t n = b.n - i < 16 ? b.n - i : 16;
-    const struct wide e = {wide_at(b.p, i, n), wide_at(b.t, i, n), wide_at(b.other, i, n)};
+  struct lanes sum = only_sum || b.sum ? *b.sum : no_lanes();
+  vd squares = dset1(0.0);
+  dm any_far = dnan(squares);
+  for (size_t i = 0; i < n; i += 16) {
+    const struct wide e = {wide_at(b.p, i, 16), wide_at(b.t, i, 16), wide_at(b.other, i, 16), 1};
+    squares = dfma(e.p, e.p, dfma(e.t, e.t, squares));
+    if (b.other) squares = dfma(e.other, e.other, squares);
+    if (far) any_far = dmor(any_far, far(e, k));
     const struct wide_result r = element(e, k);
-    const dm nan = dmor(dnan(e.p), dmor(dnan(e.t), dnan(e.other)));
-    const vd w = wide_at(b.weights, i, n);
-    struct parts factor = scale;
-    if (b.weights || b.upstream) factor = parts_product(product_of(w, wide_at(b.upstream, i, n)), scale);
-    if (b.grad) wide_put(b.grad, i, n, wide_canonical(times_parts(r.grad, factor), nan));
-    if (b.grad_target) wide_put(b.grad_target, i, n, wide_canonical(times_parts(r.grad_target, factor), nan));
-    if (b.grad_other) wide_put(b.grad_other, i, n, wide_canonical(times_parts(r.grad_other, factor), nan));
-    const vd loss = b.weights ? times_parts(r.loss, whole(w)) : r.loss;
-    if (b.loss) wide_put(b.loss, i, n, wide_canonical(loss, nan));
+    vd loss = r.loss;
+    if (!only_sum) {
+      const vd w = wide_at(b.weights, i, 16), u = wide_at(b.upstream, i, 16);
+      if (b.weights) squares = dfma(w, w, squares);
+      if (b.upstream) squares = dfma(u, u, squares);
+      loss = wide_results(&b, i, 16, r, 1);
+      if (b.loss && !b.sum) dstore(b.loss + i, wide_canonical(loss));
+    }
+    if (only_sum || b.sum) sum = lanes_plus(sum, loss);
   }
+  if (dany(dmor(any_far, dmor(dgt(squares, dset1(0x1p200)), dnan(squares)))) || !lanes_finite(sum)) return 0;
+  if (b.sum) *b.sum = sum;
+  return 1;
 }
 
-/* WIDE_LOSS(mse) exports the loss of loss/mse.h for doubles. */
-#define WIDE_LOSS(name)                                                                                                \
-  static void name##_elements(const struct wide_block *b) { wide_elements(b, name##_wide); }                           \
+/* WIDE_LOSS(mse, NULL) exports the loss of loss/mse.h for doubles. Sums of losses alone, without weights, have a loop
+ * of their own. */
+#define WIDE_LOSS(name, far)                                                                                           \
+  static __attribute__((noinline)) void name##_careful(const struct wide_block *b, size_t i) {                         \
+    for (; i < b->n; i += 16) wide_all_inputs(b, i, name##_wide);                                                      \
+  }                                                                                                                    \
+  static void name##_elements(const struct wide_block *b) {                                                            \
+    const size_t n = b->near ? b->n & ~(size_t)15 : 0;                                                                 \
+    const int only_sum = b->sum && !(b->weights || b->grad || b->grad_target || b->grad_other);                        \
+    const int right =                                                                                                  \
+        only_sum ? wide_near_inputs(b, n, name##_wide, far, 1) : wide_near_inputs(b, n, name##_wide, far, 0);          \
+    const size_t done = right ? n : 0;                                                                                 \
+    if (done == b->n) return;                                                                                          \
+    name##_careful(b, done);                                                                                           \
+    if (b->sum) add_numbers(b->sum, b->exact, b->loss + done, b->n - done);                                            \
+  }                                                                                                                    \
   void KERNEL(name##_f64)(const struct vloss_loss_job *job, struct vloss_range range, struct vloss_partial *partial) { \
     KERNEL(wide_elementwise)(job, name##_elements, range, partial);                                                    \
   }

@@ -49,6 +49,9 @@ VFN vd exp_of_parts(struct parts d) {
   return dsel(far, dsel(dfinite(exp), dfma(exp, d.low, exp), exp), near);
 }
 
+/* The same where `near` says that |d.high| <= EXP_NEAR. */
+VFN vd exp_in(int near, struct parts d) { return near ? exp_near(d.high, d.low) : exp_of_parts(d); }
+
 /* e^x = mantissa scale: what is beyond the doubles, or a denormal, may be a number again when something multiplies it
  * before the scale does. 1000 ln 2 in two parts. */
 struct scaled_exp {
@@ -63,6 +66,10 @@ VFN struct scaled_exp scaled_exp_of_parts(struct parts d) {
   const vd exp = sleef_exp(moved.high);
   const vd mantissa = dsel(dfinite(exp), dfma(exp, dadd(d.low, dadd(moved.low, rest)), exp), exp);
   return (struct scaled_exp){dsel(far, mantissa, near), dsel(far, dsel(low, dset1(0x1p-1000), dset1(0x1p1000)), one)};
+}
+VFN struct scaled_exp scaled_exp_in(int near, struct parts d) {
+  if (near) return (struct scaled_exp){exp_near(d.high, d.low), dset1(1.0)};
+  return scaled_exp_of_parts(d);
 }
 VFN struct scaled_exp scaled_exp_of(vd x) { return scaled_exp_of_parts(whole(x)); }
 

@@ -12,12 +12,12 @@
 #include "loss/poisson_nll.h"
 #include "loss/sigmoid_focal.h"
 
-WIDE_LOSS(bce)
-WIDE_LOSS(bce_with_logits)
-WIDE_LOSS(keras_bce)
-WIDE_LOSS(sigmoid_focal)
-WIDE_LOSS(keras_binary_focal)
-WIDE_LOSS(kl_div)
-WIDE_LOSS(poisson)
-WIDE_LOSS(poisson_nll)
-WIDE_LOSS(gaussian_nll)
+WIDE_LOSS(bce, bce_wide_far)
+WIDE_LOSS(bce_with_logits, wide_far_exponent)
+WIDE_LOSS(keras_bce, NULL)
+WIDE_LOSS(sigmoid_focal, sigmoid_focal_wide_far)
+WIDE_LOSS(keras_binary_focal, keras_binary_focal_wide_far)
+WIDE_LOSS(kl_div, kl_div_wide_far)
+WIDE_LOSS(poisson, poisson_wide_far)
+WIDE_LOSS(poisson_nll, poisson_nll_wide_far)
+WIDE_LOSS(gaussian_nll, gaussian_nll_wide_far)

@@ -14,16 +14,24 @@
 #define WIDE_KERAS_EPS 1e-7
 #define WIDE_KERAS_ONE_MINUS_EPS (1.0 - 1e-7)
 
-/* An element; `other` is 1 where it is not given. No loss has to care for NaN in an operand: the loop makes NaN of all
- * results then. */
+/* 16 elements; `other` is 1 where it is not given. No loss has to care for NaN in an operand: the loop makes NaN of all
+ * results then. `near`, a constant, says that operands and parameters are numbers below 2^100, and that no element is
+ * what the loss calls far (NAME_wide_far), so that nothing is infinite or NaN on the way. What looks for that is left
+ * out then, in the functions whose names end with _in; the bits are the same. */
 struct wide {
   vd p, t, other;
+  int near;
 };
 struct wide_result {
   vd loss, grad, grad_target, grad_other;
 };
 
 VFN vd dneg(vd v) { return dsub(dset1(0.0), v); }
+/* Far for losses that form e^p, too: else |p| <= 181, so that its cube and that of e^-p are normal numbers. */
+VFN dm wide_far_exponent(struct wide e, const double *k) {
+  (void)k;
+  return dgt(dmul(e.p, e.p), dset1(0x1p15));
+}
 VFN dm dfinite(vd v) { return deq(dsub(v, v), dset1(0.0)); }
 VFN dm dis_infinite(vd v) { return deq(dabs(v), dset1(WIDE_INF)); }
 /* max(0, v): NaN passes. */
@@ -41,60 +49,75 @@ VFN vd dslope(vd z, vd slope) { return dsel(dgt(dset1(0.0), z), dset1(0.0), dsel
 struct parts {
   vd high, low;
 };
-VFN struct parts parts_of(vd high, vd low) {
-  return (struct parts){high, dsel(dmand(dfinite(high), dfinite(low)), low, dset1(0.0))};
+VFN struct parts parts_in(int near, vd high, vd low) {
+  return (struct parts){high, near ? low : dsel(dmand(dfinite(high), dfinite(low)), low, dset1(0.0))};
 }
 /* a + b, exactly (Knuth); low is NaN where the sum is no number. */
 VFN struct parts finite_sum_of(vd a, vd b) {
   const vd sum = dadd(a, b), of_b = dsub(sum, a);
   return (struct parts){sum, dadd(dsub(a, dsub(sum, of_b)), dsub(b, of_b))};
 }
-VFN struct parts sum_of(vd a, vd b) {
+VFN struct parts sum_in(int near, vd a, vd b) {
   const struct parts sum = finite_sum_of(a, b);
-  return parts_of(sum.high, sum.low);
+  return parts_in(near, sum.high, sum.low);
 }
 /* a b, exactly where its low part is no denormal. */
-VFN struct parts product_of(vd a, vd b) {
+VFN struct parts product_in(int near, vd a, vd b) {
   const vd product = dmul(a, b);
-  return parts_of(product, dfma(a, b, dneg(product)));
+  return parts_in(near, product, dfma(a, b, dneg(product)));
 }
-VFN struct parts parts_sum(struct parts a, struct parts b) {
-  const struct parts s = sum_of(a.high, b.high);
+VFN struct parts parts_sum_in(int near, struct parts a, struct parts b) {
+  const struct parts s = sum_in(near, a.high, b.high);
   const vd low = dadd(s.low, dadd(a.low, b.low)), high = dadd(s.high, low);
-  return parts_of(high, dsub(low, dsub(high, s.high)));
+  return parts_in(near, high, dsub(low, dsub(high, s.high)));
 }
-VFN struct parts parts_product(struct parts a, struct parts b) {
-  const struct parts p = product_of(a.high, b.high);
-  return parts_of(p.high, dadd(p.low, dfma(a.high, b.low, dmul(a.low, b.high))));
+VFN struct parts parts_product_in(int near, struct parts a, struct parts b) {
+  const struct parts p = product_in(near, a.high, b.high);
+  return parts_in(near, p.high, dadd(p.low, dfma(a.high, b.low, dmul(a.low, b.high))));
 }
+/* a b, 0 where a is and b is no NaN. */
+VFN vd product_or_zero_in(int near, vd a, vd b) { return near ? dmul(a, b) : dmul_or_zero(a, b); }
 /* a b + more, where more is small beside the product, and no number where that is none. */
-VFN vd product_plus(vd a, vd b, vd more) {
-  const vd product = dmul(a, b);
-  return dsel(dfinite(product), dfma(a, b, more), product);
+VFN vd product_plus_in(int near, vd a, vd b, vd more) {
+  const vd product = dmul(a, b), both = dfma(a, b, more);
+  return near ? both : dsel(dfinite(product), both, product);
 }
 /* a / b. */
-VFN struct parts parts_quotient(struct parts a, struct parts b) {
+VFN struct parts parts_quotient_in(int near, struct parts a, struct parts b) {
   const vd q = ddiv(a.high, b.high);
-  return parts_of(q, ddiv(dadd(dnfma(q, b.high, a.high), dnfma(q, b.low, a.low)), b.high));
+  return parts_in(near, q, ddiv(dadd(dnfma(q, b.high, a.high), dnfma(q, b.low, a.low)), b.high));
 }
+/* The same of all numbers. */
+VFN struct parts parts_of(vd high, vd low) { return parts_in(0, high, low); }
+VFN struct parts sum_of(vd a, vd b) { return sum_in(0, a, b); }
+VFN struct parts product_of(vd a, vd b) { return product_in(0, a, b); }
+VFN struct parts parts_sum(struct parts a, struct parts b) { return parts_sum_in(0, a, b); }
+VFN struct parts parts_product(struct parts a, struct parts b) { return parts_product_in(0, a, b); }
+VFN vd product_plus(vd a, vd b, vd more) { return product_plus_in(0, a, b, more); }
+VFN struct parts parts_quotient(struct parts a, struct parts b) { return parts_quotient_in(0, a, b); }
 
 VFN struct parts parts_negated(struct parts a) { return (struct parts){dneg(a.high), dneg(a.low)}; }
 /* A number as parts, and parts as a number. */
 VFN struct parts whole(vd v) { return (struct parts){v, dset1(0.0)}; }
 VFN vd rounded_parts(struct parts a) { return dadd(a.high, a.low); }
 /* t (1 - smoothing) + smoothing / 2. */
-VFN struct parts smoothed(struct parts t, double smoothing) {
+VFN struct parts smoothed_in(int near, struct parts t, double smoothing) {
   if (smoothing == 0) return t;
   const struct parts unsmoothed = sum_of(dset1(1.0), dset1(-smoothing));
-  return parts_sum(parts_product(t, unsmoothed), whole(dset1(smoothing / 2)));
+  return parts_sum_in(near, parts_product_in(near, t, unsmoothed), whole(dset1(smoothing / 2)));
 }
+VFN struct parts smoothed(struct parts t, double smoothing) { return smoothed_in(0, t, smoothing); }
 
 /* a - b = (high + low) unit; unit is 1, or 2 where a - b may be beyond the doubles. */
 struct difference {
   vd high, low, unit, shrink; /* shrink = 1 / unit */
 };
-VFN struct difference difference_of(vd a, vd b) {
+VFN struct difference difference_in(int near, vd a, vd b) {
   const vd one = dset1(1.0);
+  if (near) {
+    const struct parts d = finite_sum_of(a, dneg(b));
+    return (struct difference){d.high, d.low, one, one};
+  }
   const dm large = dgt(dmax(dabs(a), dabs(b)), dset1(0x1p1000));
   const vd shrink = dsel(large, dset1(0.5), one);
   const struct parts d = sum_of(dmul(a, shrink), dneg(dmul(b, shrink)));
@@ -114,7 +137,7 @@ VFN vd log1p_of_parts(struct parts x) {
 
 /* e^-y for 0 <= y in two parts, to 2^-55 of it where y <= 700. Beyond in one. y = n ln 2 - r, ln 2 in three parts, of
  * which the products of the first two with n are exact; then 1 - r + r^2 / 2 - ..., of which 1 - r is added last. */
-VFN struct parts exp_minus_in_parts(vd y) {
+VFN struct parts exp_minus_parts_in(int near, vd y) {
   const vd one = dset1(1.0), x = dneg(dmin(dset1(700.0), y));
   const vd t = dfma(x, dset1(1 / VLOSS_D_LN2_HI), dset1(VLOSS_D_ROUND)), n = dsub(t, dset1(VLOSS_D_ROUND));
   const struct parts r = sum_of(dnfma(n, dset1(0x1.62e42fefa38p-1), x), dneg(dmul(n, dset1(0x1.ef35793c76p-45))));
@@ -126,10 +149,12 @@ VFN struct parts exp_minus_in_parts(vd y) {
   const vd above = dfma(dmul(r.high, r.high), q, dfma(low, r.high, low));
   const vd s = dadd(one, r.high), rest = dadd(dadd(dsub(one, s), r.high), above), high = dadd(s, rest);
   const vd scale = dshl52(t);
+  const struct parts exp = {dmul(high, scale), dmul(dsub(rest, dsub(high, s)), scale)};
   const dm far = dgt(y, dset1(700.0));
-  return (struct parts){dsel(far, sleef_exp(dneg(y)), dmul(high, scale)),
-                        dsel(far, dset1(0.0), dmul(dsub(rest, dsub(high, s)), scale))};
+  if (near || __builtin_expect(!dany(far), 1)) return exp;
+  return (struct parts){dsel(far, sleef_exp(dneg(y)), exp.high), dsel(far, dset1(0.0), exp.low)};
 }
+VFN struct parts exp_minus_in_parts(vd y) { return exp_minus_parts_in(0, y); }
 
 /* |x|^y for x in two parts; of negative x times `sign`. 0^0 is 1, 0 to another power 0. */
 VFN vd power_of_parts(struct parts x, double y, double sign) {

@@ -55,11 +55,15 @@ VFN struct derivatives bce(struct element e) {
 }
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN dm bce_wide_far(struct wide e, const double *k) {
+  (void)k;
+  return dmor(dgt(dset1(0x1p-1000), e.p), dgt(e.p, dset1(1 - 0x1p-53)));
+}
 VFN struct wide_result bce_wide(struct wide e, const double *k) {
   (void)k;
   const vd p = e.p, t = e.t, zero = dset1(0.0), floor = dset1(-100.0), nan = dset1(WIDE_NAN);
   const dm invalid = dmor(dgt(zero, p), dgt(p, dset1(1.0)));
-  const vd log = dmax(floor, sleef_log(p)), log_rest = dmax(floor, sleef_log1p(dneg(p)));
+  const vd log = dmax(floor, log_in(e.near, p)), log_rest = dmax(floor, log1p_in(e.near, dneg(p)));
   const vd grad = ddiv(dsub(p, t), dmax(dset1(1e-12), dnfma(p, p, p)));
   return (struct wide_result){.loss = dneg(dfma(t, log, dnfma(t, log_rest, log_rest))),
                               .grad = dsel(invalid, nan, grad),

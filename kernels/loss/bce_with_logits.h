@@ -96,26 +96,28 @@ VFN struct derivatives bce_with_logits(struct element e, const struct bce_with_l
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
 VFN struct wide_result bce_with_logits_wide(struct wide e, const double *k) {
   const vd zero = dset1(0.0), one = dset1(1.0), x = e.p, y = dabs(x), weight = e.other;
-  const struct parts c_negative = smoothed(sum_of(one, dneg(e.t)), k[0]);
-  const struct parts c_positive = parts_product(smoothed(whole(e.t), k[0]), whole(weight));
+  const int near = e.near;
+  const struct parts c_negative = smoothed_in(near, sum_in(near, one, dneg(e.t)), k[0]);
+  const struct parts c_positive = parts_product_in(near, smoothed_in(near, whole(e.t), k[0]), whole(weight));
   const dm negative = dgt(zero, x);
   const struct parts c = {dsel(negative, c_positive.high, c_negative.high),
                           dsel(negative, c_positive.low, c_negative.low)};
   const vd c_other = dsel(negative, c_negative.high, c_positive.high);
-  const vd exp = sleef_exp(dneg(y)), log = sleef_log1p(exp);
-  const vd size = rounded_parts(parts_quotient(whole(dadd(dnfma(c_other, exp, c.high), c.low)), sum_of(one, exp)));
-  const vd both = rounded_parts(parts_sum(c_negative, c_positive));
+  const vd exp = exp_in(near, whole(dneg(y))), log = log1p_unit(exp);
+  const vd size =
+      rounded_parts(parts_quotient_in(near, whole(dadd(dnfma(c_other, exp, c.high), c.low)), sum_in(near, one, exp)));
+  const vd both = dadd(c_negative.high, c_positive.high);
   /* P sp(-x) - sp(x) without what cancels in it. */
-  const struct parts above = sum_of(weight, dset1(-1.0)), weighed = product_of(weight, y);
+  const struct parts above = sum_in(near, weight, dset1(-1.0)), weighed = product_in(near, weight, y);
   const vd by_x = dsel(negative, dmul_or_zero(weight, y), dneg(y));
   const vd low = dfma(above.low, log, dsel(negative, weighed.low, zero));
   const vd by_target = dadd(dfma(above.high, log, by_x), low);
-  const struct parts unsmoothed = sum_of(one, dset1(-k[0]));
+  const struct parts unsmoothed = sum_in(near, one, dset1(-k[0]));
   return (struct wide_result){
-      .loss = dfma(both, log, dmul_or_zero(c.high, y)),
+      .loss = dfma(both, log, product_or_zero_in(near, c.high, y)),
       .grad = dsel(negative, dneg(size), size),
       .grad_target = dsel(deq(unsmoothed.high, zero), zero,
-                          product_plus(unsmoothed.high, by_target, dmul(unsmoothed.low, by_target)))};
+                          product_plus_in(near, unsmoothed.high, by_target, dmul(unsmoothed.low, by_target)))};
 }
 #endif
 #else

@@ -67,14 +67,18 @@ VFN struct derivatives gaussian_nll(struct element e, const struct gaussian_nll_
 }
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN dm gaussian_nll_wide_far(struct wide e, const double *k) {
+  (void)k;
+  return dgt(dset1(0x1p-100), e.other);
+}
 VFN struct wide_result gaussian_nll_wide(struct wide e, const double *k) {
   const vd zero = dset1(0.0), one = dset1(1.0), half = dset1(0.5);
   const vd u = dmax(dset1(k[1]), dsel(dgt(zero, e.other), dset1(WIDE_NAN), e.other));
-  const struct parts d = sum_of(e.p, dneg(e.t)), z = parts_quotient(d, (struct parts){u, zero});
-  const vd logs = dadd(sleef_log(u), dset1(k[0] != 0 ? 1.8378770664093453 : 0.0)); /* log(2 pi) */
+  const struct parts d = sum_in(e.near, e.p, dneg(e.t)), z = parts_quotient_in(e.near, d, (struct parts){u, zero});
+  const vd logs = dadd(log_in(e.near, u), dset1(k[0] != 0 ? 1.8378770664093453 : 0.0)); /* log(2 pi) */
   const vd more = dadd(dmul(d.high, z.low), dmul(d.low, z.high));
-  const vd square = product_plus(z.high, z.high, dmul(dadd(z.high, z.high), z.low));
-  return (struct wide_result){.loss = dmul(half, dadd(product_plus(d.high, z.high, more), logs)),
+  const vd square = product_plus_in(e.near, z.high, z.high, dmul(dadd(z.high, z.high), z.low));
+  return (struct wide_result){.loss = dmul(half, dadd(product_plus_in(e.near, d.high, z.high, more), logs)),
                               .grad = z.high,
                               .grad_target = dneg(z.high),
                               .grad_other = dmul(half, dsub(ddiv(one, u), square))};

@@ -52,17 +52,20 @@ VFN struct derivatives keras_bce(struct element e, const struct keras_bce_consta
 struct keras_bce_wide_terms {
   vd minus_loss, slope;
 };
-VFN struct keras_bce_wide_terms keras_bce_wide_terms(vd p, struct parts t, struct parts u) {
+VFN struct keras_bce_wide_terms keras_bce_wide_terms(int near, vd p, struct parts t, struct parts u) {
   const vd eps = dset1(WIDE_KERAS_EPS), v = dmin(dset1(WIDE_KERAS_ONE_MINUS_EPS), dmax(eps, p));
   const vd a = dadd(v, eps), b = dadd(dsub(dset1(1.0), v), eps);
-  const struct parts above = parts_sum(parts_product(u, whole(a)), parts_negated(parts_product(t, whole(b))));
-  const vd slope = rounded_parts(parts_quotient(above, product_of(a, b)));
-  return (struct keras_bce_wide_terms){dfma(t.high, sleef_log(a), dmul(u.high, sleef_log(b))),
+  const struct parts above =
+      parts_sum_in(near, parts_product_in(near, u, whole(a)), parts_negated(parts_product_in(near, t, whole(b))));
+  const vd slope = rounded_parts(parts_quotient_in(near, above, product_in(near, a, b)));
+  return (struct keras_bce_wide_terms){dfma(t.high, log_near(a), dmul(u.high, log_near(b))),
                                        dsel(dmor(deq(v, p), dnan(slope)), slope, dset1(0.0))};
 }
 VFN struct wide_result keras_bce_wide(struct wide e, const double *k) {
-  const struct parts t = smoothed(whole(e.t), k[0]), u = smoothed(sum_of(dset1(1.0), dneg(e.t)), k[0]);
-  const struct keras_bce_wide_terms terms = keras_bce_wide_terms(e.p, t, u);
+  const int near = e.near;
+  const struct parts t = smoothed_in(near, whole(e.t), k[0]),
+                     u = smoothed_in(near, sum_in(near, dset1(1.0), dneg(e.t)), k[0]);
+  const struct keras_bce_wide_terms terms = keras_bce_wide_terms(near, e.p, t, u);
   return (struct wide_result){.loss = dneg(terms.minus_loss), .grad = terms.slope};
 }
 #endif

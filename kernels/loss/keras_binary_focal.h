@@ -57,25 +57,34 @@ VFN struct derivatives keras_binary_focal(struct element e, const struct keras_b
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
 /* gamma q^(gamma - 1), 0 where q is unless gamma is 1; q^2 may be no double where 2 q is one. */
-VFN struct parts keras_binary_focal_before(struct parts q, double gamma, vd power) {
+VFN struct parts keras_binary_focal_before(int near, struct parts q, double gamma, vd power) {
   const vd zero = dset1(0.0);
   if (gamma == 2) return (struct parts){dadd(q.high, q.high), dadd(q.low, q.low)};
-  const struct parts r = parts_quotient(product_of(dset1(gamma), power), q);
+  const struct parts r = parts_quotient_in(near, product_in(near, dset1(gamma), power), q);
   const dm none = deq(q.high, zero);
   return (struct parts){dsel(none, dset1(gamma == 1), r.high), dsel(none, zero, r.low)};
 }
+VFN dm keras_binary_focal_wide_far(struct wide e, const double *k) {
+  (void)k;
+  const vd zero = dset1(0.0), one = dset1(1.0);
+  const dm p = dmor(dgt(dset1(0x1p-500), e.p), dgt(e.p, one)), t = dmor(dgt(zero, e.t), dgt(e.t, one));
+  return dmor(p, t);
+}
 VFN struct wide_result keras_binary_focal_wide(struct wide e, const double *k) {
   const vd one = dset1(1.0);
+  const int near = e.near;
   const struct focal focal = focal_of(k[0], k[1]);
-  const struct parts t = smoothed(whole(e.t), k[2]), u = smoothed(sum_of(one, dneg(e.t)), k[2]);
-  const struct parts q = parts_sum(parts_product(t, sum_of(one, dneg(e.p))), parts_product(u, whole(e.p)));
-  const struct keras_bce_wide_terms bce = keras_bce_wide_terms(e.p, t, u);
+  const struct parts t = smoothed_in(near, whole(e.t), k[2]), u = smoothed_in(near, sum_in(near, one, dneg(e.t)), k[2]);
+  const struct parts q = parts_sum_in(near, parts_product_in(near, t, sum_in(near, one, dneg(e.p))),
+                                      parts_product_in(near, u, whole(e.p)));
+  const struct keras_bce_wide_terms bce = keras_bce_wide_terms(near, e.p, t, u);
   const vd power = power_of_parts(q, focal.gamma, focal.sign);
-  const struct parts weight = focal_wide_weight(k[0], t, u), factor = parts_product(weight, whole(power));
-  const struct parts before = parts_product(weight, keras_binary_focal_before(q, focal.gamma, power));
-  const struct parts by_q = parts_product(before, parts_sum(t, parts_negated(u)));
+  const struct parts weight = focal_wide_weight(near, k[0], t, u),
+                     factor = parts_product_in(near, weight, whole(power));
+  const struct parts before = parts_product_in(near, weight, keras_binary_focal_before(near, q, focal.gamma, power));
+  const struct parts by_q = parts_product_in(near, before, parts_sum_in(near, t, parts_negated(u)));
   const vd low = dfma(by_q.low, bce.minus_loss, dmul(factor.low, bce.slope));
-  const vd loss = product_plus(factor.high, bce.minus_loss, dmul(factor.low, bce.minus_loss));
+  const vd loss = product_plus_in(near, factor.high, bce.minus_loss, dmul(factor.low, bce.minus_loss));
   return (struct wide_result){.loss = dneg(dsel(deq(factor.high, dset1(0.0)), dset1(0.0), loss)),
                               .grad = dadd(dfma(by_q.high, bce.minus_loss, dmul(factor.high, bce.slope)), low)};
 }

@@ -53,7 +53,7 @@ VFN struct derivatives kl_div(struct element e, const struct kl_div_constants *k
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
 VFN struct wide_result kl_div_log_target_wide(struct wide e) {
   const vd zero = dset1(0.0), d = dsub(e.t, e.p), above = dadd(d, dset1(1.0));
-  const struct scaled_exp exp = scaled_exp_of(e.t);
+  const struct scaled_exp exp = scaled_exp_in(e.near, whole(e.t));
   const dm none = deq(e.t, dset1(-WIDE_INF)), infinite = dis_infinite(e.p);
   const vd loss = dsel(infinite, d, dmul(dmul_or_zero(d, exp.mantissa), exp.scale));
   const vd by_target = dsel(infinite, d, dmul(dmul_or_zero(above, exp.mantissa), exp.scale));
@@ -61,9 +61,13 @@ VFN struct wide_result kl_div_log_target_wide(struct wide e) {
                               .grad = dneg(dmul(exp.mantissa, exp.scale)),
                               .grad_target = dsel(none, zero, by_target)};
 }
+VFN dm kl_div_wide_far(struct wide e, const double *k) {
+  if (k[0] != 0) return dgt(dmul(e.t, e.t), dset1(0x1p15));
+  return dgt(dset1(0x1p-1000), dsel(deq(e.t, dset1(0.0)), dset1(1.0), e.t));
+}
 VFN struct wide_result kl_div_wide(struct wide e, const double *k) {
   if (k[0] != 0) return kl_div_log_target_wide(e);
-  const vd zero = dset1(0.0), difference = dsub(sleef_log(e.t), e.p);
+  const vd zero = dset1(0.0), difference = dsub(log_in(e.near, e.t), e.p);
   const dm absent = deq(e.t, zero);
   return (struct wide_result){.loss = dsel(absent, zero, dmul(e.t, difference)),
                               .grad = dneg(e.t),

@@ -14,7 +14,7 @@ VFN struct derivatives l1(struct element e) {
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
 VFN struct wide_result l1_wide(struct wide e, const double *k) {
   (void)k;
-  const struct difference d = difference_of(e.p, e.t);
+  const struct difference d = difference_in(e.near, e.p, e.t);
   const vd sign = dsign(d.high);
   return (struct wide_result){.loss = dmul(dabs(d.high), d.unit), .grad = sign, .grad_target = dneg(sign)};
 }

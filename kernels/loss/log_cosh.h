@@ -72,27 +72,31 @@ VFN struct derivatives log_cosh(struct element e) {
 }
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
-/* Below |d| = 1 log1p(2 sinh^2(d/2)), the sinh by its series and in two parts: it is squared. */
-VFN vd log_cosh_wide_small(vd a, vd low) {
+/* cosh d - 1 = 2 sinh^2(d/2) for |d| <= 1, the sinh by its series and in two parts: it is squared. */
+VFN struct parts log_cosh_wide_small(int near, vd a, vd low) {
   const vd h = dmul(dmin(dset1(1.0), a), dset1(0.5)), z = dmul(h, h), two = dset1(2.0);
   static const double factorials[] = {6227020800, 39916800, 362880, 5040, 120, 6};
   vd w = dset1(1 / 1307674368000.0); /* 1/15! */
   UNROLL for (int i = 0; i < 6; i++) w = dfma(w, z, dset1(1 / factorials[i]));
   const vd above = dmul(dmul(w, z), h), sinh = dadd(h, above);
   const vd rest = dadd(dadd(dsub(h, sinh), above), dmul(low, dset1(0.5)));
-  const struct parts square = product_of(sinh, sinh);
+  const struct parts square = product_in(near, sinh, sinh);
   const vd square_low = dfma(dmul(two, sinh), rest, square.low);
-  return log1p_of_parts((struct parts){dmul(two, square.high), dmul(two, square_low)});
+  return (struct parts){dmul(two, square.high), dmul(two, square_low)};
 }
 VFN struct wide_result log_cosh_wide(struct wide e, const double *k) {
   (void)k;
-  const struct difference d = difference_of(e.p, e.t);
+  const struct difference d = difference_in(e.near, e.p, e.t);
   const vd a = dmul(dabs(d.high), d.unit), zero = dset1(0.0), low = dsel(dgt(zero, d.high), dneg(d.low), d.low);
-  const vd log = sleef_log1p(sleef_exp(dmul(dset1(-2.0), a)));
+  const dm is_small = dgt(dset1(1.0), a);
+  const struct parts small = log_cosh_wide_small(e.near, a, low);
+  const vd exp = exp_near(dmax(dset1(-EXP_NEAR), dmul(dset1(-2.0), a)), zero);
+  /* log(cosh d), or what it is more than a - ln 2 */
+  const vd log = log1p_unit(dsel(is_small, small.high, exp));
   const vd large = dadd(dsub(a, dset1(VLOSS_D_LN2_HI)), dadd(log, dsub(low, dset1(VLOSS_D_LN2_LO))));
+  const vd lost = ddiv(small.low, dadd(dset1(1.0), small.high));
   const vd tanh = sleef_tanh(dmul(d.high, d.unit));
-  return (struct wide_result){
-      .loss = dsel(dgt(dset1(1.0), a), log_cosh_wide_small(a, low), large), .grad = tanh, .grad_target = dneg(tanh)};
+  return (struct wide_result){.loss = dsel(is_small, dadd(log, lost), large), .grad = tanh, .grad_target = dneg(tanh)};
 }
 #endif
 #else

@@ -25,7 +25,7 @@ VFN struct derivatives mape(struct element e) {
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
 VFN struct wide_result mape_wide(struct wide e, const double *k) {
   (void)k;
-  const struct difference d = difference_of(e.p, e.t);
+  const struct difference d = difference_in(e.near, e.p, e.t);
   const vd a = dabs(d.high), least = dmax(dset1(WIDE_KERAS_EPS), dabs(e.t)), hundred = dset1(100.0);
   /* The quotient first where 100 |d| may be beyond the doubles, else last, where it may be a denormal. */
   const vd large = dmul(ddiv(a, least), dmul(hundred, d.unit)), small = ddiv(dmul(a, hundred), least);

@@ -64,7 +64,7 @@ VFN struct derivatives margin_ranking(struct element e, const struct margin_rank
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
 VFN struct wide_result margin_ranking_wide(struct wide e, const double *k) {
-  const struct difference d = difference_of(e.p, e.other);
+  const struct difference d = difference_in(e.near, e.p, e.other);
   const vd zero = dset1(0.0), margin = dset1(k[0]), t = dmul(e.t, d.unit);
   const vd z = dsel(dmand(deq(e.t, zero), deq(d.high, d.high)), margin, dnfma(t, d.low, dnfma(t, d.high, margin)));
   const vd grad = dslope(z, e.t);

@@ -20,10 +20,8 @@ VFN struct derivatives mse(struct element e) {
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
 VFN struct wide_result mse_wide(struct wide e, const double *k) {
   (void)k;
-  const struct parts d = sum_of(e.p, dneg(e.t));
-  const vd grad = dadd(d.high, d.high);
-  return (struct wide_result){
-      .loss = product_plus(d.high, d.high, dmul(grad, d.low)), .grad = grad, .grad_target = dneg(grad)};
+  const vd d = dsub(e.p, e.t), grad = dadd(d, d);
+  return (struct wide_result){.loss = dmul(d, d), .grad = grad, .grad_target = dneg(grad)};
 }
 #endif
 #else

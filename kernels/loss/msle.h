@@ -33,14 +33,15 @@ VFN struct wide_result msle_wide(struct wide e, const double *k) {
   (void)k;
   const vd eps = dset1(WIDE_KERAS_EPS), one = dset1(1.0), zero = dset1(0.0), p = dmax(eps, e.p), t = dmax(eps, e.t);
   const vd least = dmin(p, t);
-  const struct parts ratio = parts_quotient(sum_of(dmax(p, t), dneg(least)), sum_of(one, least));
-  const vd log = sleef_log1p(ratio.high);
-  const vd low = dsel(dfinite(log), ddiv(ratio.low, dadd(one, ratio.high)), zero);
+  const struct parts ratio =
+      parts_quotient_in(e.near, sum_in(e.near, dmax(p, t), dneg(least)), sum_in(e.near, one, least));
+  const vd log = log1p_in(e.near, ratio.high);
+  const vd lost = ddiv(ratio.low, dadd(one, ratio.high)), low = e.near ? lost : dsel(dfinite(log), lost, zero);
   /* For infinite p any finite log: 0 times infinity is 0 here. */
-  const vd factor = dsel(deq(p, dset1(WIDE_INF)), dmin(one, log), log);
-  const struct parts twice = parts_of(dadd(factor, factor), dadd(low, low));
-  const vd slope = rounded_parts(parts_quotient(twice, sum_of(one, p)));
-  return (struct wide_result){.loss = product_plus(log, log, dmul(dadd(log, log), low)),
+  const vd factor = e.near ? log : dsel(deq(p, dset1(WIDE_INF)), dmin(one, log), log);
+  const struct parts twice = parts_in(e.near, dadd(factor, factor), dadd(low, low));
+  const vd slope = rounded_parts(parts_quotient_in(e.near, twice, sum_in(e.near, one, p)));
+  return (struct wide_result){.loss = product_plus_in(e.near, log, log, dmul(dadd(log, log), low)),
                               .grad = dsel(dgt(eps, e.p), zero, dsel(dgt(t, p), dneg(slope), slope))};
 }
 #endif

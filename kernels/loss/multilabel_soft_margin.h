@@ -65,7 +65,7 @@ static double multilabel_soft_margin_wide(const struct wide_loss_row *r) {
   begin_sum(&sum);
   for (size_t c = 0; c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    const struct wide e = {classes_at(r->p, c, n, 0.0), classes_at(r->t, c, n, 0.0), one};
+    const struct wide e = {classes_at(r->p, c, n, 0.0), classes_at(r->t, c, n, 0.0), one, 0};
     const struct wide_result bce = bce_with_logits_wide(e, (double[]){0}); /* no smoothing, no pos_weight */
     const vd w = r->weights.p ? classes_at(r->weights, c, n, 0.0) : one;
     const struct parts loss = product_of(w, bce.loss);

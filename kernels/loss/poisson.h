@@ -25,10 +25,14 @@ VFN struct derivatives poisson(struct element e) {
 }
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN dm poisson_wide_far(struct wide e, const double *k) {
+  (void)k;
+  return dgt(dset1(0.0), e.p);
+}
 VFN struct wide_result poisson_wide(struct wide e, const double *k) {
   (void)k;
-  const struct parts sum = sum_of(e.p, dset1(WIDE_KERAS_EPS));
-  const vd zero = dset1(0.0), log = log_of_parts(sum);
+  const struct parts sum = sum_in(e.near, e.p, dset1(WIDE_KERAS_EPS));
+  const vd zero = dset1(0.0), log = log_parts_in(e.near, sum);
   const dm absent = deq(e.t, zero), nothing = dmand(absent, deq(sum.high, zero));
   return (struct wide_result){.loss = dsel(dmand(absent, deq(log, log)), e.p, dnfma(e.t, log, e.p)),
                               .grad = dsub(dset1(1.0), dsel(nothing, zero, ddiv(e.t, sum.high)))};

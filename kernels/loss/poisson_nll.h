@@ -102,22 +102,26 @@ VFN struct derivatives poisson_nll(struct element e, const struct poisson_nll_co
 }
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN dm poisson_nll_wide_far(struct wide e, const double *k) {
+  if (k[0] != 0) return wide_far_exponent(e, k);
+  return dmor(dgt(dset1(0.0), e.p), dgt(dset1(0x1p-1000), dadd(e.p, dset1(k[2]))));
+}
 VFN struct wide_result poisson_nll_wide(struct wide e, const double *k) {
   const vd zero = dset1(0.0), one = dset1(1.0), half = dset1(0.5), t = e.t;
   const dm absent = deq(t, zero);
   vd first, log, grad;
   if (k[0] != 0) {
-    first = sleef_exp(e.p), log = e.p;
+    first = exp_in(e.near, whole(e.p)), log = e.p;
     grad = dsub(first, t);
   } else {
     first = dsel(dgt(zero, e.p), dset1(WIDE_NAN), e.p);
-    const struct parts sum = sum_of(first, dset1(k[2]));
-    log = log_of_parts(sum);
+    const struct parts sum = sum_in(e.near, first, dset1(k[2]));
+    log = log_parts_in(e.near, sum);
     grad = dsub(one, dsel(dmand(absent, deq(sum.high, zero)), t, ddiv(t, sum.high)));
   }
   vd loss = dsel(dmand(absent, deq(log, log)), first, dnfma(t, log, first)), by_target = dneg(log);
   if (k[1] != 0) {
-    const vd log_t = sleef_log(dmax(one, t));
+    const vd log_t = log_in(e.near, dmax(one, t));
     const vd stirling =
         dadd(dfma(t, log_t, dneg(t)), dmul(half, dadd(log_t, dset1(1.8378770664093453)))); /* log(2 pi) */
     loss = dadd(loss, dsel(dgt(t, one), stirling, zero));

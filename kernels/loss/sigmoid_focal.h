@@ -81,40 +81,48 @@ VFN struct derivatives sigmoid_focal(struct element e, const struct sigmoid_foca
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
 /* A of t and 1 - t. */
-VFN struct parts focal_wide_weight(double alpha, struct parts t, struct parts u) {
+VFN struct parts focal_wide_weight(int near, double alpha, struct parts t, struct parts u) {
   if (alpha < 0) return whole(dset1(1.0));
   const vd of_ones = dset1(alpha);
-  return parts_sum(parts_product(whole(of_ones), t), parts_product(sum_of(dset1(1.0), dneg(of_ones)), u));
+  return parts_sum_in(near, parts_product_in(near, whole(of_ones), t),
+                      parts_product_in(near, sum_in(near, dset1(1.0), dneg(of_ones)), u));
 }
 /* gamma slope / q, 0 where q or slope is. */
-VFN struct parts focal_wide_by_q(double gamma, struct parts slope, struct parts q) {
+VFN struct parts focal_wide_by_q(int near, double gamma, struct parts slope, struct parts q) {
   const vd zero = dset1(0.0);
-  const struct parts r = parts_quotient(parts_product(whole(dset1(gamma)), slope), q);
+  const struct parts r = parts_quotient_in(near, parts_product_in(near, whole(dset1(gamma)), slope), q);
   const dm none = dmor(deq(q.high, zero), deq(slope.high, zero));
   return (struct parts){dsel(none, zero, r.high), dsel(none, zero, r.low)};
+}
+VFN dm sigmoid_focal_wide_far(struct wide e, const double *k) {
+  return dmor(wide_far_exponent(e, k), dmor(dgt(dset1(0.0), e.t), dgt(e.t, dset1(1.0))));
 }
 /* A power multiplies relative errors, so all but the logarithm is in two parts. The gradient is
  * A q^gamma ((1-t) s(x) - t s(-x) - gamma (2t-1) s(x) s(-x) ce / q). */
 VFN struct wide_result sigmoid_focal_wide(struct wide e, const double *k) {
   const vd zero = dset1(0.0), one = dset1(1.0), y = dabs(e.p);
+  const int near = e.near;
   const struct focal focal = focal_of(k[0], k[1]);
   const dm negative = dgt(zero, e.p);
-  const struct parts exp = exp_minus_in_parts(y), t = whole(e.t), u = sum_of(one, dneg(e.t));
-  const struct parts large = parts_quotient(whole(one), parts_sum(whole(one), exp)), small = parts_product(exp, large);
+  const struct parts exp = exp_minus_parts_in(near, y), t = whole(e.t), u = sum_in(near, one, dneg(e.t));
+  const struct parts large = parts_quotient_in(near, whole(one), parts_sum_in(near, whole(one), exp)),
+                     small = parts_product_in(near, exp, large);
   const struct parts s = {dsel(negative, small.high, large.high), dsel(negative, small.low, large.low)};
   const struct parts s_minus = {dsel(negative, large.high, small.high), dsel(negative, large.low, small.low)};
-  const struct parts t_s = parts_product(t, s_minus), u_s = parts_product(u, s), q = parts_sum(t_s, u_s);
+  const struct parts t_s = parts_product_in(near, t, s_minus), u_s = parts_product_in(near, u, s),
+                     q = parts_sum_in(near, t_s, u_s);
   const struct parts factor =
-      parts_product(focal_wide_weight(k[0], t, u), whole(power_of_parts(q, focal.gamma, focal.sign)));
-  const vd c = dsel(negative, t.high, u.high), log = log1p_of_parts(exp);
-  const vd ce = dsel(deq(c, zero), log, product_plus(c, y, log));
-  const struct parts slope = parts_product(parts_product(s, s_minus), parts_sum(t, parts_negated(u)));
-  const struct parts by_q = focal_wide_by_q(focal.gamma, slope, q);
+      parts_product_in(near, focal_wide_weight(near, k[0], t, u), whole(power_of_parts(q, focal.gamma, focal.sign)));
+  const vd c = dsel(negative, t.high, u.high), log = log1p_unit_of_parts(exp);
+  const vd ce = dsel(deq(c, zero), log, product_plus_in(near, c, y, log));
+  const struct parts slope =
+      parts_product_in(near, parts_product_in(near, s, s_minus), parts_sum_in(near, t, parts_negated(u)));
+  const struct parts by_q = focal_wide_by_q(near, focal.gamma, slope, q);
   const struct parts term = {dmul_or_zero(by_q.high, ce), dmul_or_zero(by_q.low, ce)};
-  const struct parts inner = parts_sum(parts_sum(u_s, parts_negated(t_s)), parts_negated(term));
-  const vd loss = product_plus(factor.high, ce, dmul(factor.low, ce));
+  const struct parts inner = parts_sum_in(near, parts_sum_in(near, u_s, parts_negated(t_s)), parts_negated(term));
+  const vd loss = product_plus_in(near, factor.high, ce, dmul(factor.low, ce));
   return (struct wide_result){.loss = dsel(deq(factor.high, zero), zero, loss),
-                              .grad = rounded_parts(parts_product(factor, inner))};
+                              .grad = rounded_parts(parts_product_in(near, factor, inner))};
 }
 #endif
 #else

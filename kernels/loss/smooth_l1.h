@@ -71,10 +71,11 @@ VFN struct derivatives smooth_l1(struct element e, const struct smooth_l1_consta
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
 /* beta is a double here. An infinite one is as good as the largest, but where d / beta is formed. */
 VFN struct wide_result smooth_l1_wide(struct wide e, const double *k) {
-  const struct difference d = difference_of(e.p, e.t);
+  const struct difference d = difference_in(e.near, e.p, e.t);
   const double beta = k[0] < WIDE_MAX ? k[0] : WIDE_MAX;
   const vd quotient = ddiv(d.high, dmul(dset1(k[0]), d.shrink));
-  const vd slope = dsel(deq(d.high, dset1(0.0)), d.high, dsel(dis_infinite(d.high), d.high, quotient));
+  const vd slope =
+      dsel(deq(d.high, dset1(0.0)), d.high, e.near ? quotient : dsel(dis_infinite(d.high), d.high, quotient));
   const vd q = dclamped(slope, 1), rest = dnfma(q, dmul(dset1(beta / 2), d.shrink), d.high);
   return (struct wide_result){.loss = dmul(dfma(q, rest, dmul(q, d.low)), d.unit), .grad = q, .grad_target = dneg(q)};
 }

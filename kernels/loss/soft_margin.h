@@ -40,16 +40,21 @@ VFN struct derivatives soft_margin(struct element e) {
 }
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
+VFN dm soft_margin_wide_far(struct wide e, const double *k) {
+  (void)k;
+  return dgt(dabs(dmul(e.p, e.t)), dset1(200.0));
+}
 /* x in two parts: its rounding would be relative error of e. */
 VFN struct wide_result soft_margin_wide(struct wide e, const double *k) {
   (void)k;
   const vd zero = dset1(0.0), one = dset1(1.0), minus_t = dneg(e.t);
   const dm none = deq(e.t, zero);
-  struct parts x = product_of(minus_t, e.p);
+  struct parts x = product_in(e.near, minus_t, e.p);
   x = (struct parts){dsel(none, zero, x.high), dsel(none, zero, x.low)};
   const dm negative = dgt(zero, x.high);
-  const vd rounded = sleef_exp(dneg(dabs(x.high))), exp = dfma(rounded, dsel(negative, x.low, dneg(x.low)), rounded);
-  const vd s = ddiv(dsel(negative, exp, one), dadd(one, exp)), log = sleef_log1p(exp);
+  const struct parts minus_size = {dneg(dabs(x.high)), dsel(negative, x.low, dneg(x.low))};
+  const vd exp = exp_in(e.near, minus_size);
+  const vd s = ddiv(dsel(negative, exp, one), dadd(one, exp)), log = log1p_unit(exp);
   return (struct wide_result){.loss = dsel(negative, log, dadd(x.high, dadd(log, x.low))),
                               .grad = dmul_or_zero(s, minus_t)};
 }
