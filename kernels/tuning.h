@@ -15,6 +15,14 @@
  * LOSS/forward/ISA/bf16/n:.. of DRAM size. */
 #define VIEW_AHEAD_BYTES 2048
 
+/* Columns of rows side by side that do not lie close together are asked for so many columns ahead; where they are
+ * copied into a tile of rows, so many, as nothing waits for memory while a tile is computed with. inner/softmax/ISA/..,
+ * inner/log_probs/ISA/.. of DRAM size. */
+#define COLUMNS_AHEAD 64
+#define TILE_AHEAD 256
+/* Only where the rows side by side of an outer index are larger than this: smaller ones are in the cache anyway. */
+#define ASKED_BYTES ((size_t)1 << 20)
+
 /* ---- Totals ------------------------------------------------------------------------------------------------------ */
 
 /* Losses are added up in blocks of so many elements, or of as many whole rows (memory/blocks.h); the sums of blocks

@@ -105,6 +105,22 @@ static void sum_row(struct block_rows *h, struct group_state *s, size_t i, struc
   s->q.qu[i] = one->q.qu[0];
   s->q.au[i] = one->q.au[0];
 }
+/* Rows that lie side by side are summed together, but for those whose classes have weights of their own. */
+static int by_tiles(const struct block_rows *h) { return h->job->shape.inner > 1 && !is_spread(&h->block); }
+static void sum_rows_beside(struct block_rows *h, struct group_state *s) {
+  const struct tiled_rows rows = {.t = &h->logits, .first = s->g.first, .n = s->g.n, .block = h->x, .skip = s->l.label};
+  struct row_sums sums;
+  half_tile_sums(&rows, &sums);
+  for (size_t i = 0; i < s->g.n; i++) {
+    const struct half_row row = half_row_of(&h->logits, s->g.first + i);
+    if (s->l.ignored[i] != 0) continue;
+    if (s->l.label[i] >= 0) s->target[i] = half_row_class(&row, (size_t)(ptrdiff_t)s->l.label[i]);
+    s->sums.sum[i] = sums.sum[i];
+    s->sums.n[i] = sums.n[i];
+    s->sums.shift[i] = sums.shift[i];
+    s->sums.max[i] = sums.max[i];
+  }
+}
 /* As sum_group. Not inline: what follows has its own use of the stack. */
 static __attribute__((noinline)) void sum_rows(struct block_rows *h, struct group_state *s) {
   struct group_state one;
@@ -116,6 +132,10 @@ static __attribute__((noinline)) void sum_rows(struct block_rows *h, struct grou
   vstore(s->left_out, vset1(-INF));
   memset(&s->q, 0, sizeof s->q);
   no_sums(&s->sums);
+  if (by_tiles(h)) {
+    sum_rows_beside(h, s);
+    return;
+  }
   for (size_t i = 0; i < s->g.n; i++)
     if (s->l.ignored[i] == 0) sum_row(h, s, i, &one);
 }
@@ -178,10 +198,11 @@ static __attribute__((noinline)) void row_by_row(const struct vloss_cross_entrop
   struct block_rows h;
   struct group_state s;
   block_rows_begin(&h, job, x, t);
-  const size_t bytes = 16 * job->shape.classes * vloss_type_size(job->type);
+  const size_t bytes = 16 * job->shape.classes * vloss_type_size(job->type), inner = job->shape.inner;
   const size_t most = (h.grad.p || h.grad_targets.p) && bytes > GROUP_BYTES ? 1 : 16;
   for (size_t row = range.first; row < range.last; row += s.g.n) {
     s.g = (struct group){row, range.last - row < most ? range.last - row : most, ALONG, 0};
+    if (inner > 1) s.g.n = long_tile_rows(&job->shape, row, range.last);
     sum_rows(&h, &s);
     finish_rows(&h, &s, totals);
   }

@@ -99,34 +99,64 @@ struct group_gradients {
   const struct gradient *grad;
   struct targets_row targets[16];
 };
-static void row_in_pieces(struct block_rows *h, struct group_state *s, const struct group_gradients *g, size_t i) {
-  const size_t row = s->g.first + i, classes = h->job->shape.classes;
-  const struct half_row x = half_row_of(&h->raw, row), out = half_row_of(&h->grad, row);
-  const struct half_row t = half_row_of(&h->targets, row), of_t = half_row_of(&h->grad_targets, row);
+/* Of the group: n rows from row `first` of it on, one, or some that lie side by side. */
+struct some_rows {
+  size_t first, n;
+};
+/* Puts the tile at the place of the block; classes of row i are then at h->block.x, and so on. */
+static void tile_row(struct block_rows *h, struct group_state *s, const struct half_tile *tile, int64_t label, size_t k,
+                     size_t i) {
+  const int64_t here = label - (int64_t)tile->c;
+  s->l.label[i] = here >= 0 && here < (int64_t)tile->n ? (int32_t)here : -1;
+  h->block.shape.classes = tile->n;
+  h->block.x = h->block.grad = h->x + k * tile->n;
+  if (h->block.targets) h->block.targets = h->t + k * tile->n;
+  if (h->job->weights) h->block.weights = h->job->weights + tile->c;
+}
+static void rows_in_pieces(struct block_rows *h, struct group_state *s, const struct group_gradients *g,
+                           const struct some_rows *rows) {
+  const size_t classes = h->job->shape.classes, width = PIECE / rows->n / 16 * 16;
   float *const raw = h->x + PIECE, *const of_targets = h->x + 2 * PIECE, *const slopes = h->x + 3 * PIECE;
-  const int32_t label = s->l.label[i];
-  for (size_t c = 0; c < classes; c += PIECE) {
-    const size_t n = classes - c < PIECE ? classes - c : PIECE;
-    const int64_t here = (int64_t)label - (int64_t)c;
-    s->l.label[i] = here >= 0 && here < (int64_t)n ? (int32_t)here : -1;
-    half_classes_read(&x, c, n, raw);
+  int32_t labels[16];
+  memcpy(labels, s->l.label, sizeof labels);
+  for (size_t c = 0; c < classes; c += width) {
+    const struct half_tile tile = {s->g.first + rows->first, rows->n, c, classes - c < width ? classes - c : width};
+    const size_t all = tile.rows * tile.n;
+    half_tile_read(&h->raw, &tile, raw);
     if (h->change.cap != 0)
-      cap_logits(&h->change, raw, n, h->x, slopes);
+      cap_logits(&h->change, raw, all, h->x, slopes);
     else if (h->logits.change)
-      change_logits(&h->change, raw, n, h->x);
+      change_logits(&h->change, raw, all, h->x);
     else
-      memcpy(h->x, raw, n * sizeof *raw);
-    h->block.shape.classes = n;
-    if (h->job->weights) h->block.weights = h->job->weights + c;
-    if (h->block.targets) half_classes_read(&t, c, n, h->t);
-    if (h->grad_targets.p)
-      targets_gradient(&g->targets[i], h->x, h->job->weights ? h->block.weights : NULL, n, of_targets);
-    if (h->grad.p) {
-      row_gradient(&h->block, s, g->factors, g->grad, i);
-      if (h->change.cap != 0) times_known_slopes(&h->change, raw, slopes, n, h->x);
-      half_classes_write(&out, c, n, h->x);
+      memcpy(h->x, raw, all * sizeof *raw);
+    if (h->block.targets) half_tile_read(&h->targets, &tile, h->t);
+    for (size_t k = 0; k < rows->n; k++) {
+      const size_t i = rows->first + k;
+      tile_row(h, s, &tile, labels[i], k, i);
+      if (h->grad_targets.p)
+        targets_gradient(&g->targets[i], h->block.x, h->job->weights ? h->block.weights : NULL, tile.n,
+                         of_targets + k * tile.n);
+      if (h->grad.p) row_gradient(&h->block, s, g->factors, g->grad, i);
     }
-    if (h->grad_targets.p) half_classes_write(&of_t, c, n, of_targets);
+    if (h->grad.p && h->change.cap != 0) times_known_slopes(&h->change, raw, slopes, all, h->x);
+    if (h->grad.p) half_tile_write(&h->grad, &tile, h->x);
+    if (h->grad_targets.p) half_tile_write(&h->grad_targets, &tile, of_targets);
+  }
+}
+static void rows_by_blocks(struct block_rows *h, struct group_state *s, const struct group_gradients *g,
+                           const struct some_rows *rows) {
+  const size_t classes = h->job->shape.classes, width = tile_classes(rows->n);
+  int32_t labels[16];
+  memcpy(labels, s->l.label, sizeof labels);
+  for (size_t c = 0; c < classes; c += width) {
+    const struct half_tile tile = {s->g.first + rows->first, rows->n, c, classes - c < width ? classes - c : width};
+    half_tile_read(&h->logits, &tile, h->x);
+    if (h->block.targets) half_tile_read(&h->targets, &tile, h->t);
+    for (size_t k = 0; k < rows->n; k++) {
+      tile_row(h, s, &tile, labels[rows->first + k], k, rows->first + k);
+      row_gradient(&h->block, s, g->factors, g->grad, rows->first + k);
+    }
+    half_tile_write(&h->grad, &tile, h->x);
   }
 }
 
@@ -147,12 +177,13 @@ void block_row_gradients(struct block_rows *h, struct group_state *s, const stru
   struct group_gradients gradients = {.factors = &factors, .grad = &grad};
   gradient_of_group(&h->block, s, l, &factors, &grad);
   if (h->grad_targets.p) read_targets_rows(h, s, l, gradients.targets);
-  for (size_t i = 0; i < s->g.n; i++) {
+  const size_t together = h->job->shape.inner > 1 ? s->g.n : 1;
+  for (size_t i = 0; i < s->g.n; i += together) {
     const size_t row = s->g.first + i;
     const struct half_row out = half_row_of(&h->grad, row);
-    const int64_t label = s->l.label[i];
+    const struct some_rows rows = {i, together};
     if (h->grad_targets.p || h->change.cap != 0) {
-      row_in_pieces(h, s, &gradients, i);
+      rows_in_pieces(h, s, &gradients, &rows);
       continue;
     }
     s->g.calm |= vmet_denormal();
@@ -161,7 +192,7 @@ void block_row_gradients(struct block_rows *h, struct group_state *s, const stru
       const struct row_output all = {.x = half_row_of(&h->logits, row).p,
                                      .out = out.p,
                                      .classes = out.classes,
-                                     .label = (size_t)(ptrdiff_t)label,
+                                     .label = (size_t)(ptrdiff_t)s->l.label[i],
                                      .n = s->sums.n[i],
                                      .shift = s->sums.shift[i],
                                      .value = grad.at_target[i],
@@ -169,12 +200,8 @@ void block_row_gradients(struct block_rows *h, struct group_state *s, const stru
       half_row_softmax(&all, &factors, i, out.past_cache ? PAST : CACHED);
       continue;
     }
-    for (size_t c = 0; c < out.classes; c += CLASS_BLOCK) {
-      const int64_t here = label - (int64_t)c;
-      block_rows_read(h, row, c);
-      s->l.label[i] = here >= 0 && here < CLASS_BLOCK ? (int32_t)here : -1;
-      row_gradient(&h->block, s, &factors, &grad, i);
-      half_block_write(&out, c, h->x);
-    }
+    rows_by_blocks(h, s, &gradients, &rows);
   }
+  h->block.x = h->block.grad = h->x;
+  if (h->block.targets) h->block.targets = h->t;
 }

@@ -129,9 +129,11 @@ void tile_gradient(const struct vloss_cross_entropy_job *job, struct group_state
   const vf neutral = vfma(r.ref.n, vset1(VLOSS_LN2_HI), r.shift);
   size_t c = 0;
   if (!general && !s->kept) {
+    const int ask = tile_asks(&s->x_tile, classes);
     for (; c + 4 <= classes; c += 4) {
       vf v[4];
       vm labels[4];
+      if (ask) tile_ask(&s->x_tile, c, 4), tile_ask_to_write(&out, c, 4);
       UNROLL for (size_t j = 0; j < 4; j++) {
         labels[j] = vieq(label, viset1((int32_t)(c + j)));
         v[j] = vsub(vsel(labels[j], neutral, tile_load(&s->x_tile, c + j)), r.shift);

@@ -25,57 +25,6 @@ static int is_ignored(const divergence_job *job, size_t row) {
   return job->labels.p && job->labels.ignoring && vloss_label_at(&job->labels, row) == job->labels.ignore_index;
 }
 
-/* ---- The first pass ---------------------------------------------------------------------------------------------- */
-
-/* The first maximum so far. */
-struct first_maximum {
-  float max;
-  size_t c;
-};
-static void look_for_maximum(struct first_maximum *best, const float *y, size_t n, size_t first) {
-  const float max = block_maximum(y, n);
-  if (max > best->max) *best = (struct first_maximum){max, first + row_find(y, 1, n, max, 0)};
-}
-static int same_top(const struct logit_row *z, const struct logit_row *x) {
-  struct first_maximum of_z = {-INF, NO_CLASS}, of_x = {-INF, NO_CLASS};
-  for (size_t c = 0, n; c < x->at.classes; c += n) {
-    const float *const of_teacher = logit_row_block(z, c, &n), *const of_student = logit_row_block(x, c, &n);
-    look_for_maximum(&of_z, of_teacher, n, c);
-    look_for_maximum(&of_x, of_student, n, c);
-  }
-  return of_z.c == of_x.c;
-}
-
-/* The sums of a row, as number 0 of `parts`: of up to 15 blocks at a time, and of what came before. */
-static void sum_pair(const struct logit_row *p, const struct logit_row *q, struct pair_sums *parts) {
-  const size_t classes = p->at.classes;
-  size_t c = 0, n, count = 0;
-  parts->before.offset = NOT_A_NUMBER;
-  parts->before.masked = 0;
-  for (; c < classes; c += n) {
-    const float *const y = logit_row_block(p, c, &n), *const x = logit_row_block(q, c, &n);
-    pair_block(y, x, n, parts, count++);
-    if (count < 16) continue;
-    merge_pairs(parts, count);
-    count = 1;
-  }
-  if (count > 1) merge_pairs(parts, count);
-}
-
-struct pair_answers {
-  double value, log_ratio; /* KL(p || q), log P - log Q */
-  int undefined;
-};
-static struct pair_answers answers_of(const struct pair_sums *s) {
-  ALIGNED double value[16], log_ratio[16];
-  const double p = s->p[0], q = s->q[0];
-  if (!(p > 0 && q > 0)) return (struct pair_answers){.undefined = 1};
-  const vd r = dset1(q / p), log = dlog(r);
-  dstore(log_ratio, log);
-  dstore(value, dsub(dset1(s->t[0] / p), dsub(dsub(r, dset1(1.0)), log)));
-  return (struct pair_answers){value[0] > 0 ? value[0] : 0, 0 - log_ratio[0], 0};
-}
-
 /* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
 /* What the gradient of a row is made of: the rows compared, or one number for all classes. */
@@ -85,9 +34,11 @@ struct row_gradient {
   int filled;
   float fill;
 };
-static void fill_gradient(struct row_gradient *g, float value) {
+/* The loss of a row with one value in its gradient: 0, or NaN as well. */
+static double fill_gradient(struct row_gradient *g, float value) {
   g->filled = 1;
   g->fill = value;
+  return (double)value;
 }
 static void put_gradient(const struct rows_at_hand *rows, size_t row, const struct row_gradient *g) {
   const struct half_row out = half_row_of(&rows->grad, row);
@@ -102,42 +53,67 @@ static double upstream_of(const divergence_job *job, size_t row) {
   return (u ? (double)u[job->upstream_per_row ? row : 0] : 1) * job->grad_scale;
 }
 
-/* The loss of a row, of an ignored one 0; and its gradient's numbers. */
-static double compare(const divergence_job *job, const struct rows_at_hand *rows, size_t row, struct row_gradient *g) {
-  struct compared *const c = &g->c;
-  struct pair_sums sums;
-  const int reverse = job->kind == VLOSS_REVERSE_KL;
+static void begin_row(const divergence_job *job, const struct rows_at_hand *rows, size_t row, struct compared *c) {
   *c = (struct compared){.kind = job->kind, .beta = job->beta, .classes = job->shape.classes};
   c->teacher.x = logits_of_row(rows, &rows->teacher, row, rows->of_teacher);
   c->student.x = logits_of_row(rows, &rows->student, row, rows->of_student);
-  sum_pair(reverse ? &c->student.x : &c->teacher.x, reverse ? &c->teacher.x : &c->student.x, &sums);
-  const struct pair_answers a = answers_of(&sums);
-  if (job->same_top) job->same_top[row] = !a.undefined && same_top(&c->teacher.x, &c->student.x);
-  if (a.undefined) {
-    fill_gradient(g, NOT_A_NUMBER);
-    return (double)NOT_A_NUMBER;
-  }
-  c->teacher.max = (double)(reverse ? sums.max_q : sums.max_p)[0];
-  c->student.max = (double)(reverse ? sums.max_p : sums.max_q)[0];
-  c->teacher.inverse = 1 / (reverse ? sums.q : sums.p)[0];
-  c->student.inverse = 1 / (reverse ? sums.p : sums.q)[0];
+}
+/* What is known of a row from its sums; what it lacks then is a second pass or nothing. */
+static struct pair_answers compare(const divergence_job *job, size_t row, const struct pair_sums *sums,
+                                   struct compared *c) {
+  const int reverse = job->kind == VLOSS_REVERSE_KL;
+  const struct pair_answers a = pair_answers_of(sums);
+  if (job->same_top) job->same_top[row] = !a.undefined && same_first_maximum(&c->teacher.x, &c->student.x);
+  c->teacher.max = (double)(reverse ? sums->max_q : sums->max_p)[0];
+  c->student.max = (double)(reverse ? sums->max_p : sums->max_q)[0];
+  c->teacher.inverse = 1 / (reverse ? sums->q : sums->p)[0];
+  c->student.inverse = 1 / (reverse ? sums->p : sums->q)[0];
   c->log_ratio = reverse ? -a.log_ratio : a.log_ratio;
   c->value = a.value;
-  struct second_sums second = {a.value, reverse ? a.value : 0};
-  if (job->kind == VLOSS_JSD || job->kind == VLOSS_TOTAL_VARIATION) second = divergence_second(c);
+  return a;
+}
+static int wants_second(const divergence_job *job) {
+  return job->kind == VLOSS_JSD || job->kind == VLOSS_TOTAL_VARIATION;
+}
+static struct second_sums second_of(const struct compared *c) {
+  struct second_pass s;
+  second_begin(c, &s);
+  for (size_t at = 0, n; at < c->student.x.at.classes; at += n) {
+    const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
+    second_add(c, z, x, n, &s);
+  }
+  return second_end(c, &s);
+}
+/* The loss of a row, and its gradient's numbers. */
+static double finish_row(const divergence_job *job, size_t row, const struct second_sums *second,
+                         struct row_gradient *g) {
   const double upstream = upstream_of(job, row);
   g->factor = upstream * (double)(float)job->scale;
-  g->mean = second.mean;
+  g->mean = second->mean;
   g->filled = 0;
-  if (upstream - upstream != 0 || second.mean - second.mean != 0) fill_gradient(g, NOT_A_NUMBER);
-  return second.value;
+  if (upstream - upstream != 0 || second->mean - second->mean != 0) fill_gradient(g, NOT_A_NUMBER);
+  return second->value;
+}
+static struct second_sums of_first_pass(const divergence_job *job, const struct pair_answers *a) {
+  return (struct second_sums){a->value, job->kind == VLOSS_REVERSE_KL ? a->value : 0};
+}
+static double ignored_row(const divergence_job *job, size_t row, struct row_gradient *g) {
+  if (job->same_top) job->same_top[row] = 0;
+  return fill_gradient(g, 0);
 }
 static double loss_of_row(const divergence_job *job, const struct rows_at_hand *rows, size_t row,
                           struct row_gradient *g) {
-  if (!is_ignored(job, row)) return compare(job, rows, row, g);
-  if (job->same_top) job->same_top[row] = 0;
-  fill_gradient(g, 0);
-  return 0;
+  if (is_ignored(job, row)) return ignored_row(job, row, g);
+  struct pair_sums sums;
+  begin_row(job, rows, row, &g->c);
+  if (job->kind == VLOSS_REVERSE_KL)
+    sum_pair(&g->c.student.x, &g->c.teacher.x, &sums);
+  else
+    sum_pair(&g->c.teacher.x, &g->c.student.x, &sums);
+  const struct pair_answers a = compare(job, row, &sums, &g->c);
+  if (a.undefined) return fill_gradient(g, NOT_A_NUMBER);
+  const struct second_sums second = wants_second(job) ? second_of(&g->c) : of_first_pass(job, &a);
+  return finish_row(job, row, &second, g);
 }
 
 static struct rows_at_hand all_rows(const divergence_job *job, float *blocks) {
@@ -179,26 +155,95 @@ static void rows_beside(const divergence_job *job, const struct rows_at_hand *al
     if (job->grad) half_tile_write(&all->grad, &tile, all->of_student);
   }
 }
-/* Longer rows are summed one by one, but get their gradients together: by tiles of so many rows. */
-enum { ROWS_BESIDE = 8, CLASSES_BESIDE = CLASS_BLOCK / ROWS_BESIDE };
+/* Longer rows by tiles of PAIR_ROWS rows, as often as they are needed. */
+struct long_rows {
+  const divergence_job *job;
+  const struct rows_at_hand *all;
+  struct half_tensor teacher, student; /* scaled */
+  size_t first, n;
+  struct row_gradient gradient[PAIR_ROWS];
+};
+static void sum_long_rows(const struct long_rows *l, struct pair_sums *parts) {
+  const int reverse = l->job->kind == VLOSS_REVERSE_KL;
+  const struct pairs_beside rows = {reverse ? &l->student : &l->teacher,
+                                    reverse ? &l->teacher : &l->student,
+                                    l->first,
+                                    l->n,
+                                    l->all->of_teacher,
+                                    l->all->of_student};
+  size_t count = 0;
+  for (size_t k = 0; k < l->n; k++) {
+    parts[k].before.offset = NOT_A_NUMBER;
+    parts[k].before.masked = 0;
+  }
+  for (size_t c = 0; c < l->job->shape.classes; c += CLASS_BLOCK) {
+    pair_tile_block(&rows, c, parts, count++);
+    if (count < 16) continue;
+    for (size_t k = 0; k < l->n; k++) merge_pairs(&parts[k], count);
+    count = 1;
+  }
+  for (size_t k = 0; count > 1 && k < l->n; k++) merge_pairs(&parts[k], count);
+}
+static struct half_tile long_tile(const struct long_rows *l, size_t c) {
+  const size_t left = l->job->shape.classes - c, width = tile_classes(l->n);
+  return (struct half_tile){l->first, l->n, c, left < width ? left : width};
+}
+static void second_of_long_rows(const struct long_rows *l, struct second_sums *sums) {
+  struct second_pass second[PAIR_ROWS];
+  const float *const z = l->all->of_teacher, *const x = l->all->of_student;
+  struct half_tile tile;
+  for (size_t k = 0; k < l->n; k++) second_begin(&l->gradient[k].c, &second[k]);
+  for (size_t c = 0; c < l->job->shape.classes; c += tile.n) {
+    tile = long_tile(l, c);
+    read_tiles(l->all, &tile);
+    for (size_t k = 0; k < l->n; k++) second_add(&l->gradient[k].c, z + k * tile.n, x + k * tile.n, tile.n, &second[k]);
+  }
+  for (size_t k = 0; k < l->n; k++) sums[k] = second_end(&l->gradient[k].c, &second[k]);
+}
+static void losses_of_long_rows(struct long_rows *l, double *loss) {
+  const divergence_job *const job = l->job;
+  struct pair_sums sums[PAIR_ROWS];
+  struct pair_answers a[PAIR_ROWS];
+  struct second_sums second[PAIR_ROWS];
+  sum_long_rows(l, sums);
+  for (size_t k = 0; k < l->n; k++) {
+    begin_row(job, l->all, l->first + k, &l->gradient[k].c);
+    a[k] = compare(job, l->first + k, &sums[k], &l->gradient[k].c);
+    second[k] = of_first_pass(job, &a[k]);
+  }
+  if (wants_second(job)) second_of_long_rows(l, second);
+  for (size_t k = 0; k < l->n; k++) {
+    const size_t row = l->first + k;
+    struct row_gradient *const g = &l->gradient[k];
+    loss[k] = is_ignored(job, row) ? ignored_row(job, row, g)
+              : a[k].undefined     ? fill_gradient(g, NOT_A_NUMBER)
+                                   : finish_row(job, row, &second[k], g);
+  }
+}
+static void gradients_of_long_rows(struct long_rows *l) {
+  struct half_tile tile;
+  for (size_t c = 0; c < l->job->shape.classes; c += tile.n) {
+    tile = long_tile(l, c);
+    const struct rows_at_hand rows = read_tiles(l->all, &tile);
+    for (size_t k = 0; k < l->n; k++) {
+      struct row_gradient *const of = &l->gradient[k];
+      of->c.teacher.x = logits_of_row(&rows, &rows.teacher, tile.first + k, NULL);
+      of->c.student.x = logits_of_row(&rows, &rows.student, tile.first + k, NULL);
+      put_gradient(&rows, tile.first + k, of);
+    }
+    half_tile_write(&l->all->grad, &tile, l->all->of_student);
+  }
+}
 static void long_rows_beside(const divergence_job *job, const struct rows_at_hand *all, const struct group *g,
                              double *loss) {
-  struct row_gradient gradient[ROWS_BESIDE];
-  for (size_t i = 0, n; i < g->n; i += n) {
-    n = g->n - i < ROWS_BESIDE ? g->n - i : ROWS_BESIDE;
-    for (size_t k = 0; k < n; k++) loss[i + k] = loss_of_row(job, all, g->first + i + k, &gradient[k]);
-    for (size_t c = 0; job->grad && c < job->shape.classes; c += CLASSES_BESIDE) {
-      const size_t left = job->shape.classes - c;
-      const struct half_tile tile = {g->first + i, n, c, left < CLASSES_BESIDE ? left : CLASSES_BESIDE};
-      const struct rows_at_hand rows = read_tiles(all, &tile);
-      for (size_t k = 0; k < n; k++) {
-        struct row_gradient *const of = &gradient[k];
-        of->c.teacher.x = logits_of_row(&rows, &rows.teacher, tile.first + k, NULL);
-        of->c.student.x = logits_of_row(&rows, &rows.student, tile.first + k, NULL);
-        put_gradient(&rows, tile.first + k, of);
-      }
-      half_tile_write(&all->grad, &tile, all->of_student);
-    }
+  struct long_rows l = {.job = job, .all = all, .teacher = all->teacher, .student = all->student};
+  if (!changes_nothing(&all->change)) l.teacher.change = l.student.change = &all->change;
+  for (size_t i = 0; i < g->n; i += l.n) {
+    l.first = g->first + i;
+    l.n = long_tile_rows(&job->shape, l.first, g->first + g->n);
+    if (l.n > PAIR_ROWS) l.n = PAIR_ROWS;
+    losses_of_long_rows(&l, loss + i);
+    if (job->grad) gradients_of_long_rows(&l);
   }
 }
 
@@ -210,22 +255,36 @@ static void rows_apart(const divergence_job *job, const struct rows_at_hand *all
   }
 }
 
-void KERNEL(divergence)(const divergence_job *job, struct vloss_range range, struct vloss_partial *partial) {
-  ALIGNED float blocks[2 * CLASS_BLOCK + ASKED_FOR];
-  const struct rows_at_hand all = all_rows(job, blocks);
-  struct totals totals;
-  totals_begin(&totals, job->shape.classes, range, &partial->sum);
+/* Not inline: each has its own use of the stack. */
+typedef void group_losses(const divergence_job *, const struct rows_at_hand *, const struct group *, double *);
+VFN void by_groups(const divergence_job *job, struct vloss_range range, const struct rows_at_hand *all,
+                   group_losses *of, struct totals *totals) {
   for (size_t row = range.first; row < range.last; row += 16) {
     const struct group g = {row, range.last - row < 16 ? range.last - row : 16, ALONG, 0};
     ALIGNED double loss[16] = {0};
-    if (job->shape.inner == 1)
-      rows_apart(job, &all, &g, loss);
-    else if (job->shape.classes <= CLASS_BLOCK)
-      rows_beside(job, &all, &g, loss);
-    else
-      long_rows_beside(job, &all, &g, loss);
+    of(job, all, &g, loss);
     const vd losses = dload(loss);
-    add_losses(&totals, &g, losses);
+    add_losses(totals, &g, losses);
     if (job->loss) vstore_tail((float *)job->loss + row, canonical(dnarrow_small(losses)), g.n);
   }
+}
+static __attribute__((noinline)) void short_divergence(const divergence_job *job, struct vloss_range range,
+                                                       struct totals *totals) {
+  ALIGNED float blocks[2 * CLASS_BLOCK + ASKED_FOR];
+  const struct rows_at_hand all = all_rows(job, blocks);
+  by_groups(job, range, &all, job->shape.inner == 1 ? rows_apart : rows_beside, totals);
+}
+static __attribute__((noinline)) void long_divergence(const divergence_job *job, struct vloss_range range,
+                                                      struct totals *totals) {
+  ALIGNED float blocks[2 * CLASS_BLOCK];
+  const struct rows_at_hand all = all_rows(job, blocks);
+  by_groups(job, range, &all, long_rows_beside, totals);
+}
+void KERNEL(divergence)(const divergence_job *job, struct vloss_range range, struct vloss_partial *partial) {
+  struct totals totals;
+  totals_begin(&totals, job->shape.classes, range, &partial->sum);
+  if (job->shape.inner > 1 && job->shape.classes > CLASS_BLOCK)
+    long_divergence(job, range, &totals);
+  else
+    short_divergence(job, range, &totals);
 }

@@ -12,12 +12,24 @@
 
 #define pair_block VLOSS_ISA_SYMBOL(vloss_pair_block)
 #define float_pair_block VLOSS_ISA_SYMBOL(vloss_float_pair_block)
+#define pair_try_begin VLOSS_ISA_SYMBOL(vloss_pair_try_begin)
+#define pair_try_add VLOSS_ISA_SYMBOL(vloss_pair_try_add)
+#define pair_try_end VLOSS_ISA_SYMBOL(vloss_pair_try_end)
+#define exact_pair_block VLOSS_ISA_SYMBOL(vloss_exact_pair_block)
+#define same_first_maximum VLOSS_ISA_SYMBOL(vloss_same_first_maximum)
+#define sum_pair VLOSS_ISA_SYMBOL(vloss_sum_pair)
+#define pair_answers_of VLOSS_ISA_SYMBOL(vloss_pair_answers_of)
+#define pair_tile_block VLOSS_ISA_SYMBOL(vloss_pair_tile_block)
+#define second_begin VLOSS_ISA_SYMBOL(vloss_second_begin)
+#define second_add VLOSS_ISA_SYMBOL(vloss_second_add)
+#define second_end VLOSS_ISA_SYMBOL(vloss_second_end)
+#define float_variation_serves VLOSS_ISA_SYMBOL(vloss_float_variation_serves)
+#define float_variation_add VLOSS_ISA_SYMBOL(vloss_float_variation_add)
+#define float_variation_factor VLOSS_ISA_SYMBOL(vloss_float_variation_factor)
 #define merge_pairs VLOSS_ISA_SYMBOL(vloss_merge_pairs)
 #define exact_gradient VLOSS_ISA_SYMBOL(vloss_exact_gradient)
 #define float_pair_gradient VLOSS_ISA_SYMBOL(vloss_float_pair_gradient)
-#define float_variation VLOSS_ISA_SYMBOL(vloss_float_variation)
 #define divergence_gradient VLOSS_ISA_SYMBOL(vloss_divergence_gradient)
-#define divergence_second VLOSS_ISA_SYMBOL(vloss_divergence_second)
 
 /* The sums of blocks of a row. P is NaN for what has NaN or +inf in either row. */
 struct pair_sums {
@@ -30,6 +42,24 @@ struct pair_sums {
     int masked;   /* not for the fast ways through a block */
   } before;       /* of the block before this */
 };
+
+/* e^y in units of 2^n, e^x in units of 2^(n of q); these times `align` are units of 2^n e^-offset. */
+struct scales {
+  struct reference p, q;
+  vf offset, align;
+};
+struct float_sums {
+  vd p, t, more;        /* of e^y, e^y phi(u), e^y (e^u - 1) */
+  vf highest, farthest; /* the greatest x; the least x - y */
+};
+/* A block on one of the ways of floats (float_pairs.c), which may come in pieces. */
+struct pair_try {
+  float a, offset; /* the maximum of p; about log(P / Q) */
+  int way, tries;
+  struct scales scales;
+  struct float_sums sums;
+};
+enum tried { AGAIN, SERVED, GIVEN_UP };
 
 /* Terms below e^LEAST of the largest are 0: products of others with squares are no denormal numbers. */
 #define LEAST (-300.0)
@@ -125,17 +155,52 @@ VFN vd bounded_distance(vd d) { return dmax(dset1(-600.0), dmin(dset1(600.0), d)
 
 /* The same in floats, of a block that serves for it; 0 for one that does not. a is the maximum of p. */
 int float_pair_block(const float *p, const float *q, size_t n, float a, struct pair_sums *s, size_t i);
+/* The same of pieces of a block, all but the last of whole 2 BLOCK classes: the first ones of it, of which a look ahead
+ * is made, 0 if no way serves; each piece; and what they have come to, SERVED with the sums as number i. AGAIN: all
+ * pieces are wanted once more. */
+int pair_try_begin(const float *p, const float *q, size_t n, float a, struct pair_sums *s, struct pair_try *t);
+void pair_try_add(const float *p, const float *q, size_t n, struct pair_try *t);
+enum tried pair_try_end(struct pair_try *t, struct pair_sums *s, size_t i);
+/* The same in doubles, of any block. */
+void exact_pair_block(const float *p, const float *q, size_t n, struct pair_sums *s, size_t i);
 /* The block p, q of n classes as number i. */
 void pair_block(const float *p, const float *q, size_t n, struct pair_sums *s, size_t i);
 /* Makes one of n <= 16 parts of a row, number 0. */
 void merge_pairs(struct pair_sums *s, size_t n);
-/* What JSD and total variation come to, and sum q h: another pass. */
+/* The sums of a row, as number 0 of `parts`: of up to 15 blocks at a time, and of what came before. And what they come
+ * to. */
+struct pair_answers {
+  double value, log_ratio; /* KL(p || q), log P - log Q */
+  int undefined;
+};
+void sum_pair(const struct logit_row *p, const struct logit_row *q, struct pair_sums *parts);
+struct pair_answers pair_answers_of(const struct pair_sums *s);
+/* Whether both rows have the same first maximum. */
+int same_first_maximum(const struct logit_row *z, const struct logit_row *x);
+/* n <= PAIR_ROWS rows that lie side by side, by tiles of them (half_rows.h) in CLASS_BLOCK floats each. */
+enum { PAIR_ROWS = 8 };
+struct pairs_beside {
+  const struct half_tensor *p, *q;
+  size_t first, n;
+  float *of_p, *of_q;
+};
+/* The block of each that begins with class c, as number i of s[0], s[1], .. */
+void pair_tile_block(const struct pairs_beside *rows, size_t c, struct pair_sums *s, size_t i);
+/* What JSD and total variation come to, and sum q h: another pass, of a row in pieces. */
 struct second_sums {
   double value, mean; /* mean of h under q */
 };
-struct second_sums divergence_second(const struct compared *c);
-/* Those of total variation by floats, if a row serves for it, else 0. */
-int float_variation(const struct compared *c, struct second_sums *out);
+struct second_pass {
+  int by_floats;
+  vd value, mean;
+};
+void second_begin(const struct compared *c, struct second_pass *s);
+void second_add(const struct compared *c, const float *z, const float *x, size_t n, struct second_pass *s);
+struct second_sums second_end(const struct compared *c, const struct second_pass *s);
+/* The same of total variation by floats, of a row that serves for it: in units of a factor. */
+int float_variation_serves(const struct compared *c);
+void float_variation_add(const struct compared *c, const float *z, const float *x, size_t n, struct second_pass *s);
+double float_variation_factor(const struct compared *c);
 /* The gradient of n classes whose logits are z and x, times `factor`. */
 void exact_gradient(const struct compared *c, const float *z, const float *x, float *to, size_t n, double factor,
                     double mean);

@@ -30,20 +30,25 @@ VFN struct class_terms terms_of_class(const struct compared *c, const struct cla
   return c->kind == VLOSS_JSD ? terms_of_jsd(c, of) : terms_of_variation(of);
 }
 
-struct second_sums divergence_second(const struct compared *c) {
-  vd value = dset1(0.0), mean = dset1(0.0);
-  struct second_sums of_floats;
-  if (c->kind == VLOSS_TOTAL_VARIATION && c->classes > SHORT_ROW && float_variation(c, &of_floats)) return of_floats;
-  for (size_t at = 0, n; at < c->student.x.at.classes; at += n) {
-    const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
-    for (size_t i = 0; i < n; i += 16) {
-      const struct class_pair of = class_pair_of(c, row_load(z, i, n, NO_CLASS), row_load(x, i, n, NO_CLASS));
-      const struct class_terms t = terms_of_class(c, &of);
-      value = dadd(value, t.value);
-      mean = dfma(of.q, t.h, mean);
-    }
+void second_begin(const struct compared *c, struct second_pass *s) {
+  s->by_floats = c->kind == VLOSS_TOTAL_VARIATION && c->classes > SHORT_ROW && float_variation_serves(c);
+  s->value = s->mean = dset1(0.0);
+}
+void second_add(const struct compared *c, const float *z, const float *x, size_t n, struct second_pass *s) {
+  if (s->by_floats) {
+    float_variation_add(c, z, x, n, s);
+    return;
   }
-  return (struct second_sums){dsum(value), dsum(mean)};
+  for (size_t i = 0; i < n; i += 16) {
+    const struct class_pair of = class_pair_of(c, row_load(z, i, n, NO_CLASS), row_load(x, i, n, NO_CLASS));
+    const struct class_terms t = terms_of_class(c, &of);
+    s->value = dadd(s->value, t.value);
+    s->mean = dfma(of.q, t.h, s->mean);
+  }
+}
+struct second_sums second_end(const struct compared *c, const struct second_pass *s) {
+  const double factor = s->by_floats ? float_variation_factor(c) : 1;
+  return (struct second_sums){dsum(s->value) * factor, dsum(s->mean) * factor};
 }
 
 VFN vd slope_of_class(const struct compared *c, const struct class_pair *of, double mean) {

@@ -211,25 +211,22 @@ int float_pair_gradient(const struct compared *c, const struct half_row *out, do
 
 /* ---- Total variation --------------------------------------------------------------------------------------------- */
 
-/* Sums of |q - p|, and of q where it is greater less q where it is less. */
-struct variation_sums {
-  vd apart, sided;
-};
 VFN vf with_sign(vf q, vf w) {
   const vf zero = vset1(0.0f);
   return vsel(vgt(w, zero), q, vsel(vgt(zero, w), vsub(zero, q), zero));
 }
-VFN void add_variation(struct variation_sums *sums, const struct float_factors *f, const vf *y, const vf *x) {
+/* Sums of |q - p|, the value; and of q where it is greater less q where it is less, the mean. */
+VFN void add_variation(struct second_pass *sums, const struct float_factors *f, const vf *y, const vf *x) {
   vf w[4], q[4];
   forward_terms(w, q, y, x, f, NEARLY_EQUAL_EXACT);
   UNROLL for (int j = 0; j < 4; j++) {
     q[j] = with_sign(q[j], w[j]);
     w[j] = vabs(w[j]);
   }
-  sums->apart = dadd(sums->apart, dwiden(combine4(w)));
-  sums->sided = dadd(sums->sided, dwiden(combine4(q)));
+  sums->value = dadd(sums->value, dwiden(combine4(w)));
+  sums->mean = dadd(sums->mean, dwiden(combine4(q)));
 }
-static __attribute__((noinline)) void variation_of_block(struct variation_sums *sums, const struct float_factors *f,
+static __attribute__((noinline)) void variation_of_block(struct second_pass *sums, const struct float_factors *f,
                                                          const float *z, const float *x, size_t n) {
   vf y[4], v[4];
   size_t c = 0;
@@ -243,15 +240,15 @@ static __attribute__((noinline)) void variation_of_block(struct variation_sums *
   UNROLL for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, n, NO_CLASS);
   add_variation(sums, f, y, v);
 }
-int float_variation(const struct compared *c, struct second_sums *out) {
-  struct variation_sums sums = {dset1(0.0), dset1(0.0)};
+int float_variation_serves(const struct compared *c) {
   struct float_factors f;
-  if (!float_factors_of(c, 0.5, 0, &f)) return 0;
-  for (size_t at = 0, n; at < c->student.x.at.classes; at += n) {
-    const float *const z = logit_row_block(&c->teacher.x, at, &n), *const x = logit_row_block(&c->student.x, at, &n);
-    variation_of_block(&sums, &f, z, x, n);
-  }
-  const double half = factor_of(&c->teacher, &f.p, 0.5);
-  *out = (struct second_sums){dsum(sums.apart) * half, dsum(sums.sided) * half};
-  return 1;
+  return float_factors_of(c, 0.5, 0, &f);
+}
+void float_variation_add(const struct compared *c, const float *z, const float *x, size_t n, struct second_pass *s) {
+  struct float_factors f;
+  if (float_factors_of(c, 0.5, 0, &f)) variation_of_block(s, &f, z, x, n);
+}
+double float_variation_factor(const struct compared *c) {
+  struct float_factors f;
+  return float_factors_of(c, 0.5, 0, &f) ? factor_of(&c->teacher, &f.p, 0.5) : 1;
 }

@@ -27,11 +27,6 @@
 /* How far log(P / Q) may be off the offset. */
 #define OFF 0.7
 
-/* e^y in units of 2^n, e^x in units of 2^(n of q); these times `align` are units of 2^n e^-offset. */
-struct scales {
-  struct reference p, q;
-  vf offset, align;
-};
 static struct reference scale_for(float max) {
   struct reference r = reference_for(vset1(max));
   r.low = vmul(vadd(r.n, vset1(LOWEST)), vset1(VLOSS_LN2_HI));
@@ -44,11 +39,6 @@ static struct scales scales_for(float a, float offset) {
   s.align = dnarrow(dexp(dadd(power, dset1((double)offset))));
   return s;
 }
-
-struct float_sums {
-  vd p, t, more;        /* of e^y, e^y phi(u), e^y (e^u - 1) */
-  vf highest, farthest; /* the greatest x; the least x - y */
-};
 
 /* Of four vectors, given e^y, e^x and u. */
 VFN void divergence_terms(vf *t, vf *more, const vf *u, const vf *of_p, const vf *of_q) {
@@ -180,7 +170,7 @@ static __attribute__((noinline)) struct float_step part_step(struct float_sums *
 }
 VFN void sum_by(const enum way way, const float *p, const float *q, size_t n, const struct scales *scales,
                 struct float_sums *sums) {
-  struct float_sums s = {dset1(0.0), dset1(0.0), dset1(0.0), vset1(-INF), vset1(0.0f)};
+  struct float_sums s = *sums;
   size_t c = 0;
   for (; c + 2 * BLOCK <= n; c += 2 * BLOCK) {
     const struct float_step a = whole_step(way, &s, scales, p + c, q + c);
@@ -218,30 +208,39 @@ static double share_of(const struct float_sums *sums, const struct scales *scale
   const double of_q = e[0] * (double)vfirst(scales->align) / (a->p + a->more);
   return of_q > of_p ? of_q : of_p;
 }
-static struct float_answers sum_block_of_pair(const float *p, const float *q, size_t n, float a, float offset,
-                                              enum way way) {
+static void prepare(struct pair_try *t, float offset, enum way way) {
+  t->offset = offset;
+  t->way = way;
+  t->scales = scales_for(t->a, offset);
+  t->sums = (struct float_sums){dset1(0.0), dset1(0.0), dset1(0.0), vset1(-INF), vset1(0.0f)};
+}
+static int within_reach(float offset) { return offset > -2 * HUGE_LOGIT && offset < 2 * HUGE_LOGIT; }
+void pair_try_add(const float *p, const float *q, size_t n, struct pair_try *t) {
   static void (*const sum[])(const float *, const float *, size_t, const struct scales *, struct float_sums *) = {
       sum_carefully, sum_carefully_exact, sum_near_by, sum_near_by_exact, sum_plain};
-  struct float_sums sums;
+  if (within_reach(t->offset)) sum[t->way](p, q, n, &t->scales, &t->sums);
+}
+static struct float_answers answers_of(const struct pair_try *t) {
+  const struct float_sums *const sums = &t->sums;
+  const struct scales *const scales = &t->scales;
+  const int plain = t->way == PLAIN;
   struct float_answers answers = {.known = 0};
-  if (!(offset > -2 * HUGE_LOGIT && offset < 2 * HUGE_LOGIT)) return answers;
-  const struct scales scales = scales_for(a, offset);
-  sum[way](p, q, n, &scales, &sums);
-  answers.p = dsum(sums.p);
-  answers.t = dsum(sums.t);
-  answers.more = dsum(sums.more);
+  if (!within_reach(t->offset)) return answers;
+  answers.p = dsum(sums->p);
+  answers.t = dsum(sums->t);
+  answers.more = dsum(sums->more);
   const double more = answers.more / answers.p;
-  const float highest = vhmax(sums.highest);
+  const float highest = vhmax(sums->highest);
   /* Terms beyond 2^127 are garbage. */
-  if (vany(vgt(vset1(way == PLAIN ? PLAIN_FARTHEST : FARTHEST), sums.farthest)) || !(highest < HUGE_LOGIT) ||
-      !(highest < (vfirst(scales.q.n) + 126) * VLOSS_LN2_HI) || !(more > -1 + 1e-9 && more < 1e9) ||
+  if (vany(vgt(vset1(plain ? PLAIN_FARTHEST : FARTHEST), sums->farthest)) || !(highest < HUGE_LOGIT) ||
+      !(highest < (vfirst(scales->q.n) + 126) * VLOSS_LN2_HI) || !(more > -1 + 1e-9 && more < 1e9) ||
       answers.t - answers.t != 0)
     return answers;
   ALIGNED double log[16];
   dstore(log, dlog(dset1(1 + more)));
   answers.off = -log[0];
   answers.psi = more - log[0];
-  answers.share = way == PLAIN ? share_of(&sums, &scales, &answers) : 0x1p40 / answers.p;
+  answers.share = plain ? share_of(sums, scales, &answers) : 0x1p40 / answers.p;
   answers.known = 1;
   return answers;
 }
@@ -290,37 +289,58 @@ static void put_sums(const struct float_answers *answers, float a, float offset,
  */
 static void look_ahead(const float *p, const float *q, size_t n, struct pair_sums *s) {
   const size_t some = n < 4 * BLOCK ? n : 4 * BLOCK;
-  const float a = block_maximum(p, some), offset = a - block_maximum(q, some);
-  const struct float_answers answers = sum_block_of_pair(p, q, some, a, offset, CAREFUL_EXACT);
+  struct pair_try t = {.a = block_maximum(p, some)};
+  const float offset = t.a - block_maximum(q, some);
+  prepare(&t, offset, CAREFUL_EXACT);
+  pair_try_add(p, q, some, &t);
+  const struct float_answers answers = answers_of(&t);
   s->before.offset = answers.known ? (float)((double)offset + answers.off) : offset;
   s->before.kl = answers.known ? answers.t / answers.p - answers.psi : 0;
   s->before.share = answers.share;
 }
 
-int float_pair_block(const float *p, const float *q, size_t n, float a, struct pair_sums *s, size_t i) {
+int pair_try_begin(const float *p, const float *q, size_t n, float a, struct pair_sums *s, struct pair_try *t) {
   if (!(a > -HUGE_LOGIT && a < HUGE_LOGIT)) return 0;
   if (s->before.offset != s->before.offset) look_ahead(p, q, n, s);
-  for (int tries = 0; tries < 6; tries++) {
-    const float offset = s->before.offset;
-    const enum way way = way_of(s, offset);
-    const struct float_answers answers = sum_block_of_pair(p, q, n, a, offset, way);
-    if (!answers.known && (way == CAREFUL || way == CAREFUL_EXACT)) break;
-    if (!answers.known) {
-      s->before.masked = 1;
-      continue;
-    }
-    const float better = (float)((double)offset + answers.off);
-    s->before.offset = better;
-    s->before.kl = answers.t / answers.p - answers.psi;
-    s->before.share = answers.share;
-    /* Where T is little but what the offset is off, too few of its digits are left, and where P and Q are far apart, of
-     * Q, which is P and more. A better float than this there may not be. */
-    const int near = answers.off > -OFF && answers.off < OFF && answers.psi <= 0.5 * answers.t / answers.p;
-    if ((near || better == offset) && has_served(way, s, offset)) {
-      put_sums(&answers, a, offset, s, i);
-      return 1;
-    }
+  t->a = a;
+  t->tries = 0;
+  prepare(t, s->before.offset, way_of(s, s->before.offset));
+  return 1;
+}
+/* Whether another way might serve, if this one has not; GIVEN_UP where none does. */
+static enum tried tried_of(const struct pair_try *t, struct pair_sums *s, size_t i) {
+  const struct float_answers answers = answers_of(t);
+  const float offset = t->offset;
+  if (!answers.known) {
+    if (t->way == CAREFUL || t->way == CAREFUL_EXACT) return GIVEN_UP;
+    s->before.masked = 1;
+    return AGAIN;
   }
-  s->before.offset = NOT_A_NUMBER;
-  return 0;
+  const float better = (float)((double)offset + answers.off);
+  s->before.offset = better;
+  s->before.kl = answers.t / answers.p - answers.psi;
+  s->before.share = answers.share;
+  /* Where T is little but what the offset is off, too few of its digits are left, and where P and Q are far apart, of
+   * Q, which is P and more. A better float than this there may not be. */
+  const int near = answers.off > -OFF && answers.off < OFF && answers.psi <= 0.5 * answers.t / answers.p;
+  if (!(near || better == offset) || !has_served(t->way, s, offset)) return AGAIN;
+  put_sums(&answers, t->a, offset, s, i);
+  return SERVED;
+}
+enum tried pair_try_end(struct pair_try *t, struct pair_sums *s, size_t i) {
+  enum tried tried = tried_of(t, s, i);
+  if (tried == AGAIN && ++t->tries == 6) tried = GIVEN_UP;
+  if (tried == AGAIN) prepare(t, s->before.offset, way_of(s, s->before.offset));
+  if (tried == GIVEN_UP) s->before.offset = NOT_A_NUMBER;
+  return tried;
+}
+int float_pair_block(const float *p, const float *q, size_t n, float a, struct pair_sums *s, size_t i) {
+  struct pair_try t;
+  enum tried tried = AGAIN;
+  if (!pair_try_begin(p, q, n, a, s, &t)) return 0;
+  while (tried == AGAIN) {
+    pair_try_add(p, q, n, &t);
+    tried = pair_try_end(&t, s, i);
+  }
+  return tried == SERVED;
 }

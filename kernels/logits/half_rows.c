@@ -2,6 +2,7 @@
 #include "half_rows.h"
 
 #include "lse.h"
+#include "memory/ahead.h"
 #include "memory/columns.h"
 #include "row_sums.h"
 
@@ -85,16 +86,32 @@ static struct beside beside_at(const struct half_tensor *t, const struct half_ti
   b.readable = (t->shape.classes - tile->c) * inner - column;
   return b;
 }
+/* Whether the next tile of the same rows is to be asked for; it is done here where they lie close together. */
+static int ask_for_next(const struct half_tensor *t, const struct half_tile *tile, const struct beside *b,
+                        int to_write) {
+  const size_t inner = t->shape.inner, n = tile->n, left = t->shape.classes - tile->c - n,
+               size = vloss_type_size(t->type);
+  const size_t bytes = (left < n ? left : n) * inner * size;
+  const void *const next = vloss_element(t->p, t->type, b->at + n * inner);
+  if (inner == 1 || left == 0 || t->shape.classes * inner * size < ASKED_BYTES) return 0;
+  if (b->rows < inner) return 1;
+  if (to_write)
+    ask_for_bytes(next, bytes, 1);
+  else
+    ask_for_bytes(next, bytes, 0);
+  return 0;
+}
 void half_tile_read(const struct half_tensor *t, const struct half_tile *tile, float *to) {
   const size_t n = tile->n, inner = t->shape.inner;
   for (size_t i = 0, rows; i < tile->rows; i += rows) {
     const struct beside b = beside_at(t, tile, i);
     const void *const from = vloss_element(t->p, t->type, b.at);
     rows = b.rows;
+    const int ask = ask_for_next(t, tile, &b, 0);
     if (inner == 1)
       view_read(to + i * n, from, t->type, n);
     else
-      read_columns(to + i * n, n, from, t->type, inner, rows, n, b.readable);
+      read_columns_asking(to + i * n, n, from, t->type, inner, rows, n, b.readable, ask);
   }
   if (t->change) change_logits(t->change, to, tile->rows * n, to);
 }
@@ -104,10 +121,11 @@ void half_tile_write(const struct half_tensor *t, const struct half_tile *tile, 
     const struct beside b = beside_at(t, tile, i);
     void *const to = vloss_element_out(t->p, t->type, b.at);
     rows = b.rows;
+    const int ask = ask_for_next(t, tile, &b, 1);
     if (inner == 1)
       view_write(to, from + i * n, t->type, n, t->past_cache);
     else
-      write_columns(to, t->type, inner, from + i * n, n, rows, n);
+      write_columns_asking(to, t->type, inner, from + i * n, n, rows, n, ask);
   }
 }
 

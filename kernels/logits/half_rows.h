@@ -73,8 +73,16 @@ VFN struct half_tensor half_tile_tensor(const struct half_tile *tile, const floa
   const void *const first = vloss_element(buffer, VLOSS_F32, (size_t)0 - tile->first * tile->n);
   return half_tensor_of(first, VLOSS_F32, &shape, tile->n);
 }
-/* Tiles of rows that are too long for a buffer: so many rows, and so many classes of each at a time. */
+/* Tiles of rows that are too long for a buffer: up to so many rows, and of each as many classes as fit, whole steps of
+ * 64. */
 enum { TILE_ROWS = 16, TILE_CLASSES = CLASS_BLOCK / TILE_ROWS };
+VFN size_t tile_classes(size_t rows) { return CLASS_BLOCK / rows / BLOCK * BLOCK; }
+/* How many of such rows from `first` on, of those before `last`, make a tile: those that lie side by side. */
+VFN size_t long_tile_rows(const struct vloss_shape *shape, size_t first, size_t last) {
+  const size_t beside = shape->inner - (first - quotient(first, shape->inner) * shape->inner), left = last - first;
+  const size_t rows = beside < left ? beside : left;
+  return rows < TILE_ROWS ? rows : TILE_ROWS;
+}
 /* How many rows from `first` on, of those before `last`, make a tile of n classes in a buffer of `room` floats, at
  * least one: those that lie side by side, whole vectors of them or a simple part of one. */
 VFN size_t half_tile_rows(const struct vloss_shape *shape, size_t first, size_t last, size_t n, size_t room) {
@@ -108,6 +116,8 @@ float half_row_class(const struct half_row *row, size_t c);
 /* n logits as they count. */
 void change_logits(const struct logit_change *change, const float *from, size_t n, float *to);
 
+typedef void half_look(void *context, const float *y, size_t k, size_t c, size_t n);
+
 /* A row, and CLASS_BLOCK floats in which its blocks are summed. */
 struct half_reader {
   struct half_row row;
@@ -115,11 +125,18 @@ struct half_reader {
 };
 /* The sums of the row without class `skip` (NO_CLASS: with all), at lane 0. */
 void half_row_sums(const struct half_reader *r, size_t skip, struct row_sums *sums);
-/* The same of n <= TILE_ROWS rows, with all their classes, by way of CLASS_BLOCK floats: at lanes 0.. */
-void half_tile_sums(const struct half_tensor *t, size_t first, size_t n, float *block, struct row_sums *sums);
+/* n <= TILE_ROWS rows that are summed together, by tiles, at lanes 0.. */
+struct tiled_rows {
+  const struct half_tensor *t;
+  size_t first, n;
+  float *block;        /* CLASS_BLOCK floats, where the tiles are */
+  const int32_t *skip; /* the class that a sum leaves out, -1: none; null: of no row */
+  half_look *look; /* null, or what else is done with a tile of row k: classes c .. c + n - 1, before any is left out */
+  void *context;
+};
+void half_tile_sums(const struct tiled_rows *rows, struct row_sums *sums);
 /* The sums of one block of each, from class c on: as row_sum. */
-void half_tile_block(const struct half_tensor *t, size_t first, size_t n, size_t c, float *block,
-                     struct row_sums *part);
+void half_tile_block(const struct tiled_rows *rows, size_t c, struct row_sums *part);
 /* As row_find. */
 size_t half_row_find(const struct half_reader *r, float max, int nan);
 /* As group_lse, of a row whose sums are lane i. */

@@ -54,7 +54,7 @@ void half_softmax_rows(const struct vloss_softmax_job *job, struct vloss_range r
                        half_row_kernel *long_rows) {
   if (is_long(job))
     for (size_t row = range.first, n; row < range.last; row += n) {
-      n = job->shape.inner == 1 ? 1 : half_tile_rows(&job->shape, row, range.last, TILE_CLASSES, CLASS_BLOCK);
+      n = long_tile_rows(&job->shape, row, range.last);
       long_rows(job, row, n);
     }
   else if (job->half.upstream)
@@ -80,7 +80,7 @@ static void sum_rows(const struct long_rows *l, struct row_sums *sums) {
   if (l->n == 1)
     half_row_sums(&alone, NO_CLASS, sums);
   else
-    half_tile_sums(&l->input, l->first, l->n, l->block, sums);
+    half_tile_sums(&(struct tiled_rows){.t = &l->input, .first = l->first, .n = l->n, .block = l->block}, sums);
 }
 static void sums_below(const void *rows, const float *left_out, struct row_sums *sums) {
   const struct long_rows *const l = rows;
@@ -113,7 +113,7 @@ static void write_rows(const struct vloss_softmax_job *job, size_t first, size_t
   ALIGNED float block[CLASS_BLOCK];
   const struct half_tensor output = half_output(job);
   const struct long_rows l = {half_input(job), first, n, block};
-  const size_t classes = job->shape.classes, width = n == 1 ? CLASS_BLOCK : TILE_CLASSES;
+  const size_t classes = job->shape.classes, width = tile_classes(n);
   size_t best[TILE_ROWS];
   struct row_sums sums;
   struct softmax_rows rows;

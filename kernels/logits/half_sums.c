@@ -154,57 +154,65 @@ static __attribute__((noinline)) void tile_steps(struct row_state *state, const 
   }
   *state = s;
 }
+static size_t skip_of(const struct tiled_rows *rows, size_t k) {
+  return rows->skip ? (size_t)(ptrdiff_t)rows->skip[k] : NO_CLASS;
+}
+static void tile_odd_block(const struct tiled_rows *rows, size_t c, struct row_sums *part, size_t k) {
+  const struct half_reader r = {half_row_of(rows->t, rows->first + k), rows->block};
+  odd_block(&r, c, skip_of(rows, k) - c, part, k);
+}
 _Static_assert(TILE_CLASSES >= SHORT_ROW && TILE_CLASSES % BLOCK == 0,
                "a short block is a tile, others begin with one");
 
-void half_tile_block(const struct half_tensor *t, size_t first, size_t n, size_t c, float *block,
-                     struct row_sums *part) {
-  const size_t left = t->shape.classes - c, width = left < CLASS_BLOCK ? left : CLASS_BLOCK;
+void half_tile_block(const struct tiled_rows *rows, size_t c, struct row_sums *part) {
+  const size_t left = rows->t->shape.classes - c, width = left < CLASS_BLOCK ? left : CLASS_BLOCK;
+  const size_t step = tile_classes(rows->n);
   struct row_state states[TILE_ROWS];
   no_sums(part);
-  for (size_t at = 0; at < width; at += TILE_CLASSES) {
-    const struct half_tile tile = {first, n, c + at, width - at < TILE_CLASSES ? width - at : TILE_CLASSES};
-    half_tile_read(t, &tile, block);
-    for (size_t k = 0; k < n; k++) {
+  for (size_t at = 0; at < width; at += step) {
+    const struct half_tile tile = {rows->first, rows->n, c + at, width - at < step ? width - at : step};
+    half_tile_read(rows->t, &tile, rows->block);
+    for (size_t k = 0; k < rows->n; k++) {
+      float *const y = rows->block + k * tile.n;
+      if (rows->look) rows->look(rows->context, y, k, tile.c, tile.n);
+      if (skip_of(rows, k) - tile.c < tile.n) y[skip_of(rows, k) - tile.c] = -INF;
       if (width <= SHORT_ROW)
-        row_sum(block + k * tile.n, width, NO_CLASS, NULL, part, k);
+        row_sum(y, width, NO_CLASS, NULL, part, k);
       else
-        tile_steps(&states[k], block + k * tile.n, tile.n, at == 0);
+        tile_steps(&states[k], y, tile.n, at == 0);
     }
   }
   if (width <= SHORT_ROW) return;
-  for (size_t k = 0; k < n; k++) {
+  for (size_t k = 0; k < rows->n; k++) {
     part->n[k] = vfirst(states[k].ref.n);
     part->sum[k] = dsum(states[k].sum);
     part->max[k] = vhmax(states[k].max);
     part->shift[k] = 0;
   }
-  struct half_reader r = {half_row_of(t, first), block};
-  for (size_t k = 0; k < n; k++) {
-    r.row = half_row_of(t, first + k);
-    if (vany(is_huge(vset1(part->max[k])))) odd_block(&r, c, NO_CLASS, part, k);
-  }
+  for (size_t k = 0; k < rows->n; k++)
+    if (vany(is_huge(vset1(part->max[k])))) tile_odd_block(rows, c, part, k);
 }
 
 /* The same, and refined (heavy_rows.h). */
-static void add_tiles(const struct half_tensor *t, size_t first, size_t n, size_t c, float *block,
-                      struct row_sums *part) {
-  half_tile_block(t, first, n, c, block, part);
-  const uint32_t heavy = t->shape.classes - c > SHORT_ROW ? rows_to_refine(part, none, n) : 0;
-  for (size_t k = 0; k < n; k++) {
-    const struct half_reader r = {half_row_of(t, first + k), block};
-    if (heavy >> k & 1) odd_block(&r, c, NO_CLASS, part, k);
-  }
+static void add_tiles(const struct tiled_rows *rows, size_t c, struct row_sums *part) {
+  half_tile_block(rows, c, part);
+  const uint32_t heavy = rows->t->shape.classes - c > SHORT_ROW ? rows_to_refine(part, none, rows->n) : 0;
+  for (size_t k = 0; k < rows->n; k++)
+    if (heavy >> k & 1) tile_odd_block(rows, c, part, k);
 }
 
-void half_tile_sums(const struct half_tensor *t, size_t first, size_t n, float *block, struct row_sums *sums) {
-  struct long_row rows[TILE_ROWS];
-  for (size_t k = 0; k < n; k++) rows[k] = long_row_begin();
-  for (size_t c = 0; c < t->shape.classes; c += CLASS_BLOCK) {
+void half_tile_sums(const struct tiled_rows *rows, struct row_sums *sums) {
+  struct long_row long_rows[TILE_ROWS];
+  if (rows->t->shape.classes <= CLASS_BLOCK) {
+    add_tiles(rows, 0, sums);
+    return;
+  }
+  for (size_t k = 0; k < rows->n; k++) long_rows[k] = long_row_begin();
+  for (size_t c = 0; c < rows->t->shape.classes; c += CLASS_BLOCK) {
     struct row_sums part;
-    add_tiles(t, first, n, c, block, &part);
-    for (size_t k = 0; k < n; k++) long_row_add(&rows[k], &part, k);
+    add_tiles(rows, c, &part);
+    for (size_t k = 0; k < rows->n; k++) long_row_add(&long_rows[k], &part, k);
   }
   no_sums(sums);
-  for (size_t k = 0; k < n; k++) long_row_sums(&rows[k], sums, k);
+  for (size_t k = 0; k < rows->n; k++) long_row_sums(&long_rows[k], sums, k);
 }

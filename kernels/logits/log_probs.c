@@ -7,75 +7,20 @@
 #include "row_sums.h"
 #include "summaries.h"
 
-/* What the ids of a row stand behind, of the classes of a block, none of which is above `max`. */
-static void add_ranks(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x, const float *y,
-                      size_t first, size_t n, float max) {
-  for (size_t k = 0; k < job->ids_per_row; k++) {
-    const struct row_id id = id_at(job, row, k);
-    const size_t i = row * job->ids_per_row + k;
-    if (id.kind != LIVE_ID) continue;
-    const float v = logit_row_class(x, id.c);
-    if (max < v) continue;
-    const size_t before = id.c <= first ? 0 : id.c - first < n ? id.c - first : n;
-    const size_t count =
-        (before ? count_greater(y, before, v, 1) : 0) + (before < n ? count_greater(y + before, n - before, v, 0) : 0);
-    if (job->ids.narrow)
-      ((int32_t *)job->rank)[i] += (int32_t)count;
-    else
-      ((int64_t *)job->rank)[i] += (int64_t)count;
-  }
-}
-
-static SMALL void put_known_top(const struct vloss_log_probs_job *job, size_t row, size_t done,
-                                const struct top_list *list) {
-  struct vloss_log_probs_state *const state = vloss_log_probs_state_of(job, row);
-  struct vloss_known_top *const known = vloss_known_tops(state) + done;
-  for (size_t j = 0; j < list->count; j++)
-    known[j] = (struct vloss_known_top){(double)list->y[j], (int64_t)(job->class_offset + list->c[j])};
-  state->top_count = (uint32_t)(done + list->count);
-}
-/* Puts the next classes of the order where they belong: their logits for now. */
-static void put_top(const struct vloss_log_probs_job *job, size_t row, size_t done, struct top_list *list) {
-  if (job->states) {
-    put_known_top(job, row, done, list);
-    return;
-  }
-  for (size_t j = 0; j < list->count; j++) {
-    const size_t i = row * job->top + done + j;
-    if (job->top_id) put_label_of(job->top_id, job->ids.narrow, i, list->c[j]);
-    if (job->top_logprob) ((float *)job->top_logprob)[i] = list->y[j];
-  }
-}
-static void begin_top(const struct vloss_log_probs_job *job, size_t done, struct top_list *list) {
-  const size_t left = job->top - done;
-  top_begin(list, left < TOP_CLASSES ? left : TOP_CLASSES, done > 0);
-}
-/* The classes behind the first TOP_CLASSES of the order: as many at a time. */
-static SMALL void more_top(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x,
-                           struct top_list *list, float *maxima) {
-  for (size_t done = list->count; done < job->top && list->count; done += list->count) {
-    begin_top(job, done, list);
-    for (size_t c = 0, n; c < job->shape.classes; c += n) {
-      const float *const y = logit_row_block(x, c, &n);
-      block_maxima(y, n, maxima);
-      top_add(list, y, n, c, maxima);
-    }
-    put_top(job, row, done, list);
-  }
-}
-
 /* One block of a row, which lane i is of. */
 struct pass {
   const struct vloss_log_probs_job *job;
   struct block_sums blocks;
-  struct top_list top;
-  ALIGNED float maxima[TOP_MAXIMA];
+  struct top_list top; /* with all of the room below */
+  ALIGNED float maxima[TOP_MAXIMA], top_y[TOP_CLASSES];
+  ALIGNED uint32_t top_c[TOP_CLASSES];
   float *block; /* the buffer */
   int summed;   /* the sums of short rows are made already */
 };
 static void begin_blocks(struct block_sums *b) {
   no_sums(&b->sums);
   dstore(b->leave, dset1(1.0));
+  dstore(b->spread, dset1(0.0));
   b->count = 0;
 }
 static size_t read_block(struct pass *p, const struct logit_row *x, size_t row, size_t c, size_t i) {
@@ -90,22 +35,10 @@ static size_t read_block(struct pass *p, const struct logit_row *x, size_t row, 
   p->blocks.at[i].c = c;
   p->blocks.leave[i] = 0;
   p->blocks.count = i + 1;
-  if (job->rank) add_ranks(job, row, x, y, c, n, p->blocks.sums.max[i]);
+  if (job->rank) log_probs_ranks(job, row, x, y, c, n, p->blocks.sums.max[i]);
   if (job->top && top_may_add(&p->top, p->blocks.sums.max[i])) top_add(&p->top, y, n, c, p->maxima);
   return n;
 }
-static void begin_row(struct pass *p, size_t row) {
-  const struct vloss_log_probs_job *const job = p->job;
-  if (job->top) begin_top(job, 0, &p->top);
-  for (size_t k = 0; job->rank && k < job->ids_per_row; k++)
-    put_label_of(job->rank, job->ids.narrow, row * job->ids_per_row + k, 0);
-}
-static void end_row(struct pass *p, size_t row, const struct logit_row *x) {
-  if (!p->job->top) return;
-  put_top(p->job, row, 0, &p->top);
-  more_top(p->job, row, x, &p->top, p->maxima);
-}
-
 /* Of n blocks, from class c of this call on. */
 static SMALL void put_known_blocks(const struct vloss_log_probs_job *job, size_t row, size_t c,
                                    const struct row_summary *s, size_t n) {
@@ -118,7 +51,7 @@ static SMALL void put_known_blocks(const struct vloss_log_probs_job *job, size_t
 static struct row_summary read_long_row(struct pass *p, size_t row) {
   const struct logit_row x = log_probs_row(p->job, row, p->block);
   struct row_summary parts[16] = {{-INF, 0, 0}};
-  begin_row(p, row);
+  log_probs_begin_row(p->job, row, &p->top);
   for (size_t c = 0; c < p->job->shape.classes;) {
     begin_blocks(&p->blocks);
     size_t n = 0;
@@ -129,7 +62,7 @@ static struct row_summary read_long_row(struct pass *p, size_t row) {
     else
       merged_summaries(parts, n + 1, &parts[0]);
   }
-  end_row(p, row, &x);
+  log_probs_end_row(p->job, row, &x, &p->top, p->maxima);
   return parts[0];
 }
 /* Sums short rows 16 at a time, where they lie for it. */
@@ -151,9 +84,9 @@ static void read_short_rows(struct pass *p, size_t first, size_t n, const int *w
   for (size_t i = 0; i < n; i++) {
     if (!wanted[i]) continue;
     const struct logit_row x = log_probs_row(p->job, first + i, p->block);
-    begin_row(p, first + i);
+    log_probs_begin_row(p->job, first + i, &p->top);
     read_block(p, &x, first + i, 0, i);
-    end_row(p, first + i, &x);
+    log_probs_end_row(p->job, first + i, &x, &p->top, p->maxima);
   }
   summarize(p->job, &p->blocks, p->block, summary);
 }
@@ -188,41 +121,92 @@ static void read_rows_beside(struct pass *p, size_t first, size_t n, const int *
   }
   p->job = job;
 }
-/* Long rows side by side of which nothing but sums is wanted: a block of each, up to 15 blocks at a time.
- * Not inline, as what follows: each has its own use of the stack. */
-static __attribute__((noinline)) void read_long_rows_beside(const struct vloss_log_probs_job *job, size_t first,
-                                                            size_t n, struct row_summary *summary) {
-  ALIGNED float block[CLASS_BLOCK];
-  struct block_sums blocks;
-  const struct logit_change change = log_probs_row(job, first, NULL).change;
-  struct half_tensor x = half_tensor_of(job->x, job->type, &job->shape, job->x_stride);
+/* Long rows side by side: a block of each by tiles (half_rows.h), up to 15 blocks at a time. Not inline, as what
+ * follows: each has its own use of the stack. */
+struct long_rows {
+  struct tiled_rows rows;
+  struct pass pass;
+  struct top_list top[TILE_ROWS];
+  const int *wanted;
+};
+static void look_at_tile(void *context, const float *y, size_t k, size_t c, size_t n) {
+  struct long_rows *const l = context;
+  const struct vloss_log_probs_job *const job = l->pass.job;
+  const size_t row = l->rows.first + k;
+  const struct logit_row x = log_probs_row(job, row, NULL);
+  if (!l->wanted[k]) return;
+  if (job->rank) log_probs_ranks(job, row, &x, y, c, n, INF);
+  if (!job->top) return;
+  block_maxima(y, n, l->pass.maxima);
+  if (top_may_add(&l->top[k], block_maximum(l->pass.maxima, (n + BLOCK - 1) / BLOCK * 16)))
+    top_add(&l->top[k], y, n, c, l->pass.maxima);
+}
+static void sum_long_rows(struct long_rows *l, struct row_summary *summary) {
+  const struct vloss_log_probs_job *const job = l->pass.job;
+  const size_t first = l->rows.first, n = l->rows.n;
+  struct block_sums *const blocks = &l->pass.blocks;
   struct row_summary parts[16][16], of_block[16];
-  if (!changes_nothing(&change)) x.change = &change;
-  for (size_t i = 0; i < n; i++) parts[i][0] = (struct row_summary){-INF, 0, 0};
+  for (size_t k = 0; k < n; k++) parts[k][0] = (struct row_summary){-INF, 0, 0};
   for (size_t c = 0; c < job->shape.classes;) {
     size_t count = 0;
     for (; count < 15 && c < job->shape.classes; count++, c += CLASS_BLOCK) {
-      begin_blocks(&blocks);
-      half_tile_block(&x, first, n, c, block, &blocks.sums);
-      blocks.count = n;
-      dstore(blocks.spread, dset1(0.0));
-      for (size_t i = 0; i < n; i++) {
-        blocks.at[i].row = first + i;
-        blocks.at[i].c = c;
-        blocks.leave[i] = 0;
+      begin_blocks(blocks);
+      if (job->spread)
+        spread_tile_block(&l->rows, c, blocks);
+      else
+        half_tile_block(&l->rows, c, &blocks->sums);
+      blocks->count = n;
+      for (size_t k = 0; k < n; k++) {
+        blocks->at[k].row = first + k;
+        blocks->at[k].c = c;
+        blocks->leave[k] = 0;
       }
-      summarize(job, &blocks, block, of_block);
-      for (size_t i = 0; i < n; i++) parts[i][count + 1] = of_block[i];
+      summarize(job, blocks, l->rows.block, of_block);
+      for (size_t k = 0; k < n; k++) {
+        parts[k][count + 1] = of_block[k];
+        if (job->states) put_known_blocks(job, first + k, c, &of_block[k], 1);
+      }
     }
-    for (size_t i = 0; i < n; i++) merged_summaries(parts[i], count + 1, &parts[i][0]);
+    for (size_t k = 0; k < n; k++) merged_summaries(parts[k], count + 1, &parts[k][0]);
   }
-  for (size_t i = 0; i < n; i++) summary[i] = parts[i][0];
+  for (size_t k = 0; k < n; k++) summary[k] = parts[k][0];
+}
+static __attribute__((noinline)) void read_long_rows_beside(const struct vloss_log_probs_job *job, size_t first,
+                                                            size_t n, const int *wanted, struct row_summary *summary) {
+  ALIGNED float block[CLASS_BLOCK];
+  struct long_rows l = {.pass = {.job = job, .block = block}};
+  const struct logit_change change = log_probs_row(job, first, NULL).change;
+  const size_t room = top_floats(job->top < TOP_CLASSES ? job->top : TOP_CLASSES);
+  const size_t most = job->top ? TOP_CLASSES / room : TILE_ROWS;
+  struct half_tensor x = half_tensor_of(job->x, job->type, &job->shape, job->x_stride);
+  if (!changes_nothing(&change)) x.change = &change;
+  for (size_t i = 0, rows; i < n; i += rows) {
+    rows = long_tile_rows(&job->shape, first + i, first + n);
+    if (rows > most) rows = most;
+    l.rows = (struct tiled_rows){.t = &x, .first = first + i, .n = rows, .block = block, .context = &l};
+    if (job->rank || job->top) l.rows.look = look_at_tile;
+    l.wanted = wanted + i;
+    for (size_t k = 0; k < rows; k++) {
+      if (job->top) l.top[k] = (struct top_list){.y = l.pass.top_y + k * room, .c = l.pass.top_c + k * room};
+      if (wanted[i + k]) log_probs_begin_row(job, first + i + k, &l.top[k]);
+    }
+    sum_long_rows(&l, summary + i);
+    for (size_t k = 0; job->top && k < rows; k++) {
+      const struct logit_row again = log_probs_row(job, first + i + k, block);
+      if (wanted[i + k]) log_probs_end_row(job, first + i + k, &again, &l.top[k], l.pass.maxima);
+    }
+  }
 }
 static __attribute__((noinline)) void read_by_passes(const struct vloss_log_probs_job *job, size_t first, size_t n,
                                                      const int *wanted, struct row_summary *summary) {
   ALIGNED float block[CLASS_BLOCK + ASKED_FOR];
-  struct pass pass = {.job = job, .block = block};
-  if (job->shape.inner > 1 && job->shape.classes <= CLASS_BLOCK)
+  struct pass pass;
+  pass.job = job;
+  pass.block = block;
+  pass.summed = 0;
+  pass.top.y = pass.top_y;
+  pass.top.c = pass.top_c;
+  if (job->shape.inner > 1)
     read_rows_beside(&pass, first, n, wanted, summary);
   else
     read_rows(&pass, first, n, wanted, summary);
@@ -230,9 +214,8 @@ static __attribute__((noinline)) void read_by_passes(const struct vloss_log_prob
 
 void log_probs_read(const struct vloss_log_probs_job *job, size_t first, size_t n, const int *wanted,
                     struct row_summary *summary) {
-  const int only_sums = !job->states && !job->spread && !job->top && !job->rank;
-  if (job->shape.inner > 1 && job->shape.classes > CLASS_BLOCK && only_sums)
-    read_long_rows_beside(job, first, n, summary);
+  if (job->shape.inner > 1 && job->shape.classes > CLASS_BLOCK)
+    read_long_rows_beside(job, first, n, wanted, summary);
   else
     read_by_passes(job, first, n, wanted, summary);
 }

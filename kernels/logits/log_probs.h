@@ -3,8 +3,12 @@
 #define VLOSS_KERNELS_LOG_PROBS_H
 
 #include "logit_rows.h"
+#include "top_classes.h"
 
 #define log_probs_read VLOSS_ISA_SYMBOL(vloss_log_probs_read)
+#define log_probs_begin_row VLOSS_ISA_SYMBOL(vloss_log_probs_begin_row)
+#define log_probs_ranks VLOSS_ISA_SYMBOL(vloss_log_probs_ranks)
+#define log_probs_end_row VLOSS_ISA_SYMBOL(vloss_log_probs_end_row)
 #define log_probs_gradients VLOSS_ISA_SYMBOL(vloss_log_probs_gradients)
 
 /* Of a row whose first maximum is m: rest = sum over the other classes of e^(y - m), spread = sum of e^(y - m) (m - y).
@@ -55,6 +59,14 @@ VFN struct logit_row log_probs_row(const struct vloss_log_probs_job *job, size_t
   r.block = block;
   return r;
 }
+
+/* Of one row: its ranks are 0 and its list is empty; of the classes first .. first + n - 1, y, which are none above
+ * `max`, what stands before its ids is counted; its list is complete, but for what there is no room for. */
+void log_probs_begin_row(const struct vloss_log_probs_job *job, size_t row, struct top_list *top);
+void log_probs_ranks(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x, const float *y,
+                     size_t first, size_t n, float max);
+void log_probs_end_row(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x,
+                       struct top_list *top, float *maxima);
 
 /* Reads n <= 16 rows, those that are wanted: what they come to, and, where they are wanted, ranks, the classes of the
  * top and their logits. What is known of a row that is longer than this call's part of it goes to its state instead. */

@@ -55,7 +55,11 @@ static __attribute__((noinline, unused)) void slab_copy(const struct slab *s, si
   if (s->step == w) {
     memcpy(buffer, p, n * w * sizeof *p);
   } else {
-    for (size_t j = 0; j < n; j++) copy_few(buffer + j * w, p + j * s->step, w);
+    const int ask = classes * s->step * sizeof *p > ASKED_BYTES / 4;
+    for (size_t j = 0; j < n; j++) {
+      if (ask) ask_for_columns(p + j * s->step, s->step * sizeof *p, w * sizeof *p, COLUMNS_AHEAD, 1, 0);
+      copy_few(buffer + j * w, p + j * s->step, w);
+    }
   }
   for (size_t i = n * w; i < BLOCK * w; i += 16) vstore(buffer + i, vset1(fill));
 }
@@ -86,7 +90,11 @@ VFN void slab_write(const struct slab *s, size_t c, size_t classes, const float 
   if (s->step == s->w) {
     if (n < BLOCK) memcpy(p, buffer, n * s->w * sizeof *p);
   } else {
-    for (size_t j = 0; j < n; j++) copy_few(p + j * s->step, buffer + j * s->w, s->w);
+    const int ask = classes * s->step * sizeof *p > ASKED_BYTES / 4;
+    for (size_t j = 0; j < n; j++) {
+      if (ask) ask_for_columns(p + j * s->step, s->step * sizeof *p, s->w * sizeof *p, COLUMNS_AHEAD, 1, 1);
+      copy_few(p + j * s->step, buffer + j * s->w, s->w);
+    }
   }
 }
 

@@ -164,9 +164,11 @@ VFN void write_softmax_tile(const struct tile *tile, const struct tile *out, siz
   const struct factors f = factors_of(&rows->factors);
   const vf shift = vload(rows->shift), nan = vset1(NOT_A_NUMBER);
   const vm undefined = vgt(vload(rows->undefined), vset1(0.0f));
+  const int ask = tile_asks(tile, classes);
   size_t c = 0;
   for (; c + 4 <= classes; c += 4) {
     vf v[4];
+    if (ask) tile_ask(tile, c, 4), tile_ask_to_write(out, c, 4);
     UNROLL for (size_t j = 0; j < 4; j++) v[j] = vsub(tile_load(tile, c + j), shift);
     terms(v, v, 4, &ref);
     scaled4(v, &f);
@@ -179,9 +181,12 @@ VFN void write_log_softmax_tile(const struct tile *tile, const struct tile *out,
                                 const struct softmax_rows *rows) {
   const vf max = vload(rows->max), log_sum = vload(rows->log_sum), at_max = vload(rows->at_max);
   const vm undefined = vgt(vload(rows->undefined), vset1(0.0f));
-  for (size_t c = 0; c < classes; c++)
+  const int ask = tile_asks(tile, classes);
+  for (size_t c = 0; c < classes; c++) {
+    if (ask) tile_ask(tile, c, 1), tile_ask_to_write(out, c, 1);
     tile_store(out, c,
                vsel(undefined, vset1(NOT_A_NUMBER), log_softmax_term(tile_load(tile, c), max, log_sum, at_max)));
+  }
 }
 
 static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_range range, enum softmax_kind kind) {

@@ -135,6 +135,15 @@ VFN void bare_step(void *context, size_t c, size_t n) { backward_step(context, c
 VFN void usual_step(void *context, size_t c, size_t n) { backward_step(context, c, n, USUAL); }
 VFN void careful_step(void *context, size_t c, size_t n) { backward_step(context, c, n, CAREFUL); }
 
+VFN void write_classes(struct backward_output *o, size_t classes, const enum softmax_kind kind) {
+  if (o->row.care == CAREFUL)
+    for_classes(classes, o->out, 0, careful_step, o);
+  else if (kind == SOFTMAX && o->row.care == BARE)
+    for_classes(classes, o->out, 0, bare_step, o);
+  else
+    for_classes(classes, o->out, 0, usual_step, o);
+}
+
 struct backward_sum {
   const float *y, *h;
   vd sum;
@@ -147,7 +156,6 @@ VFN void sum_step(void *context, size_t c, size_t n) {
   s->sum = backward_add(s->sum, y, load_n(s->h + c, n), s->kind);
   s->least = vmin(y, s->least);
 }
-
 VFN struct backward_row row_of_sum(const struct backward_sum *s, const enum softmax_kind kind, int calm) {
   const double total = dsum(s->sum);
   const float narrow = total * total < 0x1p-252 ? 0.0f : (float)total;
@@ -162,12 +170,8 @@ VFN void backward_along(const float *y, const float *h, float *out, size_t class
   if (past_cache && o.row.care != CAREFUL) {
     o.past_cache = 1;
     for_classes(classes, out, 1, usual_step, &o);
-  } else if (kind == SOFTMAX && o.row.care == BARE) {
-    for_classes(classes, out, 0, bare_step, &o);
-  } else if (o.row.care == CAREFUL) {
-    for_classes(classes, out, 0, careful_step, &o);
   } else {
-    for_classes(classes, out, 0, usual_step, &o);
+    write_classes(&o, classes, kind);
   }
 }
 
@@ -176,7 +180,7 @@ VFN void backward_along(const float *y, const float *h, float *out, size_t class
 VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t n, const enum softmax_kind kind) {
   ALIGNED float y[CLASS_BLOCK], h[CLASS_BLOCK];
   const struct half_tensor input = half_input(job), upstream = half_upstream(job), output = half_output(job);
-  const size_t classes = job->shape.classes, width = n == 1 ? CLASS_BLOCK : TILE_CLASSES;
+  const size_t classes = job->shape.classes, width = tile_classes(n);
   struct backward_sum sums[TILE_ROWS];
   struct backward_row rows[TILE_ROWS];
   for (size_t k = 0; k < n; k++) sums[k] = (struct backward_sum){NULL, NULL, dset1(0.0), vset1(1.0f), kind};
@@ -185,8 +189,7 @@ VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t
     half_tile_read(&input, &tile, y);
     half_tile_read(&upstream, &tile, h);
     for (size_t k = 0; k < n; k++) {
-      sums[k].y = y + k * tile.n;
-      sums[k].h = h + k * tile.n;
+      sums[k].y = y + k * tile.n, sums[k].h = h + k * tile.n;
       for_classes(tile.n, y, 0, sum_step, &sums[k]);
     }
   }
@@ -198,12 +201,7 @@ VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t
     for (size_t k = 0; k < n; k++) {
       float *const of_row = y + k * tile.n;
       struct backward_output o = {of_row, h + k * tile.n, of_row, rows[k], kind, 0};
-      if (rows[k].care == CAREFUL)
-        for_classes(tile.n, y, 0, careful_step, &o);
-      else if (kind == SOFTMAX && rows[k].care == BARE)
-        for_classes(tile.n, y, 0, bare_step, &o);
-      else
-        for_classes(tile.n, y, 0, usual_step, &o);
+      write_classes(&o, tile.n, kind);
     }
     half_tile_write(&output, &tile, y);
   }
@@ -216,22 +214,41 @@ void half_log_softmax_backward(const struct vloss_softmax_job *job, size_t first
 }
 #endif
 
-/* full: the tiles have 16 rows, and the compiler knows. */
+VFN void backward_tile_terms(const struct tile *y, const struct tile *h, const struct tile *out, size_t classes,
+                             const struct backward_row *row, const enum softmax_kind kind, const enum care care) {
+  for (size_t c = 0; c < classes; c++) {
+    if (tile_asks(y, classes)) tile_ask(y, c, 1), tile_ask(h, c, 1), tile_ask_to_write(out, c, 1);
+    tile_store(out, c, backward_term(tile_load(y, c), tile_load(h, c), row, kind, care));
+  }
+}
+/* full: 16 rows, and the compiler knows. */
 VFN void backward_tile_of(struct tile y, struct tile h, struct tile out, size_t classes, const enum softmax_kind kind,
                           int calm, const int full) {
-  if (full) y.n = h.n = out.n = 16;
   vd sums[16];
-  for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
   vf least = vset1(1.0f);
-  for (size_t c = 0; c < classes; c++) {
-    const vf v = tile_load(&y, c);
-    sums[c % 16] = backward_add(sums[c % 16], v, tile_load(&h, c), kind);
-    least = vmin(v, least);
+  if (full) y.n = h.n = out.n = 16;
+  for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
+  /* A block of classes is walked over 16 apart, so that the sum at hand stays in registers. */
+  for (size_t first = 0, stop; first < classes; first = stop) {
+    stop = classes - first < BLOCK ? classes : first + BLOCK;
+    for (size_t j = 0; j < 16 && first + j < stop; j++) {
+      vd sum = sums[j];
+      for (size_t c = first + j; c < stop; c += 16) {
+        const vf v = tile_load(&y, c);
+        if (tile_asks(&y, classes)) tile_ask(&y, c, 1), tile_ask(&h, c, 1);
+        sum = backward_add(sum, v, tile_load(&h, c), kind);
+        least = vmin(v, least);
+      }
+      sums[j] = sum;
+    }
   }
   const struct backward_row row = backward_row(dnarrow(dflush(tile_tree(sums, 16))), least, kind, calm);
-  const enum care care = row.care == CAREFUL ? CAREFUL : USUAL;
-  for (size_t c = 0; c < classes; c++)
-    tile_store(&out, c, backward_term(tile_load(&y, c), tile_load(&h, c), &row, kind, care));
+  if (row.care == CAREFUL)
+    backward_tile_terms(&y, &h, &out, classes, &row, kind, CAREFUL);
+  else if (kind == SOFTMAX && row.care == BARE)
+    backward_tile_terms(&y, &h, &out, classes, &row, kind, BARE);
+  else
+    backward_tile_terms(&y, &h, &out, classes, &row, kind, USUAL);
 }
 VFN void backward_tile(const struct vloss_softmax_job *job, const struct group *g, const enum softmax_kind kind) {
   ALIGNED float y_copy[GATHER_CLASSES * 16], h_copy[GATHER_CLASSES * 16];

@@ -28,6 +28,13 @@ VFN void spread_step(struct spread_state *s, const vf *y, const int exact) {
     s->spread = dadd(s->spread, dwiden(vfma(e[3], d[3], vfma(e[2], d[2], vfma(e[1], d[1], vmul(e[0], d[0]))))));
   }
 }
+VFN void put_spread(const struct spread_state *s, struct block_sums *b, size_t i) {
+  b->sums.n[i] = vfirst(s->ref.n);
+  b->sums.sum[i] = dsum(s->sum);
+  b->sums.max[i] = vfirst(s->max);
+  b->sums.shift[i] = 0;
+  b->spread[i] = dsum(s->spread);
+}
 VFN void spread_sums(const float *y, size_t n, float max, struct block_sums *b, size_t i, const int exact) {
   struct spread_state s = {reference_for(vset1(max)), vset1(max), dset1(0.0), dset1(0.0)};
   size_t c = 0;
@@ -41,11 +48,7 @@ VFN void spread_sums(const float *y, size_t n, float max, struct block_sums *b, 
     UNROLL for (size_t j = 0; j < 4; j++) v[j] = row_load(y, c + 16 * j, n, NO_CLASS);
     spread_step(&s, v, exact);
   }
-  b->sums.n[i] = vfirst(s.ref.n);
-  b->sums.sum[i] = dsum(s.sum);
-  b->sums.max[i] = max;
-  b->sums.shift[i] = 0;
-  b->spread[i] = dsum(s.spread);
+  put_spread(&s, b, i);
 }
 void sum_block(const float *y, size_t n, int spread, float *maxima, struct block_sums *b, size_t i) {
   const float max = spread ? block_maximum(y, n) : 0;
@@ -61,6 +64,66 @@ void sum_block(const float *y, size_t n, int spread, float *maxima, struct block
   else
     spread_sums(y, n, max, b, i, 0);
 }
+
+/* ---- Rows side by side ------------------------------------------------------------------------------------------- */
+
+static struct half_tile tile_at(const struct tiled_rows *rows, size_t c, size_t end) {
+  const size_t step = tile_classes(rows->n);
+  return (struct half_tile){rows->first, rows->n, c, end - c < step ? end - c : step};
+}
+static void look_at_tile(const struct tiled_rows *rows, const struct half_tile *tile, size_t k) {
+  if (rows->look) rows->look(rows->context, rows->block + k * tile->n, k, tile->c, tile->n);
+}
+static __attribute__((noinline)) void spread_tile(struct spread_state *state, const float *y, size_t n) {
+  struct spread_state s = *state;
+  for (size_t c = 0; c < n; c += BLOCK) {
+    vf v[4];
+    UNROLL for (size_t j = 0; j < 4; j++) v[j] = row_load(y, c + 16 * j, n, NO_CLASS);
+    spread_step(&s, v, 0);
+  }
+  *state = s;
+}
+static void tile_maxima(const struct tiled_rows *rows, size_t c, size_t end, float *max) {
+  for (size_t k = 0; k < rows->n; k++) max[k] = -INF;
+  for (; c < end; c += tile_classes(rows->n)) {
+    const struct half_tile tile = tile_at(rows, c, end);
+    half_tile_read(rows->t, &tile, rows->block);
+    for (size_t k = 0; k < rows->n; k++) {
+      const float m = block_maximum(rows->block + k * tile.n, tile.n);
+      if (m > max[k]) max[k] = m;
+    }
+  }
+}
+void spread_tile_block(const struct tiled_rows *rows, size_t c, struct block_sums *b) {
+  const size_t left = rows->t->shape.classes - c, end = c + (left < CLASS_BLOCK ? left : CLASS_BLOCK);
+  const int is_short = end - c <= SHORT_ROW;
+  struct spread_state states[TILE_ROWS];
+  float max[TILE_ROWS];
+  if (!is_short) tile_maxima(rows, c, end, max);
+  for (size_t k = 0; !is_short && k < rows->n; k++)
+    states[k] = (struct spread_state){reference_for(vset1(max[k])), vset1(max[k]), dset1(0.0), dset1(0.0)};
+  for (size_t at = c; at < end; at += tile_classes(rows->n)) {
+    const struct half_tile tile = tile_at(rows, at, end);
+    half_tile_read(rows->t, &tile, rows->block);
+    for (size_t k = 0; k < rows->n; k++) {
+      look_at_tile(rows, &tile, k);
+      if (is_short)
+        sum_block(rows->block + k * tile.n, tile.n, 1, NULL, b, k);
+      else
+        spread_tile(&states[k], rows->block + k * tile.n, tile.n);
+    }
+  }
+  for (size_t k = 0; !is_short && k < rows->n; k++) {
+    if (vany(is_huge(vset1(max[k])))) { /* of huge ones the spread comes later */
+      const struct half_row row = half_row_of(rows->t, rows->first + k);
+      row_sum(rows->block, half_block_read(&row, c, rows->block), NO_CLASS, NULL, &b->sums, k);
+    } else {
+      put_spread(&states[k], b, k);
+    }
+  }
+}
+
+/* ---- Summaries --------------------------------------------------------------------------------------------------- */
 
 /* Both sums without the first class at the maximum, relative to it; in double, whatever the range. */
 static SMALL struct row_summary summary_apart(const float *y, size_t n, float max) {

@@ -7,6 +7,7 @@
 #include "top_classes.h"
 
 #define sum_block VLOSS_ISA_SYMBOL(vloss_sum_block)
+#define spread_tile_block VLOSS_ISA_SYMBOL(vloss_spread_tile_block)
 #define summarize VLOSS_ISA_SYMBOL(vloss_summarize)
 #define merged_summaries VLOSS_ISA_SYMBOL(vloss_merged_summaries)
 
@@ -23,6 +24,9 @@ struct block_sums {
 
 /* Block number i, with its spread or without. maxima: null, or room for what top_classes.h needs. */
 void sum_block(const float *y, size_t n, int spread, float *maxima, struct block_sums *b, size_t i);
+/* A block of each of some rows side by side, from class c on, as numbers 0.., with its spread: by tiles (half_rows.h),
+ * which are read twice. */
+void spread_tile_block(const struct tiled_rows *rows, size_t c, struct block_sums *b);
 /* What the sums come to, one a block. Blocks with few great classes are read again, into `block` where they have to be.
  */
 void summarize(const struct vloss_log_probs_job *job, struct block_sums *b, float *block, struct row_summary *out);

@@ -36,6 +36,7 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
   vf e[BLOCK];
   vd sum[16];
   const size_t width = classes < 16 ? classes : 16;
+  const int ask = tile_asks(x, classes);
   struct reference ref = reference_at(vset1(0.0f));
   vf top = vset1(-INF), shift = vset1(0.0f), left = vset1(-INF);
   if (known_max) {
@@ -50,6 +51,7 @@ VFN void tile_sum_pass(const struct tile *x, size_t classes, vi skip, struct row
       vf max = vset1(-INF);
       for (size_t j = 0; j < used; j++) {
         vf v = tile_load(x, c0 + j);
+        if (ask) tile_ask(x, c0 + j, 1);
         vm skipped = vieq(skip, viset1((int32_t)(c0 + j)));
         left = vsel(skipped, v, left);
         e[j] = vsel(skipped, vset1(-INF), v);

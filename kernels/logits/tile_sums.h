@@ -3,6 +3,7 @@
 #define VLOSS_KERNELS_TILE_SUMS_H
 
 #include "exp_terms.h"
+#include "memory/ahead.h"
 
 #define tile_sum VLOSS_ISA_SYMBOL(vloss_tile_sum)
 #define tile_sum_below VLOSS_ISA_SYMBOL(vloss_tile_sum_below)
@@ -16,6 +17,14 @@ struct tile {
 };
 VFN vf tile_load(const struct tile *t, size_t c) {
   return t->n == 16 ? vload(t->p + c * t->step) : vtail(t->p + c * t->step, t->n, 0.0f);
+}
+/* Columns that lie apart, ahead of column c (ahead.h), of so many classes that they may not be in the cache. */
+VFN int tile_asks(const struct tile *t, size_t classes) { return classes * t->step * sizeof *t->p > ASKED_BYTES / 4; }
+VFN void tile_ask(const struct tile *t, size_t c, const size_t n) {
+  ask_for_columns(t->p + c * t->step, t->step * sizeof *t->p, 16 * sizeof *t->p, COLUMNS_AHEAD, n, 0);
+}
+VFN void tile_ask_to_write(const struct tile *t, size_t c, const size_t n) {
+  ask_for_columns(t->p + c * t->step, t->step * sizeof *t->p, 16 * sizeof *t->p, COLUMNS_AHEAD, n, 1);
 }
 VFN vf tile_load_but(const struct tile *t, size_t c, vi skip) {
   return vsel(vieq(skip, viset1((int32_t)c)), vset1(-INF), tile_load(t, c));

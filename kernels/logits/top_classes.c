@@ -6,7 +6,7 @@
 
 #include "row_sums.h"
 
-enum { STRIDE = 2 * BLOCK, STEPS = CLASS_BLOCK / BLOCK, FEW = 32, FOUND = 256 };
+enum { STRIDE = 2 * BLOCK, STEPS = CLASS_BLOCK / BLOCK, FOUND = 256 };
 
 /* ---- Maxima ------------------------------------------------------------------------------------------------------ */
 
@@ -73,7 +73,7 @@ static float reached(const vf *max, size_t vectors, size_t room, float bar) {
 /* Of the groups of four classes; or, which serves for a short list, of sixteen times as many. */
 static SMALL float raised_bar(const float *maxima, size_t steps, size_t room, float bar) {
   vf max[STEPS];
-  const size_t vectors = room <= FEW && steps > 4 ? 4 : steps;
+  const size_t vectors = room <= FEW_TOP && steps > 4 ? 4 : steps;
   for (size_t j = 0; j < vectors; j++) {
     max[j] = vload(maxima + 16 * j);
     for (size_t s = j + vectors; s < steps; s += vectors) max[j] = vmax(vload(maxima + 16 * s), max[j]);
@@ -92,7 +92,7 @@ void top_begin(struct top_list *list, size_t room, int behind) {
   list->room = room;
   list->count = 0;
   for (size_t j = 0; j < room; j += 16) vstore(list->y + j, vset1(NOT_A_NUMBER));
-  if (room <= FEW) vstore(list->y + 16, vset1(NOT_A_NUMBER));
+  if (room <= FEW_TOP) vstore(list->y + 16, vset1(NOT_A_NUMBER));
 }
 
 /* Classes for the list, in the order of their numbers. */
@@ -166,7 +166,7 @@ static SMALL void take_many(struct top_list *list, const struct found *found) {
   }
 }
 static void take(struct top_list *list, struct found *found) {
-  if (list->room <= FEW)
+  if (list->room <= FEW_TOP)
     take_few(list, found);
   else
     take_many(list, found);

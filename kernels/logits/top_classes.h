@@ -18,9 +18,12 @@ struct top_list {
   int behind; /* only classes that come behind the bound count */
   float bound_y;
   uint32_t bound_c;
-  ALIGNED float y[TOP_CLASSES]; /* 0 for -0 */
-  ALIGNED uint32_t c[TOP_CLASSES];
+  float *y; /* 0 for -0; room for top_floats */
+  uint32_t *c;
 };
+/* What lists for `room` classes have room for; so TOP_CLASSES hold 16 lists of a few. */
+enum { FEW_TOP = 32 };
+VFN size_t top_floats(size_t room) { return room <= FEW_TOP ? FEW_TOP : (room + 15) / 16 * 16; }
 
 /* An empty list for `room` classes; for those behind the ones that are in it, if `behind`. */
 void top_begin(struct top_list *list, size_t room, int behind);

@@ -3,6 +3,7 @@
 #ifndef VLOSS_KERNELS_COLUMNS_H
 #define VLOSS_KERNELS_COLUMNS_H
 
+#include "ahead.h"
 #include "half_columns.h"
 #include "words/isa.h"
 
@@ -64,8 +65,8 @@ VFN void join_16_of(float *p, size_t step, const float *from, size_t pitch, size
 }
 
 /* Copies n columns of the rows; of the array `readable` elements from p on may be read. */
-static void split_columns(float *to, size_t pitch, const float *p, size_t step, size_t rows, size_t n,
-                          size_t readable) {
+static void split_columns(float *to, size_t pitch, const float *p, size_t step, size_t rows, size_t n, size_t readable,
+                          int ask) {
   if (rows == 2 && step == 2)
     split_2(to, pitch, p, n);
   else if (rows == 3 && step == 3)
@@ -78,13 +79,16 @@ static void split_columns(float *to, size_t pitch, const float *p, size_t step, 
     split_few(to, pitch, p, step, 2, 0, n);
   else {
     size_t c = 0;
-    for (; c + 16 <= n && (c + 15) * step + 16 <= readable; c += 16) split_16(to + c, pitch, p + c * step, step, rows);
+    for (; c + 16 <= n && (c + 15) * step + 16 <= readable; c += 16) {
+      if (ask) ask_for_columns(p + c * step, step * sizeof *p, rows * sizeof *p, TILE_AHEAD, 16, 0);
+      split_16(to + c, pitch, p + c * step, step, rows);
+    }
     split_few(to, pitch, p, step, rows, c, n);
   }
 }
 
 /* Copies n columns of the rows back, and writes nothing else. */
-static void join_columns(float *p, size_t step, const float *from, size_t pitch, size_t rows, size_t n) {
+static void join_columns(float *p, size_t step, const float *from, size_t pitch, size_t rows, size_t n, int ask) {
   size_t c = 0;
   if (rows == 2 && step == 2)
     join_2(p, from, pitch, n);
@@ -94,30 +98,43 @@ static void join_columns(float *p, size_t step, const float *from, size_t pitch,
     join_4(p, from, pitch, n);
   else if (rows == 16 || rows == step)
     /* What a store writes beyond its column is written again by the next one's: up to the last columns. */
-    for (; c + 16 <= n && (c + 15) * step + 16 <= n * step; c += 16) join_16(p + c * step, step, from + c, pitch, rows);
+    for (; c + 16 <= n && (c + 15) * step + 16 <= n * step; c += 16) {
+      if (ask) ask_for_columns(p + c * step, step * sizeof *p, rows * sizeof *p, TILE_AHEAD, 16, 1);
+      join_16(p + c * step, step, from + c, pitch, rows);
+    }
   else if (rows > 4)
-    for (; c + 16 <= n; c += 16) join_16_of(p + c * step, step, from + c, pitch, rows);
+    for (; c + 16 <= n; c += 16) {
+      if (ask) ask_for_columns(p + c * step, step * sizeof *p, rows * sizeof *p, TILE_AHEAD, 16, 1);
+      join_16_of(p + c * step, step, from + c, pitch, rows);
+    }
   if (rows != step || rows > 4) join_few(p, step, from, pitch, rows, c, n);
 }
 
-/* The same of elements of any type. */
-static void read_columns(float *to, size_t pitch, const void *p, vloss_type type, size_t step, size_t rows, size_t n,
-                         size_t readable) {
+/* The same of elements of any type; with ask, those of the next TILE_AHEAD columns are asked for meanwhile. */
+static void read_columns_asking(float *to, size_t pitch, const void *p, vloss_type type, size_t step, size_t rows,
+                                size_t n, size_t readable, int ask) {
   if (!VLOSS_IS_HALF(type))
-    split_columns(to, pitch, p, step, rows, n, readable);
+    split_columns(to, pitch, p, step, rows, n, readable, ask);
   else if (step == 1)
     view_read(to, p, type, n);
   else
-    read_half_columns(to, pitch, p, type, step, rows, n, readable);
+    read_half_columns(to, pitch, p, type, step, rows, n, readable, ask);
 }
-static void write_columns(void *p, vloss_type type, size_t step, const float *from, size_t pitch, size_t rows,
-                          size_t n) {
+static void write_columns_asking(void *p, vloss_type type, size_t step, const float *from, size_t pitch, size_t rows,
+                                 size_t n, int ask) {
   if (!VLOSS_IS_HALF(type))
-    join_columns(p, step, from, pitch, rows, n);
+    join_columns(p, step, from, pitch, rows, n, ask);
   else if (step == 1)
     view_write(p, from, type, n, 0);
   else
-    write_half_columns(p, type, step, from, pitch, rows, n);
+    write_half_columns(p, type, step, from, pitch, rows, n, ask);
+}
+VFN void read_columns(float *to, size_t pitch, const void *p, vloss_type type, size_t step, size_t rows, size_t n,
+                      size_t readable) {
+  read_columns_asking(to, pitch, p, type, step, rows, n, readable, 0);
+}
+VFN void write_columns(void *p, vloss_type type, size_t step, const float *from, size_t pitch, size_t rows, size_t n) {
+  write_columns_asking(p, type, step, from, pitch, rows, n, 0);
 }
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "ahead.h"
 #include "words/half.h"
 
 enum { COLUMNS = 64, ROWS = 16 };
@@ -20,8 +21,54 @@ VFN void turn_8_out(vh *r, const uint16_t *turned, const size_t rows) {
   vturn_halves(r);
 }
 
-VFN void turn_in(uint16_t *to, const uint16_t *p, size_t step, size_t rows, size_t n, size_t readable) {
-  for (size_t k = 0; k < n; k += 8)
+/* 2 rows with nothing between them: pairs of 16 bits are numbers of 32, of which row 0 is the low half. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+VFN size_t split_pairs(uint16_t *turned, const uint16_t *p, size_t n) {
+  size_t c = 0;
+  for (; c + 32 <= n; c += 32) {
+    int32_t some[32];
+    memcpy(some, p + 2 * c, sizeof some);
+    const vi a = viload(some), b = viload(some + 16);
+    vistore_high_pair(turned + c, vishl(a, 16), vishl(b, 16));
+    vistore_high_pair(turned + COLUMNS + c, a, b);
+  }
+  return c;
+}
+VFN size_t join_pairs(uint16_t *p, const uint16_t *turned, size_t n) {
+  size_t c = 0;
+  for (; c + 16 <= n; c += 16) {
+    int32_t some[16];
+    vistore(some, vior(viload_half(turned + c), vishl(viload_half(turned + COLUMNS + c), 16)));
+    memcpy(p + 2 * c, some, sizeof some);
+  }
+  return c;
+}
+#else
+VFN size_t split_pairs(uint16_t *turned, const uint16_t *p, size_t n) {
+  (void)turned, (void)p, (void)n;
+  return 0;
+}
+VFN size_t join_pairs(uint16_t *p, const uint16_t *turned, size_t n) {
+  (void)turned, (void)p, (void)n;
+  return 0;
+}
+#endif
+VFN void split_two(uint16_t *turned, const uint16_t *p, size_t n) {
+  for (size_t c = split_pairs(turned, p, n); c < n; c++) {
+    turned[c] = p[2 * c];
+    turned[COLUMNS + c] = p[2 * c + 1];
+  }
+}
+VFN void join_two(uint16_t *p, const uint16_t *turned, size_t n) {
+  for (size_t c = join_pairs(p, turned, n); c < n; c++) {
+    p[2 * c] = turned[c];
+    p[2 * c + 1] = turned[COLUMNS + c];
+  }
+}
+
+VFN void turn_in(uint16_t *to, const uint16_t *p, size_t step, size_t rows, size_t n, size_t readable, const int ask) {
+  for (size_t k = 0; k < n; k += 8) {
+    if (ask) ask_for_columns(p + k * step, step * sizeof *p, rows * sizeof *p, TILE_AHEAD, 8, 0);
     for (size_t i = 0; i < rows; i += 8) {
       const uint16_t *const from = p + k * step + i;
       uint16_t *const turned = to + i * COLUMNS + k;
@@ -34,6 +81,7 @@ VFN void turn_in(uint16_t *to, const uint16_t *p, size_t step, size_t rows, size
         for (size_t j = 0; j < 8 && k + j < n; j++)
           for (size_t l = 0; l < 8 && i + l < rows; l++) turned[l * COLUMNS + j] = from[j * step + l];
     }
+  }
 }
 /* The first n <= 8 elements, by pieces that may overlap. */
 VFN void store_some(uint16_t *p, vh v, size_t n) {
@@ -49,8 +97,9 @@ VFN void store_some(uint16_t *p, vh v, size_t n) {
     *p = *some;
   }
 }
-VFN void turn_out(uint16_t *p, const uint16_t *from, size_t step, size_t rows, size_t n) {
-  for (size_t k = 0; k < n; k += 8)
+VFN void turn_out(uint16_t *p, const uint16_t *from, size_t step, size_t rows, size_t n, const int ask) {
+  for (size_t k = 0; k < n; k += 8) {
+    if (ask) ask_for_columns(p + k * step, step * sizeof *p, rows * sizeof *p, TILE_AHEAD, 8, 1);
     for (size_t i = 0; i < rows; i += 8) {
       uint16_t *const to = p + k * step + i;
       const uint16_t *const turned = from + i * COLUMNS + k;
@@ -67,6 +116,7 @@ VFN void turn_out(uint16_t *p, const uint16_t *from, size_t step, size_t rows, s
       else
         for (size_t j = 0; j < 8 && k + j < n; j++) store_some(to + j * step, r[j], here);
     }
+  }
 }
 
 /* As view_read, but nothing of it is asked for ahead: it is in the cache. */
@@ -79,19 +129,32 @@ VFN void widen(float *to, const uint16_t *from, vloss_type type, size_t n) {
     UNROLL for (size_t k = 0; k < COLUMNS; k += 16) vstore(to + k, vload_f16(from + k));
 }
 void read_half_columns(float *to, size_t pitch, const void *p, vloss_type type, size_t step, size_t rows, size_t n,
-                       size_t readable) {
+                       size_t readable, int ask) {
   uint16_t turned[ROWS * COLUMNS];
   for (size_t c = 0, m; c < n; c += m) {
     m = n - c < COLUMNS ? n - c : COLUMNS;
-    turn_in(turned, (const uint16_t *)p + c * step, step, rows, m, readable - c * step);
+    const uint16_t *const from = (const uint16_t *)p + c * step;
+    if (rows == 2 && step == 2)
+      split_two(turned, from, m);
+    else if (ask)
+      turn_in(turned, from, step, rows, m, readable - c * step, 1);
+    else
+      turn_in(turned, from, step, rows, m, readable - c * step, 0);
     for (size_t i = 0; i < rows; i++) widen(to + i * pitch + c, turned + i * COLUMNS, type, m);
   }
 }
-void write_half_columns(void *p, vloss_type type, size_t step, const float *from, size_t pitch, size_t rows, size_t n) {
+void write_half_columns(void *p, vloss_type type, size_t step, const float *from, size_t pitch, size_t rows, size_t n,
+                        int ask) {
   uint16_t turned[ROWS * COLUMNS] = {0};
   for (size_t c = 0, m; c < n; c += m) {
     m = n - c < COLUMNS ? n - c : COLUMNS;
     for (size_t i = 0; i < rows; i++) view_write(turned + i * COLUMNS, from + i * pitch + c, type, m, 0);
-    turn_out((uint16_t *)p + c * step, turned, step, rows, m);
+    uint16_t *const to = (uint16_t *)p + c * step;
+    if (rows == 2 && step == 2)
+      join_two(to, turned, m);
+    else if (ask)
+      turn_out(to, turned, step, rows, m, 1);
+    else
+      turn_out(to, turned, step, rows, m, 0);
   }
 }

@@ -11,8 +11,9 @@
 /* Column c of row i is at p[c * step + i], and at to[i * pitch + c]. Of the array `readable` elements from p on may be
  * read. */
 void read_half_columns(float *to, size_t pitch, const void *p, vloss_type type, size_t step, size_t rows, size_t n,
-                       size_t readable);
+                       size_t readable, int ask);
 /* And back: nothing else is written. */
-void write_half_columns(void *p, vloss_type type, size_t step, const float *from, size_t pitch, size_t rows, size_t n);
+void write_half_columns(void *p, vloss_type type, size_t step, const float *from, size_t pitch, size_t rows, size_t n,
+                        int ask);
 
 #endif
