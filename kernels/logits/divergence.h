@@ -54,8 +54,8 @@ struct float_sums {
 };
 /* A block on one of the ways of floats (float_pairs.c), which may come in pieces. */
 struct pair_try {
-  float a, offset; /* the maximum of p; about log(P / Q) */
-  int way, tries;
+  float a, offset;  /* the maximum of p; about log(P / Q) */
+  int taken, tries; /* the way, and how many were tried before */
   struct scales scales;
   struct float_sums sums;
 };

@@ -210,7 +210,7 @@ static double share_of(const struct float_sums *sums, const struct scales *scale
 }
 static void prepare(struct pair_try *t, float offset, enum way way) {
   t->offset = offset;
-  t->way = way;
+  t->taken = way;
   t->scales = scales_for(t->a, offset);
   t->sums = (struct float_sums){dset1(0.0), dset1(0.0), dset1(0.0), vset1(-INF), vset1(0.0f)};
 }
@@ -218,12 +218,12 @@ static int within_reach(float offset) { return offset > -2 * HUGE_LOGIT && offse
 void pair_try_add(const float *p, const float *q, size_t n, struct pair_try *t) {
   static void (*const sum[])(const float *, const float *, size_t, const struct scales *, struct float_sums *) = {
       sum_carefully, sum_carefully_exact, sum_near_by, sum_near_by_exact, sum_plain};
-  if (within_reach(t->offset)) sum[t->way](p, q, n, &t->scales, &t->sums);
+  if (within_reach(t->offset)) sum[t->taken](p, q, n, &t->scales, &t->sums);
 }
 static struct float_answers answers_of(const struct pair_try *t) {
   const struct float_sums *const sums = &t->sums;
   const struct scales *const scales = &t->scales;
-  const int plain = t->way == PLAIN;
+  const int plain = t->taken == PLAIN;
   struct float_answers answers = {.known = 0};
   if (!within_reach(t->offset)) return answers;
   answers.p = dsum(sums->p);
@@ -312,7 +312,7 @@ static enum tried tried_of(const struct pair_try *t, struct pair_sums *s, size_t
   const struct float_answers answers = answers_of(t);
   const float offset = t->offset;
   if (!answers.known) {
-    if (t->way == CAREFUL || t->way == CAREFUL_EXACT) return GIVEN_UP;
+    if (t->taken == CAREFUL || t->taken == CAREFUL_EXACT) return GIVEN_UP;
     s->before.masked = 1;
     return AGAIN;
   }
@@ -323,7 +323,7 @@ static enum tried tried_of(const struct pair_try *t, struct pair_sums *s, size_t
   /* Where T is little but what the offset is off, too few of its digits are left, and where P and Q are far apart, of
    * Q, which is P and more. A better float than this there may not be. */
   const int near = answers.off > -OFF && answers.off < OFF && answers.psi <= 0.5 * answers.t / answers.p;
-  if (!(near || better == offset) || !has_served(t->way, s, offset)) return AGAIN;
+  if (!(near || better == offset) || !has_served(t->taken, s, offset)) return AGAIN;
   put_sums(&answers, t->a, offset, s, i);
   return SERVED;
 }
