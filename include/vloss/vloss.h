@@ -144,8 +144,8 @@ VLOSS_API const char *vloss_cpu_features(void);
  * VLOSS_ERROR_TYPE to it then.
  *
  * VLOSS_F64 is double throughout, constants such as the eps of Keras and the beta of SMOOTH_L1 included; NaN is written
- * as 0x7ff8000000000000. Its exp and logarithms are SLEEF's: without SLEEF the library answers VLOSS_ERROR_NO_SLEEF, on
- * a CPU without FMA VLOSS_ERROR_NO_FMA. Every function computes it elsewhere; states of rows in parts are those of one
+ * as 0x7ff8000000000000. It needs functions of SLEEF: without SLEEF the library answers VLOSS_ERROR_NO_SLEEF, on a CPU
+ * without FMA VLOSS_ERROR_NO_FMA. Every function computes it elsewhere; states of rows in parts are those of one
  * type. */
 typedef enum vloss_type { VLOSS_F32 = 0, VLOSS_F64, VLOSS_F16, VLOSS_BF16 } vloss_type;
 
