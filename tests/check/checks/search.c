@@ -214,7 +214,11 @@ void check_search(struct check *check, const struct function *function, double s
                           .r = {random_mix(check->seed, function->name)}};
   const double rate = function->flat_rows ? 500000 : 200000; /* nominal, of a slow core */
   struct guarded guarded = {&search, (size_t)(seconds * rate)};
-  if (library_use(check->isas[0]) != VLOSS_OK) return;
+  const vloss_status status = library_use(check->isas[0]);
+  if (status != VLOSS_OK) {
+    report_failure(check->report, &search.line, check->isas[0], "found by climbing", "%s", vloss_status_name(status));
+    return;
+  }
   const int signal = crash_guard(search_outputs, &guarded);
   if (signal)
     report_failure(check->report, &search.line, check->isas[0], "found by climbing", "%s", crash_name(signal));

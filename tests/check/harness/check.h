@@ -51,8 +51,6 @@ void check_order(struct check *check, const struct function *function);
 /* Sums and means of a loss against its element losses. */
 void check_sums(struct check *check, const struct function *function);
 
-/* The same of doubles. */
-
 /* Values known in advance (known.h), and the reference's gradients against differences of its losses. */
 void check_values(struct check *check, const struct function *function);
 void check_derivatives(struct check *check, const struct function *function);
