@@ -35,6 +35,7 @@
 struct pair_sums {
   ALIGNED double p[16], q[16], t[16];
   ALIGNED float max_p[16], max_q[16]; /* a and b: maxima, or somewhat below them; -FLT_MAX for nothing but -inf */
+  float lost[16]; /* the greatest y of a class that q does not have, which T leaves out; -inf: of none */
   struct {
     float offset; /* log(P / Q), by the logits as they are; NaN: not known yet */
     double kl;    /* KL(p || q), of the block by itself */

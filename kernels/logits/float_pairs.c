@@ -283,6 +283,7 @@ static void put_sums(const struct float_answers *answers, float a, float offset,
   s->p[i] = p;
   s->q[i] = q + factor[0] * q;
   s->t[i] = t + (factor[0] * q - moved * p);
+  s->lost[i] = -INF;
 }
 
 /* What is known before the first block, from its first classes: the offset of the maxima alone would often be far off.

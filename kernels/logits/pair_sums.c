@@ -16,12 +16,16 @@ void exact_pair_block(const float *p, const float *q, size_t n, struct pair_sums
   const vd zero = dset1(0.0);
   const float a = finite_maximum(p, n), b = finite_maximum(q, n);
   vd sum_p = zero, sum_q = zero, sum_t = zero;
+  vf lost = vset1(-INF);
   for (size_t c = 0; c < n; c += 16) {
-    const vd of_p = dsub(dwiden(row_load(p, c, n, NO_CLASS)), dset1((double)a));
-    const vd of_q = dsub(dwiden(row_load(q, c, n, NO_CLASS)), dset1((double)b));
+    const vf y = row_load(p, c, n, NO_CLASS);
+    const vd of_p = dsub(dwiden(y), dset1((double)a));
+    const vf x = row_load(q, c, n, NO_CLASS);
+    const vd of_q = dsub(dwiden(x), dset1((double)b));
     const vd e = distance_exp(of_p), f = distance_exp(of_q), u = dsub(of_q, of_p);
     vd t = dsel(is_near(u), dmul(e, near_phi(u)), dnfma(e, u, dsub(f, e)));
-    t = dsel(deq(e, zero), f, t);
+    t = dsel(dmor(deq(e, zero), deq(u, dset1((double)-INF))), f, t);
+    lost = vmax(lost, vsel(veq(x, vset1(-INF)), y, vset1(-INF)));
     sum_p = dadd(sum_p, e);
     sum_q = dadd(sum_q, f);
     sum_t = dadd(sum_t, t);
@@ -31,6 +35,7 @@ void exact_pair_block(const float *p, const float *q, size_t n, struct pair_sums
   s->p[i] = dsum(sum_p);
   s->q[i] = dsum(sum_q);
   s->t[i] = dsum(sum_t);
+  s->lost[i] = vhmax(lost);
 }
 
 /* ---- Rows side by side ------------------------------------------------------------------------------------------- */
@@ -108,10 +113,11 @@ void pair_tile_block(const struct pairs_beside *rows, size_t c, struct pair_sums
  *   T' = f T + (g - f) Q - s f P. */
 void merge_pairs(struct pair_sums *parts, size_t n) {
   float a = -__FLT_MAX__, b = -__FLT_MAX__;
-  int undefined = 0, infinite = 0;
+  float lost = -INF;
+  int undefined = 0;
   for (size_t i = 0; i < n; i++) {
     undefined |= parts->p[i] + parts->q[i] - (parts->p[i] + parts->q[i]) != 0;
-    infinite |= parts->t[i] == (double)INF;
+    if (parts->lost[i] > lost) lost = parts->lost[i];
     if (parts->max_p[i] > a) a = parts->max_p[i];
     if (parts->max_q[i] > b) b = parts->max_q[i];
   }
@@ -121,7 +127,7 @@ void merge_pairs(struct pair_sums *parts, size_t n) {
     of_q[i] = i < n ? (double)parts->max_q[i] - (double)b : 0;
     p[i] = i < n ? parts->p[i] : 0;
     q[i] = i < n ? parts->q[i] : 0;
-    t[i] = i < n && !infinite ? parts->t[i] : 0;
+    t[i] = i < n ? parts->t[i] : 0;
   }
   const vd f = distance_exp(dload(of_p)), g = distance_exp(dload(of_q)), moved = dsub(dload(of_q), dload(of_p));
   const vd more = dsel(is_near(moved), dmul(f, near_exp_minus_1(moved)), dsub(g, f)), fp = dmul(f, dload(p));
@@ -130,7 +136,8 @@ void merge_pairs(struct pair_sums *parts, size_t n) {
   parts->max_q[0] = b;
   parts->p[0] = undefined ? (double)NOT_A_NUMBER : dsum(fp);
   parts->q[0] = dsum(dmul(g, dload(q)));
-  parts->t[0] = infinite ? (double)INF : dsum(of_t);
+  parts->t[0] = dsum(of_t);
+  parts->lost[0] = lost;
 }
 
 /* ---- Rows ---------------------------------------------------------------------------------------------------------
@@ -158,6 +165,8 @@ struct pair_answers pair_answers_of(const struct pair_sums *s) {
   const vd r = dset1(q / p), log = dlog(r);
   dstore(log_ratio, log);
   dstore(value, dsub(dset1(s->t[0] / p), dsub(dsub(r, dset1(1.0)), log)));
+  /* Whether what q does not have counts as p, only the maximum of the row tells. */
+  if ((double)s->lost[0] - (double)s->max_p[0] >= LEAST) value[0] = (double)INF;
   return (struct pair_answers){value[0] > 0 ? value[0] : 0, 0 - log_ratio[0], 0};
 }
 

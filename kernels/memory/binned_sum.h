@@ -140,13 +140,19 @@ static inline double binned_read(const struct binned_sum *sum, int64_t n) {
   return binned_scaled(negative ? -v : v, (int64_t)BIN_BITS * ((int64_t)s.top - 2) - n);
 }
 
-/* q b - x for a float b: what is left of it where they cancel, too. */
+/* q b - x for a float b: what is left of it where they cancel, too. The digits are those of |q|: a negative one would
+ * have a carry of -1 above them, whose product reaches so high that what counts falls out below. */
 static inline double binned_product_minus(const struct binned_sum *q, double b, const struct binned_sum *x) {
   struct binned_sum s = *x, digits = *q;
   binned_negate(&s);
   s.met |= q->met;
   if (!s.met && q->top != NO_BIN) {
     binned_carry(&digits);
+    if (digits.digit[0] < 0) {
+      binned_negate(&digits);
+      binned_carry(&digits);
+      b = -b;
+    }
     const int64_t low = digits.digit[0] & BIN_MASK;
     const int64_t digit[BINS + 1] = {(digits.digit[0] - low) / ((int64_t)1 << BIN_BITS), low, digits.digit[1],
                                      digits.digit[2]};

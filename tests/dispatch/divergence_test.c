@@ -135,6 +135,36 @@ static void masked(void) {
   }
 }
 
+/* What the student does not have costs nothing where the teacher has less than e^-300 of its row's largest, in
+ * whichever block of a row both stand; and from there on everything. */
+static void masked_far_below(void) {
+  enum { CLASSES = 9000 };
+  static float z[CLASSES], x[CLASSES];
+  static const struct {
+    size_t last; /* of the classes that the student lacks */
+    float logit; /* the teacher's there */
+    int counts;
+  } cases[] = {{4096, -10000, 0}, {4096, -301, 0}, {4096, -299, 1}, {100, -301, 0},   {100, -299, 1},
+               {5000, -301, 0},   {5000, -299, 1}, {5000, 0, 1},    {5000, -3e38f, 0}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+    for (int kind = VLOSS_FORWARD_KL; kind <= VLOSS_REVERSE_KL; kind++) {
+      float loss;
+      for (size_t c = 0; c < CLASSES; c++) {
+        z[c] = c < cases[k].last ? cases[k].logit : c == 8500 ? 0 : -5;
+        x[c] = c < cases[k].last ? -INFINITY : c == 8600 ? 0 : -5;
+      }
+      const vloss_divergence_args a = {.kind = (vloss_divergence_kind)kind,
+                                       .rows = 1,
+                                       .classes = CLASSES,
+                                       .student = kind == VLOSS_FORWARD_KL ? x : z,
+                                       .teacher = kind == VLOSS_FORWARD_KL ? z : x,
+                                       .loss = &loss};
+      EXPECT(vloss_divergence(&a) == VLOSS_OK, "%s", isa);
+      EXPECT(cases[k].counts ? isinf(loss) && loss > 0 : loss > 0.01f && loss < 1, "%s: kind %d, case %zu is %g", isa,
+             kind, k, (double)loss);
+    }
+}
+
 /* bf16 against float: the bits of the widened row. */
 static void types(void) {
   enum { CLASSES = 5000 };
@@ -248,6 +278,7 @@ int main(void) {
     published();
     empty();
     masked();
+    masked_far_below();
     types();
     long_rows();
     ties();
