@@ -116,7 +116,7 @@ VFN int wide_near_inputs(const struct wide_block *given, size_t n, wide_element 
 /* WIDE_LOSS(mse, NULL) exports the loss of loss/mse.h for doubles. Sums of losses alone, without weights, have a loop
  * of their own. */
 #define WIDE_LOSS(name, far)                                                                                           \
-  static __attribute__((noinline)) void name##_careful(const struct wide_block *b, size_t i) {                         \
+  static RARE void name##_careful(const struct wide_block *b, size_t i) {                                              \
     for (; i < b->n; i += 16) wide_all_inputs(b, i, name##_wide);                                                      \
   }                                                                                                                    \
   static void name##_elements(const struct wide_block *b) {                                                            \

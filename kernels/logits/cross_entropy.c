@@ -66,7 +66,7 @@ void read_labels(const struct vloss_cross_entropy_job *job, const struct group *
 
 /* 16 rows of up to 16 classes: gathered and summed without a detour over memory; x_copy keeps their terms. False if a
  * row has huge logits, which want the general way. */
-static __attribute__((noinline)) int sum_16(const struct vloss_cross_entropy_job *job, struct group_state *s) {
+static SMALL int sum_16(const struct vloss_cross_entropy_job *job, struct group_state *s) {
   vf r[16];
   gather_16(r, job->x + s->g.first * job->x_stride, job->x_stride, job->shape.classes,
             whole_vectors(&s->g, job->x_stride, job->shape.classes));

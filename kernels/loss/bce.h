@@ -26,12 +26,16 @@ VFN struct bce_exact bce_exact(struct element e) {
 }
 
 /* rest - of_m difference. A denormal rest is all, or its size does not matter: below the last bit of a product of
- * floats, any number rounds alike. */
-VFN vf bce_calm_loss(vf of_m, vf difference, vf rest, vm denormal) {
-  const vf zero = vset1(0.0f);
+ * floats, any number rounds alike. A denormal of_m is nothing beside most rests; beside a denormal one doubles hold all
+ * of the result. */
+VFN vf bce_calm_loss(vf given, vf difference, vf rest, vm denormal) {
+  const vf zero = vset1(0.0f), rest_size = vabs(rest);
+  const vm both = vmand(vdenormal(given), vgt(vset1(0x1p-126f), rest_size));
+  const vf of_m = vsel(vmor(both, vgt(rest_size, vset1(0x1p-90f))), vflush(given), given);
   const vm alone = vmand(denormal, veq(of_m, zero)), beside = vmand(denormal, vgt(vabs(of_m), vset1(0x1p-60f)));
   const vf instead = vsel(alone, zero, vsel(beside, vset1(VLOSS_GUARD), rest));
-  return vsel(alone, rest, vnfma(of_m, difference, instead));
+  const vf in_doubles = dnarrow(dnfma(dwiden(given), dwiden(difference), dwiden(rest)));
+  return vsel(both, in_doubles, vsel(alone, rest, vnfma(of_m, difference, instead)));
 }
 
 VFN struct derivatives bce(struct element e) {

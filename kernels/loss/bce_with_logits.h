@@ -26,7 +26,9 @@ struct bce_with_logits_plain {
   vf loss, grad;
 };
 VFN struct bce_with_logits_plain bce_with_logits_plain(struct element element) {
-  const vf x = element.p, t = element.t, zero = vset1(0.0f), half = vset1(0.5f), y = vabs(x);
+  const vf x = element.p, zero = vset1(0.0f), half = vset1(0.5f), y = vabs(x);
+  /* Up to |x| = 60, a denormal t is nothing beside e. */
+  const vf t = element.calm ? vsel(vgt(vset1(60.0f), y), vflush(element.t), element.t) : element.t;
   const struct vexp_halves e = vexp_minus_in_halves(element.calm ? vflush(y) : y);
   const vf exp = vfma(e.mantissa, e.scale, vset1(VLOSS_GUARD));
   const vf square = vfma(e.mantissa, exp, vset1(VLOSS_GUARD));
@@ -37,7 +39,7 @@ VFN struct bce_with_logits_plain bce_with_logits_plain(struct element element) {
   const vf factor = element.calm ? vflush_beside(x, t) : x;
   vf linear = vnfma(t, factor, vmax(least, factor));
   if (!element.fast) { /* 0 times infinity is 0 here */
-    const vf finite = vmax(vset1(-FLT_MAX), vmin(vset1(FLT_MAX), x));
+    const vf finite = vmax(vset1(-FLT_MAX), vmin(vset1(FLT_MAX), factor));
     linear = vnfma(t, finite, vmax(least, finite));
     linear = vsel(vmand(veq(y, vset1(INF)), vgt(vabs(linear), zero)), vmul(linear, vset1(INF)), linear);
   }

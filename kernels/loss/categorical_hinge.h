@@ -65,12 +65,8 @@ VFN void hinge_gradient(const struct row *r, struct row_state *s, const int infi
   }
   wrote(r, s);
 }
-static __attribute__((noinline)) int hinge_sums_of_infinities(struct row r, struct row_state *s) {
-  return hinge_sums(&r, s, 1);
-}
-static __attribute__((noinline)) void hinge_gradient_of_infinities(struct row r, struct row_state *s) {
-  hinge_gradient(&r, s, 1);
-}
+static RARE int hinge_sums_of_infinities(struct row r, struct row_state *s) { return hinge_sums(&r, s, 1); }
+static RARE void hinge_gradient_of_infinities(struct row r, struct row_state *s) { hinge_gradient(&r, s, 1); }
 
 /* What the sums of a row decide. */
 VFN void hinge_decide(const struct row *r, struct row_state *s, int gradient) {

@@ -50,14 +50,19 @@ static __attribute__((noinline)) int parted_sum(struct row r, struct row_state *
 }
 
 VFN void cosine_embedding_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope_a,
-                                struct cosine_slope slope_b) {
+                                struct cosine_slope slope_b, const int calm) {
   if (r->from_memory) ask_ahead(r->other + c);
   const vf a = get(r->p, c, m, 0.0f), b = get(r->other, c, m, 0.0f);
-  if (r->grad) put_scaled(r->grad, c, m, cosine_gradient(a, b, slope_a));
-  if (r->grad_other) put_scaled(r->grad_other, c, m, cosine_gradient(b, a, slope_b));
+  if (r->grad) put_scaled(r->grad, c, m, calm ? calm_cosine_gradient(a, b, slope_a) : cosine_gradient(a, b, slope_a));
+  if (r->grad_other)
+    put_scaled(r->grad_other, c, m, calm ? calm_cosine_gradient(b, a, slope_b) : cosine_gradient(b, a, slope_b));
 }
-static __attribute__((noinline)) void cosine_embedding_write_in_double(struct row r, struct cosine_slope slope_a,
-                                                                       struct cosine_slope slope_b, double sign) {
+static RARE void cosine_embedding_write_calmly(struct row r, struct cosine_slope slope_a, struct cosine_slope slope_b) {
+  for (size_t c = r.from, m; (m = columns_from(&r, c)) > 0; c += 16)
+    cosine_embedding_write(&r, c, m, slope_a, slope_b, 1);
+}
+static RARE void cosine_embedding_write_in_double(struct row r, struct cosine_slope slope_a,
+                                                  struct cosine_slope slope_b, double sign) {
   for (size_t c = r.from, m; (m = columns_from(&r, c)) > 0; c += 16) {
     const vf a = get(r.p, c, m, 0.0f), b = get(r.other, c, m, 0.0f);
     if (r.grad) put(&r, r.grad, c, m, cosine_gradient_in_double(a, b, sign * slope_a.across, sign * slope_a.along));
@@ -95,9 +100,12 @@ VFN void cosine_embedding(const struct row *r, struct row_state *s) {
   const struct cosine_slope slope_a = s->slope[0], slope_b = s->slope[1];
   const int in_float = slope_a.in_float && slope_b.in_float;
   size_t c = in_float ? r->from : r->to;
-  if (!in_float) cosine_embedding_write_in_double(*r, slope_a, slope_b, r->target == 1 ? -1 : 1);
-  for (; c + 16 <= r->to; c += 16) cosine_embedding_write(r, c, 16, slope_a, slope_b);
-  if (c < r->to) cosine_embedding_write(r, c, r->to - c, slope_a, slope_b);
+  if (!in_float)
+    cosine_embedding_write_in_double(*r, slope_a, slope_b, r->target == 1 ? -1 : 1);
+  else if (row_has_denormals(r, r->p, r->other))
+    cosine_embedding_write_calmly(*r, slope_a, slope_b), c = r->to;
+  for (; c + 16 <= r->to; c += 16) cosine_embedding_write(r, c, 16, slope_a, slope_b, 0);
+  if (c < r->to) cosine_embedding_write(r, c, r->to - c, slope_a, slope_b, 0);
   wrote(r, s);
 }
 

@@ -19,12 +19,15 @@ VFN void cosine_similarity_decide(const struct row *r, struct row_state *s) {
     s->slope[0] = cosine_slope(s->value[2], pp, tt, s->value[0] < 1e-12 ? 0 : 1, -r->factor);
 }
 
-VFN void cosine_similarity_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope) {
+VFN void cosine_similarity_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope, const int calm) {
   if (r->from_memory) ask_ahead(r->t + c);
   const vf p = get(r->p, c, m, 0.0f), t = get(r->t, c, m, 0.0f);
-  put_scaled(r->grad, c, m, cosine_gradient(p, t, slope));
+  put_scaled(r->grad, c, m, calm ? calm_cosine_gradient(p, t, slope) : cosine_gradient(p, t, slope));
 }
-static __attribute__((noinline)) void cosine_similarity_write_in_double(struct row r, struct cosine_slope slope) {
+static RARE void cosine_similarity_write_calmly(struct row r, struct cosine_slope slope) {
+  for (size_t c = r.from, m; (m = columns_from(&r, c)) > 0; c += 16) cosine_similarity_write(&r, c, m, slope, 1);
+}
+static RARE void cosine_similarity_write_in_double(struct row r, struct cosine_slope slope) {
   for (size_t c = r.from, m; (m = columns_from(&r, c)) > 0; c += 16) {
     const vf p = get(r.p, c, m, 0.0f), t = get(r.t, c, m, 0.0f);
     put(&r, r.grad, c, m, cosine_gradient_in_double(p, t, -slope.across, -slope.along));
@@ -52,9 +55,12 @@ VFN void cosine_similarity(const struct row *r, struct row_state *s) {
   if (s->pass != 2) return;
   const struct cosine_slope slope = s->slope[0];
   size_t c = slope.in_float ? r->from : r->to;
-  if (!slope.in_float) cosine_similarity_write_in_double(*r, slope);
-  for (; c + 16 <= r->to; c += 16) cosine_similarity_write(r, c, 16, slope);
-  if (c < r->to) cosine_similarity_write(r, c, r->to - c, slope);
+  if (!slope.in_float)
+    cosine_similarity_write_in_double(*r, slope);
+  else if (row_has_denormals(r, r->p, r->t))
+    cosine_similarity_write_calmly(*r, slope), c = r->to;
+  for (; c + 16 <= r->to; c += 16) cosine_similarity_write(r, c, 16, slope, 0);
+  if (c < r->to) cosine_similarity_write(r, c, r->to - c, slope, 0);
   wrote(r, s);
 }
 

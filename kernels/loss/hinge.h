@@ -24,8 +24,8 @@ VFN vf hinge_label(vf t, const struct hinge_constants *k) {
   return label;
 }
 VFN vf hinge_slack(vf label, struct element e) {
-  vf p = e.fast ? e.p : vfactor(label, e.p);
-  if (e.calm) p = vflush_beside(p, label);
+  const vf p = e.fast ? e.p : vfactor(label, e.p);
+  if (e.calm) return vnfma(vflush_beside(label, p), vflush_beside(p, label), vset1(1.0f));
   return vnfma(label, p, vset1(1.0f));
 }
 

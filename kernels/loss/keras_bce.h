@@ -22,11 +22,15 @@ VFN struct derivatives keras_bce(struct element e, const struct keras_bce_consta
   const vf zero = vset1(0.0f), one = vset1(1.0f), eps = vset1(KERAS_EPS);
   const vf v = vmin(vset1(KERAS_ONE_MINUS_EPS), vmax(eps, e.p));
   const vf a = vadd(v, eps), b = vadd(vsub(one, v), eps);
-  const vf loss = vnfma(e.t, vln_normal(a), vmul(vsub(e.t, one), vln_normal(b)));
+  /* A denormal t is all of the loss where log b is 0, and nothing beside any other, and in the gradient. */
+  const vf t_seen = e.calm ? vflush_denormal(e.t) : e.t, log_a = vln_normal(a),
+           of_log_b = vmul(vsub(e.t, one), vln_normal(b));
+  vf loss = vnfma(t_seen, log_a, of_log_b);
+  if (e.calm) loss = vsel(vmand(vdenormal(e.t), veq(of_log_b, zero)), vneg(vmul_calm(e.t, log_a)), loss);
   /* (1 - t) a - t b, the larger product not rounded before the sum; over a b, and what the factor to come has lost. */
-  const vf rest = vsub(one, e.t), rest_lost = vsub(vsub(one, rest), e.t);
-  const vf of_a = vnfma(e.t, a, a), of_b = vmul(e.t, b);
-  const vf by_a = vfma(rest, a, vfma(rest_lost, a, vneg(of_b))), by_b = vnfma(e.t, b, of_a);
+  const vf rest = vsub(one, t_seen), rest_lost = vsub(vsub(one, rest), t_seen);
+  const vf of_a = vnfma(t_seen, a, a), of_b = vmul(t_seen, b);
+  const vf by_a = vfma(rest, a, vfma(rest_lost, a, vneg(of_b))), by_b = vnfma(t_seen, b, of_a);
   const vf ab = vfma(a, b, vmul(vmul(a, b), vset1(-k->call.unscaled)));
   const vf quotient = vdiv(vsel(vgt(of_a, of_b), by_a, by_b), ab);
   const vf passes = vsel(veq(v, e.p), one, zero);

@@ -23,7 +23,7 @@ VFN void margin_ranking_constants(const double *parameters, struct margin_rankin
 /* margin - t d, which alone may be denormal, of finite d. */
 VFN vf margin_ranking_calm_slack(vf t, vf d, const struct margin_ranking_constants *k) {
   const vf margin = vset1(k->margin.high), size = vabs(margin);
-  if (k->margin.high == 0) return vsub(margin, vmul_calm(t, d));
+  if (k->margin.high == 0) return dnarrow(dnfma(dwiden(t), dwiden(d), dset1(0.0)));
   return vnfma(t, vsel(vgt(size, vset1(0x1p-40f)), vflush_beside(d, t), d), margin);
 }
 
@@ -33,8 +33,8 @@ struct margin_ranking_slack {
   vf rounded, z;
 };
 VFN struct margin_ranking_slack margin_ranking_slack(struct element e, vf d, const struct margin_ranking_constants *k) {
-  vf rounded =
-      e.calm ? margin_ranking_calm_slack(e.t, d, k) : vnfma(e.t, e.fast ? d : vfactor(e.t, d), vset1(k->margin.high));
+  const vf by_t = e.fast ? d : vfactor(e.t, d);
+  vf rounded = e.calm ? margin_ranking_calm_slack(e.t, by_t, k) : vnfma(e.t, by_t, vset1(k->margin.high));
   if (k->margin.low != 0) rounded = vadd(rounded, vset1(k->margin.low));
   if (e.fast && !e.calm && __builtin_expect(!vany(vgt(vset1(k->near), vabs(rounded))), 1))
     return (struct margin_ranking_slack){rounded, rounded};

@@ -6,15 +6,12 @@
 #include "../losses/loss.h"
 
 VFN struct derivatives mse(struct element e) {
-  const vf d = vsub(e.p, e.t);
-  if (e.fast) {
-    const vf factor = e.calm ? vflush_tiny(d) : d; /* the square is nothing beside what pairs start at */
-    return (struct derivatives){.grad.rounded = vadd(d, d), .a = factor, .b = factor};
-  }
+  const vf d = vsub(e.p, e.t), factor = e.calm ? vflush_tiny(d) : d; /* the square is nothing beside PAIR_START */
+  if (e.fast) return (struct derivatives){.grad.rounded = vadd(d, d), .a = factor, .b = factor};
   const vd wide = difference(e.p, e.t, d);
   const struct result grad = {vadd(d, d), dadd(wide, wide)};
   return (struct derivatives){
-      .loss.exact = dmul(wide, wide), .grad = grad, .grad_target = negated(grad), .a = d, .b = d};
+      .loss.exact = dmul(wide, wide), .grad = grad, .grad_target = negated(grad), .a = factor, .b = factor};
 }
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */

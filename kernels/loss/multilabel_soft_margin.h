@@ -43,9 +43,7 @@ static __attribute__((noinline)) void soft_margins_exactly(struct row r, struct 
   soft_margins(&r, s, 1, 0);
 }
 /* From the first row on that met a denormal. */
-static __attribute__((noinline)) void soft_margins_calmly(struct row r, struct row_state *s) {
-  soft_margins(&r, s, 0, 1);
-}
+static RARE void soft_margins_calmly(struct row r, struct row_state *s) { soft_margins(&r, s, 0, 1); }
 
 VFN void multilabel_soft_margin(const struct row *r, struct row_state *s) {
   if (r->weights || !(r->factor >= -1 && r->factor <= 1))

@@ -44,23 +44,20 @@ VFN vf smooth_l1_slope(vf d, const struct smooth_l1_constants *k, int calm) {
 
 VFN struct derivatives smooth_l1(struct element e, const struct smooth_l1_constants *k) {
   const vf d = vsub(e.p, e.t), one = vset1(1.0f);
-  if (e.calm && k->power == 1 && k->half_beta > 0x1p-40f) {
-    /* A tiny d, or q: the product is below 2^-151, nothing beside what pairs start at. */
-    const vf factor = vflush_tiny(d), q = vclamp(smooth_l1_slope(d, k, 1), one);
-    const vf a = vsel(veq(factor, vset1(0.0f)), factor, vflush(q));
-    return (struct derivatives){.grad.rounded = q, .a = a, .b = vnfma(a, vset1(k->half_beta), factor)};
-  }
-  if (e.fast) {
-    const vf q = vclamp(smooth_l1_slope(d, k, 0), one);
-    return (struct derivatives){.grad.rounded = q, .a = q, .b = vnfma(q, vset1(k->half_beta), d)};
-  }
+  const int calm = e.calm && k->power == 1 && k->half_beta > 0x1p-40f;
+  const vf slope_of_d = !e.fast && k->call.careful ? one : vclamp(smooth_l1_slope(d, k, calm), one);
+  /* A tiny d, or q: the product is below 2^-151, nothing beside what pairs start at. */
+  const vf factor = calm ? vflush_tiny(d) : d;
+  const vf first = calm ? vsel(veq(factor, vset1(0.0f)), factor, vflush(slope_of_d)) : slope_of_d;
+  if (e.fast)
+    return (struct derivatives){.grad.rounded = slope_of_d, .a = first, .b = vnfma(first, vset1(k->half_beta), factor)};
   const vd wide = difference(e.p, e.t, d);
   vd slope = dclamp(dmul(wide, dset1(k->exact_inverse)), 1);
   /* Nothing, whatever multiplies it; beta may be infinite. */
   if (k->call.careful) slope = dsel(dgt(dset1(0x1p-700), dabs(slope)), dmul(slope, dset1(0.0)), slope);
-  const vf q = k->call.careful ? one : vclamp(smooth_l1_slope(d, k, 0), one);
+  const vf q = k->call.careful ? one : slope_of_d;
   const struct result grad = k->call.careful ? careful_double(e, slope) : kept(vpoisoned(q, d), slope);
-  const vf a = k->call.careful ? narrowed(slope) : q, b = vnfma(a, vset1(k->half_beta), d);
+  const vf a = k->call.careful ? narrowed(slope) : first, b = vnfma(a, vset1(k->half_beta), factor);
   const vd in_doubles = dmul(slope, dnfma(slope, dset1(k->exact_beta / 2), wide));
   const dm lost = dmor(dinfinite(dwiden(d)), dgt(dset1(0x1p-126), dabs(slope)));
   const vd loss = k->call.careful ? in_doubles : dsel(lost, in_doubles, dmul(dwiden(a), dwiden(b)));

@@ -20,11 +20,11 @@ VFN struct derivatives soft_margin(struct element e) {
   const struct soft_margin_exact exact = soft_margin_exact(e.p, e.t);
   if (e.exact) return (struct derivatives){.loss.exact = exact.loss, .grad.exact = exact.grad};
   const vf zero = vset1(0.0f), one = vset1(1.0f), minus_t = vneg(e.t);
-  vf p = vfactor(e.t, e.p);
-  if (e.calm) p = vflush_beside(p, e.t);
-  const vf x = vmul(minus_t, p);
+  const vf by_p = vfactor(e.t, e.p), p = e.calm ? vflush_beside(by_p, e.t) : by_p,
+           minus = e.calm ? vflush_beside(minus_t, by_p) : minus_t;
+  const vf x = vmul(minus, p);
   /* What rounding x lost would be relative error of e. At most 2^-18 where e is not 0; no more may come of infinity. */
-  const vf bound = vset1(0x1p-18f), lost = vmax(vset1(-0x1p-18f), vmin(vfma(minus_t, p, vneg(x)), bound));
+  const vf bound = vset1(0x1p-18f), lost = vmax(vset1(-0x1p-18f), vmin(vfma(minus, p, vneg(x)), bound));
   const vm negative = vgt(zero, x);
   /* Beside x > 0 a small e is rounded away: there VLOSS_GUARD keeps it from being a denormal. */
   const struct vexp_halves halves = vexp_minus_sum_in_halves(vabs(x), vsel(negative, vneg(lost), lost));

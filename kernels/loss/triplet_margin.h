@@ -129,8 +129,8 @@ VFN int triplet_in_float(const struct row *r) {
 struct triplet_sums {
   double squares, x;
 };
-VFN struct triplet_sums triplet_add(struct row_state *s, int pair, int first, const float *u, const float *v, size_t n,
-                                    int last) {
+VFN struct triplet_sums triplet_add_(struct row_state *s, int pair, int first, const float *u, const float *v, size_t n,
+                                     int last, const int calm) {
   const vf begin = vset1(PAIR_BEGIN);
   vd squares = first ? dset1(0.0) : s->lanes[pair];
   vf sum = first ? vset1(0.0f) : dnarrow(s->lanes[2 + pair]);
@@ -140,8 +140,9 @@ VFN struct triplet_sums triplet_add(struct row_state *s, int pair, int first, co
     UNROLL for (size_t i = 0; i < 2; i++) {
       const float *const a = u + c + 32 * i, *const b = v + c + 32 * i;
       const vf x0 = vsub(vload(a), vload(b)), x1 = vsub(vload(a + 16), vload(b + 16));
+      const vf f0 = calm ? vflush(x0) : x0, f1 = calm ? vflush(x1) : x1; /* their squares are nothing beside `begin` */
       sum = vadd(sum, vadd(x0, x1));
-      pairs[i] = vfma(x1, x1, vfma(x0, x0, begin));
+      pairs[i] = vfma(f1, f1, vfma(f0, f0, begin));
     }
     squares = dadd(squares, dsplit_scaled(vadd(pairs[0], pairs[1])));
   }
@@ -153,13 +154,22 @@ VFN struct triplet_sums triplet_add(struct row_state *s, int pair, int first, co
     vf pair_of = begin, other = begin; /* of every other vector */
     for (; c < n; c += 16) {
       const size_t m = n - c < 16 ? n - c : 16;
-      const vf x = vsub(get(u, c, m, 0.0f), get(v, c, m, 0.0f)), more = vfma(x, x, pair_of);
+      const vf x = vsub(get(u, c, m, 0.0f), get(v, c, m, 0.0f)), f = calm ? vflush(x) : x, more = vfma(f, f, pair_of);
       sum = vadd(sum, x);
       pair_of = other, other = more;
     }
     squares = dadd(squares, dsplit_scaled(vadd(pair_of, other)));
   }
   return (struct triplet_sums){dsum(squares) * (1 / SPLIT_SCALE), dsum(dwiden(sum))};
+}
+static RARE struct triplet_sums triplet_add_denormals(struct row_state *s, int pair, int first, const float *u,
+                                                      const float *v, size_t n, int last) {
+  return triplet_add_(s, pair, first, u, v, n, last, 1);
+}
+VFN struct triplet_sums triplet_add(struct row_state *s, int pair, int first, const float *u, const float *v, size_t n,
+                                    int last) {
+  if (begin_with_denormals(u, v, n)) return triplet_add_denormals(s, pair, first, u, v, n, last);
+  return triplet_add_(s, pair, first, u, v, n, last, 0);
 }
 /* D; or NaN where this way is none. */
 VFN double triplet_distance(const struct row *r, struct triplet_sums sums) {
@@ -210,8 +220,7 @@ VFN int triplet_near_eps(vf x, float near) {
   const vf size = vabs(x);
   return vany(vmand(vgt(vset1(near), size), vgt(size, vset1(0.0f))));
 }
-static __attribute__((noinline)) void triplet_gradient_near_eps(struct row r, const struct row_state *s, size_t c,
-                                                                size_t m) {
+static RARE void triplet_gradient_near_eps(struct row r, const struct row_state *s, size_t c, size_t m) {
   triplet_gradient_at(&r, s, c, m, 2);
 }
 struct triplet_slopes {
@@ -280,7 +289,7 @@ VFN int triplet_powers(const struct row *r, struct row_state *s, double norm) {
   }
   return r->to == r->columns;
 }
-static __attribute__((noinline)) void triplet_margin_general(struct row r, struct row_state *s) {
+static SMALL void triplet_margin_general(struct row r, struct row_state *s) {
   const double norm = r.parameters[TRIPLET_NORM];
   if (s->pass == 0) {
     if (!triplet_sums(&r, s, norm, s->value)) return;

@@ -105,9 +105,14 @@ BLOCK_INLINE vf first_lanes(vf v, size_t n) {
   return n < 16 ? vsel(vigt(viset1((int32_t)n), lane_numbers()), v, vset1(0.0f)) : v;
 }
 
+/* 0 for denormals whose product with `factor` is less than half an ulp of PAIR_START. */
+BLOCK_INLINE vf nothing_beside(vf v, vf factor) { return vsel(vgt(vset1(0x1p-26f), vabs(factor)), vflush(v), v); }
 /* The pair plus a vector of n losses. */
-BLOCK_INLINE vf pair_plus(vf pair, size_t n, struct derivatives d, vf loss, const int traits) {
-  return traits & PRODUCT ? vfma(first_lanes(d.a, n), d.b, pair) : vadd(pair, first_lanes(loss, n));
+BLOCK_INLINE vf pair_plus(vf pair, size_t n, struct derivatives d, vf loss, const int traits, const int calm) {
+  if (!(traits & PRODUCT)) return vadd(pair, first_lanes(loss, n));
+  const vf a = first_lanes(d.a, n);
+  if (calm) return vfma(nothing_beside(a, d.b), nothing_beside(d.b, a), pair);
+  return vfma(a, d.b, pair);
 }
 BLOCK_INLINE vf pair_start(const int traits) { return vset1(traits & PRODUCT ? PAIR_START : 0.0f); }
 
@@ -122,7 +127,7 @@ SHARED size_t fast_rest(const struct block *b, const void *k, size_t i, vd *sum,
     const struct derivatives d = loss.element(fast_element(b, at, n, 0), k);
     if (b->grad) result_at(b->grad, at, n, vmul(d.grad.rounded, scale));
     if (half == 0) pairs = pair_start(loss.traits);
-    pairs = pair_plus(pairs, n, d, d.loss.rounded, loss.traits);
+    pairs = pair_plus(pairs, n, d, d.loss.rounded, loss.traits, 0);
     if (half == 0) continue;
     lanes = grown(dadd(shrunk(lanes, loss.traits), widened_pairs(pairs, loss.traits)), loss.traits);
   }
@@ -135,6 +140,11 @@ SHARED size_t fast_rest(const struct block *b, const void *k, size_t i, vd *sum,
  * its constants do not take registers from the loop; asked before a loss copies its own. */
 static __attribute__((noinline, unused)) int begins_with_denormals(const struct block *b) {
   return b->n >= 16 && vany(vmor(vdenormal(vload(b->p)), vdenormal(vload(b->t))));
+}
+
+/* Whether a careful function is to expect some. */
+static __attribute__((noinline, unused)) int has_denormals(const struct block *b) {
+  return vmet_denormal() || begins_with_denormals(b);
 }
 
 /* The elements from `from` on, any number, FAST_ELEMENTS at a time, until the sum is not finite. A -0 among losses that
@@ -167,11 +177,11 @@ SHARED size_t fast_blocks(const struct block *b, const void *k, size_t from, vd 
 /* Writes what is wanted of elements i .. i + n - 1 of a block. Returns their losses as floats; a product's, which may
  * be too small for one, only if they are wanted. */
 BLOCK_INLINE vf written(const struct block *b, size_t i, size_t n, struct derivatives d, const int grads,
-                        const int product) {
+                        const int product, const int calm) {
   const double scale = b->grad_scale;
-  if (grads && b->grad) result_at(b->grad, i, n, times_scale(d.grad, scale));
-  if (grads && b->grad_target) result_at(b->grad_target, i, n, times_scale(d.grad_target, scale));
-  if (grads && b->grad_other) result_at(b->grad_other, i, n, times_scale(d.grad_other, scale));
+  if (grads && b->grad) result_at(b->grad, i, n, times_scale(d.grad, scale, calm));
+  if (grads && b->grad_target) result_at(b->grad_target, i, n, times_scale(d.grad_target, scale, calm));
+  if (grads && b->grad_other) result_at(b->grad_other, i, n, times_scale(d.grad_other, scale, calm));
   if (product && !b->loss) return vset1(0.0f);
   const vf loss = canonical(product ? narrowed(d.loss.exact) : d.loss.rounded);
   if (b->loss) result_at(b->loss, i, n, loss);
@@ -186,9 +196,9 @@ SHARED vd careful_block(const struct block *b, const void *k, vd sum, struct ker
   for (size_t i = 0; i < copy.n; i += 16) {
     const size_t n = copy.n - i < 16 ? copy.n - i : 16;
     const struct derivatives d = loss.element(element_at(&copy, i, n), k);
-    const vf rounded = written(&copy, i, n, d, grads, traits & PRODUCT);
+    const vf rounded = written(&copy, i, n, d, grads, traits & PRODUCT, loss.calm);
     if (i % 32 == 0) pair = pair_start(traits);
-    pair = pair_plus(pair, n, d, rounded, traits);
+    pair = pair_plus(pair, n, d, rounded, traits, loss.calm);
     if (i % 32 || i + 16 >= copy.n) sum = dadd(sum, traits & MAY_BE_NEGATIVE ? dwiden(pair) : dsplit(pair));
   }
   return sum;
@@ -249,6 +259,7 @@ VFN struct call call_of(const struct vloss_loss_job *job) {
 
 /* The functions of a loss, each with a copy of the constants. */
 #define CALM(traits) (DENORMALS_ARE_SLOW && (traits)&KNOWS_CALM)
+#define CALM_LOSSES(traits) ((traits)&DEAR_GRADIENT)
 #define ELEMENTWISE_FUNCTIONS(name, type, traits_of)                                                      \
   SHARED struct derivatives name##_quick(struct element e, const void *k) {                               \
     e.fast = 1;                                                                                           \
@@ -259,11 +270,16 @@ VFN struct call call_of(const struct vloss_loss_job *job) {
     e.fast = e.calm = 0;                                                                                  \
     return name##_element(e, k);                                                                          \
   }                                                                                                       \
+  SHARED struct derivatives name##_careful_of_denormals(struct element e, const void *k) {                \
+    e.fast = 0;                                                                                           \
+    e.calm = 1;                                                                                           \
+    return name##_element(e, k);                                                                          \
+  }                                                                                                       \
   static SMALL size_t name##_rest(const struct block *b, size_t i, vd *sum) {                             \
     const type k = *(const type *)b->constants;                                                           \
     return fast_rest(b, &k, i, sum, (struct kernel){.element = name##_quick, .traits = traits_of});       \
   }                                                                                                       \
-  static __attribute__((noinline, unused)) size_t name##_calm(const struct block *b, size_t i, vd *sum) { \
+  static RARE size_t name##_calm(const struct block *b, size_t i, vd *sum) {                              \
     const type k = *(const type *)b->constants;                                                           \
     const struct kernel loss = {name##_element, traits_of, 1, name##_rest, NULL};                         \
     return fast_blocks(b, &k, i, sum, loss, b->grad != NULL) - i;                                         \
@@ -277,11 +293,24 @@ VFN struct call call_of(const struct vloss_loss_job *job) {
   }                                                                                                       \
   static size_t name##_sum(const struct block *b, vd *sum) { return name##_fast(b, sum, 0); }             \
   static size_t name##_sum_and_grad(const struct block *b, vd *sum) { return name##_fast(b, sum, 1); }    \
+  static RARE vd name##_calm_losses(const struct block *b, vd sum) {                                      \
+    const type k = *(const type *)b->constants;                                                           \
+    const struct kernel loss = {.element = name##_careful_of_denormals, .traits = traits_of, .calm = 1};  \
+    return careful_block(b, &k, sum, loss, 0);                                                            \
+  }                                                                                                       \
+  static RARE vd name##_calm_everything(const struct block *b, vd sum) {                                  \
+    const type k = *(const type *)b->constants;                                                           \
+    const struct kernel loss = {.element = name##_careful_of_denormals, .traits = traits_of, .calm = 1};  \
+    return careful_block(b, &k, sum, loss, 1);                                                            \
+  }                                                                                                       \
   static SMALL vd name##_losses(const struct block *b, vd sum) {                                          \
+    if (CALM(traits_of) && has_denormals(b))                                                              \
+      return CALM_LOSSES(traits_of) ? name##_calm_losses(b, sum) : name##_calm_everything(b, sum);        \
     const type k = *(const type *)b->constants;                                                           \
     return careful_block(b, &k, sum, (struct kernel){.element = name##_careful, .traits = traits_of}, 0); \
   }                                                                                                       \
   static SMALL vd name##_everything(const struct block *b, vd sum) {                                      \
+    if (CALM(traits_of) && has_denormals(b)) return name##_calm_everything(b, sum);                       \
     const type k = *(const type *)b->constants;                                                           \
     return careful_block(b, &k, sum, (struct kernel){.element = name##_careful, .traits = traits_of}, 1); \
   }                                                                                                       \

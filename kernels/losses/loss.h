@@ -42,7 +42,7 @@ struct element {
   vf p, t, other;
   int fast;  /* constant: a loss that comes out infinite or NaN is done again without it, the gradient with it */
   int exact; /* constant: only what results are before they are rounded is looked at; a float may be too small */
-  int calm;  /* constant, with `fast` only, and only where denormals are slow: there may be some, which nothing
+  int calm;  /* constant, never with `exact`, and only where denormals are slow: there may be some, which nothing
                 multiplies or is divided by, see vmath_special.h. The bits are the same */
 };
 /* A result twice: rounded to float, which is what is written where nothing multiplies it; and before that rounding, for
@@ -62,7 +62,8 @@ struct derivatives {
 enum {
   PRODUCT = 1,         /* the loss is a b >= 0: sums add it before it is rounded; loss.rounded is not given */
   MAY_BE_NEGATIVE = 2, /* if it is not, a -0 costs time, nothing else */
-  KNOWS_CALM = 4       /* there is code for element.calm */
+  KNOWS_CALM = 4,      /* there is code for element.calm */
+  DEAR_GRADIENT = 8    /* with KNOWS_CALM: where only losses are wanted, the gradient would cost more than these */
 };
 
 /* max(0, v): NaN passes. */
@@ -133,8 +134,8 @@ VFN vd factor_times(vd v, vd factor) {
 VFN vf times_factor(vd v, vd factor) { return canonical(narrowed(factor_times(v, factor))); }
 /* The same for a factor that may be applied after the rounding, as the fast functions do; but for what that made
  * infinite. */
-VFN vf times_scale(struct result r, double scale) {
-  const vf product = vmul(r.rounded, vset1((float)scale));
+VFN vf times_scale(struct result r, double scale, const int calm) {
+  const vf by = vset1((float)scale), product = calm ? vmul_calm(r.rounded, by) : vmul(r.rounded, by);
   if (__builtin_expect(vany(veq(vabs(r.rounded), vset1(INF))), 0))
     return canonical(vsel(veq(vabs(r.rounded), vset1(INF)), narrowed(dmul(r.exact, dset1(scale))), product));
   return canonical(product);

@@ -80,11 +80,46 @@ VFN struct product_pairs pairs_of(vf x0, vf x1, vf y0, vf y1) {
   return (struct product_pairs){vfma(x1, x1, vfma(x0, x0, begin)), vfma(y1, y1, vfma(y0, y0, begin)),
                                 vfma(x1, y1, vfma(x0, y0, begin))};
 }
-VFN struct product_pairs product_pairs(const struct row *r, const float *a, const float *b, size_t c) {
+/* The same where denormals are slow and there may be some: their squares are nothing beside PAIR_BEGIN, and of a
+ * product one is moved up by 2^24, into the normal numbers, and the other down by as much. */
+struct two_factors {
+  vf a, b;
+};
+/* Of denormals, and 0: their bits are the digits that 2^-102 leaves free. */
+VFN vf moved_up(vf v) {
+  const vf above = vsigned(vset1(0x1p-102f), v);
+  return vsub(vfloat(vior(vbits(v), vbits(above))), above);
+}
+VFN vf moved_down(vf v) {
+  return vmul(vsel(vgt(vset1(0x1p-102f), vabs(v)), vset1(0.0f), v), vset1(0x1p-24f)); /* nothing, of what is smaller */
+}
+VFN struct two_factors calm_factors(vf a, vf b) {
+  const vm of_a = vdenormal(a), of_b = vdenormal(b);
+  /* If both are, one is nothing. */
+  return (struct two_factors){vsel(of_a, moved_up(a), vsel(of_b, moved_down(a), a)),
+                              vsel(of_a, moved_down(b), vsel(of_b, moved_up(b), b))};
+}
+VFN struct product_pairs calm_pairs_of(vf x0, vf x1, vf y0, vf y1) {
+  const struct two_factors low = calm_factors(x0, y0), high = calm_factors(x1, y1);
+  struct product_pairs pairs = pairs_of(vflush(x0), vflush(x1), vflush(y0), vflush(y1));
+  pairs.ab = vfma(high.a, high.b, vfma(low.a, low.b, vset1(PAIR_BEGIN)));
+  return pairs;
+}
+/* Whether n columns may have some: the first ones tell, and the flags of what was computed before. */
+VFN int begin_with_denormals(const float *a, const float *b, size_t n) {
+  if (!DENORMALS_ARE_SLOW) return 0;
+  return vmet_denormal() || (n >= 16 && vany(vmor(vdenormal(vload(a)), vdenormal(vload(b)))));
+}
+VFN int row_has_denormals(const struct row *r, const float *a, const float *b) {
+  return begin_with_denormals(a + r->from, b + r->from, r->to - r->from);
+}
+
+VFN struct product_pairs product_pairs(const struct row *r, const float *a, const float *b, size_t c, const int calm) {
   if (r->from_memory) {
     ask_ahead(a + c), ask_ahead(a + c + 16);
     if (!r->grad) ask_ahead(b + c), ask_ahead(b + c + 16);
   }
+  if (calm) return calm_pairs_of(vload(a + c), vload(a + c + 16), vload(b + c), vload(b + c + 16));
   return pairs_of(vload(a + c), vload(a + c + 16), vload(b + c), vload(b + c + 16));
 }
 
@@ -98,11 +133,12 @@ VFN int products_again(const struct row *r, const struct row_state *s) {
  * is exact: in a row of one value, where every run is rounded the same way, two roundings count and not four. `again`
  * is set where a product overflows or a sum is so small that the begin of its pairs could show: all must be added again
  * in double. */
-VFN int products_in_float(const struct row *r, struct row_state *s, const float *a, const float *b, int *again) {
+VFN int float_products(const struct row *r, struct row_state *s, const float *a, const float *b, int *again,
+                       const int calm) {
   vd aa = resumed(r, s, 0, 0), bb = resumed(r, s, 1, 0), ab = resumed(r, s, 2, 0);
   size_t c = r->from;
   for (; c + 64 <= r->to; c += 64) {
-    const struct product_pairs low = product_pairs(r, a, b, c), high = product_pairs(r, a, b, c + 32);
+    const struct product_pairs low = product_pairs(r, a, b, c, calm), high = product_pairs(r, a, b, c + 32, calm);
     aa = dadd(aa, dsplit_scaled(vadd(low.aa, high.aa)));
     bb = dadd(bb, dsplit_scaled(vadd(low.bb, high.bb)));
     ab = dadd(ab, dwiden(vadd(low.ab, high.ab)));
@@ -112,7 +148,7 @@ VFN int products_in_float(const struct row *r, struct row_state *s, const float 
     return 0;
   }
   if (c + 32 <= r->columns) {
-    const struct product_pairs p = product_pairs(r, a, b, c);
+    const struct product_pairs p = product_pairs(r, a, b, c, calm);
     aa = dadd(aa, dsplit_scaled(p.aa));
     bb = dadd(bb, dsplit_scaled(p.bb));
     ab = dadd(ab, dwiden(p.ab));
@@ -129,6 +165,14 @@ VFN int products_in_float(const struct row *r, struct row_state *s, const float 
   s->value[0] = dsum(aa), s->value[1] = dsum(bb), s->value[2] = dsum(ab);
   *again = products_again(r, s);
   return 1;
+}
+
+static RARE int products_of_denormals(struct row r, struct row_state *s, const float *a, const float *b, int *again) {
+  return float_products(&r, s, a, b, again, 1);
+}
+VFN int products_in_float(const struct row *r, struct row_state *s, const float *a, const float *b, int *again) {
+  if (row_has_denormals(r, a, b)) return products_of_denormals(*r, s, a, b, again);
+  return float_products(r, s, a, b, again, 0);
 }
 
 /* 2^n and the exponent of x: of normal numbers. */
@@ -165,6 +209,13 @@ VFN struct cosine_slope cosine_slope(double ab, double aa, double bb, double rad
 }
 VFN vf cosine_gradient(vf a, vf b, struct cosine_slope s) {
   return vmul(vnfma(a, vset1(s.along_scaled), vmul(b, vset1(s.across_scaled))), vset1(s.last));
+}
+/* The same of denormals. */
+VFN vf calm_cosine_gradient(vf a, vf b, struct cosine_slope s) {
+  const vm of_a = vdenormal(a);
+  const vf along = vsel(of_a, vset1(s.along_scaled * 0x1p-24f), vset1(s.along_scaled));
+  const vf across = vmul_calm(b, vset1(s.across_scaled));
+  return vmul_calm(vnfma(vsel(of_a, moved_up(a), a), along, across), vset1(s.last));
 }
 VFN vd cosine_gradient_in_double(vf a, vf b, double across, double along) {
   return dnfma(dwiden(a), dset1(along), dmul(dwiden(b), dset1(across)));

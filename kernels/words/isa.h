@@ -31,6 +31,9 @@
 #define SMALL __attribute__((noinline))
 #endif
 
+/* Of functions for rare inputs: compiled for size everywhere. */
+#define RARE __attribute__((noinline, cold, unused))
+
 #ifndef VLOSS_ISA
 #error "compile this file through vloss_isa_sources() of cmake/VlossIsa.cmake"
 #endif

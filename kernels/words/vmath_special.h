@@ -134,6 +134,8 @@ VFN vf vfma_calm(vf a, vf b, vf c) {
 }
 /* 0 where |v| < 2^-100, else v: so half of it is normal, too. */
 VFN vf vflush_tiny(vf v) { return vsel(vgt(vset1(0x1p-100f), vabs(v)), vset1(0.0f), v); }
+/* The same for denormals; a -0 stays one. */
+VFN vf vflush_denormal(vf v) { return vsel(veq(v, vset1(0.0f)), v, vflush(v)); }
 /* What `factor` may multiply instead of v where the product is added to a number of 2^-40 or more: 0 for denormals. */
 VFN vf vflush_beside(vf v, vf factor) { return vsel(vgt(vset1(0x1p60f), vabs(factor)), vflush(v), v); }
 
