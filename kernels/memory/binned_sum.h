@@ -147,6 +147,11 @@ static inline double binned_product_minus(const struct binned_sum *q, double b, 
   s.met |= q->met;
   if (!s.met && q->top != NO_BIN) {
     binned_carry(&digits);
+    if (digits.digit[0] < 0) { /* else a carry of -1 would reach so far up that the lowest digits of x fell out */
+      binned_negate(&digits);
+      binned_carry(&digits);
+      b = -b;
+    }
     const int64_t low = digits.digit[0] & BIN_MASK;
     const int64_t digit[BINS + 1] = {(digits.digit[0] - low) / ((int64_t)1 << BIN_BITS), low, digits.digit[1],
                                      digits.digit[2]};

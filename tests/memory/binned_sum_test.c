@@ -113,22 +113,24 @@ static void check_value(uint64_t round, const struct binned_sum *sum, const stru
   if (half != binned_read(sum, 0) / 2) fail(round, "the sum over 2 is another number");
 }
 
-/* q b - x, where x is nearly q b. */
+/* q b - x, where x is nearly q b, and q of either sign. */
 static void check_product(struct random *r, uint64_t round) {
   struct binned_sum q = binned_nothing(), x = binned_nothing();
   struct exact exact = {{0}};
   long double most = 0;
   const double b = (double)(float)ldexp(any_mantissa(r), (int)random_below(r, 100) - 50);
+  const double sign = random_below(r, 2) ? -1 : 1;
   for (int i = 0; i < 20; i++) {
-    const double k = ldexp(any_mantissa(r), (int)random_below(r, 30) - 15), error = k * b * 0x1p-30;
+    const double k = sign * ldexp(any_mantissa(r), (int)random_below(r, 30) - 15), error = k * b * 0x1p-30;
     binned_add(&q, k, 0);
     binned_add_product(&x, k, b);
     binned_add(&x, -error, 0);
     exact_add(&exact, error, 0);
-    most += (long double)k * (long double)b;
+    most += fabsl((long double)k * (long double)b);
   }
   const long double right = exact_read(&exact);
-  if (fabsl((long double)binned_product_minus(&q, b, &x) - right) > right * 0x1p-51L + most * 0x1p-74L) /* 60 terms */
+  if (fabsl((long double)binned_product_minus(&q, b, &x) - right) >
+      fabsl(right) * 0x1p-51L + most * 0x1p-74L) /* 60 terms */
     fail(round, "q b - x is not the exact one");
 }
 
