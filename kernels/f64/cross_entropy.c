@@ -4,6 +4,7 @@
  * gradients start from one set of sums, which nothing else knows. */
 #include "cross_entropy.h"
 
+#include "log.h"
 #include "memory/blocks.h"
 #include "memory/labels.h"
 
@@ -217,6 +218,12 @@ struct known_row wide_known_row(const job_of_rows *job, size_t row, const struct
   return known;
 }
 
+/* Of a row that is defined: its square has the error twice. */
+static struct parts lse_in_parts(const struct log_sum *s) {
+  const struct parts log = log_in_parts_near(sum_of(dset1(1.0), dset1(s->rest)));
+  return parts_sum(whole(dset1(s->max)), log);
+}
+
 struct wide_loss wide_loss_of(const job_of_rows *job, const struct known_row *known, const struct wide_target *t) {
   if (t->ignored) return (struct wide_loss){0, 0};
   if (known->s.undefined || t->bad) return (struct wide_loss){WIDE_NAN, job->z_loss > 0 ? WIDE_NAN : 0};
@@ -224,15 +231,16 @@ struct wide_loss wide_loss_of(const job_of_rows *job, const struct known_row *kn
       is_spread(job) ? known->loss : plain_loss(weight_of(job, t->label), known->x, &known->s, t->label);
   struct wide_loss result = {times(t->weight, loss), 0};
   if (job->z_loss > 0) {
-    const double lse = wide_lse_of(known);
-    result.z = times(t->weight, job->z_loss * lse * lse);
+    const struct parts lse = lse_in_parts(&known->s);
+    const struct parts z = parts_product(parts_product(lse, lse), whole(dset1(job->z_loss)));
+    result.z = times(t->weight, first_of(rounded_parts(z)));
   }
   return result;
 }
 double wide_lse_of(const struct known_row *known) {
   const struct log_sum *s = &known->s;
   if (s->undefined) return s->max == s->max ? s->max : WIDE_NAN;
-  return first_of(dadd(dset1(s->max), sleef_log1p(dset1(s->rest))));
+  return first_of(rounded_parts(lse_in_parts(s)));
 }
 void wide_put_row(const job_of_rows *job, size_t row, const struct known_row *known, const struct wide_target *t) {
   const struct log_sum *const s = &known->s;

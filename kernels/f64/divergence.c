@@ -12,10 +12,14 @@ typedef struct vloss_divergence_job divergence_job;
 
 /* ---- Words ------------------------------------------------------------------------------------------------------- */
 
-/* e^u - 1 - u by its series to u^20, for |u| < 1: 20!/2 is more than 2^60. Elsewhere it does not cancel. */
-VFN dm is_near(vd u) { return dgt(dset1(1.0), dabs(u)); }
+/* e^u - 1 - u by its series to u^23, for |u| < 2: what is left out is below 2^-55 of it. Beyond, p, m and p u do not
+ * cancel much. */
+VFN dm is_near(vd u) { return dgt(dset1(2.0), dabs(u)); }
 VFN vd near_phi(vd u) {
-  static const double factorials[] = {121645100408832000,
+  static const double factorials[] = {1124000727777607680000.0,
+                                      51090942171709440000.0,
+                                      2432902008176640000.0,
+                                      121645100408832000,
                                       6402373705728000,
                                       355687428096000,
                                       20922789888000,
@@ -33,8 +37,8 @@ VFN vd near_phi(vd u) {
                                       24,
                                       6,
                                       2};
-  vd s = dset1(1 / 2432902008176640000.0);
-  UNROLL for (int i = 0; i < 18; i++) s = dfma(s, u, dset1(1 / factorials[i]));
+  vd s = dset1(1 / 25852016738884976640000.0);
+  UNROLL for (int i = 0; i < 21; i++) s = dfma(s, u, dset1(1 / factorials[i]));
   return dmul(dmul(s, u), u);
 }
 /* p phi(u), u = log(m / p). */
@@ -95,7 +99,8 @@ static int sum_row(struct wide_logits *r) {
   vloss_exact_clear(&exact);
   add_lanes(&exact, sum);
   r->sum = vloss_exact_value(&exact);
-  r->inverse = parts_quotient(whole(dset1(1.0)), whole(dset1(r->sum)));
+  vloss_exact_add(&exact, -r->sum);
+  r->inverse = parts_quotient(whole(dset1(1.0)), (struct parts){dset1(r->sum), dset1(vloss_exact_value(&exact))});
   return 1;
 }
 
@@ -145,7 +150,7 @@ static vd term_of_difference(const struct wide_pair *w, const struct class_pair 
 }
 static vd term_of_distant(const struct wide_pair *w, const struct class_pair *c) {
   (void)w;
-  return dsel(is_near(c->d), dset1(0.0), dmax(c->p, c->q));
+  return dsel(dgt(dset1(1.0), dabs(c->d)), dset1(0.0), dmax(c->p, c->q));
 }
 /* What p and q differ by in sum should be nothing. Where they are mostly near each other, it is what log_ratio is off.
  */

@@ -10,23 +10,46 @@
 /* From here down e^x is 0, with a factor of 2^1000 or so, too. */
 #define EXP_NOTHING 1500.0
 
-/* e^(x + low) for |x| <= EXP_NEAR, to 1.05 ulp; NaN at NaN, anything elsewhere. x + low = n ln 2 + r, |r| <= ln 2 / 2;
- * 1 + r + r^2 q(r), q the polynomial that is nearest to it (minimax, by Sollya's fpminimax), 2^-55.7 off at most. */
-VFN vd exp_near(vd x, vd low) {
+/* q(r) for |r| <= ln 2 / 2, so that e^r = 1 + r + r^2 q(r): the polynomial that is nearest to it (minimax, by Sollya's
+ * fpminimax), 2^-55.7 off at most. */
+VFN vd exp_bent(vd r, vd square) {
   static const double q[] = {0x1.0000000000001p-1,  0x1.5555555555558p-3, 0x1.5555555553cd8p-5,  0x1.111111110f8dap-7,
                              0x1.6c16c178abcf5p-10, 0x1.a01a01afb7c6p-13, 0x1.a019b8b60fbf8p-16, 0x1.71ddf78562d62p-19,
                              0x1.2891d4728a229p-22, 0x1.af61c468ed95cp-26};
-  const vd t = dfma(x, dset1(1 / VLOSS_D_LN2_HI), dset1(VLOSS_D_ROUND)), n = dsub(t, dset1(VLOSS_D_ROUND));
-  /* ln 2 in two parts, of which the product of the first with n is exact. */
-  const vd above = dnfma(n, dset1(0x1.62e42fefa38p-1), x), below = dnfma(n, dset1(0x1.ef35793c7673p-45), low);
-  const vd r = dadd(above, below);
-  const vd square = dfma(r, r, dset1(0x1p-1000)); /* of the least r: not a denormal */
   vd even = dset1(q[8]), odd = dset1(q[9]);
   UNROLL for (int i = 6; i >= 0; i -= 2) {
     even = dfma(even, square, dset1(q[i]));
     odd = dfma(odd, square, dset1(q[i + 1]));
   }
-  return dmul(dadd(dset1(1.0), dfma(square, dfma(odd, r, even), r)), dshl52(t));
+  return dfma(odd, r, even);
+}
+
+/* e^(x + low) for |x| <= EXP_NEAR, to 1.05 ulp; NaN at NaN, anything elsewhere. x + low = n ln 2 + r. */
+VFN vd exp_near(vd x, vd low) {
+  const vd t = dfma(x, dset1(1 / VLOSS_D_LN2_HI), dset1(VLOSS_D_ROUND)), n = dsub(t, dset1(VLOSS_D_ROUND));
+  /* ln 2 in two parts, of which the product of the first with n is exact. */
+  const vd above = dnfma(n, dset1(0x1.62e42fefa38p-1), x), below = dnfma(n, dset1(0x1.ef35793c7673p-45), low);
+  const vd r = dadd(above, below);
+  const vd square = dfma(r, r, dset1(0x1p-1000)); /* of the least r: not a denormal */
+  return dmul(dadd(dset1(1.0), dfma(square, exp_bent(r, square), r)), dshl52(t));
+}
+
+/* e^x for |x| <= EXP_NEAR in two parts, to 2^-55 of it: nothing is lost of 1 + r, nor of r. */
+VFN struct parts exp_parts_near(vd x) {
+  const vd t = dfma(x, dset1(1 / VLOSS_D_LN2_HI), dset1(VLOSS_D_ROUND)), n = dsub(t, dset1(VLOSS_D_ROUND));
+  const vd above = dnfma(n, dset1(0x1.62e42fefa38p-1), x), below = dmul(n, dset1(-0x1.ef35793c7673p-45));
+  const vd r = dadd(above, below), one = dset1(1.0), s = dadd(one, r), scale = dshl52(t);
+  const vd square = dfma(r, r, dset1(0x1p-1000)), of_r = dadd(dsub(above, r), below);
+  const vd rest = dadd(dsub(r, dsub(s, one)), dfma(square, exp_bent(r, square), of_r)), high = dadd(s, rest);
+  return (struct parts){dmul(high, scale), dmul(dsub(rest, dsub(high, s)), scale)};
+}
+/* The same where `near` says that; far out in one part. */
+VFN struct parts exp_parts_in(int near, vd x) {
+  if (near) return exp_parts_near(x);
+  const struct parts exp = exp_parts_near(dclamped(x, EXP_NEAR));
+  const dm far = dgt(dabs(x), dset1(EXP_NEAR));
+  if (__builtin_expect(!dany(far), 1)) return exp;
+  return (struct parts){dsel(far, sleef_exp(x), exp.high), dsel(far, dset1(0.0), exp.low)};
 }
 
 /* Lanes in which e^x is neither near nor nothing: rare, and then done apart. A lane's number does not depend on its

@@ -7,8 +7,9 @@
 
 /* log(1 + f + low) + k ln 2 for f in [-1/4, 1/2], low below an ulp of 1 and the result no smaller than f: with
  * s = f / (2 + f) log(1 + f) = 2 atanh(s) = f - f^2 / 2 + s (f^2 / 2 + s^2 q(s^2)), q the polynomial nearest to it
- * (minimax, by Sollya's fpminimax), 2^-60 of s off at most. */
-VFN vd log_reduced(vd f, vd k, vd low) {
+ * (minimax, by Sollya's fpminimax), 2^-60 of s off at most. In two parts, whose sum is
+ * within 0.4 ulp. */
+VFN struct parts log_reduced_parts(vd f, vd k, vd low) {
   static const double q[] = {0x1.5555555555555p-1, 0x1.9999999999ff8p-2, 0x1.24924923ceefcp-2, 0x1.c71c72ee3d6e5p-3,
                              0x1.745ca89d5c057p-3, 0x1.3b2a4a4c2f114p-3, 0x1.0e843fb6e6e6p-3,  0x1.16d2ef8a76894p-3};
   const vd s = ddiv(f, dadd(dset1(2.0), f)), z = dmul(s, s), z2 = dmul(z, z);
@@ -22,8 +23,10 @@ VFN vd log_reduced(vd f, vd k, vd low) {
   /* k times the first part of ln 2 is exact, and so is its sum with f, in two parts. */
   const vd whole_part = dmul(k, dset1(0x1.62e42fefa38p-1)), sum = dadd(whole_part, f);
   const vd lost = dsub(f, dsub(sum, whole_part));
-  return dadd(sum, dsub(lost, dsub(half, inner)));
+  const vd tail = dsub(lost, dsub(half, inner)), high = dadd(sum, tail);
+  return (struct parts){high, dsub(tail, dsub(high, sum))};
 }
+VFN vd log_reduced(vd f, vd k, vd low) { return log_reduced_parts(f, k, low).high; }
 
 /* log(1 + e) for 0 <= e <= 1, to 0.9 ulp; NaN at NaN. */
 VFN vd log1p_unit(vd e) {
@@ -31,8 +34,13 @@ VFN vd log1p_unit(vd e) {
   const dm large = dgt(e, half);
   return log_reduced(dsel(large, dfma(e, half, dset1(-0.5)), e), dsel(large, dset1(1.0), zero), zero);
 }
-/* The same of e in two parts. */
-VFN vd log1p_unit_of_parts(struct parts e) { return dadd(log1p_unit(e.high), ddiv(e.low, dadd(dset1(1.0), e.high))); }
+/* The same of e in two parts, in two parts that are within 0.4 ulp: 1 - f + f^2 is near enough to 1 / (1 + f). */
+VFN struct parts log1p_unit_parts(struct parts e) {
+  const vd zero = dset1(0.0), half = dset1(0.5);
+  const dm large = dgt(e.high, half);
+  const vd f = dsel(large, dfma(e.high, half, dset1(-0.5)), e.high), low = dsel(large, dmul(e.low, half), e.low);
+  return log_reduced_parts(f, dsel(large, dset1(1.0), zero), dnfma(low, dnfma(f, f, f), low));
+}
 
 /* x = 2^k (1 + f) with f in [-1/4, 1/2], x normal and positive. */
 struct log_argument {
@@ -50,11 +58,12 @@ VFN vd log_near(vd x) {
   const struct log_argument a = log_argument_of(x);
   return log_reduced(a.f, a.k, dset1(0.0));
 }
-VFN vd log_parts_near(struct parts x) {
+VFN struct parts log_in_parts_near(struct parts x) {
   const struct log_argument a = log_argument_of(x.high);
   const vd shifted = dsub(dset1(VLOSS_D_ROUND), dmin(dset1(1022.0), a.k)), low = dmul(x.low, dshl52(shifted));
-  return log_reduced(a.f, a.k, dnfma(low, dnfma(a.f, a.f, a.f), low));
+  return log_reduced_parts(a.f, a.k, dnfma(low, dnfma(a.f, a.f, a.f), low));
 }
+VFN vd log_parts_near(struct parts x) { return log_in_parts_near(x).high; }
 
 /* Of what is normal and positive. */
 VFN dm log_far(vd x) { return dmor(dgt(dset1(0x1p-1022), x), dmor(dgt(x, dset1(WIDE_MAX)), dnan(x))); }

@@ -29,7 +29,7 @@ struct wide_answers {
   double max, log_sum, entropy;
   double distance;      /* the mean of m - y: entropy less log_sum */
   struct parts inverse; /* 1 / S */
-  double share;         /* rest / S */
+  struct parts share;   /* rest / S */
   int undefined;
 };
 
@@ -130,7 +130,7 @@ static struct wide_answers answers_of(const struct wide_logits *r, const struct 
   const vd rest = dset1(vloss_exact_value(&t.rest));
   a.inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), rest));
   a.log_sum = first_of(sleef_log1p(rest));
-  a.share = first_of(rounded_parts(parts_product(whole(rest), a.inverse)));
+  a.share = parts_product(whole(rest), a.inverse);
   a.distance = first_of(rounded_parts(parts_product(whole(dset1(spread)), a.inverse)));
   a.entropy = a.log_sum + a.distance;
   return a;
@@ -215,9 +215,10 @@ struct wide_gradient {
   struct wide_logits r;
   const struct wide_answers *a;
   double ids, ids_low; /* the sum of their upstreams, and what it lacks */
-  double row, slope;   /* p_c (row + slope (y - max)) without the ids */
-  struct parts even;   /* row less their sum, times the scale of logits without a cap, as `steep` is */
-  double steep;        /* slope, times that */
+  double slope;        /* p_c (row + slope (y - max)) without the ids */
+  struct parts row;
+  struct parts even; /* row less their sum, times the scale of logits without a cap, as `steep` is */
+  double steep;      /* slope, times that */
 };
 /* p_c apart from a power of two, and y - max. */
 static struct precise_exp probabilities_of(const struct wide_gradient *g, vd y, vd *distance) {
@@ -254,12 +255,15 @@ static double gradient_at(const struct wide_gradient *g, double x, double own) {
   vd d;
   const struct precise_exp of_p = probabilities_of(g, y, &d);
   const struct scaled_exp slope = slopes_of(g, wide);
-  const vd mantissa = rounded_parts(of_p.mantissa);
-  const double p = first_of(dmul(mantissa, of_p.scale)), others = first_of(y) == g->a->max ? g->a->share : 1 - p;
-  const double of_p_alone = (g->row + g->slope * first_of(d)) - ((g->ids - own) + g->ids_low);
-  const double of_row = first_of(mantissa) == 0 ? 0 : first_of(dmul(dmul(mantissa, dset1(of_p_alone)), of_p.scale));
-  const double v = own * others + of_row;
-  return first_of(dmul(dmul(dset1(v), slope.mantissa), slope.scale));
+  const struct parts p = {dmul(of_p.mantissa.high, of_p.scale), dmul(of_p.mantissa.low, of_p.scale)};
+  const struct parts others = first_of(y) == g->a->max ? g->a->share : parts_sum(whole(dset1(1.0)), parts_negated(p));
+  const struct parts ids = parts_sum(sum_of(dset1(own), dset1(-g->ids)), whole(dset1(-g->ids_low)));
+  const struct parts of_p_alone = parts_sum(parts_sum(g->row, product_of(dset1(g->slope), d)), ids);
+  const struct parts product = parts_product(of_p.mantissa, of_p_alone);
+  struct parts of_row = {dmul(product.high, of_p.scale), dmul(product.low, of_p.scale)};
+  if (first_of(of_p.mantissa.high) == 0) of_row = whole(dset1(0.0));
+  const vd v = rounded_parts(parts_sum(parts_product(whole(dset1(own)), others), of_row));
+  return first_of(dmul(dmul(v, slope.mantissa), slope.scale));
 }
 
 static void put_gradient(const log_probs_job *job, size_t row, const struct wide_logits *r,
@@ -285,10 +289,9 @@ static void put_gradient(const log_probs_job *job, size_t row, const struct wide
     return;
   }
   g.slope = -v;
-  g.row = w - v * a->distance;
   const double steepness = r->x.change.scale != 0 && r->x.change.cap == 0 ? r->x.change.scale : 1;
-  const struct parts of_entropy_alone = product_of(dset1(-v), dset1(a->distance));
-  g.even = parts_sum(parts_sum(of_entropy_alone, whole(dset1(w))), (struct parts){dset1(-g.ids), dset1(-g.ids_low)});
+  g.row = parts_sum(product_of(dset1(-v), dset1(a->distance)), whole(dset1(w)));
+  g.even = parts_sum(g.row, (struct parts){dset1(-g.ids), dset1(-g.ids_low)});
   g.even = parts_product(g.even, whole(dset1(steepness)));
   g.steep = g.slope * steepness;
   for (size_t c = 0; c < r->classes; c += 16) {

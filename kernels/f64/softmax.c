@@ -1,5 +1,6 @@
 /* Softmax, log-softmax, log-sum-exp and the backward forms of doubles. */
 #include "kernels.h"
+#include "log.h"
 #include "rows.h"
 
 static struct wide_row row_of(const struct vloss_softmax_job *job, const void *p, size_t stride, size_t row) {
@@ -83,15 +84,42 @@ static void write_rows(const struct vloss_softmax_job *job, struct vloss_range r
 static void softmax(const struct vloss_softmax_job *job, struct vloss_range range) { write_rows(job, range, 0); }
 static void log_softmax(const struct vloss_softmax_job *job, struct vloss_range range) { write_rows(job, range, 1); }
 
-static void log_sum_exp(const struct vloss_softmax_job *job, struct vloss_range range) {
-  for (size_t row = range.first; row < range.last; row++) {
-    const struct log_sum s =
-        wide_log_sum(row_of(job, job->half.x, job->x_stride, row), job->shape.classes, (size_t)WIDE_NO_CLASS);
-    double lse[16];
-    dstore(lse, dadd(dset1(s.max), sleef_log1p(dset1(s.rest))));
-    if (s.undefined) lse[0] = s.max == s.max ? s.max : WIDE_NAN;
-    ((double *)job->half.out)[row] = lse[0];
+/* The rest of a row in two parts, of exponentials in two parts. */
+static __attribute__((noinline)) struct parts precise_rest(struct wide_row x, size_t classes, const struct log_sum *s) {
+  struct lanes lanes = no_lanes();
+  for (size_t c = 0; c < classes; c += 16) {
+    const struct parts d = sum_of(classes_at(x, c, at_once(classes, c), -WIDE_INF), dset1(-s->max));
+    const struct precise_exp e = precise_exp_of(d);
+    double high[16], low[16];
+    dstore(high, dmul(e.mantissa.high, e.scale));
+    dstore(low, dmul(e.mantissa.low, e.scale));
+    if (s->best - c < 16) high[s->best - c] = low[s->best - c] = 0;
+    lanes = lanes_plus(lanes_plus(lanes, dload(high)), dload(low));
   }
+  struct vloss_exact_sum exact;
+  vloss_exact_clear(&exact);
+  add_lanes(&exact, lanes);
+  const double rest = vloss_exact_value(&exact);
+  vloss_exact_add(&exact, -rest);
+  return (struct parts){dset1(rest), dset1(vloss_exact_value(&exact))};
+}
+
+/* The maximum and log S may leave less than either. Where what log S is off, three ulp at most and one from 1 on, would
+ * then be seen, it is found again. */
+static double log_sum_exp_of(struct wide_row x, size_t classes) {
+  const struct log_sum s = wide_log_sum(x, classes, (size_t)WIDE_NO_CLASS);
+  if (s.undefined) return s.max == s.max ? s.max : WIDE_NAN;
+  const vd one = dset1(1.0), max = dset1(s.max);
+  struct parts log = log_in_parts_near(sum_of(one, dset1(s.rest)));
+  const double log_s = first_of(log.high), lse = s.max + log_s;
+  if (log_s < 1 && lse < 4 * log_s && lse > -4 * log_s)
+    log = log_in_parts_near(parts_sum(whole(one), precise_rest(x, classes, &s)));
+  const struct parts sum = sum_of(max, log.high);
+  return first_of(dadd(sum.high, dadd(sum.low, log.low)));
+}
+static void log_sum_exp(const struct vloss_softmax_job *job, struct vloss_range range) {
+  for (size_t row = range.first; row < range.last; row++)
+    ((double *)job->half.out)[row] = log_sum_exp_of(row_of(job, job->half.x, job->x_stride, row), job->shape.classes);
 }
 
 /* h - exp(y) sum, also where exp(y) alone is a denormal, or no number. */

@@ -87,6 +87,14 @@ VFN struct parts parts_quotient_in(int near, struct parts a, struct parts b) {
   const vd q = ddiv(a.high, b.high);
   return parts_in(near, q, ddiv(dadd(dnfma(q, b.high, a.high), dnfma(q, b.low, a.low)), b.high));
 }
+/* Parts as a number. */
+VFN vd rounded_parts(struct parts a) { return dadd(a.high, a.low); }
+/* a / b rounded, by one division: 1 / b must be a normal number. */
+VFN vd quotient_in(int near, struct parts a, struct parts b) {
+  const vd inverse = ddiv(dset1(1.0), b.high), q = dmul(a.high, inverse);
+  const vd rest = dadd(dnfma(q, b.high, a.high), dnfma(q, b.low, a.low));
+  return rounded_parts(parts_in(near, q, dmul(rest, inverse)));
+}
 /* The same of all numbers. */
 VFN struct parts parts_of(vd high, vd low) { return parts_in(0, high, low); }
 VFN struct parts sum_of(vd a, vd b) { return sum_in(0, a, b); }
@@ -97,9 +105,8 @@ VFN vd product_plus(vd a, vd b, vd more) { return product_plus_in(0, a, b, more)
 VFN struct parts parts_quotient(struct parts a, struct parts b) { return parts_quotient_in(0, a, b); }
 
 VFN struct parts parts_negated(struct parts a) { return (struct parts){dneg(a.high), dneg(a.low)}; }
-/* A number as parts, and parts as a number. */
+/* A number as parts. */
 VFN struct parts whole(vd v) { return (struct parts){v, dset1(0.0)}; }
-VFN vd rounded_parts(struct parts a) { return dadd(a.high, a.low); }
 /* t (1 - smoothing) + smoothing / 2. */
 VFN struct parts smoothed_in(int near, struct parts t, double smoothing) {
   if (smoothing == 0) return t;
@@ -135,21 +142,23 @@ VFN vd log1p_of_parts(struct parts x) {
   return dsel(dfinite(log), dadd(log, ddiv(x.low, dadd(dset1(1.0), x.high))), log);
 }
 
-/* e^-y for 0 <= y in two parts, to 2^-55 of it where y <= 700. Beyond in one. y = n ln 2 - r, ln 2 in three parts, of
- * which the products of the first two with n are exact; then 1 - r + r^2 / 2 - ..., of which 1 - r is added last. */
+/* e^-y for 0 <= y in two parts, to 2^-58 of it where y <= 700: a power multiplies that. Beyond in one. -y = n ln 2 + r,
+ * ln 2 in three parts, of which the products of the first two with n are exact; then 1 + r + r^2 / 2 + ..., of which
+ * nothing is lost of the first three. */
 VFN struct parts exp_minus_parts_in(int near, vd y) {
   const vd one = dset1(1.0), x = dneg(dmin(dset1(700.0), y));
   const vd t = dfma(x, dset1(1 / VLOSS_D_LN2_HI), dset1(VLOSS_D_ROUND)), n = dsub(t, dset1(VLOSS_D_ROUND));
   const struct parts r = sum_of(dnfma(n, dset1(0x1.62e42fefa38p-1), x), dneg(dmul(n, dset1(0x1.ef35793c76p-45))));
   const vd low = dnfma(n, dset1(0x1.cc01f97b57a08p-87), r.low);
   vd q = dset1(1 / 87178291200.0); /* 1/14! */
-  static const double factorials[] = {6227020800, 479001600, 39916800, 3628800, 362880, 40320,
-                                      5040,       720,       120,      24,      6,      2};
-  UNROLL for (int i = 0; i < 12; i++) q = dfma(q, r.high, dset1(1 / factorials[i]));
-  const vd above = dfma(dmul(r.high, r.high), q, dfma(low, r.high, low));
-  const vd s = dadd(one, r.high), rest = dadd(dadd(dsub(one, s), r.high), above), high = dadd(s, rest);
-  const vd scale = dshl52(t);
-  const struct parts exp = {dmul(high, scale), dmul(dsub(rest, dsub(high, s)), scale)};
+  static const double factorials[] = {6227020800, 479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6};
+  UNROLL for (int i = 0; i < 11; i++) q = dfma(q, r.high, dset1(1 / factorials[i]));
+  const vd square = dmul(r.high, r.high), of_square = dfma(r.high, r.high, dneg(square)), half = dset1(0.5);
+  const vd s = dadd(one, r.high), sum = dfma(square, half, s);
+  const vd lost = dadd(dadd(dsub(one, s), r.high), dfma(square, half, dsub(s, sum)));
+  const vd small = dadd(lost, dfma(of_square, half, dmul(low, sum))), rest = dfma(dmul(square, r.high), q, small);
+  const vd high = dadd(sum, rest), scale = dshl52(t);
+  const struct parts exp = {dmul(high, scale), dmul(dsub(rest, dsub(high, sum)), scale)};
   const dm far = dgt(y, dset1(700.0));
   if (near || __builtin_expect(!dany(far), 1)) return exp;
   return (struct parts){dsel(far, sleef_exp(dneg(y)), exp.high), dsel(far, dset1(0.0), exp.low)};
@@ -164,6 +173,19 @@ VFN vd power_of_parts(struct parts x, double y, double sign) {
   power = dfma(power, dmul(exponent, ddiv(x.low, x.high)), power);
   power = dsel(dgt(zero, x.high), dmul(power, dset1(sign)), power);
   return dsel(deq(size, zero), dset1(y == 0), power);
+}
+/* The same in two parts, as exact as SLEEF's power. */
+VFN struct parts power_in_parts(int near, struct parts x, double y, double sign) {
+  const vd zero = dset1(0.0), size = dabs(x.high), exponent = dset1(y);
+  if (y == 2) {
+    const struct parts square = product_in(near, x.high, x.high);
+    return parts_in(near, square.high, dfma(dadd(x.high, x.high), x.low, square.low));
+  }
+  const vd power = sleef_pow(size, exponent), low = dmul(power, dmul(exponent, ddiv(x.low, x.high)));
+  const vd factor = dsel(dgt(zero, x.high), dset1(sign), dset1(1.0)), none = dset1(y == 0);
+  const dm nothing = deq(size, zero);
+  return (struct parts){dsel(nothing, none, dmul(power, factor)),
+                        dsel(dmand(dfinite(low), dfinite(power)), dmul(low, factor), zero)};
 }
 
 #endif

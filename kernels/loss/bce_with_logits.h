@@ -105,21 +105,29 @@ VFN struct wide_result bce_with_logits_wide(struct wide e, const double *k) {
   const struct parts c = {dsel(negative, c_positive.high, c_negative.high),
                           dsel(negative, c_positive.low, c_negative.low)};
   const vd c_other = dsel(negative, c_negative.high, c_positive.high);
-  const vd exp = exp_in(near, whole(dneg(y))), log = log1p_unit(exp);
-  const vd size =
-      rounded_parts(parts_quotient_in(near, whole(dadd(dnfma(c_other, exp, c.high), c.low)), sum_in(near, one, exp)));
-  const vd both = dadd(c_negative.high, c_positive.high);
+  const struct parts exp_parts = exp_parts_in(near, dneg(y)), log = log1p_unit_parts(exp_parts);
+  const vd exp = exp_parts.high;
+  const vd c_low = dsel(negative, c_negative.low, c_positive.low);
+  const vd less = dnfma(c_other, exp_parts.low, dnfma(c_low, exp, c.low));
+  const struct parts slope = parts_in(near, dnfma(c_other, exp, c.high), less);
+  const vd size = quotient_in(near, slope, sum_in(near, one, exp));
+  const struct parts both = parts_sum_in(near, c_negative, c_positive);
+  const vd main = dfma(both.high, log.high, product_or_zero_in(near, c.high, y));
+  const vd beside = dfma(both.high, log.low, dfma(both.low, log.high, dmul(c.low, y)));
   /* P sp(-x) - sp(x) without what cancels in it. */
   const struct parts above = sum_in(near, weight, dset1(-1.0)), weighed = product_in(near, weight, y);
   const vd by_x = dsel(negative, dmul_or_zero(weight, y), dneg(y));
-  const vd low = dfma(above.low, log, dsel(negative, weighed.low, zero));
-  const vd by_target = dadd(dfma(above.high, log, by_x), low);
+  const struct parts by_log = product_in(near, above.high, log.high), sum = sum_in(near, by_log.high, by_x);
+  const vd of_log = dfma(above.low, log.high, dfma(above.high, log.low, by_log.low));
+  const struct parts by_target =
+      parts_in(near, sum.high, dadd(sum.low, dadd(of_log, dsel(negative, weighed.low, zero))));
   const struct parts unsmoothed = sum_in(near, one, dset1(-k[0]));
   return (struct wide_result){
-      .loss = dfma(both, log, product_or_zero_in(near, c.high, y)),
+      .loss = rounded_parts(parts_in(near, main, beside)),
       .grad = dsel(negative, dneg(size), size),
       .grad_target = dsel(deq(unsmoothed.high, zero), zero,
-                          product_plus_in(near, unsmoothed.high, by_target, dmul(unsmoothed.low, by_target)))};
+                          product_plus_in(near, unsmoothed.high, by_target.high,
+                                          dfma(unsmoothed.high, by_target.low, dmul(unsmoothed.low, by_target.high))))};
 }
 #endif
 #else

@@ -208,9 +208,15 @@ FORMULA void categorical_hinge_formula(const struct formula_row *r, struct formu
   }
   /* Where the digits of a double do not tell on which side of the kink the row is, any gradient will do. */
   const real anything = fabs(excess) <= (fabs(neg) + pos_scale + 1) * (real)0x1p-45 ? (real)INFINITY : 0;
-  if (r->grad_scale)
-    for (size_t c = 0; c < r->n; c++)
-      r->grad_scale[c] = (excess < 0 ? 0 : fabs(1 - t[c]) / ties + fabs(t[c])) + (excess != 0 ? anything : 0);
+  if (!r->grad_scale) return;
+  real sum = 0, lost = 0; /* what is lost of it also tells a row from one at the kink */
+  for (size_t c = 0; c < r->n; c++) {
+    const real own = categorical_hinge_product(t[c], p[c]), before = sum;
+    sum += own;
+    lost += fabs(formula_lost(before, -own, sum));
+  }
+  for (size_t c = 0; c < r->n; c++)
+    r->grad_scale[c] = (excess < 0 ? 0 : fabs(1 - t[c]) / ties + fabs(t[c])) + (excess != 0 || lost > 0 ? anything : 0);
 }
 #endif
 

@@ -130,8 +130,8 @@ static struct parts parted_wide(const struct wide_loss_row *r, const struct prod
     const vd a = dmul(classes_at(r->p, c, n, 0.0), dset1(s->a_scale));
     const vd b = dmul(classes_at(r->other, c, n, 0.0), dset1(s->b_scale));
     const struct parts along = product_of(k.high, a), d = sum_of(b, dneg(along.high));
-    const vd e = dnfma(k.low, a, dadd(d.high, dsub(d.low, along.low)));
-    add_parts_to_sum(&sum, product_of(e, e));
+    const struct parts e = sum_of(d.high, dnfma(k.low, a, dsub(d.low, along.low)));
+    add_parts_to_sum(&sum, parts_product(e, e));
   }
   const struct parts of_b = parts_product(fa, parts_sum(s->bb, fb));
   const struct parts across = parts_sum(parts_product(s->aa, end_sum(&sum)), parts_product(fb, s->aa));

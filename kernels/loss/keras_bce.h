@@ -52,25 +52,33 @@ VFN struct derivatives keras_bce(struct element e, const struct keras_bce_consta
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
 /* The logarithms and the slope of both forms of the loss, of p clipped; t' and u' = 1 - t'. The sums with eps are
- * double sums by definition here. */
+ * double sums by definition here. `precise`, a constant: the loss in two parts, for what multiplies it. */
 struct keras_bce_wide_terms {
-  vd minus_loss, slope;
+  struct parts minus_loss;
+  vd slope;
 };
-VFN struct keras_bce_wide_terms keras_bce_wide_terms(int near, vd p, struct parts t, struct parts u) {
+VFN struct keras_bce_wide_terms keras_bce_wide_terms(int near, vd p, struct parts t, struct parts u,
+                                                     const int precise) {
   const vd eps = dset1(WIDE_KERAS_EPS), v = dmin(dset1(WIDE_KERAS_ONE_MINUS_EPS), dmax(eps, p));
   const vd a = dadd(v, eps), b = dadd(dsub(dset1(1.0), v), eps);
   const struct parts above =
       parts_sum_in(near, parts_product_in(near, u, whole(a)), parts_negated(parts_product_in(near, t, whole(b))));
   const vd slope = rounded_parts(parts_quotient_in(near, above, product_in(near, a, b)));
-  return (struct keras_bce_wide_terms){dfma(t.high, log_near(a), dmul(u.high, log_near(b))),
-                                       dsel(dmor(deq(v, p), dnan(slope)), slope, dset1(0.0))};
+  const vd passing = dsel(dmor(deq(v, p), dnan(slope)), slope, dset1(0.0));
+  if (!precise)
+    return (struct keras_bce_wide_terms){whole(dfma(t.high, log_near(a), dmul(u.high, log_near(b)))), passing};
+  const struct parts log_a = log_in_parts_near(whole(a)), log_b = log_in_parts_near(whole(b));
+  const struct parts of_b = product_in(near, u.high, log_b.high);
+  const vd high = dfma(t.high, log_a.high, of_b.high);
+  const vd low = dfma(t.low, log_a.high, dfma(u.low, log_b.high, dfma(t.high, log_a.low, dmul(u.high, log_b.low))));
+  return (struct keras_bce_wide_terms){parts_in(near, high, dadd(of_b.low, low)), passing};
 }
 VFN struct wide_result keras_bce_wide(struct wide e, const double *k) {
   const int near = e.near;
   const struct parts t = smoothed_in(near, whole(e.t), k[0]),
                      u = smoothed_in(near, sum_in(near, dset1(1.0), dneg(e.t)), k[0]);
-  const struct keras_bce_wide_terms terms = keras_bce_wide_terms(near, e.p, t, u);
-  return (struct wide_result){.loss = dneg(terms.minus_loss), .grad = terms.slope};
+  const struct keras_bce_wide_terms terms = keras_bce_wide_terms(near, e.p, t, u, 0);
+  return (struct wide_result){.loss = dneg(terms.minus_loss.high), .grad = terms.slope};
 }
 #endif
 #else

@@ -57,10 +57,10 @@ VFN struct derivatives keras_binary_focal(struct element e, const struct keras_b
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
 /* gamma q^(gamma - 1), 0 where q is unless gamma is 1; q^2 may be no double where 2 q is one. */
-VFN struct parts keras_binary_focal_before(int near, struct parts q, double gamma, vd power) {
+VFN struct parts keras_binary_focal_before(int near, struct parts q, double gamma, struct parts power) {
   const vd zero = dset1(0.0);
   if (gamma == 2) return (struct parts){dadd(q.high, q.high), dadd(q.low, q.low)};
-  const struct parts r = parts_quotient_in(near, product_in(near, dset1(gamma), power), q);
+  const struct parts r = parts_quotient_in(near, parts_product_in(near, whole(dset1(gamma)), power), q);
   const dm none = deq(q.high, zero);
   return (struct parts){dsel(none, dset1(gamma == 1), r.high), dsel(none, zero, r.low)};
 }
@@ -77,16 +77,16 @@ VFN struct wide_result keras_binary_focal_wide(struct wide e, const double *k) {
   const struct parts t = smoothed_in(near, whole(e.t), k[2]), u = smoothed_in(near, sum_in(near, one, dneg(e.t)), k[2]);
   const struct parts q = parts_sum_in(near, parts_product_in(near, t, sum_in(near, one, dneg(e.p))),
                                       parts_product_in(near, u, whole(e.p)));
-  const struct keras_bce_wide_terms bce = keras_bce_wide_terms(near, e.p, t, u);
-  const vd power = power_of_parts(q, focal.gamma, focal.sign);
-  const struct parts weight = focal_wide_weight(near, k[0], t, u),
-                     factor = parts_product_in(near, weight, whole(power));
+  const struct keras_bce_wide_terms bce = keras_bce_wide_terms(near, e.p, t, u, 1);
+  const struct parts power = power_in_parts(near, q, focal.gamma, focal.sign), minus_bce = bce.minus_loss;
+  const struct parts weight = focal_wide_weight(near, k[0], t, u), factor = parts_product_in(near, weight, power);
   const struct parts before = parts_product_in(near, weight, keras_binary_focal_before(near, q, focal.gamma, power));
   const struct parts by_q = parts_product_in(near, before, parts_sum_in(near, t, parts_negated(u)));
-  const vd low = dfma(by_q.low, bce.minus_loss, dmul(factor.low, bce.slope));
-  const vd loss = product_plus_in(near, factor.high, bce.minus_loss, dmul(factor.low, bce.minus_loss));
+  const vd low = dfma(by_q.low, minus_bce.high, dfma(by_q.high, minus_bce.low, dmul(factor.low, bce.slope)));
+  const vd loss = product_plus_in(near, factor.high, minus_bce.high,
+                                  dfma(factor.low, minus_bce.high, dmul(factor.high, minus_bce.low)));
   return (struct wide_result){.loss = dneg(dsel(deq(factor.high, dset1(0.0)), dset1(0.0), loss)),
-                              .grad = dadd(dfma(by_q.high, bce.minus_loss, dmul(factor.high, bce.slope)), low)};
+                              .grad = dadd(dfma(by_q.high, minus_bce.high, dmul(factor.high, bce.slope)), low)};
 }
 #endif
 #else
@@ -105,13 +105,14 @@ FORMULA struct formula keras_binary_focal_formula(real p, real t_given, real oth
   /* With targets or predictions outside [0, 1] terms cancel; in q most of all where gamma is below 1. */
   const real weights = alpha < 0 ? 1 : alpha * fabs(t) + (1 - alpha) * fabs(u), qs = fabs(t * (1 - p)) + fabs(u * p);
   const int steep = gamma > 0 && gamma < 1 && q != 0;
-#ifdef VLOSS_FORMULA_OF_DOUBLES /* a q that is a denormal has lost digits, and a power multiplies that */
-  const real lost = qs > 0 ? 1 + (real)DBL_MIN / qs : 1;
+  /* A q, or a power, that is a denormal has lost digits, and a power, or 1 / q, multiplies that. */
+#ifdef VLOSS_FORMULA_OF_DOUBLES
+  const real lost = qs > 0 ? 1 + (real)DBL_MIN / qs : 1, denormal = qs > 0 ? (real)DBL_MIN / qs : 0;
 #else
-  const real lost = 1;
+  const real lost = 1, denormal = 0;
 #endif
   const real powers = lost * (steep ? fabs(power) * qs / fabs(q) : gamma == 2 ? qs * qs : pow(qs, gamma));
-  const real befores = steep ? lost * fabs(before) * qs / fabs(q) : powers / qs;
+  const real befores = steep ? lost * fabs(before) * qs / fabs(q) : powers / qs + denormal;
   const real by_qs = q == 0 ? 0 : weights * gamma * fabs(u - t) * bce.loss.scale * befores;
   return (struct formula){.loss = {loss, weights * powers * bce.loss.scale},
                           .grad = {weight * power * bce.grad.value + by_q, weights * powers * bce.grad.scale + by_qs}};

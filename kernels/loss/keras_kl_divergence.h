@@ -44,7 +44,8 @@ static double keras_kl_divergence_wide(const struct wide_loss_row *r) {
     const vd p = classes_at(r->p, c, n, 1.0), a = wide_clip(classes_at(r->t, c, n, 1.0), WIDE_KERAS_EPS, 1);
     const vd b = wide_clip(p, WIDE_KERAS_EPS, 1);
     const struct parts ratio = normal_parts(parts_quotient(whole(a), whole(b)));
-    add_to_sum(&sum, dmul(a, log_of_parts(ratio)));
+    const struct parts log = log_in_parts_near(ratio);
+    add_to_sum(&sum, dsel(dnan(ratio.high), ratio.high, dfma(a, log.high, dmul(a, log.low))));
     put_gradient(r, r->grad, c, n, dsel(wide_clips(p, WIDE_KERAS_EPS, 1), dset1(0.0), dneg(ratio.high)));
   }
   return rounded_number(end_sum(&sum));

@@ -97,7 +97,7 @@ VFN struct parts focal_wide_by_q(int near, double gamma, struct parts slope, str
 VFN dm sigmoid_focal_wide_far(struct wide e, const double *k) {
   return dmor(wide_far_exponent(e, k), dmor(dgt(dset1(0.0), e.t), dgt(e.t, dset1(1.0))));
 }
-/* A power multiplies relative errors, so all but the logarithm is in two parts. The gradient is
+/* A power multiplies relative errors, so all is in two parts. The gradient is
  * A q^gamma ((1-t) s(x) - t s(-x) - gamma (2t-1) s(x) s(-x) ce / q). */
 VFN struct wide_result sigmoid_focal_wide(struct wide e, const double *k) {
   const vd zero = dset1(0.0), one = dset1(1.0), y = dabs(e.p);
@@ -112,15 +112,18 @@ VFN struct wide_result sigmoid_focal_wide(struct wide e, const double *k) {
   const struct parts t_s = parts_product_in(near, t, s_minus), u_s = parts_product_in(near, u, s),
                      q = parts_sum_in(near, t_s, u_s);
   const struct parts factor =
-      parts_product_in(near, focal_wide_weight(near, k[0], t, u), whole(power_of_parts(q, focal.gamma, focal.sign)));
-  const vd c = dsel(negative, t.high, u.high), log = log1p_unit_of_parts(exp);
-  const vd ce = dsel(deq(c, zero), log, product_plus_in(near, c, y, log));
+      parts_product_in(near, focal_wide_weight(near, k[0], t, u), power_in_parts(near, q, focal.gamma, focal.sign));
+  const vd c = dsel(negative, t.high, u.high), c_low = dsel(negative, t.low, u.low);
+  const struct parts log = log1p_unit_parts(exp), linear = product_in(near, c, y);
+  const dm none = deq(c, zero);
+  const struct parts of_y = parts_in(near, dsel(none, zero, linear.high), dsel(none, zero, dfma(c_low, y, linear.low)));
+  const struct parts ce = parts_sum_in(near, of_y, log);
   const struct parts slope =
       parts_product_in(near, parts_product_in(near, s, s_minus), parts_sum_in(near, t, parts_negated(u)));
   const struct parts by_q = focal_wide_by_q(near, focal.gamma, slope, q);
-  const struct parts term = {dmul_or_zero(by_q.high, ce), dmul_or_zero(by_q.low, ce)};
+  const struct parts term = {dmul_or_zero(by_q.high, ce.high), dmul_or_zero(by_q.low, ce.high)};
   const struct parts inner = parts_sum_in(near, parts_sum_in(near, u_s, parts_negated(t_s)), parts_negated(term));
-  const vd loss = product_plus_in(near, factor.high, ce, dmul(factor.low, ce));
+  const vd loss = product_plus_in(near, factor.high, ce.high, dfma(factor.low, ce.high, dmul(factor.high, ce.low)));
   return (struct wide_result){.loss = dsel(deq(factor.high, zero), zero, loss),
                               .grad = rounded_parts(parts_product_in(near, factor, inner))};
 }

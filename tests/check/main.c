@@ -209,7 +209,7 @@ static const double search_seconds[] = {[QUICK] = 0.01, [NORMAL] = 0.1, [LARGE] 
  */
 static void check_type(struct check *check, const struct function *function) {
   check_accuracy(check, function);
-  if (job_type != VLOSS_F64) check_search(check, function, search_seconds[check->level]);
+  check_search(check, function, search_seconds[check->level]);
   check_layouts(check, function);
   if (!function->loss) check_denormals(check, function);
   check_outputs(check, function);
@@ -259,6 +259,17 @@ static void check_function(struct check *check, const struct function *function,
   check_order(check, function);
 }
 
+/* Whether the command is one that searches; where the search of doubles has no reference it is left out, and says so.
+ */
+static bool searches(const struct command *command) {
+  return command->search || !(command->accuracy || command->environment || command->values || command->hashes);
+}
+static void say_no_search(const struct command *command) {
+  static const char why[] = "the search of doubles is left out: it needs __float128 and its functions (GCC and glibc)";
+  if (command->search) mistake(why, NULL);
+  fprintf(stderr, "%s\n", why);
+}
+
 /* What makes a repeated run the same. */
 static void list_arguments(const struct command *command, char *text, size_t size) {
   size_t length = 0;
@@ -304,6 +315,7 @@ int main(int count, char **words) {
   }
   if (!found) mistake("no such function", command.function);
 
+  if (searches(&command) && !search_has_reference()) say_no_search(&command);
   report_begin(&report);
   say_left_out(command.function);
   if (command.hashes) {

@@ -143,7 +143,7 @@ static void cancel(struct job *job, struct random *r) {
     for (size_t c = 0; c < job->classes; c++) job_set_value(weights, row * job->classes + c, 1);
     for (size_t i = 0; i < 3; i++) {
       struct array *const input = array_of(job, inputs[i]);
-      if (input && input->shape == MATRIX) job_set_value(input, b, (double)job_value(input, a));
+      if (input && input->shape == MATRIX) job_set_value(input, b, job_value(input, a));
     }
     job_set_value(weights, a, 0x1p100);
     job_set_value(weights, b, -0x1p100);

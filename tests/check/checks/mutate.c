@@ -157,7 +157,7 @@ void fit_row(struct job *job, size_t row) {
     if (array->output || !is_floating(array)) continue;
     for (size_t c = 0; c < job_row_length(job, array); c++) {
       const size_t i = first_of(job, array, row) + c;
-      job_set_value(array, i, fitted_in(job, array, (double)job_value(array, i)));
+      job_set_value(array, i, fitted_in(job, array, job_value(array, i)));
     }
   }
 }
@@ -182,11 +182,11 @@ static void mutate_one(struct job *job, struct array *array, size_t row, struct 
     if (array->element == I32) memcpy(place + 4 * c, &(int32_t){(int32_t)label}, 4);
     return;
   }
-  const double x = (double)job_value(array, i);
+  const double x = job_value(array, i);
   const struct array *other = any_input(job, r, false);
   double y = mutated(x, type_of(array), r);
   if (random_below(r, 6) == 0 && other && is_floating(other)) { /* near, or the same as, another number */
-    y = (double)job_value(other, first_of(job, other, row) + random_below(r, job_row_length(job, other)));
+    y = job_value(other, first_of(job, other, row) + random_below(r, job_row_length(job, other)));
     if (random_below(r, 2)) y = from_bits(type_of(array), to_bits(type_of(array), y) + random_below(r, 9) - 4);
     if (random_below(r, 4) == 0) y = x + y;
   }

@@ -66,7 +66,7 @@ static void describe(const struct job *job, size_t row, char *text, size_t size)
     for (size_t c = first; c < first + width; c++)
       length += (size_t)(array->element == F32 || array->element == F64
                              ? snprintf(text + length, size - length, " %.*g", array->element == F64 ? 17 : 9,
-                                        (double)job_value(array, c))
+                                        job_value(array, c))
                              : snprintf(text + length, size - length, " %lld",
                                         array->element == I64 ? (long long)((int64_t *)array->values)[c]
                                                               : (long long)((int32_t *)array->values)[c]));
@@ -96,7 +96,7 @@ static void report_worst(struct search *s, const struct candidate *worst, const 
     describe(&job, 0, inputs, sizeof inputs);
     report_failure(s->check->report, &s->line, isa, "found by climbing",
                    "%s[%zu] is %.17g, expected %.17g (scale %.9g): %.4g ulp, allowed %.3g; reduction %d, flags %u, %s",
-                   name, at, (double)job_value(output, at), (double)output->expected[at].value,
+                   name, at, job_value(output, at), (double)output->expected[at].value,
                    (double)output->expected[at].scale, error, gate, (int)job.option->reduction, job.option->flags,
                    inputs);
   }
@@ -207,7 +207,10 @@ static void search_outputs(void *context) {
     if (some_job_has(s->function, names[i])) search_output(s, names[i], guarded->evaluations);
 }
 
+bool search_has_reference(void) { return job_type != VLOSS_F64 || reference_in_quad; }
+
 void check_search(struct check *check, const struct function *function, double seconds) {
+  if (!search_has_reference()) return;
   struct search search = {.check = check,
                           .line = {.function = function->name, .what = "search", .isas = check->isa_count},
                           .function = function,
@@ -219,7 +222,10 @@ void check_search(struct check *check, const struct function *function, double s
     report_failure(check->report, &search.line, check->isas[0], "found by climbing", "%s", vloss_status_name(status));
     return;
   }
+  const struct reference *const before = reference;
+  if (job_type == VLOSS_F64) reference = reference_in_quad;
   const int signal = crash_guard(search_outputs, &guarded);
+  reference = before;
   if (signal)
     report_failure(check->report, &search.line, check->isas[0], "found by climbing", "%s", crash_name(signal));
   report_line(check->report, &search.line);

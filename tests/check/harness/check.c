@@ -79,11 +79,10 @@ static const char *inputs_at(const struct job *job, const struct array *output, 
                                                   : 0;
     if (input->output || length >= sizeof text) continue;
     const char *separator = length ? ", " : "; ";
-    length +=
-        (size_t)(is_floating(input) ? snprintf(text + length, sizeof text - length, "%s%s %.*g", separator, input->name,
-                                               input->element == F64 ? 17 : 9, (double)job_value(input, at))
-                                    : snprintf(text + length, sizeof text - length, "%s%s %lld", separator, input->name,
-                                               (long long)integer_at(input, at)));
+    length += (size_t)(is_floating(input) ? snprintf(text + length, sizeof text - length, "%s%s %.*g", separator,
+                                                     input->name, input->element == F64 ? 17 : 9, job_value(input, at))
+                                          : snprintf(text + length, sizeof text - length, "%s%s %lld", separator,
+                                                     input->name, (long long)integer_at(input, at)));
   }
   return length ? text : "";
 }

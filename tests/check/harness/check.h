@@ -43,6 +43,8 @@ void check_stack(struct check *check, const struct function *function);
 /* Climbs from random inputs to worse ones, of every output that has a number a row, for nominally so many seconds an
  * output. */
 void check_search(struct check *check, const struct function *function, double seconds);
+/* Whether there is a reference that is exact enough to search with. */
+bool search_has_reference(void);
 
 /* Every status, each from a call with one thing wrong; nothing is written. */
 void check_refusals(struct check *check, const struct function *function);

@@ -193,11 +193,11 @@ static struct cross_entropy_expectations expectations(const struct job *job) {
 void cross_entropy_expect(struct job *job) {
   vloss_cross_entropy_args args = contents(job);
   struct cross_entropy_expectations out = expectations(job);
-  reference_cross_entropy(&args, &out);
+  reference->cross_entropy(&args, &out);
 }
 
 void nll_expect(struct job *job) {
   vloss_cross_entropy_args args = contents(job);
   struct cross_entropy_expectations out = expectations(job);
-  reference_nll(&args, &out);
+  reference->nll(&args, &out);
 }

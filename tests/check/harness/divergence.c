@@ -90,5 +90,5 @@ void divergence_expect(struct job *job) {
   args.teacher = (const char *)job_array(job, "teacher")->values + before;
 #define EXPECTED(name) job_array(job, #name) ? job_array(job, #name)->expected : NULL
   const struct divergence_expectations out = {EXPECTED(loss), EXPECTED(same_top), EXPECTED(grad)};
-  reference_divergence(&args, &out);
+  reference->divergence(&args, &out);
 }

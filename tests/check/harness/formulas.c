@@ -4,6 +4,6 @@
 #include "formulas_table.h"
 #include "job.h"
 
-struct loss_formula formula_of(vloss_loss_kind kind) {
-  return job_type == VLOSS_F64 ? formula_of_doubles(kind) : formula_in_table(kind);
+struct loss_formula REFERENCE(formula_of)(vloss_loss_kind kind) {
+  return job_type == VLOSS_F64 ? REFERENCE(formula_of_doubles)(kind) : formula_in_table(kind);
 }

@@ -15,9 +15,9 @@ struct loss_formula {
   row_formula *row;
 };
 /* For elements of the type of the jobs (job.h). */
-struct loss_formula formula_of(vloss_loss_kind kind);
+struct loss_formula REFERENCE(formula_of)(vloss_loss_kind kind);
 
 /* The table of the formulas of doubles. */
-struct loss_formula formula_of_doubles(vloss_loss_kind kind);
+struct loss_formula REFERENCE(formula_of_doubles)(vloss_loss_kind kind);
 
 #endif

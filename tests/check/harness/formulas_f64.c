@@ -4,6 +4,6 @@
 
 #include "formulas_table.h"
 
-struct loss_formula formula_of_doubles(vloss_loss_kind kind) {
+struct loss_formula REFERENCE(formula_of_doubles)(vloss_loss_kind kind) {
   return formula_in_table(kind);
 }

@@ -31,8 +31,8 @@ static void *allocate(size_t count, size_t size) {
 
 vloss_type job_type = VLOSS_F32;
 
-real job_value(const struct array *array, size_t i) {
-  return array->element == F64 ? (real)((const double *)array->values)[i] : (real)((const float *)array->values)[i];
+double job_value(const struct array *array, size_t i) {
+  return array->element == F64 ? ((const double *)array->values)[i] : (double)((const float *)array->values)[i];
 }
 void job_set_value(struct array *array, size_t i, double value) {
   if (array->element == F64)

@@ -82,7 +82,7 @@ void *job_data(const struct job *job, const char *name); /* null if there is no 
 size_t job_stride(const struct job *job, const char *name);
 
 /* A floating-point value, of either precision. */
-real job_value(const struct array *array, size_t i);
+double job_value(const struct array *array, size_t i);
 void job_set_value(struct array *array, size_t i, double value);
 
 /* The number of an array's type that is nearest to x; finite numbers stay so. */

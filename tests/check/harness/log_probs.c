@@ -111,5 +111,5 @@ void log_probs_expect(struct job *job) {
   const struct log_probs_expectations out = {EXPECTED(logprob),     EXPECTED(rank),    EXPECTED(top_id),
                                              EXPECTED(top_logprob), EXPECTED(max),     EXPECTED(log_sum),
                                              EXPECTED(lse),         EXPECTED(entropy), EXPECTED(grad)};
-  reference_log_probs(&args, &out);
+  reference->log_probs(&args, &out);
 }

@@ -3,14 +3,14 @@
 #include "reference_rows.h"
 
 /* y: rounded as the contract says, but with a softcap exact. */
-real reference_logit(vloss_type type, double scale_or_0, double softcap, real x) {
+real REFERENCE(logit)(vloss_type type, double scale_or_0, double softcap, real x) {
   const double scale = scale_or_0 == 0 ? 1 : scale_or_0;
   const real exact = type == VLOSS_F64 ? (real)scale : (real)(float)scale;
   if (softcap != 0) return (real)softcap * tanh(exact * x / (real)softcap);
   if (type == VLOSS_F64) return (real)((double)x * scale);
   return (real)((float)x * (float)scale);
 }
-real reference_slope(vloss_type type, double scale_or_0, double softcap, real x) {
+real REFERENCE(slope)(vloss_type type, double scale_or_0, double softcap, real x) {
   const real scale = scale_or_0 == 0 ? 1 : type == VLOSS_F64 ? (real)scale_or_0 : (real)(float)scale_or_0;
   if (softcap == 0) return scale;
   const real e = cosh(scale * x / (real)softcap);
@@ -28,7 +28,7 @@ static struct row input_row(const vloss_softmax_args *a, size_t r) { return valu
 
 static struct row upstream_row(const vloss_softmax_args *a, size_t r) { return values_of(a, a->upstream, r); }
 
-void reference_softmax(const vloss_softmax_args *a, struct expectation *output) {
+void REFERENCE(softmax)(const vloss_softmax_args *a, struct expectation *output) {
   for (size_t r = 0; r < rows_of(a); r++) {
     struct row x = input_row(a, r);
     struct log_sum s = log_sum_of(x);
@@ -36,15 +36,19 @@ void reference_softmax(const vloss_softmax_args *a, struct expectation *output) 
   }
 }
 
-void reference_log_softmax(const vloss_softmax_args *a, struct expectation *output) {
+void REFERENCE(log_softmax)(const vloss_softmax_args *a, struct expectation *output) {
   for (size_t r = 0; r < rows_of(a); r++) {
     struct row x = input_row(a, r);
     struct log_sum s = log_sum_of(x);
-    for (size_t c = 0; c < a->classes; c++) *output++ = exactly(s.undefined ? (real)NAN : at(x, c) - s.max - s.log);
+    for (size_t c = 0; c < a->classes; c++, output++) {
+      *output = exactly(s.undefined ? (real)NAN : at(x, c) - s.max - s.log);
+      /* Of doubles what is denormal on the way loses digits. */
+      if (a->type == VLOSS_F64) output->scale = fmax(output->scale, (expected_real)0x1p-1010);
+    }
   }
 }
 
-void reference_log_sum_exp(const vloss_softmax_args *a, struct expectation *output) {
+void REFERENCE(log_sum_exp)(const vloss_softmax_args *a, struct expectation *output) {
   for (size_t r = 0; r < rows_of(a); r++) {
     const struct log_sum s = log_sum_of(input_row(a, r));
     output[r] = lse_of(s);
@@ -52,7 +56,7 @@ void reference_log_sum_exp(const vloss_softmax_args *a, struct expectation *outp
   }
 }
 
-void reference_softmax_backward(const vloss_softmax_args *a, struct expectation *output) {
+void REFERENCE(softmax_backward)(const vloss_softmax_args *a, struct expectation *output) {
   for (size_t r = 0; r < rows_of(a); r++) {
     struct row y = input_row(a, r), h = upstream_row(a, r);
     struct expectation dot = {0, 0};
@@ -68,7 +72,7 @@ void reference_softmax_backward(const vloss_softmax_args *a, struct expectation 
   }
 }
 
-void reference_log_softmax_backward(const vloss_softmax_args *a, struct expectation *output) {
+void REFERENCE(log_softmax_backward)(const vloss_softmax_args *a, struct expectation *output) {
   for (size_t r = 0; r < rows_of(a); r++) {
     struct row y = input_row(a, r), h = upstream_row(a, r);
     struct expectation sum = {0, 0};
@@ -84,3 +88,25 @@ void reference_log_softmax_backward(const vloss_softmax_args *a, struct expectat
     }
   }
 }
+
+const struct reference REFERENCE(functions) = {
+    REFERENCE(cross_entropy),
+    REFERENCE(nll),
+    REFERENCE(softmax),
+    REFERENCE(log_softmax),
+    REFERENCE(log_sum_exp),
+    REFERENCE(softmax_backward),
+    REFERENCE(log_softmax_backward),
+    REFERENCE(log_probs),
+    REFERENCE(divergence),
+    REFERENCE(loss),
+};
+#ifndef VLOSS_CHECK_QUAD
+#ifdef VLOSS_CHECK_HAS_QUAD
+extern const struct reference quad_functions;
+const struct reference *const reference_in_quad = &quad_functions;
+#else
+const struct reference *const reference_in_quad = NULL;
+#endif
+const struct reference *reference = &reference_functions;
+#endif

@@ -12,17 +12,30 @@
 /* x87's 80 bits cost little more than double; a software quad (aarch64) would cost a lot and gain nothing at 24 bits.
  */
 #if LDBL_MANT_DIG == 64
-#define VLOSS_FORMULA long double /* and the formulas of the losses compute in it */
+typedef long double expected_real;
+#define REFERENCE_FORMULA long double
 #else
-#define VLOSS_FORMULA double
+typedef double expected_real;
+#define REFERENCE_FORMULA double
 #endif
-typedef VLOSS_FORMULA real;
+
+/* The reference is compiled twice: the second time (VLOSS_CHECK_QUAD) in 113 bits, for the search of doubles, which
+ * finds the inputs that use the 11 bits of a long double up. Its functions then have other names, of which nothing but
+ * struct reference shows. */
+#ifdef VLOSS_CHECK_QUAD
+#define VLOSS_FORMULA __float128
+#define REFERENCE(name) quad_##name
+#else
+#define VLOSS_FORMULA REFERENCE_FORMULA
+#define REFERENCE(name) reference_##name
+#endif
+typedef VLOSS_FORMULA real; /* and the formulas of the losses compute in it */
 
 /* What an output element should be. scale is the sum of the absolute terms behind the value: an error is counted in
  * ulps of the larger of the two, so that it equals |value| wherever nothing cancels. */
 struct expectation {
-  real value;
-  real scale;
+  expected_real value;
+  expected_real scale;
 };
 
 /* A sum of many numbers. What each addition loses beside it (Neumaier): of 50,000 equal terms a plain long double sum
@@ -38,33 +51,56 @@ static inline void careful_add(struct careful_sum *s, real v) {
 static inline real careful_value(const struct careful_sum *s) { return s->high + s->low; }
 
 /* A logit x that counts as y, and dy/dx; softcap and scale as in the structs. */
-real reference_logit(vloss_type type, double scale, double softcap, real x);
-real reference_slope(vloss_type type, double scale, double softcap, real x);
+real REFERENCE(logit)(vloss_type type, double scale, double softcap, real x);
+real REFERENCE(slope)(vloss_type type, double scale, double softcap, real x);
 
 /* Each output that is not null gets one entry an element, in logical order: loss and z_loss_part one or rows * inner,
  * grad, grad_targets and output [row][class], the others rows * inner. */
 struct cross_entropy_expectations {
   struct expectation *loss, *grad, *lse, *predicted, *z_loss_part, *max, *log_sum, *correct, *grad_targets;
 };
-void reference_cross_entropy(const vloss_cross_entropy_args *args, const struct cross_entropy_expectations *out);
-void reference_nll(const vloss_cross_entropy_args *args, const struct cross_entropy_expectations *out);
+void REFERENCE(cross_entropy)(const vloss_cross_entropy_args *args, const struct cross_entropy_expectations *out);
+void REFERENCE(nll)(const vloss_cross_entropy_args *args, const struct cross_entropy_expectations *out);
 
-void reference_softmax(const vloss_softmax_args *args, struct expectation *output);
-void reference_log_softmax(const vloss_softmax_args *args, struct expectation *output);
-void reference_log_sum_exp(const vloss_softmax_args *args, struct expectation *output);
-void reference_softmax_backward(const vloss_softmax_args *args, struct expectation *output);
-void reference_log_softmax_backward(const vloss_softmax_args *args, struct expectation *output);
+void REFERENCE(softmax)(const vloss_softmax_args *args, struct expectation *output);
+void REFERENCE(log_softmax)(const vloss_softmax_args *args, struct expectation *output);
+void REFERENCE(log_sum_exp)(const vloss_softmax_args *args, struct expectation *output);
+void REFERENCE(softmax_backward)(const vloss_softmax_args *args, struct expectation *output);
+void REFERENCE(log_softmax_backward)(const vloss_softmax_args *args, struct expectation *output);
 
 /* Those of rows are rows * inner, of ids as many as there are, of the top likewise. */
 struct log_probs_expectations {
   struct expectation *logprob, *rank, *top_id, *top_logprob, *max, *log_sum, *lse, *entropy, *grad;
 };
-void reference_log_probs(const vloss_log_probs_args *args, const struct log_probs_expectations *out);
+void REFERENCE(log_probs)(const vloss_log_probs_args *args, const struct log_probs_expectations *out);
 
 /* loss as that of cross-entropy, same_top rows * inner. */
 struct divergence_expectations {
   struct expectation *loss, *same_top, *grad;
 };
-void reference_divergence(const vloss_divergence_args *args, const struct divergence_expectations *out);
+void REFERENCE(divergence)(const vloss_divergence_args *args, const struct divergence_expectations *out);
+
+/* Of a loss of the registry. */
+struct job;
+void REFERENCE(loss)(struct job *job);
+
+/* All of them. */
+struct reference {
+  void (*cross_entropy)(const vloss_cross_entropy_args *args, const struct cross_entropy_expectations *out);
+  void (*nll)(const vloss_cross_entropy_args *args, const struct cross_entropy_expectations *out);
+  void (*softmax)(const vloss_softmax_args *args, struct expectation *output);
+  void (*log_softmax)(const vloss_softmax_args *args, struct expectation *output);
+  void (*log_sum_exp)(const vloss_softmax_args *args, struct expectation *output);
+  void (*softmax_backward)(const vloss_softmax_args *args, struct expectation *output);
+  void (*log_softmax_backward)(const vloss_softmax_args *args, struct expectation *output);
+  void (*log_probs)(const vloss_log_probs_args *args, const struct log_probs_expectations *out);
+  void (*divergence)(const vloss_divergence_args *args, const struct divergence_expectations *out);
+  void (*loss)(struct job *job);
+};
+extern const struct reference REFERENCE(functions);
+/* That of 113 bits; null where the compiler has no such type, or the C library no functions of it. */
+extern const struct reference *const reference_in_quad;
+/* What jobs are held against: reference_functions, but while a search wants the other. */
+extern const struct reference *reference;
 
 #endif

@@ -122,7 +122,7 @@ static void put_gradient(const struct live_row *row, struct expectation *grad, s
   const vloss_cross_entropy_args *const a = row->a;
   const real p = softmax_of(row->s, at(row->x, c));
   const real slope =
-      a->scale == 0 && a->softcap == 0 ? 1 : reference_slope(a->type, a->scale, a->softcap, raw_at(row->x, c));
+      a->scale == 0 && a->softcap == 0 ? 1 : REFERENCE(slope)(a->type, a->scale, a->softcap, raw_at(row->x, c));
   grad[c] = of_q;
   if (a->z_loss > 0) add(&grad[c], (struct expectation){row->of_z.value * p, row->of_z.scale * p});
   grad[c].value *= slope;
@@ -188,7 +188,7 @@ static void count_logits(struct live_row *row, real *buffer) {
   real most = 0;
   if (a->scale == 0 && a->softcap == 0) return;
   for (size_t c = 0; c < a->classes; c++) {
-    buffer[c] = reference_logit(a->type, a->scale, a->softcap, raw_at(row->x, c));
+    buffer[c] = REFERENCE(logit)(a->type, a->scale, a->softcap, raw_at(row->x, c));
     if (!isinf(buffer[c])) most = fmax(most, fabs(buffer[c]));
   }
   row->x.counted = buffer;
@@ -228,7 +228,10 @@ static struct expectation finish_row(struct live_row *row, bool labelled, size_t
     const real factor = factor_of(a, row->number, (real)live);
     row->of_z = (struct expectation){factor * of_z * lse, fabs(factor) * of_z * row->lse.scale};
     loss = a->labels && a->label_smoothing == 0 ? plain_row(row, grad) : mixed_row(row, grad);
-    loss = (struct expectation){times(weight, loss.value), times(fabs(weight), loss.scale)};
+    const real of_label = a->labels ? weight_of(a, row->label) : 1, size = fmax(1, fabs(of_label));
+    loss = (struct expectation){times(weight, loss.value), times(fabs(weight), fmax(loss.scale, least(a) * size))};
+    for (size_t c = 0; a->type == VLOSS_F64 && grad && c < a->classes; c++)
+      grad[c].scale = fmax(grad[c].scale, least(a) * size * fmax(1, fabs(row->factor)));
     z->value = times(weight, (real)a->z_loss * lse * lse);
     z->scale = fabs(weight) * (real)a->z_loss * fabs(lse) * (row->lse.scale + row->slack);
     if (grad_targets) put_targets_gradient(row, grad_targets);
@@ -245,7 +248,7 @@ static size_t live_rows(const vloss_cross_entropy_args *a, size_t rows) {
   return live;
 }
 
-void reference_cross_entropy(const vloss_cross_entropy_args *a, const struct cross_entropy_expectations *out) {
+void REFERENCE(cross_entropy)(const vloss_cross_entropy_args *a, const struct cross_entropy_expectations *out) {
   size_t inner = a->inner ? a->inner : 1, rows = a->rows * inner, classes = a->classes;
   const real denominator = denominator_of(a, rows);
   struct total total = {exactly(0), exactly(0), live_rows(a, rows)};
@@ -274,7 +277,7 @@ void reference_cross_entropy(const vloss_cross_entropy_args *a, const struct cro
   reduce_losses(a, &total, denominator, out);
 }
 
-void reference_nll(const vloss_cross_entropy_args *a, const struct cross_entropy_expectations *out) {
+void REFERENCE(nll)(const vloss_cross_entropy_args *a, const struct cross_entropy_expectations *out) {
   size_t inner = a->inner ? a->inner : 1, rows = a->rows * inner, classes = a->classes;
   real denominator = denominator_of(a, rows);
   struct total total = {exactly(0), exactly(0), live_rows(a, rows)};

@@ -174,7 +174,7 @@ static void read_rows(struct both *b, size_t row, real *scratch) {
   }
 }
 
-void reference_divergence(const vloss_divergence_args *a, const struct divergence_expectations *out) {
+void REFERENCE(divergence)(const vloss_divergence_args *a, const struct divergence_expectations *out) {
   struct both b = {.a = a, .c = malloc((a->classes + 1) * sizeof *b.c)};
   real *const scratch = malloc((4 * a->classes + 1) * sizeof *scratch);
   if (!b.c || !scratch) exit(2);

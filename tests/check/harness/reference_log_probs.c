@@ -20,10 +20,10 @@ static real number_at(const vloss_log_probs_args *a, const void *p, size_t i) {
   return a->type == VLOSS_F64 ? (real)((const double *)p)[i] : (real)((const float *)p)[i];
 }
 static real logit_at(const vloss_log_probs_args *a, real x) {
-  return reference_logit(a->type, a->scale, a->softcap, x);
+  return REFERENCE(logit)(a->type, a->scale, a->softcap, x);
 }
 static real slope_at(const vloss_log_probs_args *a, real x) {
-  return reference_slope(a->type, a->scale, a->softcap, x);
+  return REFERENCE(slope)(a->type, a->scale, a->softcap, x);
 }
 
 enum kind { LIVE, IGNORED, OUT_OF_RANGE };
@@ -154,7 +154,8 @@ static void put_gradient(const struct row *r, struct expectation *grad) {
     /* The sum of the ids' upstreams is a double. */
     if (k > 1) g.scale += a->type == VLOSS_F64 ? own.scale + p * all.scale : p * all.scale * (real)0x1p-28;
     const real slope = slope_at(a, number_at(a, r->x, c));
-    grad[c] = (struct expectation){g.value * slope, fabs(g.scale * slope) * (1 + r->slack)};
+    const int of_slope = a->type == VLOSS_F64 && a->softcap != 0 ? 2 : 1; /* the slope has an error, too */
+    grad[c] = (struct expectation){g.value * slope, fabs(g.scale * slope) * (1 + r->slack) * of_slope};
     if (a->type == VLOSS_F64) grad[c].scale = fmax(grad[c].scale, (real)0x1p-1010);
     /* Of doubles a probability that small may count as 0, and so may what the maximum lacks of 1: huge upstreams show
      * it.
@@ -166,7 +167,7 @@ static void put_gradient(const struct row *r, struct expectation *grad) {
   }
 }
 
-void reference_log_probs(const vloss_log_probs_args *a, const struct log_probs_expectations *out) {
+void REFERENCE(log_probs)(const vloss_log_probs_args *a, const struct log_probs_expectations *out) {
   const size_t element = a->type == VLOSS_F64 ? sizeof(double) : sizeof(float);
   struct row r = {.a = a};
   r.order = malloc((a->classes + 1) * sizeof *r.order);

@@ -67,14 +67,14 @@ static vloss_softmax_args contents(const struct job *job) {
                               .type = doubles() ? VLOSS_F64 : VLOSS_F32};
 }
 
-#define DEFINE(name)                                             \
-  vloss_status name##_call(const struct job *job) {              \
-    vloss_softmax_args args = arguments(job);                    \
-    return library->name##_sized(&args, sizeof args);            \
-  }                                                              \
-  void name##_expect(struct job *job) {                          \
-    vloss_softmax_args args = contents(job);                     \
-    reference_##name(&args, job_array(job, "output")->expected); \
+#define DEFINE(name)                                            \
+  vloss_status name##_call(const struct job *job) {             \
+    vloss_softmax_args args = arguments(job);                   \
+    return library->name##_sized(&args, sizeof args);           \
+  }                                                             \
+  void name##_expect(struct job *job) {                         \
+    vloss_softmax_args args = contents(job);                    \
+    reference->name(&args, job_array(job, "output")->expected); \
   }
 DEFINE(softmax)
 DEFINE(log_softmax)
