@@ -185,7 +185,7 @@ VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t
   struct backward_row rows[TILE_ROWS];
   for (size_t k = 0; k < n; k++) sums[k] = (struct backward_sum){NULL, NULL, dset1(0.0), vset1(1.0f), kind};
   for (size_t c = 0; c < classes; c += width) {
-    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width};
+    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width, 0};
     half_tile_read(&input, &tile, y);
     half_tile_read(&upstream, &tile, h);
     for (size_t k = 0; k < n; k++) {
@@ -195,7 +195,7 @@ VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t
   }
   for (size_t k = 0; k < n; k++) rows[k] = row_of_sum(&sums[k], kind, vmet_denormal());
   for (size_t c = 0; c < classes; c += width) {
-    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width};
+    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width, 0};
     half_tile_read(&input, &tile, y);
     half_tile_read(&upstream, &tile, h);
     for (size_t k = 0; k < n; k++) {

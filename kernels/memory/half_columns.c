@@ -26,9 +26,7 @@ VFN void turn_8_out(vh *r, const uint16_t *turned, const size_t rows) {
 VFN size_t split_pairs(uint16_t *turned, const uint16_t *p, size_t n) {
   size_t c = 0;
   for (; c + 32 <= n; c += 32) {
-    int32_t some[32];
-    memcpy(some, p + 2 * c, sizeof some);
-    const vi a = viload(some), b = viload(some + 16);
+    const vi a = viload_pairs(p + 2 * c), b = viload_pairs(p + 2 * c + 32);
     vistore_high_pair(turned + c, vishl(a, 16), vishl(b, 16));
     vistore_high_pair(turned + COLUMNS + c, a, b);
   }
