@@ -4,6 +4,8 @@
  * x_t)) and the target's gradient is -(1 - p_t) without a subtraction, so confident rows keep their digits. With q
  * spread over classes (label smoothing, probability targets) the class of the maximum m is left out instead, and loss =
  * sum_c q_c (m - x_c) + Q log S, whose terms are all accurate.
+ *
+ * A band of rows takes the steps of a group of them in another order, hence a file longer than others.
  */
 #include "cross_entropy.h"
 

@@ -64,7 +64,7 @@ VFN size_t band_rows(const struct vloss_shape *shape, size_t first, size_t last)
   const size_t left = shape->inner - column < last - first ? shape->inner - column : last - first;
   /* Half a group is worth one; of fewer rows the slabs (slabs.h) compute less. */
   if (left <= BAND_ROWS) return left % 16 < 8 ? left > 31 ? left - left % 16 : 0 : left > 16 ? left : 0;
-  const size_t bands = (left + BAND_ROWS - 1) / BAND_ROWS, rows = left / bands / 16 * 16; /* none is left with a few */
+  const size_t bands = (left + BAND_ROWS - 1) / BAND_ROWS, rows = left / bands / 16 * 16; /* of one size, about */
   return left - (bands - 1) * rows <= BAND_ROWS ? rows : rows + 16;
 }
 /* Group number k of a band of n rows. */

@@ -1,4 +1,5 @@
-/* Softmax, log-softmax and log-sum-exp of 16 rows at a time. */
+/* Softmax, log-softmax and log-sum-exp of 16 rows at a time. A band of rows takes the steps of a group of them in
+ * another order, hence a file longer than others. */
 #include "softmax.h"
 
 #include "half_softmax.h"
