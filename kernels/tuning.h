@@ -20,7 +20,8 @@
  * inner/log_probs/ISA/.. of DRAM size. */
 #define COLUMNS_AHEAD 64
 #define TILE_AHEAD 256
-/* Only where the rows side by side of an outer index are larger than this: smaller ones are in the cache anyway. */
+/* Only where the rows side by side of an outer index are larger than this: smaller ones are in the cache anyway. Larger
+ * ones are also walked down in bands (logits/groups.h). */
 #define ASKED_BYTES ((size_t)1 << 20)
 
 /* ---- Totals ------------------------------------------------------------------------------------------------------ */

@@ -222,7 +222,7 @@ static __attribute__((noinline)) void rows_beside(const struct vloss_cross_entro
   part.x_stride = part.grad_stride = classes;
   for (size_t rows; range.first < range.last; range.first += rows) {
     rows = half_tile_rows(&job->shape, range.first, range.last, classes, BESIDE_FLOATS);
-    const struct half_tile tile = {range.first, rows, 0, classes};
+    const struct half_tile tile = {range.first, rows, 0, classes, 0};
     const struct half_tensor dense = half_tile_tensor(&tile, floats);
     half_tile_read(&logits, &tile, floats);
     part.shape = dense.shape;

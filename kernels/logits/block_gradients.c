@@ -120,7 +120,7 @@ static void rows_in_pieces(struct block_rows *h, struct group_state *s, const st
   int32_t labels[16];
   memcpy(labels, s->l.label, sizeof labels);
   for (size_t c = 0; c < classes; c += width) {
-    const struct half_tile tile = {s->g.first + rows->first, rows->n, c, classes - c < width ? classes - c : width};
+    const struct half_tile tile = {s->g.first + rows->first, rows->n, c, classes - c < width ? classes - c : width, 0};
     const size_t all = tile.rows * tile.n;
     half_tile_read(&h->raw, &tile, raw);
     if (h->change.cap != 0)
@@ -149,10 +149,12 @@ static void rows_by_blocks(struct block_rows *h, struct group_state *s, const st
   int32_t labels[16];
   memcpy(labels, s->l.label, sizeof labels);
   for (size_t c = 0; c < classes; c += width) {
-    const struct half_tile tile = {s->g.first + rows->first, rows->n, c, classes - c < width ? classes - c : width};
+    const struct half_tile tile = {s->g.first + rows->first, rows->n, c, classes - c < width ? classes - c : width, 1};
     half_tile_read(&h->logits, &tile, h->x);
     if (h->block.targets) half_tile_read(&h->targets, &tile, h->t);
     for (size_t k = 0; k < rows->n; k++) {
+      half_tile_ask(&h->logits, &tile, k, 0), half_tile_ask(&h->grad, &tile, k, 1);
+      if (h->block.targets) half_tile_ask(&h->targets, &tile, k, 0);
       tile_row(h, s, &tile, labels[rows->first + k], k, rows->first + k);
       row_gradient(&h->block, s, g->factors, g->grad, rows->first + k);
     }

@@ -4,6 +4,8 @@
  * x_t)) and the target's gradient is -(1 - p_t) without a subtraction, so confident rows keep their digits. With q
  * spread over classes (label smoothing, probability targets) the class of the maximum m is left out instead, and loss =
  * sum_c q_c (m - x_c) + Q log S, whose terms are all accurate.
+ *
+ * A band of rows takes the steps of a group of them in another order, hence a file longer than others.
  */
 #include "cross_entropy.h"
 
@@ -228,21 +230,71 @@ static SMALL void lse_of_group(const struct vloss_cross_entropy_job *job, const 
   l->row.lse = dsel(dgt(dload(s->l.ignored), dset1(0.0)), dset1(0.0), l->row.lse);
 }
 
-static void finish_group(const struct vloss_cross_entropy_job *job, struct group_state *s, struct totals *totals) {
+/* All but the gradient. */
+VFN void put_group(const struct vloss_cross_entropy_job *job, struct group_state *s, const int all,
+                   struct totals *totals, struct group_losses *l) {
   const struct group *g = &s->g;
+  losses_of(job, s, all, l); /* inlined: short rows notice a call */
+  if (job->lse || job->z_loss > 0) lse_of_group(job, s, l);
+  put_losses(job, s, l, totals);
+  if (job->lse) vstore_tail(job->lse + g->first, canonical(dnarrow_small(l->row.lse)), g->n);
+  for (size_t i = 0; (job->predicted || job->correct) && i < g->n; i++)
+    write_found(job, g->first + i, s->l.label[i], finds_class(job, s, i) ? (int32_t)predicted_class(job, s, i) : -1);
+}
+static void finish_group(const struct vloss_cross_entropy_job *job, struct group_state *s, struct totals *totals) {
   struct group_losses l;
   const int all = wants_all(job), more = all || job->row_weights || job->z_loss_part || job->predicted || job->correct;
-  if (g->n == 1 && !more && !is_spread(job)) {
+  if (s->g.n == 1 && !more && !is_spread(job)) {
     finish_lone_row(job, s, totals);
     return;
   }
-  losses_of(job, s, all, &l); /* inlined: short rows notice a call */
-  if (job->lse || job->z_loss > 0) lse_of_group(job, s, &l);
-  put_losses(job, s, &l, totals);
-  if (job->lse) vstore_tail(job->lse + g->first, canonical(dnarrow_small(l.row.lse)), g->n);
-  for (size_t i = 0; (job->predicted || job->correct) && i < g->n; i++)
-    write_found(job, g->first + i, s->l.label[i], finds_class(job, s, i) ? (int32_t)predicted_class(job, s, i) : -1);
+  put_group(job, s, all, totals, &l);
   if (job->grad) group_gradient(job, s, &l);
+}
+
+/* Bands (groups.h) of plain rows. Not inline, as the steps: each has its own use of the stack. */
+static __attribute__((noinline)) void sum_band(const struct vloss_cross_entropy_job *job, size_t count,
+                                               struct group_state *groups) {
+  struct sum_rows rows[BAND_GROUPS];
+  struct tile tiles[BAND_GROUPS];
+  struct row_sums sums[BAND_GROUPS];
+  float *left_out[BAND_GROUPS];
+  size_t of = 0;
+  do { /* at least one, and the compiler sees it */
+    struct group_state *const s = &groups[of];
+    read_labels(job, &s->g, &s->l);
+    vstore(s->target, vset1(-INF));
+    s->kept = 0;
+    s->t_tile = (struct tile){0};
+    tiles[of] = s->x_tile = group_tile(&job->shape, &s->g, job->x, job->x_stride, NULL);
+    rows[of] = rows_of(job, s);
+    left_out[of] = s->target;
+  } while (++of < count);
+  band_sums(rows, tiles, count, sums, left_out);
+  for (size_t k = 0; k < count; k++) {
+    groups[k].sums = sums[k];
+    if (job->shape.classes > CLASS_BLOCK) read_targets(job, &groups[k]);
+  }
+}
+static __attribute__((noinline)) void finish_band(const struct vloss_cross_entropy_job *job, size_t count,
+                                                  struct group_state *groups, struct totals *totals) {
+  struct group_losses l[BAND_GROUPS];
+  struct row_factors factors[BAND_GROUPS];
+  struct gradient grad[BAND_GROUPS];
+  const int all = wants_all(job);
+  for (size_t k = 0; k < count; k++) {
+    put_group(job, &groups[k], all, totals, &l[k]);
+    if (job->grad) gradient_of_group(job, &groups[k], &l[k], &factors[k], &grad[k]);
+  }
+  if (job->grad) band_gradient(job, groups, count, factors, grad);
+}
+static __attribute__((noinline)) void band_of_rows(const struct vloss_cross_entropy_job *job, size_t first, size_t n,
+                                                   int calm, struct totals *totals) {
+  struct group_state groups[BAND_GROUPS];
+  const size_t count = band_groups(n);
+  for (size_t k = 0; k < count; k++) groups[k].g = band_group(first, n, k, calm);
+  sum_band(job, count, groups);
+  finish_band(job, count, groups, totals);
 }
 
 void cross_entropy_rows(const struct vloss_cross_entropy_job *job, struct vloss_range range, struct totals *totals) {
@@ -255,6 +307,12 @@ void cross_entropy_rows(const struct vloss_cross_entropy_job *job, struct vloss_
   for (size_t row = range.first; row < range.last;) {
     size_t count = 0;
     calm = rows_calm(&job->shape, row, 32, job->x, job->x_stride, calm);
+    const size_t band = is_spread(job) ? 0 : band_rows(&job->shape, row, range.last);
+    if (band) {
+      band_of_rows(job, row, band, calm, totals);
+      row += band;
+      continue;
+    }
     do {
       states[count].g = group_at(&job->shape, row, range.last, rereads);
       states[count].g.calm = calm;

@@ -20,6 +20,7 @@
 #define rows_gradient VLOSS_ISA_SYMBOL(vloss_rows_gradient)
 #define row_gradient VLOSS_ISA_SYMBOL(vloss_row_gradient)
 #define tile_gradient VLOSS_ISA_SYMBOL(vloss_tile_gradient)
+#define band_gradient VLOSS_ISA_SYMBOL(vloss_band_gradient)
 #define slabs_gradient VLOSS_ISA_SYMBOL(vloss_slabs_gradient)
 
 VFN int is_spread(const struct vloss_cross_entropy_job *job) { return job->targets || job->smoothing > 0; }
@@ -160,6 +161,8 @@ void row_gradient(const struct vloss_cross_entropy_job *job, const struct group_
                   const struct row_factors *factors, const struct gradient *grad, size_t i);
 void tile_gradient(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct row_factors *factors,
                    const struct gradient *grad);
+void band_gradient(const struct vloss_cross_entropy_job *job, struct group_state *groups, size_t count,
+                   const struct row_factors *factors, const struct gradient *grad);
 void slabs_gradient(const struct vloss_cross_entropy_job *job, const struct group_state *s,
                     const struct row_factors *factors, const struct gradient *grad);
 

@@ -106,10 +106,13 @@ void rows_gradient(const struct vloss_cross_entropy_job *job, const struct group
   for (size_t i = 0; i < s->g.n; i++) row_gradient(job, s, factors, grad, i);
 }
 
-void tile_gradient(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct row_factors *factors,
-                   const struct gradient *grad) {
-  const size_t classes = job->shape.classes;
-  const struct tile out = group_out(&job->shape, &s->g, job->grad, job->grad_stride, s->x_copy);
+VFN int gradient_is_general(const struct vloss_cross_entropy_job *job, const struct row_factors *factors) {
+  return is_spread(job) || vany(vgt(vload(factors->wide), vset1(0.0f)));
+}
+/* Of n classes from class `first` on: where they are, and where they go. */
+VFN void tile_gradient_of(const struct vloss_cross_entropy_job *job, struct group_state *s,
+                          const struct row_factors *factors, const struct gradient *grad, size_t first, size_t n,
+                          const struct tile *x, const struct tile *out, const int ask) {
   const float *w = is_spread(job) ? job->weights : NULL;
   struct general_row r = general_row(vload(s->sums.n), vload(factors->k), vload(factors->wide));
   r.factors = factors_of(factors);
@@ -119,41 +122,62 @@ void tile_gradient(const struct vloss_cross_entropy_job *job, struct group_state
   const int general = is_spread(job) || r.any_wide;
   const vm flat = vgt(vload(grad->flat), vset1(0.0f));
   const vf flat_value = vload(grad->flat_value), at_target = vload(grad->at_target);
-  const vi label = viload(s->l.label);
-  if (s->kept && general) {
-    s->x_tile = group_tile(&job->shape, &s->g, job->x, job->x_stride, s->x_copy);
-    s->kept = 0;
-  }
-  if (!s->kept && s->g.layout == GATHERED && s->g.calm) copy_calm(s->x_copy, 1, 16 * classes, s->x_copy);
+  const vi label = visub(viload(s->l.label), viset1((int32_t)first)); /* or below 0 */
   /* The label's own term may lie beyond the reach of exp: any other serves. */
   const vf neutral = vfma(r.ref.n, vset1(VLOSS_LN2_HI), r.shift);
   size_t c = 0;
   if (!general && !s->kept) {
-    const int ask = tile_asks(&s->x_tile, classes);
-    for (; c + 4 <= classes; c += 4) {
+    for (; c + 4 <= n; c += 4) {
       vf v[4];
       vm labels[4];
-      if (ask) tile_ask(&s->x_tile, c, 4), tile_ask_to_write(&out, c, 4);
+      if (ask) tile_ask(x, c, 4), tile_ask_to_write(out, c, 4);
       UNROLL for (size_t j = 0; j < 4; j++) {
         labels[j] = vieq(label, viset1((int32_t)(c + j)));
-        v[j] = vsub(vsel(labels[j], neutral, tile_load(&s->x_tile, c + j)), r.shift);
+        v[j] = vsub(vsel(labels[j], neutral, tile_load(x, c + j)), r.shift);
       }
       terms(v, v, 4, &r.ref);
       scaled4(v, &r.factors);
       UNROLL for (size_t j = 0; j < 4; j++)
-          tile_store(&out, c + j, vsel(flat, flat_value, vsel(labels[j], at_target, v[j])));
+          tile_store(out, c + j, vsel(flat, flat_value, vsel(labels[j], at_target, v[j])));
     }
   }
-  for (; c < classes; c++) {
+  for (; c < n; c++) {
     const vm own = vieq(label, viset1((int32_t)c));
-    vf v = s->kept ? vload(s->x_copy + 16 * c) : vsel(own, neutral, tile_load(&s->x_tile, c));
+    vf v = s->kept ? vload(s->x_copy + 16 * c) : vsel(own, neutral, tile_load(x, c));
     if (general)
-      v = general_term(&r, v, vset1(w ? w[c] : 1.0f), s->t_tile.p ? tile_load(&s->t_tile, c) : vset1(0.0f));
+      v = general_term(&r, v, vset1(w ? w[first + c] : 1.0f), s->t_tile.p ? tile_load(&s->t_tile, c) : vset1(0.0f));
     else
       v = scaled(s->kept ? v : term(vsub(v, r.shift), &r.ref), &r.factors);
-    tile_store(&out, c, vsel(flat, flat_value, vsel(own, at_target, v)));
+    tile_store(out, c, vsel(flat, flat_value, vsel(own, at_target, v)));
   }
+}
+void tile_gradient(const struct vloss_cross_entropy_job *job, struct group_state *s, const struct row_factors *factors,
+                   const struct gradient *grad) {
+  const size_t classes = job->shape.classes;
+  const struct tile out = group_out(&job->shape, &s->g, job->grad, job->grad_stride, s->x_copy);
+  if (s->kept && gradient_is_general(job, factors)) {
+    s->x_tile = group_tile(&job->shape, &s->g, job->x, job->x_stride, s->x_copy);
+    s->kept = 0;
+  }
+  if (!s->kept && s->g.layout == GATHERED && s->g.calm) copy_calm(s->x_copy, 1, 16 * classes, s->x_copy);
+  tile_gradient_of(job, s, factors, grad, 0, classes, &s->x_tile, &out, tile_asks(&s->x_tile, classes));
   group_scatter(&job->shape, &s->g, job->grad, job->grad_stride, s->x_copy);
+}
+void band_gradient(const struct vloss_cross_entropy_job *job, struct group_state *groups, size_t count,
+                   const struct row_factors *factors, const struct gradient *grad) {
+  ALIGNED float copy[TILE_COPY];
+  const size_t classes = job->shape.classes;
+  fill_tile_copy(copy, 0.0f);
+  for (size_t c = 0; c < classes; c += BLOCK)
+    for (size_t k = 0; k < count; k++) {
+      struct group_state *const s = &groups[k];
+      const size_t n = block_classes(c, classes);
+      const struct tile out = group_out(&job->shape, &s->g, job->grad, job->grad_stride, NULL);
+      const struct tile x = whole_tile(&s->x_tile, c, n, copy), to = whole_output(&out, c, copy);
+      tile_gradient_of(job, s, &factors[k], &grad[k], c, n, &(struct tile){x.p, x.step, 16},
+                       &(struct tile){to.p, to.step, 16}, out.n == 16);
+      put_whole_output(&out, c, n, copy);
+    }
 }
 
 /* What a gradient needs of each row, as patterns. */

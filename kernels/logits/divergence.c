@@ -146,7 +146,7 @@ static void rows_beside(const divergence_job *job, const struct rows_at_hand *al
   struct row_gradient gradient;
   for (size_t i = 0, n; i < g->n; i += n) {
     n = half_tile_rows(&job->shape, g->first + i, g->first + g->n, job->shape.classes, CLASS_BLOCK);
-    const struct half_tile tile = {g->first + i, n, 0, job->shape.classes};
+    const struct half_tile tile = {g->first + i, n, 0, job->shape.classes, 0};
     const struct rows_at_hand rows = read_tiles(all, &tile);
     for (size_t k = 0; k < n; k++) {
       loss[i + k] = loss_of_row(job, &rows, tile.first + k, &gradient);
@@ -161,9 +161,15 @@ struct long_rows {
   const struct rows_at_hand *all;
   struct half_tensor teacher, student; /* scaled */
   size_t first, n;
-  struct row_gradient gradient[PAIR_ROWS];
+  struct row_gradient *gradient; /* PAIR_ROWS of them */
 };
-static void sum_long_rows(const struct long_rows *l, struct pair_sums *parts) {
+/* What pair_sums of a row come to. */
+struct pair_sum {
+  double p, q, t;
+  float max_p, max_q;
+};
+static __attribute__((noinline)) void sum_long_rows(const struct long_rows *l, struct pair_sum *sums) {
+  struct pair_sums parts[PAIR_ROWS];
   const int reverse = l->job->kind == VLOSS_REVERSE_KL;
   const struct pairs_beside rows = {reverse ? &l->student : &l->teacher,
                                     reverse ? &l->teacher : &l->student,
@@ -182,11 +188,14 @@ static void sum_long_rows(const struct long_rows *l, struct pair_sums *parts) {
     for (size_t k = 0; k < l->n; k++) merge_pairs(&parts[k], count);
     count = 1;
   }
-  for (size_t k = 0; count > 1 && k < l->n; k++) merge_pairs(&parts[k], count);
+  for (size_t k = 0; k < l->n; k++) {
+    if (count > 1) merge_pairs(&parts[k], count);
+    sums[k] = (struct pair_sum){parts[k].p[0], parts[k].q[0], parts[k].t[0], parts[k].max_p[0], parts[k].max_q[0]};
+  }
 }
 static struct half_tile long_tile(const struct long_rows *l, size_t c) {
   const size_t left = l->job->shape.classes - c, width = tile_classes(l->n);
-  return (struct half_tile){l->first, l->n, c, left < width ? left : width};
+  return (struct half_tile){l->first, l->n, c, left < width ? left : width, 1};
 }
 static void second_of_long_rows(const struct long_rows *l, struct second_sums *sums) {
   struct second_pass second[PAIR_ROWS];
@@ -196,19 +205,23 @@ static void second_of_long_rows(const struct long_rows *l, struct second_sums *s
   for (size_t c = 0; c < l->job->shape.classes; c += tile.n) {
     tile = long_tile(l, c);
     read_tiles(l->all, &tile);
-    for (size_t k = 0; k < l->n; k++) second_add(&l->gradient[k].c, z + k * tile.n, x + k * tile.n, tile.n, &second[k]);
+    for (size_t k = 0; k < l->n; k++) {
+      half_tile_ask(&l->teacher, &tile, k, 0), half_tile_ask(&l->student, &tile, k, 0);
+      second_add(&l->gradient[k].c, z + k * tile.n, x + k * tile.n, tile.n, &second[k]);
+    }
   }
   for (size_t k = 0; k < l->n; k++) sums[k] = second_end(&l->gradient[k].c, &second[k]);
 }
-static void losses_of_long_rows(struct long_rows *l, double *loss) {
+static void losses_of_long_rows(struct long_rows *l, const struct pair_sum *sums, double *loss) {
   const divergence_job *const job = l->job;
-  struct pair_sums sums[PAIR_ROWS];
   struct pair_answers a[PAIR_ROWS];
   struct second_sums second[PAIR_ROWS];
-  sum_long_rows(l, sums);
   for (size_t k = 0; k < l->n; k++) {
+    struct pair_sums of_row;
+    of_row.p[0] = sums[k].p, of_row.q[0] = sums[k].q, of_row.t[0] = sums[k].t;
+    of_row.max_p[0] = sums[k].max_p, of_row.max_q[0] = sums[k].max_q;
     begin_row(job, l->all, l->first + k, &l->gradient[k].c);
-    a[k] = compare(job, l->first + k, &sums[k], &l->gradient[k].c);
+    a[k] = compare(job, l->first + k, &of_row, &l->gradient[k].c);
     second[k] = of_first_pass(job, &a[k]);
   }
   if (wants_second(job)) second_of_long_rows(l, second);
@@ -227,12 +240,22 @@ static void gradients_of_long_rows(struct long_rows *l) {
     const struct rows_at_hand rows = read_tiles(l->all, &tile);
     for (size_t k = 0; k < l->n; k++) {
       struct row_gradient *const of = &l->gradient[k];
+      half_tile_ask(&l->teacher, &tile, k, 0), half_tile_ask(&l->student, &tile, k, 0);
+      half_tile_ask(&l->all->grad, &tile, k, 1);
       of->c.teacher.x = logits_of_row(&rows, &rows.teacher, tile.first + k, NULL);
       of->c.student.x = logits_of_row(&rows, &rows.student, tile.first + k, NULL);
       put_gradient(&rows, tile.first + k, of);
     }
     half_tile_write(&l->all->grad, &tile, l->all->of_student);
   }
+}
+/* Not inline, nor the sums: each has its own use of the stack. */
+static __attribute__((noinline)) void finish_long_rows(struct long_rows *l, const struct pair_sum *sums, double *loss) {
+  struct row_gradient gradient[PAIR_ROWS];
+  l->gradient = gradient;
+  losses_of_long_rows(l, sums, loss);
+  if (l->job->grad) gradients_of_long_rows(l);
+  l->gradient = NULL;
 }
 static void long_rows_beside(const divergence_job *job, const struct rows_at_hand *all, const struct group *g,
                              double *loss) {
@@ -242,8 +265,9 @@ static void long_rows_beside(const divergence_job *job, const struct rows_at_han
     l.first = g->first + i;
     l.n = long_tile_rows(&job->shape, l.first, g->first + g->n);
     if (l.n > PAIR_ROWS) l.n = PAIR_ROWS;
-    losses_of_long_rows(&l, loss + i);
-    if (job->grad) gradients_of_long_rows(&l);
+    struct pair_sum sums[PAIR_ROWS];
+    sum_long_rows(&l, sums);
+    finish_long_rows(&l, sums, loss + i);
   }
 }
 

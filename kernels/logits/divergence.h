@@ -57,7 +57,6 @@ struct float_sums {
 struct pair_try {
   float a, offset;  /* the maximum of p; about log(P / Q) */
   int taken, tries; /* the way, and how many were tried before */
-  struct scales scales;
   struct float_sums sums;
 };
 enum tried { AGAIN, SERVED, GIVEN_UP };
@@ -179,7 +178,7 @@ struct pair_answers pair_answers_of(const struct pair_sums *s);
 /* Whether both rows have the same first maximum. */
 int same_first_maximum(const struct logit_row *z, const struct logit_row *x);
 /* n <= PAIR_ROWS rows that lie side by side, by tiles of them (half_rows.h) in CLASS_BLOCK floats each. */
-enum { PAIR_ROWS = 8 };
+enum { PAIR_ROWS = 16 };
 struct pairs_beside {
   const struct half_tensor *p, *q;
   size_t first, n;

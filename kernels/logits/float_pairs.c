@@ -211,18 +211,18 @@ static double share_of(const struct float_sums *sums, const struct scales *scale
 static void prepare(struct pair_try *t, float offset, enum way way) {
   t->offset = offset;
   t->taken = way;
-  t->scales = scales_for(t->a, offset);
   t->sums = (struct float_sums){dset1(0.0), dset1(0.0), dset1(0.0), vset1(-INF), vset1(0.0f)};
 }
 static int within_reach(float offset) { return offset > -2 * HUGE_LOGIT && offset < 2 * HUGE_LOGIT; }
 void pair_try_add(const float *p, const float *q, size_t n, struct pair_try *t) {
   static void (*const sum[])(const float *, const float *, size_t, const struct scales *, struct float_sums *) = {
       sum_carefully, sum_carefully_exact, sum_near_by, sum_near_by_exact, sum_plain};
-  if (within_reach(t->offset)) sum[t->taken](p, q, n, &t->scales, &t->sums);
+  const struct scales scales = scales_for(t->a, t->offset); /* again: 16 tries would keep much of the stack with them */
+  if (within_reach(t->offset)) sum[t->taken](p, q, n, &scales, &t->sums);
 }
 static struct float_answers answers_of(const struct pair_try *t) {
   const struct float_sums *const sums = &t->sums;
-  const struct scales *const scales = &t->scales;
+  const struct scales of_try = scales_for(t->a, t->offset), *const scales = &of_try;
   const int plain = t->taken == PLAIN;
   struct float_answers answers = {.known = 0};
   if (!within_reach(t->offset)) return answers;

@@ -98,6 +98,27 @@ static void block_sums(const struct sum_rows *r, const struct tile *tile, const 
   if (rows) refine_rows(r, tile, rows, out);
 }
 
+/* The same of the groups of a band. */
+static void band_block(const struct sum_rows *rows, const struct tile *tiles, size_t count, struct row_sums *out,
+                       float *const *left_out) {
+  const size_t classes = rows->shape.classes;
+  const int32_t *skip[BAND_GROUPS] = {NULL};
+  int calm = 0;
+  for (size_t k = 0; k < count; k++) {
+    calm |= rows[k].g.calm;
+    skip[k] = rows[k].skip;
+  }
+  if (calm) {
+    for (size_t k = 0; k < count; k++) block_sums(&rows[k], &tiles[k], NULL, &out[k], left_out[k]);
+    return;
+  }
+  band_sum(tiles, count, classes, skip, out, left_out);
+  for (size_t k = 0; k < count; k++) {
+    const uint32_t heavy = rows_to_refine(&out[k], rows[k].leave, rows[k].g.n);
+    if (heavy) refine_rows(&rows[k], &tiles[k], heavy, &out[k]);
+  }
+}
+
 /* A long row along its classes, up to 16 blocks at a time. */
 static void row_blocks(const struct sum_rows *r, size_t row, struct stash *stash, struct long_row *sums) {
   static const double none[16]; /* of the blocks is left */
@@ -133,12 +154,16 @@ static void row_blocks(const struct sum_rows *r, size_t row, struct stash *stash
   }
 }
 
+/* What rows leave out of the block that begins with class c: in other blocks a number that no class has. */
+static void skips_from(const int32_t *of_row, size_t c, int32_t *skips) {
+  const vi skip = viload(of_row), first = viset1((int32_t)c);
+  vistore(skips, visel(vigt(first, skip), viset1(-1), visub(skip, first)));
+}
 void long_blocks(const struct sum_rows *r, struct stash *stash, struct long_row *sums) {
   if (r->g.layout == ALONG) {
     for (size_t i = 0; i < r->g.n; i++)
       if (r->leave[i] == 0) row_blocks(r, i, stash, &sums[i]);
   } else {
-    const vi skip = viload(r->skip);
     struct sum_rows block = *r;
     int32_t skips[16];
     ALIGNED float left_out[16], copy[GATHER_CLASSES * 16]; /* of the few classes that a shard of rows may have */
@@ -148,8 +173,7 @@ void long_blocks(const struct sum_rows *r, struct stash *stash, struct long_row 
       block.shape.classes = rest < CLASS_BLOCK ? rest : CLASS_BLOCK;
       block.x = r->x + c * r->shape.inner;
       block.g.calm |= vmet_denormal();
-      const vm before = vigt(viset1((int32_t)c), skip); /* in other blocks a number that no class has */
-      vistore(skips, visel(before, viset1(-1), visub(skip, viset1((int32_t)c))));
+      skips_from(r->skip, c, skips);
       const struct tile tile =
           r->g.layout == INTERLEAVED ? (struct tile){0} : group_tile(&block.shape, &r->g, block.x, r->stride, copy);
       struct row_sums part;
@@ -181,4 +205,46 @@ void group_sums(const struct sum_rows *rows, const struct tile *tile, struct sta
   } else {
     block_sums(rows, tile, stash, out, left_out);
   }
+}
+
+/* Long rows. Not inline: what else is summed has its own use of the stack. */
+static __attribute__((noinline)) void long_band(const struct sum_rows *rows, const struct tile *tiles, size_t count,
+                                                struct row_sums *out) {
+  const size_t classes = rows->shape.classes;
+  struct long_row sums[BAND_GROUPS][16];
+  struct sum_rows block[BAND_GROUPS];
+  struct tile at[BAND_GROUPS];
+  int32_t skips[BAND_GROUPS][16];
+  ALIGNED float left[BAND_GROUPS][16];
+  float *left_out[BAND_GROUPS];
+  for (size_t k = 0; k < count; k++) {
+    left_out[k] = left[k];
+    for (size_t i = 0; i < rows[k].g.n; i++) sums[k][i] = long_row_begin();
+  }
+  for (size_t c = 0; c < classes; c += CLASS_BLOCK) {
+    const int calm = vmet_denormal();
+    for (size_t k = 0; k < count; k++) {
+      block[k] = rows[k];
+      block[k].shape.classes = classes - c < CLASS_BLOCK ? classes - c : CLASS_BLOCK;
+      block[k].x = rows[k].x + c * rows[k].shape.inner;
+      block[k].g.calm |= calm;
+      block[k].skip = skips[k];
+      skips_from(rows[k].skip, c, skips[k]);
+      at[k] = tile_from(&tiles[k], c);
+    }
+    band_block(block, at, count, out, left_out);
+    for (size_t k = 0; k < count; k++)
+      for (size_t i = 0; i < rows[k].g.n; i++) long_row_add(&sums[k][i], &out[k], i);
+  }
+  for (size_t k = 0; k < count; k++) {
+    no_sums(&out[k]);
+    for (size_t i = 0; i < rows[k].g.n; i++) long_row_sums(&sums[k][i], &out[k], i);
+  }
+}
+void band_sums(const struct sum_rows *rows, const struct tile *tiles, size_t count, struct row_sums *out,
+               float *const *left_out) {
+  if (rows->shape.classes > CLASS_BLOCK)
+    long_band(rows, tiles, count, out);
+  else
+    band_block(rows, tiles, count, out, left_out);
 }

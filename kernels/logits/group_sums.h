@@ -7,6 +7,7 @@
 #include "slab_sums.h"
 
 #define group_sums VLOSS_ISA_SYMBOL(vloss_group_sums)
+#define band_sums VLOSS_ISA_SYMBOL(vloss_band_sums)
 #define long_blocks VLOSS_ISA_SYMBOL(vloss_long_blocks)
 
 /* Rows, the classes that their sums leave out (-1: none), and a mark for those that are not to be read. */
@@ -34,6 +35,9 @@ _Static_assert(CLASS_BLOCK * 16 * sizeof(float) >= GROUP_BYTES,
  * -inf, in left_out, but for long ones. */
 void group_sums(const struct sum_rows *rows, const struct tile *tile, struct stash *stash, struct row_sums *out,
                 float *left_out);
+/* The same of the groups of a band (groups.h). */
+void band_sums(const struct sum_rows *rows, const struct tile *tiles, size_t count, struct row_sums *out,
+               float *const *left_out);
 /* Adds the blocks of long rows, or of parts of them that begin with a block, to what is known of each. */
 void long_blocks(const struct sum_rows *rows, struct stash *stash, struct long_row *sums);
 

@@ -51,6 +51,28 @@ VFN struct group group_at(const struct vloss_shape *shape, size_t first, size_t 
   return g;
 }
 
+/* Bands: where a class of all rows side by side is more than a vector, and the rows are more than the cache holds, 16
+ * rows have a line or two of each class to themselves, which the hardware does not foresee: it waits for each. So up to
+ * BAND_ROWS of them are walked down together, a few classes of 16 rows after those of the 16 before: memory then comes
+ * as it lies, and a line that belongs to two groups comes once. Rows beyond whole groups are one of fewer, ACROSS, too,
+ * of which whole vectors are copied. How many rows from `first` on are a band; 0: none. */
+enum { BAND_ROWS = 16 * BAND_GROUPS };
+VFN size_t band_rows(const struct vloss_shape *shape, size_t first, size_t last) {
+  if (shape->inner <= 16 || shape->classes <= SHORT_ROW) return 0;
+  if (shape->classes * shape->inner * sizeof(float) <= ASKED_BYTES) return 0;
+  const size_t column = first - quotient(first, shape->inner) * shape->inner;
+  const size_t left = shape->inner - column < last - first ? shape->inner - column : last - first;
+  /* Half a group is worth one; of fewer rows the slabs (slabs.h) compute less. */
+  if (left <= BAND_ROWS) return left % 16 < 8 ? left > 31 ? left - left % 16 : 0 : left > 16 ? left : 0;
+  const size_t bands = (left + BAND_ROWS - 1) / BAND_ROWS, rows = left / bands / 16 * 16; /* of one size, about */
+  return left - (bands - 1) * rows <= BAND_ROWS ? rows : rows + 16;
+}
+/* Group number k of a band of n rows. */
+VFN size_t band_groups(size_t n) { return (n + 15) / 16; }
+VFN struct group band_group(size_t first, size_t n, size_t k, int calm) {
+  return (struct group){first + 16 * k, n - 16 * k < 16 ? n - 16 * k : 16, ACROSS, calm};
+}
+
 /* How many of a group's rows can be read and written from `at` in vectors of 16: all where rows are that long, else
  * those that spill only into later rows of the group's own dense memory. */
 VFN size_t whole_vectors(const struct group *g, size_t stride, size_t classes) {

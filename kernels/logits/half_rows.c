@@ -93,7 +93,7 @@ static int ask_for_next(const struct half_tensor *t, const struct half_tile *til
                size = vloss_type_size(t->type);
   const size_t bytes = (left < n ? left : n) * inner * size;
   const void *const next = vloss_element(t->p, t->type, b->at + n * inner);
-  if (inner == 1 || left == 0 || t->shape.classes * inner * size < ASKED_BYTES) return 0;
+  if (tile->asked || inner == 1 || left == 0 || t->shape.classes * inner * size < ASKED_BYTES) return 0;
   if (b->rows < inner) return 1;
   if (to_write)
     ask_for_bytes(next, bytes, 1);
@@ -142,7 +142,7 @@ static struct runs runs_of(const struct half_tensor *t, size_t first, const stru
   return (struct runs){classes, group->inner, at, inner};
 }
 void half_group_read(const struct half_tensor *t, size_t first, const struct vloss_shape *group, float *to) {
-  const struct half_tile tile = {first, group->outer, 0, group->classes};
+  const struct half_tile tile = {first, group->outer, 0, group->classes, 0};
   if (group->inner == 1 && t->shape.inner > 1) {
     half_tile_read(t, &tile, to);
     return;
@@ -153,7 +153,7 @@ void half_group_read(const struct half_tensor *t, size_t first, const struct vlo
   if (t->change) change_logits(t->change, to, group->outer * group->classes * group->inner, to);
 }
 void half_group_write(const struct half_tensor *t, size_t first, const struct vloss_shape *group, const float *from) {
-  const struct half_tile tile = {first, group->outer, 0, group->classes};
+  const struct half_tile tile = {first, group->outer, 0, group->classes, 0};
   if (group->inner == 1 && t->shape.inner > 1) {
     half_tile_write(t, &tile, from);
     return;

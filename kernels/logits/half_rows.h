@@ -7,6 +7,7 @@
 
 #include "group_sums.h"
 #include "logit_change.h"
+#include "memory/ahead.h"
 
 #define half_group_at VLOSS_ISA_SYMBOL(vloss_half_group_at)
 #define half_group_read VLOSS_ISA_SYMBOL(vloss_half_group_read)
@@ -64,9 +65,22 @@ void half_group_write(const struct half_tensor *tensor, size_t first, const stru
  * side by side in memory are read and written together: so their memory is walked over once, not once a row. */
 struct half_tile {
   size_t first, rows, c, n; /* rows first .. first + rows - 1, classes c .. c + n - 1 */
+  int asked;                /* tiles are asked for while others are computed with, by half_tile_ask */
 };
 void half_tile_read(const struct half_tensor *tensor, const struct half_tile *tile, float *to);
 void half_tile_write(const struct half_tensor *tensor, const struct half_tile *tile, const float *from);
+/* While row k of a tile is computed with: asks for its share of the tile of the same rows that comes next, where the
+ * rows are so large that they are not in the cache. Asked for while a tile is read, nothing else would be done
+ * meanwhile. */
+VFN void half_tile_ask(const struct half_tensor *t, const struct half_tile *tile, size_t k, const int to_write) {
+  const size_t size = vloss_type_size(t->type), step = t->shape.inner * size, next = tile->c + tile->n;
+  if (step == size || t->shape.classes * step < ASKED_BYTES) return;
+  const size_t share = (tile->n + tile->rows - 1) / tile->rows, width = tile->rows * size;
+  if (next + k * share >= t->shape.classes) return;
+  const size_t row = row_offset(&t->shape, t->stride, tile->first);
+  const uintptr_t at = (uintptr_t)t->p + row * size + (next + k * share) * step;
+  for (size_t j = 0; j < share; j++) ask_at(at + j * step, to_write), ask_at(at + j * step + width - 1, to_write);
+}
 /* The tile in its buffer, as a tensor whose rows have the numbers they have in memory. */
 VFN struct half_tensor half_tile_tensor(const struct half_tile *tile, const float *buffer) {
   const struct vloss_shape shape = {tile->first + tile->rows, tile->n, 1};

@@ -136,9 +136,13 @@ static void write_rows(const struct vloss_softmax_job *job, size_t first, size_t
     return;
   }
   for (size_t c = 0; c < classes; c += width) {
-    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width};
+    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width, 1};
     half_tile_read(&l.input, &tile, block);
-    for (size_t i = 0; i < n; i++) write_classes(block + i * tile.n, &tile, &rows, i, kind, best[i]);
+    for (size_t i = 0; i < n; i++) {
+      half_tile_ask(&l.input, &tile, i, 0);
+      half_tile_ask(&output, &tile, i, 1);
+      write_classes(block + i * tile.n, &tile, &rows, i, kind, best[i]);
+    }
     half_tile_write(&output, &tile, block);
   }
 }

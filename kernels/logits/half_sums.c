@@ -170,9 +170,10 @@ void half_tile_block(const struct tiled_rows *rows, size_t c, struct row_sums *p
   struct row_state states[TILE_ROWS];
   no_sums(part);
   for (size_t at = 0; at < width; at += step) {
-    const struct half_tile tile = {rows->first, rows->n, c + at, width - at < step ? width - at : step};
+    const struct half_tile tile = {rows->first, rows->n, c + at, width - at < step ? width - at : step, 1};
     half_tile_read(rows->t, &tile, rows->block);
     for (size_t k = 0; k < rows->n; k++) {
+      half_tile_ask(rows->t, &tile, k, 0);
       float *const y = rows->block + k * tile.n;
       if (rows->look) rows->look(rows->context, y, k, tile.c, tile.n);
       if (skip_of(rows, k) - tile.c < tile.n) y[skip_of(rows, k) - tile.c] = -INF;

@@ -111,7 +111,7 @@ static void read_rows_beside(struct pass *p, size_t first, size_t n, const int *
   p->job = &part;
   for (size_t i = 0, rows; i < n; i += rows) {
     rows = half_tile_rows(&job->shape, first + i, first + n, job->shape.classes, CLASS_BLOCK);
-    const struct half_tile tile = {first + i, rows, 0, job->shape.classes};
+    const struct half_tile tile = {first + i, rows, 0, job->shape.classes, 0};
     const struct half_tensor dense = half_tile_tensor(&tile, p->block);
     half_tile_read(&x, &tile, p->block);
     part.x = dense.p;

@@ -129,7 +129,7 @@ void log_probs_gradients(const struct vloss_log_probs_job *job, size_t first, si
   for (size_t i = 0, rows; i < n; i += rows) {
     rows = shape->inner == 1 ? 1 : half_tile_rows(shape, first + i, first + n, width, CLASS_BLOCK);
     for (size_t c = 0; c < shape->classes; c += width) {
-      const struct half_tile tile = {first + i, rows, c, shape->classes - c < width ? shape->classes - c : width};
+      const struct half_tile tile = {first + i, rows, c, shape->classes - c < width ? shape->classes - c : width, 0};
       const struct half_row x = half_row_of(&input, tile.first), out = half_row_of(&output, tile.first);
       if (!direct) half_tile_read(&input, &tile, block);
       for (size_t k = 0; k < rows; k++) {

@@ -43,7 +43,7 @@ void exact_pair_block(const float *p, const float *q, size_t n, struct pair_sums
 /* Classes from c on, as many as the buffers hold of each row: whole 2 BLOCK, but for the last of a block. */
 static struct half_tile tile_at(const struct pairs_beside *rows, size_t c, size_t end) {
   const size_t width = CLASS_BLOCK / rows->n / (2 * BLOCK) * (2 * BLOCK);
-  return (struct half_tile){rows->first, rows->n, c, end - c < width ? end - c : width};
+  return (struct half_tile){rows->first, rows->n, c, end - c < width ? end - c : width, 1};
 }
 static struct half_tile read_both(const struct pairs_beside *rows, size_t c, size_t end) {
   const struct half_tile tile = tile_at(rows, c, end);
@@ -58,13 +58,15 @@ static void maxima_of_p(const struct pairs_beside *rows, size_t c, size_t end, f
     tile = tile_at(rows, c, end);
     half_tile_read(rows->p, &tile, rows->of_p);
     for (size_t k = 0; k < rows->n; k++) {
+      half_tile_ask(rows->p, &tile, k, 0);
       const float max = finite_maximum(rows->of_p + k * tile.n, tile.n);
       if (max > a[k]) a[k] = max;
     }
   }
 }
 /* By floats: the rows that these have served, a bit each. */
-static uint32_t try_floats(const struct pairs_beside *rows, size_t c, size_t end, struct pair_sums *s, size_t i) {
+static __attribute__((noinline)) uint32_t try_floats(const struct pairs_beside *rows, size_t c, size_t end,
+                                                     struct pair_sums *s, size_t i) {
   struct pair_try t[PAIR_ROWS];
   float a[PAIR_ROWS];
   uint32_t trying = 0, served = 0;
@@ -76,6 +78,7 @@ static uint32_t try_floats(const struct pairs_beside *rows, size_t c, size_t end
       tile = read_both(rows, at, end);
       for (size_t k = 0; k < rows->n; k++) {
         const float *const p = rows->of_p + k * tile.n, *const q = rows->of_q + k * tile.n;
+        half_tile_ask(rows->p, &tile, k, 0), half_tile_ask(rows->q, &tile, k, 0);
         if (!begun) trying |= (uint32_t)pair_try_begin(p, q, tile.n, a[k], &s[k], &t[k]) << k;
         if (trying >> k & 1) pair_try_add(p, q, tile.n, &t[k]);
       }

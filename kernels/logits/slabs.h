@@ -30,22 +30,6 @@ VFN size_t block_classes(size_t c, size_t classes) { return classes - c < BLOCK 
 /* The same in whole vectors of 16. */
 VFN size_t used_vectors(size_t c, size_t classes) { return (block_classes(c, classes) + 15) / 16 * 16; }
 
-/* n floats, 1 <= n < 16, in pieces whose sizes the compiler knows; two of them may overlap. */
-VFN void copy_few(float *to, const float *from, size_t n) {
-  if (n >= 8) {
-    memcpy(to, from, 8 * sizeof *to);
-    memcpy(to + n - 8, from + n - 8, 8 * sizeof *to);
-  } else if (n >= 4) {
-    memcpy(to, from, 4 * sizeof *to);
-    memcpy(to + n - 4, from + n - 4, 4 * sizeof *to);
-  } else if (n >= 2) {
-    memcpy(to, from, 2 * sizeof *to);
-    memcpy(to + n - 2, from + n - 2, 2 * sizeof *to);
-  } else {
-    *to = *from;
-  }
-}
-
 /* Classes c..c+63, the values of each beside each other: in place, or in the buffer with `fill` behind the last class.
  */
 static __attribute__((noinline, unused)) void slab_copy(const struct slab *s, size_t c, size_t classes, float fill,

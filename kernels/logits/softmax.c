@@ -1,4 +1,5 @@
-/* Softmax, log-softmax and log-sum-exp of 16 rows at a time. */
+/* Softmax, log-softmax and log-sum-exp of 16 rows at a time. A band of rows takes the steps of a group of them in
+ * another order, hence a file longer than others. */
 #include "softmax.h"
 
 #include "half_softmax.h"
@@ -159,12 +160,11 @@ static void write_rows(const struct vloss_softmax_job *job, const struct group *
 }
 
 VFN void write_softmax_tile(const struct tile *tile, const struct tile *out, size_t classes,
-                            const struct softmax_rows *rows) {
+                            const struct softmax_rows *rows, const int ask) {
   const struct reference ref = reference_at(vload(rows->n));
   const struct factors f = factors_of(&rows->factors);
   const vf shift = vload(rows->shift), nan = vset1(NOT_A_NUMBER);
   const vm undefined = vgt(vload(rows->undefined), vset1(0.0f));
-  const int ask = tile_asks(tile, classes);
   size_t c = 0;
   for (; c + 4 <= classes; c += 4) {
     vf v[4];
@@ -178,15 +178,66 @@ VFN void write_softmax_tile(const struct tile *tile, const struct tile *out, siz
     tile_store(out, c, vsel(undefined, nan, scaled(term(vsub(tile_load(tile, c), shift), &ref), &f)));
 }
 VFN void write_log_softmax_tile(const struct tile *tile, const struct tile *out, size_t classes,
-                                const struct softmax_rows *rows) {
+                                const struct softmax_rows *rows, const int ask) {
   const vf max = vload(rows->max), log_sum = vload(rows->log_sum), at_max = vload(rows->at_max);
   const vm undefined = vgt(vload(rows->undefined), vset1(0.0f));
-  const int ask = tile_asks(tile, classes);
   for (size_t c = 0; c < classes; c++) {
     if (ask) tile_ask(tile, c, 1), tile_ask_to_write(out, c, 1);
     tile_store(out, c,
                vsel(undefined, vset1(NOT_A_NUMBER), log_softmax_term(tile_load(tile, c), max, log_sum, at_max)));
   }
+}
+
+/* The groups of a band, and their sums. */
+struct band {
+  struct group g[BAND_GROUPS];
+  struct sum_rows read[BAND_GROUPS];
+  struct tile x[BAND_GROUPS];
+  struct row_sums sums[BAND_GROUPS];
+  size_t count;
+};
+static void sum_band(const struct vloss_softmax_job *job, size_t first, size_t n, int calm, struct band *b) {
+  ALIGNED float left[BAND_GROUPS][16];
+  float *left_out[BAND_GROUPS];
+  b->count = band_groups(n);
+  for (size_t k = 0; k < b->count; k++) {
+    b->g[k] = band_group(first, n, k, calm);
+    b->read[k] = rows_of(job, &b->g[k]);
+    b->x[k] = group_tile(&job->shape, &b->g[k], job->x, job->x_stride, NULL);
+    left_out[k] = left[k];
+  }
+  band_sums(b->read, b->x, b->count, b->sums, left_out);
+}
+/* Tiles of 16 rows: the compiler knows. */
+static void write_softmax_16(const struct tile *x, const struct tile *to, size_t n, const struct softmax_rows *rows) {
+  write_softmax_tile(&(struct tile){x->p, x->step, 16}, &(struct tile){to->p, to->step, 16}, n, rows, x->p != to->p);
+}
+static void write_log_softmax_16(const struct tile *x, const struct tile *to, size_t n,
+                                 const struct softmax_rows *rows) {
+  write_log_softmax_tile(&(struct tile){x->p, x->step, 16}, &(struct tile){to->p, to->step, 16}, n, rows,
+                         x->p != to->p);
+}
+static __attribute__((noinline)) void softmax_band(const struct vloss_softmax_job *job, size_t first, size_t n,
+                                                   int calm, enum softmax_kind kind) {
+  const size_t classes = job->shape.classes;
+  struct band b;
+  struct softmax_rows rows[BAND_GROUPS];
+  struct tile out[BAND_GROUPS];
+  ALIGNED float copy[TILE_COPY];
+  sum_band(job, first, n, calm, &b);
+  fill_tile_copy(copy, 0.0f);
+  for (size_t k = 0; k < b.count; k++) {
+    const struct rows_again again = {job, &b.g[k], &b.x[k]};
+    softmax_rows_of(&b.sums[k], b.g[k].n, kind, sums_without_maxima, &again, &rows[k]);
+    out[k] = group_out(&job->shape, &b.g[k], job->out, job->out_stride, NULL);
+  }
+  for (size_t c = 0; c < classes; c += BLOCK)
+    for (size_t k = 0; k < b.count; k++) {
+      const size_t m = block_classes(c, classes);
+      const struct tile from = whole_tile(&b.x[k], c, m, copy), to = whole_output(&out[k], c, copy);
+      (kind == SOFTMAX ? write_softmax_16 : write_log_softmax_16)(&from, &to, m, &rows[k]);
+      put_whole_output(&out[k], c, m, copy);
+    }
 }
 
 static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_range range, enum softmax_kind kind) {
@@ -197,6 +248,12 @@ static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_ra
   for (size_t first = range.first; first < range.last;) {
     struct group g = group_at(&job->shape, first, range.last, 1);
     g.calm = calm = rows_calm(&job->shape, first, 16, job->x, job->x_stride, calm);
+    const size_t band = band_rows(&job->shape, first, range.last);
+    if (band) {
+      softmax_band(job, first, band, calm, kind);
+      first += band;
+      continue;
+    }
     first += g.n;
     struct tile tile = {0};
     if (g.layout == ACROSS || g.layout == GATHERED) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
@@ -216,9 +273,9 @@ static void softmax_forward(const struct vloss_softmax_job *job, struct vloss_ra
       const struct tile out = group_out(&job->shape, &g, job->out, job->out_stride, copy);
       if (kind == SOFTMAX && g.layout == GATHERED && g.calm) copy_calm(copy, 1, 16 * classes, copy);
       if (kind == SOFTMAX)
-        write_softmax_tile(&tile, &out, classes, &written);
+        write_softmax_tile(&tile, &out, classes, &written, tile_asks(&tile, classes));
       else
-        write_log_softmax_tile(&tile, &out, classes, &written);
+        write_log_softmax_tile(&tile, &out, classes, &written, tile_asks(&tile, classes));
       group_scatter(&job->shape, &g, job->out, job->out_stride, copy);
     }
   }
@@ -238,23 +295,40 @@ void KERNEL(log_softmax)(const struct vloss_softmax_job *job, struct vloss_range
     softmax_forward(job, range, LOG_SOFTMAX);
 }
 
+static void put_log_sum_exps(const struct vloss_softmax_job *job, const struct sum_rows *read,
+                             const struct row_sums *sums) {
+  ALIGNED float left_out[16];
+  const vd minus_infinity = dset1(-(double)INF);
+  struct finished row;
+  finish(&row, sums, &minus_infinity, read->g.n);
+  vstore(left_out, vset1(-INF));
+  group_lse(&row.lse, read, sums, left_out);
+  vstore_tail(job->out + read->g.first, canonical(dnarrow_small(row.lse)), read->g.n);
+}
+static __attribute__((noinline)) void log_sum_exp_band(const struct vloss_softmax_job *job, size_t first, size_t n,
+                                                       int calm) {
+  struct band b;
+  sum_band(job, first, n, calm, &b);
+  for (size_t k = 0; k < b.count; k++) put_log_sum_exps(job, &b.read[k], &b.sums[k]);
+}
 static void log_sum_exps(const struct vloss_softmax_job *job, struct vloss_range range) {
   ALIGNED float copy[GATHER_CLASSES * 16], left_out[16];
-  const vd minus_infinity = dset1(-(double)INF);
   int calm = 0;
   for (size_t first = range.first; first < range.last;) {
     struct group g = group_at(&job->shape, first, range.last, 0);
     g.calm = calm = rows_calm(&job->shape, first, 16, job->x, job->x_stride, calm);
+    const size_t band = band_rows(&job->shape, first, range.last);
+    if (band) {
+      log_sum_exp_band(job, first, band, calm);
+      first += band;
+      continue;
+    }
     struct tile tile = {0};
     if (g.layout == ACROSS || g.layout == GATHERED) tile = group_tile(&job->shape, &g, job->x, job->x_stride, copy);
     const struct sum_rows read = rows_of(job, &g);
     struct row_sums sums;
     group_sums(&read, &tile, NULL, &sums, left_out);
-    struct finished row;
-    finish(&row, &sums, &minus_infinity, g.n);
-    vstore(left_out, vset1(-INF));
-    group_lse(&row.lse, &read, &sums, left_out);
-    vstore_tail(job->out + first, canonical(dnarrow_small(row.lse)), g.n);
+    put_log_sum_exps(job, &read, &sums);
     first += g.n;
   }
 }

@@ -1,5 +1,6 @@
 /* The backward forms of softmax and log-softmax: one weighted sum of the upstream h a row, in double, class c in lane
- * c % 16; then one step a class. */
+ * c % 16; then one step a class. Rows lie in five ways, which share what a
+ * term is: hence longer than other files. */
 #include "half_softmax.h"
 #include "kernels.h"
 #include "softmax.h"
@@ -185,7 +186,7 @@ VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t
   struct backward_row rows[TILE_ROWS];
   for (size_t k = 0; k < n; k++) sums[k] = (struct backward_sum){NULL, NULL, dset1(0.0), vset1(1.0f), kind};
   for (size_t c = 0; c < classes; c += width) {
-    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width};
+    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width, 0};
     half_tile_read(&input, &tile, y);
     half_tile_read(&upstream, &tile, h);
     for (size_t k = 0; k < n; k++) {
@@ -195,7 +196,7 @@ VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t
   }
   for (size_t k = 0; k < n; k++) rows[k] = row_of_sum(&sums[k], kind, vmet_denormal());
   for (size_t c = 0; c < classes; c += width) {
-    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width};
+    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width, 0};
     half_tile_read(&input, &tile, y);
     half_tile_read(&upstream, &tile, h);
     for (size_t k = 0; k < n; k++) {
@@ -215,40 +216,62 @@ void half_log_softmax_backward(const struct vloss_softmax_job *job, size_t first
 #endif
 
 VFN void backward_tile_terms(const struct tile *y, const struct tile *h, const struct tile *out, size_t classes,
-                             const struct backward_row *row, const enum softmax_kind kind, const enum care care) {
+                             const struct backward_row *row, const enum softmax_kind kind, const enum care care,
+                             const int ask) {
   for (size_t c = 0; c < classes; c++) {
-    if (tile_asks(y, classes)) tile_ask(y, c, 1), tile_ask(h, c, 1), tile_ask_to_write(out, c, 1);
+    if (ask) tile_ask(y, c, 1), tile_ask(h, c, 1), tile_ask_to_write(out, c, 1);
     tile_store(out, c, backward_term(tile_load(y, c), tile_load(h, c), row, kind, care));
   }
+}
+/* The sums of 16 rows. */
+struct backward_tile_sums {
+  vd sums[16];
+  vf least;
+};
+VFN void begin_tile_sums(struct backward_tile_sums *s) {
+  for (size_t j = 0; j < 16; j++) s->sums[j] = dset1(0.0);
+  s->least = vset1(1.0f);
+}
+/* Classes first .. stop - 1, up to BLOCK: they are walked over 16 apart, so that the sum at hand stays in registers. */
+VFN void add_tile_block(const struct tile *y, const struct tile *h, size_t first, size_t stop,
+                        const enum softmax_kind kind, const int ask, struct backward_tile_sums *s) {
+  vf least = s->least;
+  for (size_t j = 0; j < 16 && first + j < stop; j++) {
+    vd sum = s->sums[j];
+    for (size_t c = first + j; c < stop; c += 16) {
+      const vf v = tile_load(y, c);
+      if (ask) tile_ask(y, c, 1), tile_ask(h, c, 1);
+      sum = backward_add(sum, v, tile_load(h, c), kind);
+      least = vmin(v, least);
+    }
+    s->sums[j] = sum;
+  }
+  s->least = least;
+}
+VFN struct backward_row row_of_tile(struct backward_tile_sums *s, const enum softmax_kind kind, int calm) {
+  return backward_row(dnarrow(dflush(tile_tree(s->sums, 16))), s->least, kind, calm);
+}
+VFN void write_backward_tile(const struct tile *y, const struct tile *h, const struct tile *out, size_t classes,
+                             const struct backward_row *row, const enum softmax_kind kind, const int ask) {
+  if (row->care == CAREFUL)
+    backward_tile_terms(y, h, out, classes, row, kind, CAREFUL, ask);
+  else if (kind == SOFTMAX && row->care == BARE)
+    backward_tile_terms(y, h, out, classes, row, kind, BARE, ask);
+  else
+    backward_tile_terms(y, h, out, classes, row, kind, USUAL, ask);
 }
 /* full: 16 rows, and the compiler knows. */
 VFN void backward_tile_of(struct tile y, struct tile h, struct tile out, size_t classes, const enum softmax_kind kind,
                           int calm, const int full) {
-  vd sums[16];
-  vf least = vset1(1.0f);
+  struct backward_tile_sums sums;
   if (full) y.n = h.n = out.n = 16;
-  for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
-  /* A block of classes is walked over 16 apart, so that the sum at hand stays in registers. */
+  begin_tile_sums(&sums);
   for (size_t first = 0, stop; first < classes; first = stop) {
     stop = classes - first < BLOCK ? classes : first + BLOCK;
-    for (size_t j = 0; j < 16 && first + j < stop; j++) {
-      vd sum = sums[j];
-      for (size_t c = first + j; c < stop; c += 16) {
-        const vf v = tile_load(&y, c);
-        if (tile_asks(&y, classes)) tile_ask(&y, c, 1), tile_ask(&h, c, 1);
-        sum = backward_add(sum, v, tile_load(&h, c), kind);
-        least = vmin(v, least);
-      }
-      sums[j] = sum;
-    }
+    add_tile_block(&y, &h, first, stop, kind, tile_asks(&y, classes), &sums);
   }
-  const struct backward_row row = backward_row(dnarrow(dflush(tile_tree(sums, 16))), least, kind, calm);
-  if (row.care == CAREFUL)
-    backward_tile_terms(&y, &h, &out, classes, &row, kind, CAREFUL);
-  else if (kind == SOFTMAX && row.care == BARE)
-    backward_tile_terms(&y, &h, &out, classes, &row, kind, BARE);
-  else
-    backward_tile_terms(&y, &h, &out, classes, &row, kind, USUAL);
+  const struct backward_row row = row_of_tile(&sums, kind, calm);
+  write_backward_tile(&y, &h, &out, classes, &row, kind, tile_asks(&y, classes));
 }
 VFN void backward_tile(const struct vloss_softmax_job *job, const struct group *g, const enum softmax_kind kind) {
   ALIGNED float y_copy[GATHER_CLASSES * 16], h_copy[GATHER_CLASSES * 16];
@@ -263,6 +286,52 @@ VFN void backward_tile(const struct vloss_softmax_job *job, const struct group *
   group_scatter(&job->shape, g, job->out, job->out_stride, y_copy);
 }
 
+/* A band (groups.h): 64 classes of each of its groups at a time. */
+VFN void backward_band(const struct vloss_softmax_job *job, size_t from, size_t n, const enum softmax_kind kind,
+                       int calm) {
+  const size_t classes = job->shape.classes, count = band_groups(n);
+  struct tile y[BAND_GROUPS], h[BAND_GROUPS], out[BAND_GROUPS];
+  struct backward_tile_sums sums[BAND_GROUPS];
+  struct backward_row rows[BAND_GROUPS];
+  ALIGNED float y_copy[TILE_COPY], h_copy[TILE_COPY];
+  for (size_t k = 0; k < count; k++) {
+    const struct group g = band_group(from, n, k, calm);
+    y[k] = group_tile(&job->shape, &g, job->x, job->x_stride, NULL);
+    h[k] = group_tile(&job->shape, &g, job->upstream, job->upstream_stride, NULL);
+    out[k] = group_out(&job->shape, &g, job->out, job->out_stride, NULL);
+    begin_tile_sums(&sums[k]);
+  }
+  /* Of lanes without a row no term asks for care. */
+  fill_tile_copy(y_copy, kind == SOFTMAX ? 1.0f : 0.0f);
+  fill_tile_copy(h_copy, 1.0f);
+  for (size_t c = 0; c < classes; c += BLOCK)
+    for (size_t k = 0; k < count; k++) {
+      const size_t m = block_classes(c, classes);
+      const struct tile of_y = whole_tile(&y[k], c, m, y_copy), of_h = whole_tile(&h[k], c, m, h_copy);
+      add_tile_block(&(struct tile){of_y.p, of_y.step, 16}, &(struct tile){of_h.p, of_h.step, 16}, 0, m, kind,
+                     y[k].n == 16, &sums[k]);
+    }
+  for (size_t k = 0; k < count; k++) rows[k] = row_of_tile(&sums[k], kind, calm);
+  for (size_t c = 0; c < classes; c += BLOCK)
+    for (size_t k = 0; k < count; k++) {
+      const size_t m = block_classes(c, classes);
+      const struct tile of_y = whole_tile(&y[k], c, m, y_copy), of_h = whole_tile(&h[k], c, m, h_copy);
+      const struct tile to = whole_output(&out[k], c, h_copy);
+      write_backward_tile(&(struct tile){of_y.p, of_y.step, 16}, &(struct tile){of_h.p, of_h.step, 16},
+                          &(struct tile){to.p, to.step, 16}, m, &rows[k], kind, y[k].n == 16);
+      put_whole_output(&out[k], c, m, h_copy);
+      if (out[k].n < 16) fill_tile_copy(h_copy, 1.0f);
+    }
+}
+static __attribute__((noinline)) void softmax_backward_band(const struct vloss_softmax_job *job, size_t first, size_t n,
+                                                            int calm) {
+  backward_band(job, first, n, SOFTMAX, calm);
+}
+static __attribute__((noinline)) void log_softmax_backward_band(const struct vloss_softmax_job *job, size_t first,
+                                                                size_t n, int calm) {
+  backward_band(job, first, n, LOG_SOFTMAX, calm);
+}
+
 VFN void softmax_backward_of(const struct vloss_softmax_job *job, struct vloss_range range,
                              const enum softmax_kind kind) {
   const enum writing writing = writing_for(&job->shape, job->x == job->out || job->upstream == job->out);
@@ -271,6 +340,12 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, struct vloss_r
     struct group g = group_at(&job->shape, first, range.last, 1);
     g.calm = calm = rows_calm(&job->shape, first, g.n, job->x, job->x_stride, calm);
     g.calm = calm = rows_calm(&job->shape, first, g.n, job->upstream, job->upstream_stride, calm);
+    const size_t band = band_rows(&job->shape, first, range.last);
+    if (band) {
+      (kind == SOFTMAX ? softmax_backward_band : log_softmax_backward_band)(job, first, band, calm);
+      first += band;
+      continue;
+    }
     first += g.n;
     if (g.layout == INTERLEAVED) {
       const size_t w = slab_rows(&job->shape, &g);

@@ -69,7 +69,7 @@ void sum_block(const float *y, size_t n, int spread, float *maxima, struct block
 
 static struct half_tile tile_at(const struct tiled_rows *rows, size_t c, size_t end) {
   const size_t step = tile_classes(rows->n);
-  return (struct half_tile){rows->first, rows->n, c, end - c < step ? end - c : step};
+  return (struct half_tile){rows->first, rows->n, c, end - c < step ? end - c : step, 1};
 }
 static void look_at_tile(const struct tiled_rows *rows, const struct half_tile *tile, size_t k) {
   if (rows->look) rows->look(rows->context, rows->block + k * tile->n, k, tile->c, tile->n);
@@ -89,6 +89,7 @@ static void tile_maxima(const struct tiled_rows *rows, size_t c, size_t end, flo
     const struct half_tile tile = tile_at(rows, c, end);
     half_tile_read(rows->t, &tile, rows->block);
     for (size_t k = 0; k < rows->n; k++) {
+      half_tile_ask(rows->t, &tile, k, 0);
       const float m = block_maximum(rows->block + k * tile.n, tile.n);
       if (m > max[k]) max[k] = m;
     }
@@ -106,6 +107,7 @@ void spread_tile_block(const struct tiled_rows *rows, size_t c, struct block_sum
     const struct half_tile tile = tile_at(rows, at, end);
     half_tile_read(rows->t, &tile, rows->block);
     for (size_t k = 0; k < rows->n; k++) {
+      half_tile_ask(rows->t, &tile, k, 0);
       look_at_tile(rows, &tile, k);
       if (is_short)
         sum_block(rows->block + k * tile.n, tile.n, 1, NULL, b, k);

@@ -367,6 +367,105 @@ static __attribute__((noinline)) void triplet_sums_beside(const struct beside *b
     }
   }
 }
+/* What triplet_slopes are of each row, as the vectors have it. Where filled is 1, the gradient is `fill`. */
+struct triplets_beside {
+  float ap[BESIDE_PATTERN], an[BESIDE_PATTERN], eps_ap[BESIDE_PATTERN], eps_an[BESIDE_PATTERN];
+  float eps_both[BESIDE_PATTERN], filled[BESIDE_PATTERN], fill[BESIDE_PATTERN];
+  float near;
+};
+static int triplet_slopes_beside(const struct beside *b, struct triplets_beside *k) {
+  int open = 0;
+  memset(k, 0, sizeof *k);
+  for (size_t i = 0; i < b->rows; i++) {
+    const struct row_state *const s = &b->state[i];
+    if (s->pass == ROW_FILL) {
+      k->filled[i] = 1;
+      k->fill[i] = with_factor(&b->row[i], s->fill);
+      continue;
+    }
+    if (s->pass != TRIPLET_GRADIENT_IN_FLOAT) return 0;
+    const struct triplet_coefficients of = triplet_coefficients(&b->row[i], s);
+    k->ap[i] = (float)of.ap, k->an[i] = (float)of.an;
+    k->eps_ap[i] = (float)(of.eps * of.ap), k->eps_an[i] = (float)(of.eps * of.an);
+    k->eps_both[i] = (float)(of.eps * (of.ap - of.an));
+    k->near = (float)(8 * of.eps);
+    open = 1;
+  }
+  float *const patterns[] = {k->ap, k->an, k->eps_ap, k->eps_an, k->eps_both, k->filled, k->fill};
+  for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) beside_repeat(b, patterns[i]);
+  return open;
+}
+/* 16 columns of the rows that have one near eps there: as triplet_gradient_near_eps has it. */
+struct triplets_near_eps {
+  uint32_t rows;
+  float grad[16][16], target[16][16], other[16][16];
+};
+static __attribute__((noinline)) void triplet_find_near_eps(const struct beside *b, size_t c, size_t n, float near,
+                                                            struct triplets_near_eps *found) {
+  found->rows = 0;
+  for (size_t i = 0; i < b->rows; i++) {
+    float p[16] = {0}, t[16] = {0}, other[16] = {0};
+    for (size_t j = 0; j < n; j++) {
+      const size_t at = (c + j) * b->column_stride + i;
+      p[j] = b->p[at], t[j] = b->t[at], other[j] = b->other[at];
+    }
+    const vf a = vload(p);
+    if (b->state[i].pass == ROW_FILL) continue;
+    if (!triplet_near_eps(vsub(a, vload(t)), near) && !triplet_near_eps(vsub(a, vload(other)), near)) continue;
+    struct row r = b->row[i];
+    r.p = p, r.t = t, r.other = other;
+    r.grad = b->grad ? found->grad[i] : NULL;
+    r.grad_target = b->grad_target ? found->target[i] : NULL;
+    r.grad_other = b->grad_other ? found->other[i] : NULL;
+    triplet_gradient_at(&r, &b->state[i], 0, n, 2);
+    found->rows |= 1u << i;
+  }
+}
+static __attribute__((noinline)) void triplet_put_near_eps(const struct beside *b, size_t c, size_t n,
+                                                           const struct triplets_near_eps *found) {
+  for (size_t i = 0; i < b->rows; i++)
+    for (size_t j = 0; (found->rows >> i & 1) && j < n; j++) {
+      const size_t at = (c + j) * b->column_stride + i;
+      if (b->grad) b->grad[at] = found->grad[i][j];
+      if (b->grad_target) b->grad_target[at] = found->target[i][j];
+      if (b->grad_other) b->grad_other[at] = found->other[i][j];
+    }
+}
+VFN vf triplet_filled(const struct triplets_beside *k, size_t phase, vf v) {
+  return vsel(vgt(vload(k->filled + phase), vset1(0.0f)), vload(k->fill + phase), v);
+}
+/* The gradients of rows whose gradient pass is one in float, 16 columns of all of them at a time: what is near eps
+ * decides for 16 columns of a row, and has to be read before any of it is overwritten. */
+static __attribute__((noinline)) void triplet_gradients_beside(const struct beside *beside,
+                                                               const struct triplets_beside *k) {
+  const struct beside b = *beside;
+  const size_t turn = beside_turn(&b);
+  struct triplets_near_eps found;
+  for (size_t c = 0; c < b.columns; c += 16) {
+    const size_t n = beside_columns(&b, c), vectors = beside_vectors(&b, n), first = c * b.column_stride;
+    vf least = vset1(INF);
+    for (size_t vector = 0, at = first; vector < vectors; vector++, at += b.vector_stride) {
+      const vf a = beside_get(&b, b.p, at);
+      const vf ap = vabs(vsub(a, beside_get(&b, b.t, at))), an = vabs(vsub(a, beside_get(&b, b.other, at)));
+      least = vmin(vmin(ap, an), least);
+    }
+    found.rows = 0;
+    if (__builtin_expect(vany(vgt(vset1(k->near), least)), 0)) triplet_find_near_eps(&b, c, n, k->near, &found);
+    for (size_t vector = 0, at = first, phase = 0; vector < vectors; vector++, at += b.vector_stride) {
+      const vf a = beside_get(&b, b.p, at), x = vsub(a, beside_get(&b, b.t, at));
+      const vf y = vsub(a, beside_get(&b, b.other, at)), ap = vload(k->ap + phase), an = vload(k->an + phase);
+      if (b.grad)
+        beside_put(&b, b.grad, at, triplet_filled(k, phase, vfma(x, ap, vnfma(y, an, vload(k->eps_both + phase)))));
+      if (b.grad_target)
+        beside_put(&b, b.grad_target, at, triplet_filled(k, phase, vnfma(x, ap, vneg(vload(k->eps_ap + phase)))));
+      if (b.grad_other)
+        beside_put(&b, b.grad_other, at, triplet_filled(k, phase, vfma(y, an, vload(k->eps_an + phase))));
+      phase = beside_phase(&b, phase, turn);
+    }
+    if (__builtin_expect(found.rows != 0, 0)) triplet_put_near_eps(&b, c, n, &found);
+  }
+  for (size_t i = 0; i < b.rows; i++) b.state[i].pass = ROW_DONE;
+}
 static void triplet_margin_beside(const struct beside *b) {
   double *const lanes = b->scratch, *const sums = lanes + 2 * BESIDE_LANES, *const spare = lanes + 4 * BESIDE_LANES;
   const float *const others[2] = {b->t, b->other};
@@ -383,6 +482,8 @@ static void triplet_margin_beside(const struct beside *b) {
     b->state[i].value[2] = 0;
     triplet_decide_in_float(&b->row[i], &b->state[i]);
   }
+  struct triplets_beside slopes;
+  if (triplet_slopes_beside(b, &slopes)) triplet_gradients_beside(b, &slopes);
 }
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"

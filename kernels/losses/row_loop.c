@@ -2,6 +2,7 @@
  * them, some columns at a time, by way of copies in which they are. */
 #include <string.h>
 
+#include "memory/ahead.h"
 #include "memory/blocks.h"
 #include "memory/columns.h"
 #include "memory/labels.h"
@@ -214,6 +215,28 @@ static void store_columns(const struct vloss_loss_job *job, struct group *g, siz
   }
 }
 
+/* While row i makes its pass over n columns: asks for its share of those that come next, where the rows are so large
+ * that they are not in the cache. */
+static void ask_at_hand(const struct vloss_loss_job *job, const struct group *g, const struct vloss_operand *o,
+                        size_t n, size_t i, const int to_write) {
+  const size_t size = vloss_type_size(o->type), step = job->inner * size, next = g->row[0].from + n;
+  const size_t left = job->columns - next < n ? job->columns - next : n, share = (n + g->rows - 1) / g->rows;
+  if (!is_matrix(o) || job->columns * step < ASKED_BYTES || i * share >= left) return;
+  const char *const at = (const char *)vloss_element(o->p, o->type, at_hand(job, g, o->row_stride)) + n * step;
+  const size_t some = left - i * share < share ? left - i * share : share;
+  if (g->rows == job->inner)
+    ask_for_bytes(at + i * share * step, some * step, to_write);
+  else
+    for (size_t j = 0; j < some; j++)
+      ask_for_columns(at + (i * share + j) * step, step, g->rows * size, 0, 1, to_write);
+}
+static void ask_for_next(const struct vloss_loss_job *job, const struct group *g, size_t n, size_t i) {
+  ask_at_hand(job, g, &job->prediction, n, i, 0);
+  ask_at_hand(job, g, &job->target, n, i, 0);
+  ask_at_hand(job, g, &job->other, n, i, 0);
+  ask_at_hand(job, g, &job->weights, n, i, 0);
+}
+
 /* All columns of the rows, in order: each row makes one pass. */
 static void pass_of_group(const struct vloss_loss_job *job, const struct row_loss *loss, struct group *g) {
   int before[16];
@@ -225,6 +248,7 @@ static void pass_of_group(const struct vloss_loss_job *job, const struct row_los
     for (size_t i = 0; i < g->rows; i++) {
       struct row_state *s = &g->state[i];
       s->writes = 0;
+      ask_for_next(job, g, to - from, i);
       if (before[i] >= 0) loss->pass(&g->row[i], s);
       if (before[i] != ROW_FILL) continue;
       fill_gradients(&g->row[i], s);

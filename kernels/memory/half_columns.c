@@ -26,9 +26,7 @@ VFN void turn_8_out(vh *r, const uint16_t *turned, const size_t rows) {
 VFN size_t split_pairs(uint16_t *turned, const uint16_t *p, size_t n) {
   size_t c = 0;
   for (; c + 32 <= n; c += 32) {
-    int32_t some[32];
-    memcpy(some, p + 2 * c, sizeof some);
-    const vi a = viload(some), b = viload(some + 16);
+    const vi a = viload_pairs(p + 2 * c), b = viload_pairs(p + 2 * c + 32);
     vistore_high_pair(turned + c, vishl(a, 16), vishl(b, 16));
     vistore_high_pair(turned + COLUMNS + c, a, b);
   }
@@ -83,38 +81,46 @@ VFN void turn_in(uint16_t *to, const uint16_t *p, size_t step, size_t rows, size
     }
   }
 }
-/* The first n <= 8 elements, by pieces that may overlap. */
-VFN void store_some(uint16_t *p, vh v, size_t n) {
-  uint16_t some[8];
-  vhstore(some, v);
+/* n <= 8 elements, by pieces that may overlap. */
+VFN void copy_some(uint16_t *p, const uint16_t *from, size_t n) {
   if (n >= 4) {
-    memcpy(p, some, 4 * sizeof *p);
-    memcpy(p + n - 4, some + n - 4, 4 * sizeof *p);
+    memcpy(p, from, 4 * sizeof *p);
+    memcpy(p + n - 4, from + n - 4, 4 * sizeof *p);
   } else if (n >= 2) {
-    memcpy(p, some, 2 * sizeof *p);
-    memcpy(p + n - 2, some + n - 2, 2 * sizeof *p);
+    memcpy(p, from, 2 * sizeof *p);
+    memcpy(p + n - 2, from + n - 2, 2 * sizeof *p);
   } else {
-    *p = *some;
+    *p = *from;
   }
 }
-VFN void turn_out(uint16_t *p, const uint16_t *from, size_t step, size_t rows, size_t n, const int ask) {
-  for (size_t k = 0; k < n; k += 8) {
+/* Some rows of 8 columns or fewer. All are stored before any is loaded again: a load that waits for its store would
+ * have the next store wait for it. */
+VFN void put_some(uint16_t *p, size_t step, const vh *r, size_t rows, size_t n) {
+  uint16_t some[64];
+  UNROLL for (size_t j = 0; j < 8; j++) vhstore(some + 8 * j, r[j]);
+  for (size_t j = 0; j < n; j++) copy_some(p + j * step, some + 8 * j, rows);
+}
+/* m of n columns that follow. Where nothing lies between columns, what a store writes beyond its own is written again
+ * by the next one's: the last rows come first, and the last columns of all have no next one. */
+VFN void turn_out(uint16_t *p, const uint16_t *from, size_t step, size_t rows, size_t m, size_t n, const int ask) {
+  for (size_t k = 0; k < m; k += 8) {
     if (ask) ask_for_columns(p + k * step, step * sizeof *p, rows * sizeof *p, TILE_AHEAD, 8, 1);
-    for (size_t i = 0; i < rows; i += 8) {
+    for (size_t i = (rows - 1) / 8 * 8 + 8; i > 0;) {
+      i -= 8;
       uint16_t *const to = p + k * step + i;
       const uint16_t *const turned = from + i * COLUMNS + k;
       const size_t here = rows - i < 8 ? rows - i : 8;
       vh r[8];
-      if (here == 4 && k + 8 <= n) {
+      if (here == 4 && k + 8 <= m) {
         turn_8_out(r, turned, 4);
         UNROLL for (size_t j = 0; j < 8; j++) vhstore_low(to + j * step, r[j]);
         continue;
       }
       turn_8_out(r, turned, 8);
-      if (here == 8 && k + 8 <= n)
+      if (k + 8 <= m && (here == 8 || (rows == step && (k + 7) * step + i + 8 <= n * step)))
         UNROLL for (size_t j = 0; j < 8; j++) vhstore(to + j * step, r[j]);
       else
-        for (size_t j = 0; j < 8 && k + j < n; j++) store_some(to + j * step, r[j], here);
+        put_some(to, step, r, here, m - k < 8 ? m - k : 8);
     }
   }
 }
@@ -153,8 +159,8 @@ void write_half_columns(void *p, vloss_type type, size_t step, const float *from
     if (rows == 2 && step == 2)
       join_two(to, turned, m);
     else if (ask)
-      turn_out(to, turned, step, rows, m, 1);
+      turn_out(to, turned, step, rows, m, n - c, 1);
     else
-      turn_out(to, turned, step, rows, m, 0);
+      turn_out(to, turned, step, rows, m, n - c, 0);
   }
 }

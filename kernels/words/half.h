@@ -4,13 +4,17 @@
 #ifndef VLOSS_KERNELS_WORDS_HALF_H
 #define VLOSS_KERNELS_WORDS_HALF_H
 
+#include <string.h>
+
 #include "vmath.h"
 
-/* viload_half: 16 unsigned numbers of 16 bits; vistore_half: the low halves; vistore_high: the high ones, _pair of 32
- * numbers. vistream_ writes past the cache, to a 64-byte aligned address. */
+/* viload_half: 16 unsigned numbers of 16 bits; viload_pairs: 32 of them, of which two are a number of 32 bits as memory
+ * has it; vistore_half: the low halves; vistore_high: the high ones, _pair of 32 numbers. vistream_ writes past the
+ * cache, to a 64-byte aligned address. */
 #if defined(VLOSS_ISA_IS_AVX512)
 VFN vi viload_half(const uint16_t *p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)); }
 VFN void vistore_half(uint16_t *p, vi x) { _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(x)); }
+VFN vi viload_pairs(const uint16_t *p) { return _mm512_loadu_si512(p); }
 #define VLOSS_HAVE_HIGH
 VFN __m256i vhigh(vi x) { return _mm512_cvtepi32_epi16(_mm512_srli_epi32(x, 16)); }
 VFN void vistore_high(uint16_t *p, vi x) { _mm256_storeu_si256((__m256i *)p, vhigh(x)); }
@@ -37,6 +41,9 @@ VFN void vistore_half(uint16_t *p, vi x) {
   const __m256i low = _mm256_set1_epi32(0xffff);
   const __m256i packed = _mm256_packus_epi32(_mm256_and_si256(x.lo, low), _mm256_and_si256(x.hi, low));
   _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(packed, 0xd8)); /* packs in 128-bit lanes */
+}
+VFN vi viload_pairs(const uint16_t *p) {
+  return (vi){_mm256_loadu_si256((const __m256i *)p), _mm256_loadu_si256((const __m256i *)(p + 16))};
 }
 #define VLOSS_HAVE_HIGH
 VFN __m256i vhigh(vi x) {
@@ -73,7 +80,12 @@ VFN vi viload_half(const uint16_t *p) {
   EACH4(v.r[i] = vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p + 4 * i))));
   return v;
 }
-VFN void vistore_half(uint16_t *p, vi x){EACH4(vst1_u16(p + 4 * i, vmovn_u32(vreinterpretq_u32_s32(x.r[i]))))}
+VFN void vistore_half(uint16_t *p, vi x){EACH4(vst1_u16(p + 4 * i, vmovn_u32(vreinterpretq_u32_s32(x.r[i]))))} VFN vi
+    viload_pairs(const uint16_t *p) {
+  vi v;
+  EACH4(v.r[i] = vreinterpretq_s32_u16(vld1q_u16(p + 8 * i)));
+  return v;
+}
 #define VLOSS_HAVE_F16
 VFN vf vload_f16(const uint16_t *p) {
   vf v;
@@ -92,6 +104,11 @@ VFN void vistore_half(uint16_t *p, vi x) {
   int32_t t[16];
   vistore(t, x);
   for (int k = 0; k < 16; k++) p[k] = (uint16_t)t[k];
+}
+VFN vi viload_pairs(const uint16_t *p) {
+  int32_t t[16];
+  memcpy(t, p, sizeof t);
+  return viload(t);
 }
 #endif
 
