@@ -166,7 +166,7 @@ struct long_rows {
 /* What pair_sums of a row come to. */
 struct pair_sum {
   double p, q, t;
-  float max_p, max_q;
+  float max_p, max_q, lost;
 };
 static __attribute__((noinline)) void sum_long_rows(const struct long_rows *l, struct pair_sum *sums) {
   struct pair_sums parts[PAIR_ROWS];
@@ -190,7 +190,8 @@ static __attribute__((noinline)) void sum_long_rows(const struct long_rows *l, s
   }
   for (size_t k = 0; k < l->n; k++) {
     if (count > 1) merge_pairs(&parts[k], count);
-    sums[k] = (struct pair_sum){parts[k].p[0], parts[k].q[0], parts[k].t[0], parts[k].max_p[0], parts[k].max_q[0]};
+    const struct pair_sums *const all = &parts[k];
+    sums[k] = (struct pair_sum){all->p[0], all->q[0], all->t[0], all->max_p[0], all->max_q[0], all->lost[0]};
   }
 }
 static struct half_tile long_tile(const struct long_rows *l, size_t c) {
@@ -219,7 +220,7 @@ static void losses_of_long_rows(struct long_rows *l, const struct pair_sum *sums
   for (size_t k = 0; k < l->n; k++) {
     struct pair_sums of_row;
     of_row.p[0] = sums[k].p, of_row.q[0] = sums[k].q, of_row.t[0] = sums[k].t;
-    of_row.max_p[0] = sums[k].max_p, of_row.max_q[0] = sums[k].max_q;
+    of_row.max_p[0] = sums[k].max_p, of_row.max_q[0] = sums[k].max_q, of_row.lost[0] = sums[k].lost;
     begin_row(job, l->all, l->first + k, &l->gradient[k].c);
     a[k] = compare(job, l->first + k, &of_row, &l->gradient[k].c);
     second[k] = of_first_pass(job, &a[k]);
