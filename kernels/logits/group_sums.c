@@ -212,7 +212,7 @@ static __attribute__((noinline)) void long_band(const struct sum_rows *rows, con
                                                 struct row_sums *out) {
   const size_t classes = rows->shape.classes;
   struct long_row sums[BAND_GROUPS][16];
-  struct sum_rows block[BAND_GROUPS];
+  struct sum_rows block[BAND_GROUPS] = {rows[0]};
   struct tile at[BAND_GROUPS];
   int32_t skips[BAND_GROUPS][16];
   ALIGNED float left[BAND_GROUPS][16];

@@ -102,7 +102,7 @@ VFN void cosine_embedding(const struct row *r, struct row_state *s) {
   size_t c = in_float ? r->from : r->to;
   if (!in_float)
     cosine_embedding_write_in_double(*r, slope_a, slope_b, r->target == 1 ? -1 : 1);
-  else if (row_has_denormals(r, r->p, r->other))
+  else if (expects_denormals(r))
     cosine_embedding_write_calmly(*r, slope_a, slope_b), c = r->to;
   for (; c + 16 <= r->to; c += 16) cosine_embedding_write(r, c, 16, slope_a, slope_b, 0);
   if (c < r->to) cosine_embedding_write(r, c, r->to - c, slope_a, slope_b, 0);

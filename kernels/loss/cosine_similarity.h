@@ -57,7 +57,7 @@ VFN void cosine_similarity(const struct row *r, struct row_state *s) {
   size_t c = slope.in_float ? r->from : r->to;
   if (!slope.in_float)
     cosine_similarity_write_in_double(*r, slope);
-  else if (row_has_denormals(r, r->p, r->t))
+  else if (expects_denormals(r))
     cosine_similarity_write_calmly(*r, slope), c = r->to;
   for (; c + 16 <= r->to; c += 16) cosine_similarity_write(r, c, 16, slope, 0);
   if (c < r->to) cosine_similarity_write(r, c, r->to - c, slope, 0);

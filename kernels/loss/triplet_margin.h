@@ -129,8 +129,8 @@ VFN int triplet_in_float(const struct row *r) {
 struct triplet_sums {
   double squares, x;
 };
-VFN struct triplet_sums triplet_add_(struct row_state *s, int pair, int first, const float *u, const float *v, size_t n,
-                                     int last, const int calm) {
+VFN struct triplet_sums triplet_add(struct row_state *s, int pair, int first, const float *u, const float *v, size_t n,
+                                    int last, const int calm) {
   const vf begin = vset1(PAIR_BEGIN);
   vd squares = first ? dset1(0.0) : s->lanes[pair];
   vf sum = first ? vset1(0.0f) : dnarrow(s->lanes[2 + pair]);
@@ -164,12 +164,7 @@ VFN struct triplet_sums triplet_add_(struct row_state *s, int pair, int first, c
 }
 static RARE struct triplet_sums triplet_add_denormals(struct row_state *s, int pair, int first, const float *u,
                                                       const float *v, size_t n, int last) {
-  return triplet_add_(s, pair, first, u, v, n, last, 1);
-}
-VFN struct triplet_sums triplet_add(struct row_state *s, int pair, int first, const float *u, const float *v, size_t n,
-                                    int last) {
-  if (begin_with_denormals(u, v, n)) return triplet_add_denormals(s, pair, first, u, v, n, last);
-  return triplet_add_(s, pair, first, u, v, n, last, 0);
+  return triplet_add(s, pair, first, u, v, n, last, 1);
 }
 /* D; or NaN where this way is none. */
 VFN double triplet_distance(const struct row *r, struct triplet_sums sums) {
@@ -184,10 +179,13 @@ VFN int triplet_float_sums(const struct row *r, struct row_state *s) {
   const int first = r->from == 0, last = r->to == r->columns;
   const float *const p = r->p + r->from;
   const size_t n = r->to - r->from;
-  const struct triplet_sums ap = triplet_add(s, 0, first, p, r->t + r->from, n, last);
-  const struct triplet_sums an = triplet_add(s, 1, first, p, r->other + r->from, n, last);
+  const float *const others[2] = {r->t + r->from, r->other + r->from};
+  struct triplet_sums of[2];
+  UNROLL for (int i = 0; i < 2; i++) of[i] = expects_denormals(r)
+                                                 ? triplet_add_denormals(s, i, first, p, others[i], n, last)
+                                                 : triplet_add(s, i, first, p, others[i], n, last, 0);
   if (!last) return 0;
-  s->value[0] = triplet_distance(r, ap), s->value[1] = triplet_distance(r, an), s->value[2] = 0;
+  s->value[0] = triplet_distance(r, of[0]), s->value[1] = triplet_distance(r, of[1]), s->value[2] = 0;
   return 1;
 }
 

@@ -105,15 +105,6 @@ VFN struct product_pairs calm_pairs_of(vf x0, vf x1, vf y0, vf y1) {
   pairs.ab = vfma(high.a, high.b, vfma(low.a, low.b, vset1(PAIR_BEGIN)));
   return pairs;
 }
-/* Whether n columns may have some: the first ones tell, and the flags of what was computed before. */
-VFN int begin_with_denormals(const float *a, const float *b, size_t n) {
-  if (!DENORMALS_ARE_SLOW) return 0;
-  return vmet_denormal() || (n >= 16 && vany(vmor(vdenormal(vload(a)), vdenormal(vload(b)))));
-}
-VFN int row_has_denormals(const struct row *r, const float *a, const float *b) {
-  return begin_with_denormals(a + r->from, b + r->from, r->to - r->from);
-}
-
 VFN struct product_pairs product_pairs(const struct row *r, const float *a, const float *b, size_t c, const int calm) {
   if (r->from_memory) {
     ask_ahead(a + c), ask_ahead(a + c + 16);
@@ -171,7 +162,7 @@ static RARE int products_of_denormals(struct row r, struct row_state *s, const f
   return float_products(&r, s, a, b, again, 1);
 }
 VFN int products_in_float(const struct row *r, struct row_state *s, const float *a, const float *b, int *again) {
-  if (row_has_denormals(r, a, b)) return products_of_denormals(*r, s, a, b, again);
+  if (expects_denormals(r)) return products_of_denormals(*r, s, a, b, again);
   return float_products(r, s, a, b, again, 0);
 }
 

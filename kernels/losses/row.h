@@ -15,6 +15,7 @@ struct row {
   size_t columns;
   size_t from, to; /* those at hand: all, or from one multiple of 64 to another or to the end. All pointers to columns
                       are for these only */
+  int denormals;   /* there may be some among the columns, and they are slow */
   int from_memory; /* rows lie side by side, and together do not fit a cache near the core */
   const float *p, *t, *other;
   const float *weights; /* of the columns; null: 1 */
@@ -30,6 +31,8 @@ struct row {
   double *scratch;      /* of such a loss: 2 * MULTILABEL_TILE */
   vloss_type type;      /* of such a loss: of what p and grad point to */
 };
+
+VFN int expects_denormals(const struct row *r) { return DENORMALS_ARE_SLOW && r->denormals; }
 
 enum { ROW_DONE = -1, ROW_FILL = -2 }; /* ROW_FILL: but for the gradients, each of which is `fill` */
 /* The gradient of a cosine: see reduce.h. */

@@ -114,6 +114,17 @@ static void fill_gradients(const struct row *r, const struct row_state *s) {
   fill(r->grad_other, r, value);
 }
 
+/* Whether the first row of a range begins with denormals; what flags tell of those behind comes to that. */
+static int begins_with_denormals(const struct vloss_loss_job *job, struct row_place at) {
+  const struct vloss_operand *const operands[3] = {&job->prediction, &job->target, &job->other};
+  int some = 0;
+  if (!DENORMALS_ARE_SLOW || job->columns < 64 || job->inner != 1 || job->prediction.type != VLOSS_F32) return 0;
+  for (int i = 0; i < 3; i++)
+    if (is_matrix(operands[i])) some |= vany(vdenormal(vload(operand_row(operands[i], at.o, at.i))));
+  return some;
+}
+static int met_denormal(void) { return DENORMALS_ARE_SLOW && vmet_denormal(); }
+
 /* ---- Rows as they lie -------------------------------------------------------------------------------------------- */
 
 static __attribute__((noinline)) void whole_rows(const struct vloss_loss_job *job, const struct row_loss *loss,
@@ -132,6 +143,7 @@ static __attribute__((noinline)) void whole_rows(const struct vloss_loss_job *jo
   r.type = job->prediction.type;
   r.scratch = buffers.scratch;
   struct row_place at = place_of(job, totals->range.first);
+  r.denormals = begins_with_denormals(job, at);
   for (size_t row = totals->range.first; row < totals->range.last; row++) {
     const size_t o = at.o, i = at.i;
     float *home[3];
@@ -143,6 +155,7 @@ static __attribute__((noinline)) void whole_rows(const struct vloss_loss_job *jo
     r.t = operand_row(&job->target, o, i);
     r.other = operand_row(&job->other, o, i);
     if (is_matrix(&job->weights)) r.weights = operand_row(&job->weights, o, i);
+    r.denormals |= met_denormal();
     const float w = begin_row(job, o, i, &r, &s);
     if (s.pass == 0) loss->pass(&r, &s);
     if (s.pass == ROW_FILL) fill_gradients(&r, &s);
@@ -248,6 +261,7 @@ static void pass_of_group(const struct vloss_loss_job *job, const struct row_los
     for (size_t i = 0; i < g->rows; i++) {
       struct row_state *s = &g->state[i];
       s->writes = 0;
+      g->row[i].denormals = met_denormal();
       ask_for_next(job, g, to - from, i);
       if (before[i] >= 0) loss->pass(&g->row[i], s);
       if (before[i] != ROW_FILL) continue;
