@@ -133,7 +133,7 @@ printf '%s\n' "$table" | grep -Eq '^  cross_entropy/forward +128( \|( +[0-9.]+){
 for peer in $peers; do
   printf '%s\n' "$table" | grep -Eq "^peer $peer +[^ ].*: " || fail "the table does not say what $peer is: $table"
 done
-[ -z "$peers" ] || [ "$(printf '%s\n' "$table" | grep -Ec "128 classes, in L2 .*[0-9]x [a-z]+\$")" -ge 1 ] ||
+[ -z "$peers" ] || [ "$(printf '%s\n' "$table" | grep -Ec "128 classes, in L2 .*[0-9]x [a-z0-9-]+\$")" -ge 1 ] ||
   fail "the table has no peers: $table"
 # The table of types, from the rows in L2 that tell of the others.
 table=$("$bench" --memory 64 --table-short --benchmark_min_time=0.001 --benchmark_repetitions=1 \

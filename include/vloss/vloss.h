@@ -401,7 +401,7 @@ static inline vloss_status vloss_nll(const vloss_cross_entropy_args *args) {
  *   Accuracy (f32): softmax and log_softmax within 4 and 2 ulp; log_sum_exp, and lse of vloss_cross_entropy, within 2
  * ulp and never below the maximum; where a result below 2^-28 is what a negative maximum and log S leave of each other
  * (log-probabilities have lse 0), within 2^-50. One class gives x itself. Backward within 4 ulp of the sum of the
- * absolute terms.
+ * absolute terms (in softmax_backward h_c - sum_j h_j y_j counts as 0 below 2^-126, which a y beyond 1 would show).
  */
 typedef struct vloss_softmax_args {
   size_t rows; /* as in vloss_cross_entropy_args */

@@ -80,12 +80,12 @@ VFN vi viload_half(const uint16_t *p) {
   EACH4(v.r[i] = vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p + 4 * i))));
   return v;
 }
-VFN void vistore_half(uint16_t *p, vi x){EACH4(vst1_u16(p + 4 * i, vmovn_u32(vreinterpretq_u32_s32(x.r[i]))))} VFN vi
-    viload_pairs(const uint16_t *p) {
+VFN vi viload_pairs(const uint16_t *p) {
   vi v;
   EACH4(v.r[i] = vreinterpretq_s32_u16(vld1q_u16(p + 8 * i)));
   return v;
 }
+VFN void vistore_half(uint16_t *p, vi x){EACH4(vst1_u16(p + 4 * i, vmovn_u32(vreinterpretq_u32_s32(x.r[i]))))}
 #define VLOSS_HAVE_F16
 VFN vf vload_f16(const uint16_t *p) {
   vf v;

@@ -16,6 +16,7 @@ struct halves {
   } bf16, f16;
   void (*turn)(const uint16_t *from, uint16_t *to); /* 8 x 8 elements; and to[64 + 4 i] .. are the first 4 of row i,
                                                        to[96] .. the first 4 elements and zeros */
+  void (*pairs)(const uint16_t *from, int32_t *to);
 };
 
 #endif

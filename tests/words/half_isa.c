@@ -27,7 +27,10 @@ static void turn(const uint16_t *from, uint16_t *to) {
   vhstore(to + 96, vhload_low(from));
 }
 
+static void pairs(const uint16_t *from, int32_t *to) { vistore(to, viload_pairs(from)); }
+
 const struct halves VLOSS_ISA_SYMBOL(halves) = {VLOSS_ISA_NAME,
                                                 {widen_bf16, narrow_bf16, numbers_bf16, past_cache_bf16},
                                                 {widen_f16, narrow_f16, numbers_f16, past_cache_f16},
-                                                turn};
+                                                turn,
+                                                pairs};

@@ -119,6 +119,17 @@ static void check_turning(const struct halves *halves) {
         printf("%s: element %d of turned row %d is wrong\n", halves->isa, k, i);
 }
 
+/* 32 elements are 16 numbers as memory has them. */
+static void check_pairs(const struct halves *halves) {
+  uint16_t from[33];
+  int32_t to[16];
+  for (int i = 0; i < 33; i++) from[i] = (uint16_t)(2003 * i);
+  for (int shift = 0; shift < 2; shift++, checked++) {
+    halves->pairs(from + shift, to);
+    if (memcmp(to, from + shift, sizeof to) != 0 && failures++ < 10) printf("%s: pairs are wrong\n", halves->isa);
+  }
+}
+
 #define ISA(isa, ISA, ...) VLOSS_IF_BUILT(ISA, extern const struct halves halves_##isa;)
 #include "isas.def"
 #undef ISA
@@ -134,6 +145,7 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
     if (!isa_runs(isas[i]->isa)) continue;
     check_turning(isas[i]);
+    check_pairs(isas[i]);
     const struct half *const halves[] = {&isas[i]->bf16, &isas[i]->f16};
     for (int k = 0; k < 2; k++) {
       check_widening(isas[i]->isa, &formats[k], halves[k]);

@@ -66,6 +66,8 @@ void REFERENCE(softmax_backward)(const vloss_softmax_args *a, struct expectation
       dot.scale += fabs(at(y, c) * at(h, c));
     }
     dot.value = careful_value(&products);
+    /* What h - sum h y has below 2^-126 may count as 0: a y beyond 1 shows it. */
+    if (a->type != VLOSS_F64) dot.scale += (real)0x1p-104;
     for (size_t c = 0; c < a->classes; c++)
       *output++ =
           (struct expectation){at(y, c) * (at(h, c) - dot.value), fabs(at(y, c)) * (fabs(at(h, c)) + dot.scale)};
