@@ -7,8 +7,7 @@
 
 /* log(1 + f + low) + k ln 2 for f in [-1/4, 1/2], low below an ulp of 1 and the result no smaller than f: with
  * s = f / (2 + f) log(1 + f) = 2 atanh(s) = f - f^2 / 2 + s (f^2 / 2 + s^2 q(s^2)), q the polynomial nearest to it
- * (minimax, by Sollya's fpminimax), 2^-60 of s off at most. In two parts, whose sum is
- * within 0.4 ulp. */
+ * (minimax, by Sollya's fpminimax), 2^-60 of s off at most. In two parts, whose sum is within 0.4 ulp. */
 VFN struct parts log_reduced_parts(vd f, vd k, vd low) {
   static const double q[] = {0x1.5555555555555p-1, 0x1.9999999999ff8p-2, 0x1.24924923ceefcp-2, 0x1.c71c72ee3d6e5p-3,
                              0x1.745ca89d5c057p-3, 0x1.3b2a4a4c2f114p-3, 0x1.0e843fb6e6e6p-3,  0x1.16d2ef8a76894p-3};

@@ -1,6 +1,5 @@
 /* The backward forms of softmax and log-softmax: one weighted sum of the upstream h a row, in double, class c in lane
- * c % 16; then one step a class. Rows lie in five ways, which share what a
- * term is: hence longer than other files. */
+ * c % 16; then one step a class. Rows lie in five ways, which share what a term is: hence longer than other files. */
 #include "half_softmax.h"
 #include "kernels.h"
 #include "softmax.h"

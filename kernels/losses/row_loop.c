@@ -1,5 +1,6 @@
 /* The loop around the row losses: one row at a time where its columns lie side by side and are floats, else up to 16 of
- * them, some columns at a time, by way of copies in which they are. */
+ * them, some columns at a time, by way of copies in which they are. Both ways begin and end a row alike, and go on from
+ * each other's passes: hence longer than other files. */
 #include <string.h>
 
 #include "memory/ahead.h"

@@ -81,9 +81,9 @@ static float any_denormal(uint32_t *state) {
 
 /* Some in the first rows, before they are noticed. */
 #define OF_LOGITS 0.05
-/* At most two in a vector of floats, which bce's gradient has; kl_div and margin_ranking have one, most have none.
- * Losses of denormal predictions, of denormal targets (or what takes their place), and of both: each element's loss or
- * their mean, without gradients and with all of them. */
+/* Of losses without labels: at most two in a vector of floats, which bce's gradient has; kl_div and margin_ranking have
+ * one, most have none. Losses of denormal predictions, of denormal targets (or what takes their place), and of both:
+ * each element's loss or their mean, without gradients and with all of them. */
 static void count_loss(const char *isa, const vloss_loss_info *info, int of_p, int of_t) {
   static float p[ELEMENTS], t[ELEMENTS], signs[ELEMENTS], of_target[ELEMENTS], of_other[ELEMENTS];
   enum { ROWS = 2, COLUMNS = 500 };
