@@ -48,7 +48,7 @@ VFN vd times_parts(vd v, struct parts factor) {
 /* Writes gradient `v` of 16 elements, of which n count. `near`: it is a number. */
 VFN void wide_put_gradient(const struct wide_block *b, double *to, size_t i, size_t n, vd v, int near,
                            struct parts factor) {
-  if (!to) return;
+  if (!__builtin_expect_with_probability(to != NULL, 1, 0.5)) return;
   const int plain = near && !b->weights && !b->upstream; /* both numbers, and the factor is not 0 */
   const vd product = plain ? dfma(v, factor.high, dmul(v, factor.low)) : times_parts(v, factor);
   wide_put(to, i, n, wide_canonical(product));
@@ -113,22 +113,39 @@ VFN int wide_near_inputs(const struct wide_block *given, size_t n, wide_element 
   return 1;
 }
 
-/* WIDE_LOSS(mse, NULL) exports the loss of loss/mse.h for doubles. Sums of losses alone, without weights, have a loop
- * of their own. */
-#define WIDE_LOSS(name, far)                                                                                           \
-  static RARE void name##_careful(const struct wide_block *b, size_t i) {                                              \
-    for (; i < b->n; i += 16) wide_all_inputs(b, i, name##_wide);                                                      \
-  }                                                                                                                    \
-  static void name##_elements(const struct wide_block *b) {                                                            \
-    const size_t n = b->near ? b->n & ~(size_t)15 : 0;                                                                 \
-    const int only_sum = b->sum && !(b->weights || b->grad || b->grad_target || b->grad_other);                        \
-    const int right =                                                                                                  \
-        only_sum ? wide_near_inputs(b, n, name##_wide, far, 1) : wide_near_inputs(b, n, name##_wide, far, 0);          \
-    const size_t done = right ? n : 0;                                                                                 \
-    if (done == b->n) return;                                                                                          \
-    name##_careful(b, done);                                                                                           \
-    if (b->sum) add_numbers(b->sum, b->exact, b->loss + done, b->n - done);                                            \
-  }                                                                                                                    \
+/* WIDE_LOSS(bce, bce_wide_far) exports the loss of loss/bce.h for doubles. */
+#define WIDE_LOSS(name, far)                                 \
+  WIDE_CAREFUL(name)                                         \
+  static void name##_elements(const struct wide_block *b) {  \
+    size_t n = b->near ? b->n & ~(size_t)15 : 0;             \
+    if (!wide_near_inputs(b, n, name##_wide, far, 0)) n = 0; \
+    name##_rest(b, n);                                       \
+  }                                                          \
+  WIDE_KERNEL(name)
+/* The same with a loop of its own for sums of losses alone, without weights: for losses of a few operations, and for
+ * those whose gradient costs much. */
+#define WIDE_LOSS_AND_SUM(name, far)                                                                          \
+  WIDE_CAREFUL(name)                                                                                          \
+  static void name##_elements(const struct wide_block *b) {                                                   \
+    const size_t n = b->near ? b->n & ~(size_t)15 : 0;                                                        \
+    const int only_sum = b->sum && !(b->weights || b->grad || b->grad_target || b->grad_other);               \
+    const int right =                                                                                         \
+        only_sum ? wide_near_inputs(b, n, name##_wide, far, 1) : wide_near_inputs(b, n, name##_wide, far, 0); \
+    name##_rest(b, right ? n : 0);                                                                            \
+  }                                                                                                           \
+  WIDE_KERNEL(name)
+
+/* The elements from i on, all inputs. */
+#define WIDE_CAREFUL(name)                                                \
+  static RARE void name##_careful(const struct wide_block *b, size_t i) { \
+    for (; i < b->n; i += 16) wide_all_inputs(b, i, name##_wide);         \
+  }                                                                       \
+  static void name##_rest(const struct wide_block *b, size_t i) {         \
+    if (i == b->n) return;                                                \
+    name##_careful(b, i);                                                 \
+    if (b->sum) add_numbers(b->sum, b->exact, b->loss + i, b->n - i);     \
+  }
+#define WIDE_KERNEL(name)                                                                                              \
   void KERNEL(name##_f64)(const struct vloss_loss_job *job, struct vloss_range range, struct vloss_partial *partial) { \
     KERNEL(wide_elementwise)(job, name##_elements, range, partial);                                                    \
   }

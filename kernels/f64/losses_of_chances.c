@@ -13,10 +13,10 @@
 #include "loss/sigmoid_focal.h"
 
 WIDE_LOSS(bce, bce_wide_far)
-WIDE_LOSS(bce_with_logits, wide_far_exponent)
-WIDE_LOSS(keras_bce, NULL)
-WIDE_LOSS(sigmoid_focal, sigmoid_focal_wide_far)
-WIDE_LOSS(keras_binary_focal, keras_binary_focal_wide_far)
+WIDE_LOSS_AND_SUM(bce_with_logits, wide_far_exponent)
+WIDE_LOSS_AND_SUM(keras_bce, NULL)
+WIDE_LOSS_AND_SUM(sigmoid_focal, sigmoid_focal_wide_far)
+WIDE_LOSS_AND_SUM(keras_binary_focal, keras_binary_focal_wide_far)
 WIDE_LOSS(kl_div, kl_div_wide_far)
 WIDE_LOSS(poisson, poisson_wide_far)
 WIDE_LOSS(poisson_nll, poisson_nll_wide_far)

@@ -196,9 +196,10 @@ static const uint32_t untouched = 0x5a5a5a5a;
 static void fill(struct call *alone, struct call *beside) {
   struct call *const calls[] = {alone, beside};
   const vloss_type type = alone->type;
-  memset(alone->result, 0x5a, sizeof alone->result);
-  memset(beside->result, 0x5a, sizeof beside->result);
-  memset(beside->logits, 0x5a, sizeof beside->logits); /* between the outer indices, too */
+  const size_t bytes = beside->rows / beside->inner * beside->stride * sizeof(float);
+  memset(alone->result, 0x5a, bytes);
+  memset(beside->result, 0x5a, bytes);
+  memset(beside->logits, 0x5a, bytes); /* between the outer indices, too */
   for (size_t row = 0; row < alone->rows; row++) {
     const float draw = number(0, 1),
                 spread = draw < 0.1f && type != VLOSS_F16 ? 80000
@@ -243,13 +244,21 @@ static void compare(const char *isa, const char *name, const struct call *alone,
          different, written, taken);
 }
 
+static void start(struct call *c, vloss_type type, size_t rows, size_t inner, size_t classes, size_t gap) {
+  c->type = type;
+  c->rows = rows;
+  c->inner = inner;
+  c->classes = classes;
+  c->stride = classes * inner + gap;
+  memset(c->of_row, 0, sizeof c->of_row);
+  memset(c->whole, 0, sizeof c->whole);
+}
 static void check(const char *isa, vloss_type type, size_t classes, size_t inner) {
   static struct call alone, beside;
   const size_t rows = ROWS / inner * inner;
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-    alone = (struct call){.type = type, .rows = rows, .inner = 1, .classes = classes, .stride = classes};
-    beside = (struct call){.type = type, .rows = rows, .inner = inner, .classes = classes};
-    beside.stride = classes * inner + (i % 2 ? GAP : 0);
+    start(&alone, type, rows, 1, classes, 0);
+    start(&beside, type, rows, inner, classes, i % 2 ? GAP : 0);
     fill(&alone, &beside);
     alone.grad = alone.result;
     EXPECT(functions[i].of(&alone) == VLOSS_OK, "%s", functions[i].name);
