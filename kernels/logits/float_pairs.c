@@ -322,8 +322,9 @@ static enum tried tried_of(const struct pair_try *t, struct pair_sums *s, size_t
   s->before.kl = answers.t / answers.p - answers.psi;
   s->before.share = answers.share;
   /* Where T is little but what the offset is off, too few of its digits are left, and where P and Q are far apart, of
-   * Q, which is P and more. A better float than this there may not be. */
+   * Q, which is P and more. There may be no better float than this; of 2^-40 floats lose nothing that counts. */
   const int near = answers.off > -OFF && answers.off < OFF && answers.psi <= 0.5 * answers.t / answers.p;
+  if (!near && better == offset && answers.psi > 0x1p-40) return GIVEN_UP;
   if (!(near || better == offset) || !has_served(t->taken, s, offset)) return AGAIN;
   put_sums(&answers, t->a, offset, s, i);
   return SERVED;

@@ -259,6 +259,22 @@ static void long_rows(void) {
   }
 }
 
+/* One class has everything in both rows, and the distance between its logits is no float: what that loses is not the
+ * divergence, which is 0. */
+static void far_apart(void) {
+  enum { CLASSES = 300 };
+  static float x[CLASSES], z[CLASSES];
+  for (int i = 0; i < 100; i++) {
+    z[256] = 8041.86f + 0.37f * (float)i;
+    x[256] = 32042.2f - 1.13f * (float)i;
+    for (int c = 0; c < CLASSES; c++)
+      if (c != 256) z[c] = z[256] - 120 - (float)(c % 7), x[c] = x[256] - 120 - (float)(c % 5);
+    float loss;
+    const vloss_divergence_args a = {.rows = 1, .classes = CLASSES, .student = x, .teacher = z, .loss = &loss};
+    EXPECT(vloss_divergence(&a) == VLOSS_OK && loss >= 0 && loss < 1e-18f, "%s, %d: %g", isa, i, (double)loss);
+  }
+}
+
 /* The first of two maxima counts, though a later block has the other. */
 static void ties(void) {
   enum { CLASSES = 9000 };
@@ -281,6 +297,7 @@ int main(void) {
     masked_far_below();
     types();
     long_rows();
+    far_apart();
     ties();
   }
   return report("divergence");

@@ -21,6 +21,12 @@ static real spacing(real x) {
   return ldexp((real)1, (exponent < -126 ? -126 : exponent) - 23);
 }
 
+/* An infinite result is right if the value is, or with the allowed error could be, beyond the largest number. */
+static double may_be_infinite(double got, real value, real allowed, real most) {
+  const real farthest = (got > 0 ? value : -value) + allowed;
+  return farthest >= most ? 0 : (double)INFINITY;
+}
+
 double ulp_error(float got, struct expectation expected, double gate, bool flushed) {
   real value = expected.value, size = fabs(value) > expected.scale ? fabs(value) : expected.scale;
   if (isnan(value)) return float_bits(got) == QUIET_NAN ? 0 : (double)INFINITY;
@@ -29,8 +35,7 @@ double ulp_error(float got, struct expectation expected, double gate, bool flush
   if (flushed && got == 0 && signbit(got)) return (double)INFINITY;
   if (flushed && got != 0 && fabs(got) < (float)SMALLEST) return (double)INFINITY;
   if (isinf(size)) size = (real)LDBL_MAX; /* terms beyond any float: only the sign of the overflow can be wrong */
-  if (isinf(got)) /* right if the value is, or with the allowed error could be, beyond the largest float */
-    return (got > 0) == (value > 0) && fabs(value) + (real)gate * spacing(size) >= (real)FLT_MAX ? 0 : (double)INFINITY;
+  if (isinf(got)) return may_be_infinite((double)got, value, (real)gate * spacing(size), (real)FLT_MAX);
   if (flushed && got == 0 && fabs(value) <= (real)SMALLEST + (real)gate * spacing((real)SMALLEST)) return 0;
   real error = fabs((real)got - value);
   if (flushed && error <= (real)NEGLIGIBLE) return 0;
@@ -51,8 +56,7 @@ double ulp_error_of_half(vloss_type type, float got, struct expectation expected
   int exponent = near > 0 ? ilogb(near) : lowest;
   if (exponent < lowest) exponent = lowest;
   const real ulp = ldexp((real)1, exponent - digits);
-  if (isinf(got)) /* of a float that may be off by more than its value, either sign is right */
-    return ((got > 0) == (value > 0) || near < allowed) && near + allowed >= most + ulp / 2 ? 0 : (double)INFINITY;
+  if (isinf(got)) return may_be_infinite((double)got, value, allowed, most + ulp / 2);
   if (flushed && got == 0 && near <= (real)SMALLEST + allowed) return 0;
   const real error = fabs((real)got - value) - allowed;
   return error <= 0 ? 0 : (double)(error / ulp);
@@ -70,7 +74,7 @@ double ulp_error_of_double(double got, struct expectation expected, double gate,
   if (isinf(size)) size = (real)LDBL_MAX;
   int exponent = size > 0 ? ilogb(size) : -1022;
   const real ulp = ldexp((real)1, (exponent < -1022 ? -1022 : exponent) - 52);
-  if (isinf(got)) return (got > 0) == (value > 0) && fabs(value) + (real)gate * ulp >= most ? 0 : (double)INFINITY;
+  if (isinf(got)) return may_be_infinite(got, value, (real)gate * ulp, most);
   if (flushed && got == 0 && fabs(value) <= smallest * (1 + (real)gate * (real)DBL_EPSILON)) return 0;
   return (double)(fabs((real)got - value) / ulp);
 }
