@@ -27,6 +27,14 @@ static inline vloss_status vloss_check_args(const void **args, void *copy, size_
   return VLOSS_OK;
 }
 
+/* Zeroes, in steps that a compiler makes into a few stores: of the whole GCC makes an instruction that takes as long as
+ * the kernel of a short row. */
+static inline void vloss_zero(void *p, size_t size) {
+  char *at = p;
+  for (; size >= 64; at += 64, size -= 64) memset(at, 0, 64);
+  memset(at, 0, size);
+}
+
 /* Whether it is one of the types of vloss.h, built or not. */
 static inline int vloss_is_type(vloss_type type) { return type >= VLOSS_F32 && type <= VLOSS_BF16; }
 

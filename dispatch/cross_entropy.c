@@ -118,7 +118,7 @@ static int is_dense(const vloss_cross_entropy_args *a, const struct vloss_shape 
 }
 static void dense_job(const vloss_cross_entropy_args *a, const struct vloss_shape *shape, size_t total_classes,
                       struct vloss_cross_entropy_job *job) {
-  memset(job, 0, sizeof *job);
+  vloss_zero(job, sizeof *job);
   job->shape = *shape;
   job->x = a->logits;
   job->x_stride = job->targets_stride = job->grad_stride = shape->classes * shape->inner;
@@ -254,7 +254,7 @@ vloss_status vloss_run_cross_entropy(const vloss_cross_entropy_args *a, struct v
   const int in_place = (a->grad && a->grad == a->logits) || (a->grad_targets && a->grad_targets == a->targets);
   const struct vloss_work work = {.executor = a->executor,
                                   .count = rows,
-                                  .step = vloss_row_step(job->total_classes, job->shape.inner, in_place),
+                                  .step = vloss_row_step(a->executor, job->total_classes, job->shape.inner, in_place),
                                   .elements = rows * job->shape.classes,
                                   .task = run_kernel,
                                   .call = &call};

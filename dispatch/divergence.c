@@ -112,12 +112,13 @@ static vloss_status run(const void *args, size_t size, int unused) {
     job.grad_scale_low = live ? fma(-job.grad_scale, divisor, 1) / divisor : 0;
   }
   const struct kernel_call call = {a->student_type == VLOSS_F64 ? table->f64->divergence : table->divergence, &job};
-  const struct vloss_work work = {.executor = a->executor,
-                                  .count = rows,
-                                  .step = vloss_row_step(a->classes, job.shape.inner, a->grad == a->student),
-                                  .elements = rows * a->classes,
-                                  .task = run_kernel,
-                                  .call = &call};
+  const struct vloss_work work = {
+      .executor = a->executor,
+      .count = rows,
+      .step = vloss_row_step(a->executor, a->classes, job.shape.inner, a->grad == a->student),
+      .elements = rows * a->classes,
+      .task = run_kernel,
+      .call = &call};
   struct vloss_partial partial;
   vloss_run_work(&work, &partial);
   const struct vloss_total loss = {&partial.sum, divisor};

@@ -10,12 +10,6 @@ vloss_status vloss_check_executor(const vloss_executor *executor) {
   return executor && (!executor->run || !executor->threads) ? VLOSS_ERROR_EXECUTOR : VLOSS_OK;
 }
 
-static void clear(struct vloss_partial *p) {
-  vloss_exact_clear(&p->sum);
-  vloss_exact_clear(&p->z);
-  p->live = 0;
-  p->first_bad = SIZE_MAX;
-}
 static void merge(struct vloss_partial *p, const struct vloss_partial *other) {
   vloss_exact_merge(&p->sum, &other->sum);
   vloss_exact_merge(&p->z, &other->z);
@@ -47,7 +41,7 @@ static vloss_status do_task(const void *argument, size_t size, int unused) {
   struct shared *s = task->shared;
   struct vloss_partial partial;
   (void)size, (void)unused;
-  clear(&partial);
+  vloss_clear_partial(&partial);
   s->work->task(s->work->call, (struct vloss_range){first_of(s, task->index), first_of(s, task->index + 1)}, &partial);
   while (atomic_flag_test_and_set_explicit(&s->merging, memory_order_acquire)) {
   }
@@ -63,22 +57,18 @@ static void run_task(void *argument, size_t index) {
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-void vloss_run_work(const struct vloss_work *work, struct vloss_partial *partial) {
-  clear(partial);
-  if (work->executor && work->executor->threads > 1 && work->count) {
-    struct shared s = {.work = work, .total = partial, .merging = ATOMIC_FLAG_INIT};
-    s.steps = (work->count - 1) / work->step + 1;
-    const size_t threads = least(work->executor->threads, SIZE_MAX / TASKS_PER_THREAD);
-    s.tasks = least(least(s.steps, work->elements / TASK_ELEMENTS), threads * TASKS_PER_THREAD);
-    if (s.tasks > 1) {
-      work->executor->run(work->executor->context, s.tasks, run_task, &s);
-      return;
-    }
-  }
-  work->task(work->call, (struct vloss_range){0, work->count}, partial);
+int vloss_share_work(const struct vloss_work *work, struct vloss_partial *partial) {
+  if (work->executor->threads <= 1 || !work->count) return 0;
+  struct shared s = {.work = work, .total = partial, .merging = ATOMIC_FLAG_INIT};
+  s.steps = (work->count - 1) / work->step + 1;
+  const size_t threads = least(work->executor->threads, SIZE_MAX / TASKS_PER_THREAD);
+  s.tasks = least(least(s.steps, work->elements / TASK_ELEMENTS), threads * TASKS_PER_THREAD);
+  if (s.tasks <= 1) return 0;
+  work->executor->run(work->executor->context, s.tasks, run_task, &s);
+  return 1;
 }
 
-size_t vloss_row_step(size_t columns, size_t inner, int in_place) {
+size_t vloss_step_of_rows(size_t columns, size_t inner, int in_place) {
   size_t block = vloss_block_rows(columns);
   if (inner == 1) return block;
   if (block < 16) block = 16; /* rows side by side are done 16 at a time */
@@ -91,19 +81,6 @@ size_t vloss_row_step(size_t columns, size_t inner, int in_place) {
   }
   size_t both;
   return __builtin_mul_overflow(block / a, inner, &both) ? SIZE_MAX : both;
-}
-
-void vloss_run_rows(const vloss_executor *executor, const struct vloss_shape *shape, int in_place,
-                    vloss_range_task *task, const void *call) {
-  const size_t rows = shape->outer * shape->inner;
-  const struct vloss_work work = {.executor = executor,
-                                  .count = rows,
-                                  .step = vloss_row_step(shape->classes, shape->inner, in_place),
-                                  .elements = rows * shape->classes,
-                                  .task = task,
-                                  .call = call};
-  struct vloss_partial nothing;
-  vloss_run_work(&work, &nothing);
 }
 
 void vloss_put_total(void *to, vloss_type type, const struct vloss_total *t, const struct vloss_total *more) {

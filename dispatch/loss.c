@@ -75,6 +75,21 @@ static void write_loss(const struct vloss_loss_call *call, double quotient, doub
     for (size_t row = 0; row < call->rows; row++) put_loss(a, row, __builtin_nan(""));
 }
 
+/* The straight way of what most small calls are: a few comparisons, the kernel, the quotient. Returns 0, and has
+ * written at most a gradient, for any other, and where the total is no number: which may mean an error. */
+static int run_few(struct vloss_loss_call *call) {
+  const vloss_loss_args *a = call->args;
+  struct vloss_partial partial;
+  if (!vloss_loss_prepare_few(call)) return 0;
+  const double divisor = denominator(a->reduction, VLOSS_ELEMENTWISE, a->rows, a->columns);
+  call->job.grad_scale = a->grad ? 1 / divisor : 1;
+  vloss_clear_partial(&partial);
+  call->table->loss(&call->job, (struct vloss_range){0, a->rows * a->columns}, &partial);
+  if (partial.sum.terms == 0) return 0;
+  if (a->loss) *(float *)a->loss = (float)(partial.sum.only / divisor);
+  return 1;
+}
+
 static void run_range(const void *call, struct vloss_range range, struct vloss_partial *partial) {
   const struct vloss_loss_call *c = call;
   vloss_loss_kernel *const kernel = c->args->type == VLOSS_F64 ? c->table->f64->loss : c->table->loss;
@@ -93,7 +108,7 @@ static double run_kernel(const struct vloss_loss_call *call, double divisor) {
                             .task = run_range,
                             .call = call};
   if (of_rows)
-    work.step = vloss_row_step(columns, job->inner, job->staged_results);
+    work.step = vloss_row_step(work.executor, columns, job->inner, job->staged_results);
   else if (job->form == VLOSS_FORM_ROW_MEANS && columns)
     work.step = columns < TOTAL_ELEMENTS ? TOTAL_ELEMENTS / columns * columns : columns;
   struct vloss_partial partial;
@@ -109,6 +124,7 @@ static vloss_status run(const void *args, size_t size, int function) {
   vloss_status status = vloss_check_args(&complete, &copy, sizeof copy, args, size);
   const vloss_loss_args *a = call.args = complete;
   if (!status) status = vloss_select(&call.table);
+  if (!status && run_few(&call)) return VLOSS_OK;
   if (!status) status = vloss_loss_prepare(&call);
   if (status) return status;
   const double divisor = denominator(a->reduction, call.loss->info.family, call.rows, a->columns);

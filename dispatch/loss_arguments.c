@@ -9,7 +9,8 @@
 enum { KNOWN_FLAGS = VLOSS_UNCHECKED | VLOSS_EMPTY_MEAN_ZERO };
 
 /* So many bits of rows and of columns make sizes of arrays that cannot overflow. */
-enum { PLAIN_BITS = sizeof(size_t) > 4 ? 24 : 14 };
+enum { PLAIN_BITS = sizeof(size_t) > 4 ? 24 : 14, FEW_BITS = 13 };
+_Static_assert(FEW_ELEMENTS < 1 << FEW_BITS, "bits that hold it");
 
 static int takes(const vloss_loss_info *info, uint32_t what) { return (info->operands & what) != 0; }
 
@@ -168,9 +169,9 @@ static vloss_status check_arrays(struct vloss_loss_call *call, const struct vlos
   return vloss_check_memory(&memory);
 }
 
-/* The job of a call without options, whose checks need no more than a few comparisons: floats, side by side in arrays
- * that do not touch, of a size whose products cannot overflow. 0 for any other call, right or wrong. */
-static int prepare_plain(struct vloss_loss_call *call) {
+/* Whether a call is one without options, whose checks need no more than a few comparisons: floats, side by side in
+ * arrays that do not touch, of a size whose products cannot overflow. 0 for any other call, right or wrong. */
+static int is_plain(struct vloss_loss_call *call) {
   const vloss_loss_args *a = call->args;
   const vloss_loss_info *info = &call->loss->info;
   const uintptr_t arrays = (uintptr_t)a->prediction | (uintptr_t)a->target | (uintptr_t)a->grad | (uintptr_t)a->loss,
@@ -198,9 +199,12 @@ static int prepare_plain(struct vloss_loss_call *call) {
                                                 : bytes;
   if (a->loss && (!vloss_apart(a->loss, loss, a->prediction, bytes) || !vloss_apart(a->loss, loss, a->target, bytes)))
     return 0;
-  if (a->grad && (!vloss_apart(a->grad, bytes, a->prediction, bytes) ||
-                  !vloss_apart(a->grad, bytes, a->target, bytes) || !vloss_apart(a->grad, bytes, a->loss, loss)))
-    return 0;
+  return !a->grad || (vloss_apart(a->grad, bytes, a->prediction, bytes) &&
+                      vloss_apart(a->grad, bytes, a->target, bytes) && vloss_apart(a->grad, bytes, a->loss, loss));
+}
+
+static void set_plain_job(struct vloss_loss_call *call) {
+  const vloss_loss_args *a = call->args;
   struct vloss_loss_job *const job = &call->job;
   job->outer = a->rows;
   job->columns = a->columns;
@@ -210,6 +214,26 @@ static int prepare_plain(struct vloss_loss_call *call) {
   job->grad = (struct vloss_result){a->grad, VLOSS_F32, a->columns};
   job->parameters = call->parameters;
   job->plain = 1;
+}
+
+int vloss_loss_prepare_few(struct vloss_loss_call *call) {
+  const vloss_loss_args *a = call->args;
+  struct vloss_loss_job *job = &call->job;
+  if (!vloss_loss_index(a->kind, &job->index)) return 0;
+  const struct vloss_loss_row *const loss = call->loss = vloss_loss_row_at(job->index);
+  const int has_domain = loss->prediction == DOMAIN_STRICT_PROBABILITY || loss->prediction == DOMAIN_RATE;
+  if (loss->info.family != VLOSS_ELEMENTWISE || loss->first_parameter == PARAMETER_LABEL_MODE ||
+      (has_domain && a->grad && !(a->flags & VLOSS_UNCHECKED)) || (a->rows | a->columns) >> FEW_BITS ||
+      a->rows * a->columns > FEW_ELEMENTS || !is_plain(call) || !call->reduced)
+    return 0;
+  const size_t parameters = a->parameter_count | (uintptr_t)a->parameters | loss->info.parameter_count;
+  if (parameters && check_parameters(a, &loss->info, call->parameters)) return 0;
+  job->prediction.p = a->prediction;
+  job->target.p = a->target;
+  job->other.p = NULL;
+  job->grad.p = a->grad;
+  job->parameters = call->parameters;
+  job->few = 1;
   return 1;
 }
 
@@ -218,12 +242,15 @@ vloss_status vloss_loss_prepare(struct vloss_loss_call *call) {
   struct vloss_loss_job *job = &call->job;
   struct vloss_shape shape;
   vloss_status status;
-  *job = (struct vloss_loss_job){0};
+  vloss_zero(job, sizeof *job);
   if (!vloss_loss_index(a->kind, &job->index)) return VLOSS_ERROR_ENUM;
   call->loss = vloss_loss_row_at(job->index);
   const vloss_loss_info *info = &call->loss->info;
   if (info->family == VLOSS_LOGITS) return VLOSS_ERROR_ARGUMENTS;
-  if (prepare_plain(call)) return check_parameters(a, info, call->parameters);
+  if (is_plain(call)) {
+    set_plain_job(call);
+    return check_parameters(a, info, call->parameters);
+  }
   if ((status = check_fields(a, info, call->table)) || (status = check_parameters(a, info, call->parameters)) ||
       (status = check_shape(a, info, &shape)))
     return status;

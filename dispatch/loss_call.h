@@ -20,6 +20,10 @@ struct vloss_loss_call {
 /* Sets loss, rows, reduced, the parameters and the job, given the arguments. */
 vloss_status vloss_loss_prepare(struct vloss_loss_call *call);
 
+/* The same for a call of few elements without options, of which a total and perhaps a gradient is wanted: for nothing
+ * but a try (`few` in struct vloss_loss_job). 0 for any other call, right or wrong. */
+int vloss_loss_prepare_few(struct vloss_loss_call *call);
+
 /* Whether there are values that vloss_loss_check_values looks at, besides labels. */
 int vloss_loss_has_domain(const struct vloss_loss_call *call);
 

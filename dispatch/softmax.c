@@ -38,13 +38,12 @@ static vloss_status prepare(const vloss_softmax_args *a, int function, const str
   if (rows && (!a->input || (backward && !a->upstream))) return VLOSS_ERROR_NULL;
   if (is_dense(a, &shape, per_row)) {
     const size_t width = shape.classes * shape.inner;
-    *job = (struct vloss_softmax_job){.shape = shape,
-                                      .x = a->input,
-                                      .upstream = a->upstream,
-                                      .x_stride = width,
-                                      .upstream_stride = width,
-                                      .out = a->output,
-                                      .out_stride = width};
+    vloss_zero(job, sizeof *job);
+    job->shape = shape;
+    job->x = a->input;
+    job->upstream = a->upstream;
+    job->x_stride = job->upstream_stride = job->out_stride = width;
+    job->out = a->output;
     return VLOSS_OK;
   }
   if ((status = vloss_check_tensor(a->input, &shape, a->input_stride, a->type, &input))) return status;

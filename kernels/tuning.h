@@ -71,6 +71,9 @@
 #define BLOCK_ELEMENTS 1024
 /* The same of doubles, of which nine buffers are 36 KiB, too. */
 #define WIDE_ELEMENTS 512
+/* Up to so many elements a call without options is tried at once, and done anew where something is not finite.
+ * LOSS/forward/ISA/n:16, n:256. */
+#define FEW_ELEMENTS 4096
 /* What a fast function does between two looks at the sum, and the careful one again if it was not finite.
  * LOSS/forward/ISA/n:.. of L1 size. */
 #define FAST_ELEMENTS 4096

@@ -22,23 +22,31 @@ struct block {
  * each by itself. */
 #define PAIR_START 0x1p-126f
 typedef size_t fast_function(const struct block *b, vd *sum);
+typedef size_t rest_function(const struct block *b, size_t i, vd *sum);
 typedef vd careful_function(const struct block *b, vd sum);
 
 /* The functions of a loss:
  *
  *   sum, sum_and_grad  the fast ones: no weights, nothing special; they add up the losses, and where that sum is not
  *                      finite the careful ones do it again. Where there was no need, the careful ones give the same.
+ *   rest               what they do from element i on, where less than 32 are left
  *   losses, everything the careful ones: they take every input
  *   weighted           the same with factors an element: these multiply a result before it is rounded
  */
 struct elementwise_loss {
   fast_function *sum, *sum_and_grad;
+  rest_function *rest;
   careful_function *losses, *everything, *weighted;
   int traits;
 };
 /* The loop of elementwise.c, with the constants that the loss made of its parameters. */
 void KERNEL(elementwise)(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
                          const struct call *constants, struct vloss_range range, struct vloss_partial *partial);
+
+/* Whether there are denormals among the first 16 elements: flags tell of those that are behind. */
+VFN int first_denormals(const struct block *b) {
+  return b->n >= 16 && vany(vmor(vdenormal(vload(b->p)), vdenormal(vload(b->t))));
+}
 
 /* Whether a rounded gradient may be multiplied by this factor: a normal number, and none that makes large what rounding
  * to a denormal has cost digits. */

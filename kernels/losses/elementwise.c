@@ -21,6 +21,12 @@ static size_t rows_block(size_t columns, size_t column, size_t block) {
 
 static int is_finite(vd lanes) { return !vany(vnan(dnarrow(dsub(lanes, lanes)))); }
 
+/* What a fast function has done already of a call, and the lanes of the losses there. */
+struct begun {
+  size_t done; /* a multiple of FAST_ELEMENTS, or all */
+  vd lanes;
+};
+
 /* A total of losses: what is finite, and the blocks in which something is not, apart from it: so a NaN or an infinity
  * costs its own block the fast functions, and no other. */
 struct running_total {
@@ -69,9 +75,12 @@ static void add_weighted_block(struct running_total *sum, vd lanes) {
     sum->special = dadd(sum->special, lanes);
   }
 }
+/* The sum of the lanes of a product's losses began with PAIR_START in each of so many vectors of pairs. */
+static double without_start(vd lanes, size_t pairs, int product) {
+  return dsum(lanes) - (product ? 16 * (double)PAIR_START * (double)pairs : 0.0);
+}
 static double total_of(const struct running_total *sum, int product) {
-  const double start = product ? 16 * (double)PAIR_START * (double)sum->pairs : 0.0;
-  const double finite = dsum(sum->finite) - start;
+  const double finite = without_start(sum->finite, sum->pairs, product);
   return sum->any_special ? finite + dsum(sum->special) : finite;
 }
 
@@ -140,22 +149,16 @@ static int retry_at(const struct retries *r, size_t first) {
   return i;
 }
 
-/* What a fast function has done already of a call, and the lanes of the losses there. */
-struct begun {
-  size_t done; /* a multiple of FAST_ELEMENTS, or all */
-  vd lanes;
-};
-
 /* The results of the elements first .. last - 1 but for those that are done, and the total of all their losses. */
 static double total_of_elements(const struct vloss_loss_job *job, const struct plan *plan, struct block *b,
-                                size_t first, size_t last, struct begun begun, struct buffers *buffers) {
+                                size_t first, size_t last, const struct begun *begun, struct buffers *buffers) {
   const size_t columns = job->columns;
   struct running_total sum;
-  sum.finite = begun.lanes;
-  sum.pairs = (begun.done + 31) / 32;
+  sum.finite = begun->lanes;
+  sum.pairs = (begun->done + 31) / 32;
   sum.any_special = sum.row_begun = 0;
   struct retries retries = {{0}};
-  first += begun.done;
+  first += begun->done;
   for (size_t done; first < last; first += done) {
     const struct position at =
         plan->one_run ? (struct position){0, first} : (struct position){first / columns, first % columns};
@@ -195,7 +198,7 @@ static double total_of_elements(const struct vloss_loss_job *job, const struct p
 
 static __attribute__((noinline)) void any_elements(const struct vloss_loss_job *job,
                                                    const struct elementwise_loss *loss, const struct call *constants,
-                                                   struct vloss_range range, struct begun begun,
+                                                   struct vloss_range range, struct begun *begun,
                                                    struct vloss_partial *partial) {
   struct buffers buffers;
   const struct plan plan = plan_of(job, loss, constants->careful);
@@ -206,7 +209,8 @@ static __attribute__((noinline)) void any_elements(const struct vloss_loss_job *
   for (size_t first = range.first, n; first < range.last; first += n) {
     n = range.last - first < length ? range.last - first : length;
     const double total = total_of_elements(job, &plan, &b, first, first + n, begun, &buffers);
-    begun = (struct begun){0, dset1(0.0)};
+    begun->done = 0;
+    begun->lanes = dset1(0.0);
     vloss_exact_add(&partial->sum, total);
     if (total != total && plan.only_total) break;
   }
@@ -214,31 +218,34 @@ static __attribute__((noinline)) void any_elements(const struct vloss_loss_job *
 }
 
 /* What a fast function can do at once: of few elements, of which a total or a gradient is wanted, and no more. */
-static struct begun begin_few(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
-                              const struct call *constants, struct vloss_range range) {
-  const size_t first = range.first, n = range.last - first;
+static void begin_few(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
+                      const struct call *constants, size_t first, size_t n, struct begun *begun) {
   float *const grad = job->grad.p;
-  struct begun begun = {0, dset1(0.0)};
-  if (!job->plain || job->form != VLOSS_FORM_TOTAL || n > TOTAL_ELEMENTS || constants->careful ||
-      (grad && (!may_round_before(job->grad_scale) || job->outer * job->columns * sizeof(float) > STREAM_BYTES)))
-    return begun;
+  begun->done = 0;
+  begun->lanes = dset1(0.0);
+  if (constants->careful || (grad && !may_round_before(job->grad_scale)) ||
+      (!job->few && (!job->plain || job->form != VLOSS_FORM_TOTAL || n > TOTAL_ELEMENTS ||
+                     (grad && job->outer * job->columns * sizeof(float) > STREAM_BYTES))))
+    return;
   const struct block b = {.n = n,
                           .p = (const float *)job->prediction.p + first,
                           .t = (const float *)job->target.p + first,
                           .grad = grad ? grad + first : NULL,
                           .grad_scale = job->grad_scale,
                           .constants = constants};
-  begun.done = (grad ? loss->sum_and_grad : loss->sum)(&b, &begun.lanes);
-  return begun;
+  if (n < 32 && !(DENORMALS_ARE_SLOW && first_denormals(&b)))
+    begun->done = loss->rest(&b, 0, &begun->lanes);
+  else
+    begun->done = (grad ? loss->sum_and_grad : loss->sum)(&b, &begun->lanes);
 }
 
 void KERNEL(elementwise)(const struct vloss_loss_job *job, const struct elementwise_loss *loss,
                          const struct call *constants, struct vloss_range range, struct vloss_partial *partial) {
-  const struct begun begun = begin_few(job, loss, constants, range);
-  if (begun.done == 0 || begun.done < range.last - range.first) {
-    any_elements(job, loss, constants, range, begun, partial);
-    return;
-  }
-  const struct running_total sum = {.finite = begun.lanes, .pairs = (begun.done + 31) / 32};
-  vloss_exact_add(&partial->sum, total_of(&sum, loss->traits & PRODUCT));
+  const size_t n = range.last - range.first;
+  struct begun begun;
+  begin_few(job, loss, constants, range.first, n, &begun);
+  if (begun.done == n && n)
+    vloss_exact_add(&partial->sum, without_start(begun.lanes, (n + 31) / 32, loss->traits & PRODUCT));
+  else if (!job->few)
+    any_elements(job, loss, constants, range, &begun, partial);
 }

@@ -27,7 +27,6 @@ VFN void result_at(float *p, size_t i, size_t n, vf v) {
 /* What the functions below make of a loss: constant to them. The constants of its parameters come beside it, as a copy
  * that no store can change. */
 typedef struct derivatives element_function(struct element e, const void *constants);
-typedef size_t rest_function(const struct block *b, size_t i, vd *sum);
 struct kernel {
   element_function *element;
   int traits;
@@ -120,27 +119,21 @@ BLOCK_INLINE vf pair_start(const int traits) { return vset1(traits & PRODUCT ? P
  * Returns how many were done: none where the sum is not finite. */
 SHARED size_t fast_rest(const struct block *b, const void *k, size_t i, vd *sum, struct kernel loss) {
   const vf scale = vset1((float)b->grad_scale);
-  vf pairs = vset1(0.0f);
-  vd lanes = *sum;
-  for (size_t half = 0; half < 32; half += 16) {
-    const size_t left = i + half < b->n ? b->n - i - half : 0, n = left < 16 ? left : 16, at = left ? i + half : i;
+  vf pairs = pair_start(loss.traits);
+  for (size_t at = i; at < b->n; at += 16) {
+    const size_t left = b->n - at, n = left < 16 ? left : 16;
     const struct derivatives d = loss.element(fast_element(b, at, n, 0), k);
     if (b->grad) result_at(b->grad, at, n, vmul(d.grad.rounded, scale));
-    if (half == 0) pairs = pair_start(loss.traits);
     pairs = pair_plus(pairs, n, d, d.loss.rounded, loss.traits, 0);
-    if (half == 0) continue;
-    lanes = grown(dadd(shrunk(lanes, loss.traits), widened_pairs(pairs, loss.traits)), loss.traits);
   }
+  const vd lanes = grown(dadd(shrunk(*sum, loss.traits), widened_pairs(pairs, loss.traits)), loss.traits);
   if (!all_finite(lanes)) return 0;
   *sum = lanes;
   return b->n - i;
 }
 
-/* Whether there are denormals among the first 16 elements: flags tell of those that are behind. Out of line, so that
- * its constants do not take registers from the loop; asked before a loss copies its own. */
-static __attribute__((noinline, unused)) int begins_with_denormals(const struct block *b) {
-  return b->n >= 16 && vany(vmor(vdenormal(vload(b->p)), vdenormal(vload(b->t))));
-}
+/* Out of line, so that its constants do not take registers from the loop; asked before a loss copies its own. */
+static __attribute__((noinline, unused)) int begins_with_denormals(const struct block *b) { return first_denormals(b); }
 
 /* Whether a careful function is to expect some. */
 static __attribute__((noinline, unused)) int has_denormals(const struct block *b) {
@@ -230,10 +223,13 @@ SHARED vd weighted_block(const struct block *b, const void *k, vd sum, struct ke
 
 /* ---- A loss as the files of losses define it --------------------------------------------------------------------- */
 
-VFN struct call call_of(const struct vloss_loss_job *job) {
+/* A field at a time: a copy of a struct would wait for the stores that made it. */
+VFN void begin_call(const struct vloss_loss_job *job, struct call *call) {
   const double scale = job->grad_scale;
-  return (struct call){.weighed = job->other.p != NULL,
-                       .unscaled = may_round_before(scale) ? (float)(scale / (double)(float)scale - 1) : 0.0f};
+  call->weighed = job->other.p != NULL;
+  call->unscaled = 0;
+  call->careful = 0;
+  if (job->grad.p && may_round_before(scale)) call->unscaled = (float)(scale / (double)(float)scale - 1);
 }
 
 /* ELEMENTWISE_LOSS(mse, PRODUCT | KNOWS_CALM) exports the loss of loss/mse.h; _WITH one that has constants, its own or
@@ -245,14 +241,16 @@ VFN struct call call_of(const struct vloss_loss_job *job) {
   }                                                                                    \
   ELEMENTWISE_FUNCTIONS(name, struct call, traits)                                     \
   LOSS_KERNEL(name) {                                                                  \
-    const struct call k = call_of(job);                                                \
+    struct call k;                                                                     \
+    begin_call(job, &k);                                                               \
     KERNEL(elementwise)(job, &name##_functions, &k, range, partial);                   \
   }
 #define ELEMENTWISE_LOSS_WITH(name, constants, traits)                                                   \
   BLOCK_INLINE struct derivatives name##_element(struct element e, const void *k) { return name(e, k); } \
   ELEMENTWISE_FUNCTIONS(name, struct constants, traits)                                                  \
   LOSS_KERNEL(name) {                                                                                    \
-    struct constants k = {.call = call_of(job)};                                                         \
+    struct constants k;                                                                                  \
+    begin_call(job, &k.call);                                                                            \
     constants(job->parameters, &k);                                                                      \
     KERNEL(elementwise)(job, &name##_functions, &k.call, range, partial);                                \
   }
@@ -320,6 +318,7 @@ VFN struct call call_of(const struct vloss_loss_job *job) {
   }                                                                                                       \
   static const struct elementwise_loss name##_functions = {.sum = name##_sum,                             \
                                                            .sum_and_grad = name##_sum_and_grad,           \
+                                                           .rest = name##_rest,                           \
                                                            .losses = name##_losses,                       \
                                                            .everything = name##_everything,               \
                                                            .weighted = name##_weighted,                   \
