@@ -9,6 +9,8 @@
 
 vloss_cross_entropy_kernel KERNEL(cross_entropy), KERNEL(nll), KERNEL(cross_entropy_partial),
     KERNEL(cross_entropy_finish), KERNEL(cross_entropy_split_gradient);
+vloss_lone_cross_entropy_kernel KERNEL(lone_cross_entropy);
+vloss_lone_softmax_kernel KERNEL(lone_softmax), KERNEL(lone_log_softmax), KERNEL(lone_log_sum_exp);
 void KERNEL(merge_states)(struct vloss_state *into, const struct vloss_state *from);
 vloss_softmax_kernel KERNEL(softmax), KERNEL(log_softmax), KERNEL(log_sum_exp), KERNEL(softmax_backward),
     KERNEL(log_softmax_backward);

@@ -172,6 +172,11 @@ typedef void vloss_divergence_kernel(const struct vloss_divergence_job *job, str
 typedef void vloss_loss_kernel(const struct vloss_loss_job *job, struct vloss_range range,
                                struct vloss_partial *partial);
 
+/* One row of floats, without options (logits/lone_rows.c): the loss, and the gradient if that is not null, with a label
+ * that is a class; or an output a class. 0: not done, to be asked for as a job. */
+typedef int vloss_lone_cross_entropy_kernel(const float *x, size_t classes, size_t label, float *grad, double *loss);
+typedef int vloss_lone_softmax_kernel(const float *x, size_t classes, float *out);
+
 /* Kernels of doubles: jobs whose arrays are all of VLOSS_F64. */
 struct vloss_f64_softmax {
   vloss_softmax_kernel *softmax, *log_softmax, *log_sum_exp, *softmax_backward, *log_softmax_backward;
@@ -193,6 +198,8 @@ struct vloss_f64_table {
 struct vloss_table {
   const char *name;
   vloss_cross_entropy_kernel *cross_entropy, *nll;
+  vloss_lone_cross_entropy_kernel *lone_cross_entropy;
+  vloss_lone_softmax_kernel *lone_softmax, *lone_log_softmax, *lone_log_sum_exp;
   /* Of rows that several calls read: states are written; states become losses; states become the gradient here. */
   vloss_cross_entropy_kernel *cross_entropy_partial, *cross_entropy_finish, *cross_entropy_split_gradient;
   void (*merge_states)(struct vloss_state *into, const struct vloss_state *from);

@@ -7,6 +7,10 @@
 
 #define finish VLOSS_ISA_SYMBOL(vloss_finish)
 #define finish_loss VLOSS_ISA_SYMBOL(vloss_finish_loss)
+#define lone_finish VLOSS_ISA_SYMBOL(vloss_lone_finish)
+#define lone_inverse VLOSS_ISA_SYMBOL(vloss_lone_inverse)
+#define lone_lse VLOSS_ISA_SYMBOL(vloss_lone_lse)
+#define lone_factors VLOSS_ISA_SYMBOL(vloss_lone_factors)
 #define row_factors_of VLOSS_ISA_SYMBOL(vloss_row_factors_of)
 
 /* For the class y that the sum left out: r = sum_{c != y} exp(x_c - x_y). Everything is NaN for a row that has no
@@ -24,6 +28,18 @@ struct finished {
 void finish(struct finished *out, const struct row_sums *sums, const vd *left_out, size_t n);
 /* The loss alone: a third of the work. */
 void finish_loss(vd *loss, const struct row_sums *sums, const vd *left_out, size_t n);
+
+/* The same of row 0 alone, without the other lanes: what a loss and its gradient need; and where nothing was left out,
+ * lse, or `inverse`. */
+struct lone_finished {
+  double loss, rest, inverse;
+};
+void lone_finish(struct lone_finished *out, const struct row_sums *sums, float left_out);
+struct lone_lse {
+  double lse, unshifted;
+};
+struct lone_lse lone_lse(const struct row_sums *sums);
+double lone_inverse(const struct row_sums *sums);
 
 /* Where |v| is below a positive limit. */
 VFN dm dbelow(vd v, double limit) { return dgt(dset1(limit), dmax(v, dsub(dset1(0.0), v))); }
@@ -51,13 +67,17 @@ struct row_factors {
 /* general: with something to add to the products. */
 void row_factors_of(struct row_factors *out, const struct finished *row, const vd *upstream, int general);
 
-/* What lane 0 has, in all lanes. As nothing but lane 0 is used, the compiler leaves the others out of what v is made
+/* The same of row 0 alone, with an upstream of 1. */
+void lone_factors(struct row_factors *out, double inverse);
+
+/* Lane 0; and that in all lanes. As nothing but lane 0 is used, the compiler leaves the others out of what v is made
  * of: a quarter of the work where a vector has four doubles. */
-VFN vd lone(vd v) {
+VFN double dfirst(vd v) {
   double lanes[16];
   dstore(lanes, v);
-  return dset1(lanes[0]);
+  return lanes[0];
 }
+VFN vd lone(vd v) { return dset1(dfirst(v)); }
 
 /* v, but 0 where a float of it would be denormal. */
 VFN vd dflush(vd v) { return dsel(dbelow(v, 0x1p-126), dset1(0.0), v); }

@@ -7,9 +7,6 @@
 #include "lse.h"
 #include "row_sums.h"
 
-static const double none[16]; /* of the rows is left */
-static const int32_t no_class[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-
 VFN struct sum_rows rows_of(const struct vloss_softmax_job *job, const struct group *g) {
   return (struct sum_rows){job->shape, *g, job->x, job->x_stride, no_class, none};
 }

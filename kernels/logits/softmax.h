@@ -9,6 +9,10 @@
 #define softmax_rows_of VLOSS_ISA_SYMBOL(vloss_softmax_rows_of)
 #define log_softmax_row VLOSS_ISA_SYMBOL(vloss_log_softmax_row)
 
+/* A row that leaves nothing out, and no row of 16 left. */
+static const double none[16];
+static const int32_t no_class[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+
 enum softmax_kind { SOFTMAX, LOG_SOFTMAX };
 
 /* One row a lane; undefined is 1 for rows that are NaN throughout, else 0. */

@@ -47,10 +47,26 @@ static void note_flags(void) { raised |= (unsigned)environment_get() & (DENORMAL
                    (job, range, partial))
 #define WITNESSED_LOG_PROBS(isa, kernel) \
   WITNESSED_KERNEL(isa, kernel, (const struct vloss_log_probs_job *job, struct vloss_range range), (job, range))
+#define WITNESSED_LONE(isa, kernel)                                       \
+  static int isa##_##kernel(const float *x, size_t classes, float *out) { \
+    clear_flags();                                                        \
+    const int done = vloss_table_##isa.kernel(x, classes, out);           \
+    note_flags();                                                         \
+    return done;                                                          \
+  }
 #define WITNESSED_TABLE(isa)                                                                                     \
   extern const struct vloss_table witness_table_##isa;                                                           \
   WITNESSED_TOTAL(isa, cross_entropy, struct vloss_cross_entropy_job)                                            \
   WITNESSED_TOTAL(isa, nll, struct vloss_cross_entropy_job)                                                      \
+  static int isa##_lone_cross_entropy(const float *x, size_t classes, size_t label, float *grad, double *loss) { \
+    clear_flags();                                                                                               \
+    const int done = vloss_table_##isa.lone_cross_entropy(x, classes, label, grad, loss);                        \
+    note_flags();                                                                                                \
+    return done;                                                                                                 \
+  }                                                                                                              \
+  WITNESSED_LONE(isa, lone_softmax)                                                                              \
+  WITNESSED_LONE(isa, lone_log_softmax)                                                                          \
+  WITNESSED_LONE(isa, lone_log_sum_exp)                                                                          \
   WITNESSED_TOTAL(isa, cross_entropy_partial, struct vloss_cross_entropy_job)                                    \
   WITNESSED_TOTAL(isa, cross_entropy_finish, struct vloss_cross_entropy_job)                                     \
   WITNESSED_TOTAL(isa, cross_entropy_split_gradient, struct vloss_cross_entropy_job)                             \
@@ -79,6 +95,10 @@ static void note_flags(void) { raised |= (unsigned)environment_get() & (DENORMAL
   const struct vloss_table witness_table_##isa = {#isa,                                                          \
                                                   isa##_cross_entropy,                                           \
                                                   isa##_nll,                                                     \
+                                                  isa##_lone_cross_entropy,                                      \
+                                                  isa##_lone_softmax,                                            \
+                                                  isa##_lone_log_softmax,                                        \
+                                                  isa##_lone_log_sum_exp,                                        \
                                                   isa##_cross_entropy_partial,                                   \
                                                   isa##_cross_entropy_finish,                                    \
                                                   isa##_cross_entropy_split_gradient,                            \
