@@ -41,17 +41,50 @@ VFN void vstore(float *p, vf x) {
   _mm256_storeu_ps(p, x.lo);
   _mm256_storeu_ps(p + 8, x.hi);
 }
-/* Through a small array: a masked load of a tail would be right, but emulators and sanitizers read its masked lanes. */
+/* Tails by whole loads and stores that overlap, and within the array: masked ones would be right, but emulators and
+ * sanitizers read their masked lanes; and what goes through a small array waits for it. A window of 8 numbers names the
+ * lanes that a permutation takes; negative ones are lanes of the other kind. Tails of less than 8 are out of line. */
+static const int32_t windows_[16] = {0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1};
+VFN __m256i window_(size_t at) { return _mm256_loadu_si256((const __m256i *)(windows_ + at)); }
+static __attribute__((noinline, unused)) __m256 vtail_8_(const float *p, size_t n, float fill) {
+  const __m128 none = _mm_set1_ps(fill);
+  const __m128i window = _mm_loadu_si128((const __m128i *)(windows_ + 4 + (n < 4 ? 4 - n : 8 - n)));
+  if (n == 0) return _mm256_set1_ps(fill);
+  if (n < 4) {
+    const __m128 some = _mm_setr_ps(p[0], p[n / 2], p[n - 1], fill);
+    return _mm256_set_m128(none, _mm_blendv_ps(some, none, _mm_castsi128_ps(window)));
+  }
+  const __m128 last = _mm_permutevar_ps(_mm_loadu_ps(p + n - 4), window);
+  return _mm256_set_m128(_mm_blendv_ps(last, none, _mm_castsi128_ps(window)), _mm_loadu_ps(p));
+}
 VFN vf vtail(const float *p, size_t n, float fill) {
-  float t[16];
-  vstore(t, vset1(fill));
-  memcpy(t, p, n * sizeof *p);
-  return vload(t);
+  const __m256 none = _mm256_set1_ps(fill);
+  if (n < 8) return (vf){vtail_8_(p, n, fill), none};
+  const __m256i window = window_(16 - n);
+  const __m256 last = _mm256_permutevar8x32_ps(_mm256_loadu_ps(p + n - 8), window);
+  return (vf){_mm256_loadu_ps(p), _mm256_blendv_ps(last, none, _mm256_castsi256_ps(window))};
+}
+static __attribute__((noinline, unused)) void vstore_8_(float *p, __m256 x, size_t n) {
+  const __m128 low = _mm256_castps256_ps128(x);
+  if (n >= 4) {
+    const __m256 last = _mm256_permutevar8x32_ps(x, window_(n - 4));
+    _mm_storeu_ps(p, low);
+    _mm_storeu_ps(p + n - 4, _mm256_castps256_ps128(last));
+    return;
+  }
+  if (n & 2) _mm_storel_pi((__m64 *)p, low);
+  if (n & 1) _mm_store_ss(p + n - 1, n & 2 ? _mm_movehl_ps(low, low) : low);
 }
 VFN void vstore_tail(float *p, vf x, size_t n) {
-  float t[16];
-  vstore(t, x);
-  memcpy(p, t, n * sizeof *p);
+  if (n < 8) {
+    vstore_8_(p, x.lo, n);
+    return;
+  }
+  const __m256i window = window_(n - 8);
+  const __m256 last = _mm256_blendv_ps(_mm256_permutevar8x32_ps(x.lo, window), _mm256_permutevar8x32_ps(x.hi, window),
+                                       _mm256_castsi256_ps(window));
+  _mm256_storeu_ps(p, x.lo);
+  _mm256_storeu_ps(p + n - 8, last);
 }
 VFN void vstream(float *p, vf x) {
   _mm256_stream_ps(p, x.lo);
