@@ -81,11 +81,13 @@ static int run_few(struct vloss_loss_call *call) {
   const vloss_loss_args *a = call->args;
   struct vloss_partial partial;
   if (!vloss_loss_prepare_few(call)) return 0;
-  const double divisor = denominator(a->reduction, VLOSS_ELEMENTWISE, a->rows, a->columns);
+  const vloss_family family = call->loss->info.family;
+  const double divisor = denominator(a->reduction, family, a->rows, a->columns);
   call->job.grad_scale = a->grad ? 1 / divisor : 1;
   vloss_clear_partial(&partial);
-  call->table->loss(&call->job, (struct vloss_range){0, a->rows * a->columns}, &partial);
-  if (partial.sum.terms == 0) return 0;
+  call->table->loss(&call->job, (struct vloss_range){0, family == VLOSS_ROWS ? a->rows : a->rows * a->columns},
+                    &partial);
+  if (partial.sum.terms != 1 || partial.sum.only != partial.sum.only) return 0;
   if (a->loss) *(float *)a->loss = (float)(partial.sum.only / divisor);
   return 1;
 }

@@ -219,20 +219,27 @@ static void set_plain_job(struct vloss_loss_call *call) {
 int vloss_loss_prepare_few(struct vloss_loss_call *call) {
   const vloss_loss_args *a = call->args;
   struct vloss_loss_job *job = &call->job;
-  if (!vloss_loss_index(a->kind, &job->index)) return 0;
-  const struct vloss_loss_row *const loss = call->loss = vloss_loss_row_at(job->index);
+  size_t index;
+  if (!vloss_loss_index(a->kind, &index)) return 0;
+  const struct vloss_loss_row *const loss = call->loss = vloss_loss_row_at(index);
   const int has_domain = loss->prediction == DOMAIN_STRICT_PROBABILITY || loss->prediction == DOMAIN_RATE;
-  if (loss->info.family != VLOSS_ELEMENTWISE || loss->first_parameter == PARAMETER_LABEL_MODE ||
+  if (loss->info.family == VLOSS_LOGITS || loss->first_parameter == PARAMETER_LABEL_MODE ||
       (has_domain && a->grad && !(a->flags & VLOSS_UNCHECKED)) || (a->rows | a->columns) >> FEW_BITS ||
       a->rows * a->columns > FEW_ELEMENTS || !is_plain(call) || !call->reduced)
     return 0;
   const size_t parameters = a->parameter_count | (uintptr_t)a->parameters | loss->info.parameter_count;
   if (parameters && check_parameters(a, &loss->info, call->parameters)) return 0;
-  job->prediction.p = a->prediction;
-  job->target.p = a->target;
-  job->other.p = NULL;
-  job->grad.p = a->grad;
-  job->parameters = call->parameters;
+  if (loss->info.family == VLOSS_ROWS) {
+    vloss_zero(job, sizeof *job);
+    set_plain_job(call);
+  } else {
+    job->prediction.p = a->prediction;
+    job->target.p = a->target;
+    job->other.p = NULL;
+    job->grad.p = a->grad;
+    job->parameters = call->parameters;
+  }
+  job->index = index;
   job->few = 1;
   return 1;
 }

@@ -156,9 +156,9 @@ struct vloss_loss_job {
     size_t row_stride;
   } grad, grad_target, grad_other;
   int staged_results; /* some result lies over an input */
-  int few;            /* a try: the total, and the gradient, of the few elements of a plain job in one go, or nothing;
-                         of the fields only index, the pointers of prediction, target, other (null) and grad, parameters
-                         and grad_scale are set */
+  int few;            /* a try: the total, and the gradient, of a plain job of few elements in one go, or nothing. Of an
+                         elementwise one only index, the pointers of prediction, target, other (null) and grad,
+                         parameters and grad_scale are set */
   int plain;          /* floats without gaps: a prediction, a target and perhaps a gradient, which touch nothing else */
 };
 

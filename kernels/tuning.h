@@ -71,6 +71,8 @@
 #define BLOCK_ELEMENTS 1024
 /* The same of doubles, of which nine buffers are 36 KiB, too. */
 #define WIDE_ELEMENTS 512
+/* How many columns of short rows go by between two looks for denormals. cosine_similarity/forward/ISA/.. of L1 size. */
+#define LOOK_COLUMNS 512
 /* Up to so many elements a call without options is tried at once, and done anew where something is not finite.
  * LOSS/forward/ISA/n:16, n:256. */
 #define FEW_ELEMENTS 4096

@@ -168,6 +168,29 @@ static __attribute__((noinline)) void whole_rows(const struct vloss_loss_job *jo
   if (past_cache) vstream_end();
 }
 
+/* The same of a call without options, whose rows lie side by side and are written where they belong. */
+static __attribute__((noinline)) void plain_rows(const struct vloss_loss_job *job, const struct row_loss *loss,
+                                                 struct totals *totals) {
+  const size_t columns = job->columns, first = totals->range.first * columns;
+  struct row r = row_of(job);
+  struct row_state s;
+  r.p = (const float *)job->prediction.p + first;
+  r.t = (const float *)job->target.p + first;
+  r.grad = job->grad.p ? (float *)job->grad.p + first : NULL;
+  r.factor = job->grad_scale;
+  r.denormals = begins_with_denormals(job, (struct row_place){totals->range.first, 0});
+  size_t since_look = 0; /* columns; a look at the flags takes 5 ns */
+  for (size_t row = totals->range.first; row < totals->range.last; row++, since_look += columns) {
+    if (since_look >= LOOK_COLUMNS) r.denormals |= met_denormal(), since_look = 0;
+    s.pass = 0;
+    loss->pass(&r, &s);
+    if (s.pass == ROW_FILL) fill_gradients(&r, &s);
+    end_row(job, totals, row, 1.0f, &s);
+    r.p += columns, r.t += columns;
+    if (r.grad) r.grad += columns;
+  }
+}
+
 /* ---- 16 rows at once --------------------------------------------------------------------------------------------- */
 
 /* A group of rows side by side, the columns of theirs that are at hand, and the copies of these: operand `which` of row
@@ -330,7 +353,9 @@ static __attribute__((noinline)) void groups_of_rows(const struct vloss_loss_job
 void KERNEL(rows)(const struct vloss_loss_job *job, const struct row_loss *loss, struct vloss_range range,
                   struct vloss_partial *partial) {
   struct totals totals = totals_of(job, range, partial);
-  if ((job->inner == 1 && job->prediction.type == VLOSS_F32) || loss->whole)
+  if (job->plain && !loss->whole && job->outer * job->columns * sizeof(float) <= STREAM_BYTES)
+    plain_rows(job, loss, &totals);
+  else if ((job->inner == 1 && job->prediction.type == VLOSS_F32) || loss->whole)
     whole_rows(job, loss, &totals);
   else
     groups_of_rows(job, loss, &totals);
