@@ -71,8 +71,6 @@
 #define BLOCK_ELEMENTS 1024
 /* The same of doubles, of which nine buffers are 36 KiB, too. */
 #define WIDE_ELEMENTS 512
-/* How many columns of short rows go by between two looks for denormals. cosine_similarity/forward/ISA/.. of L1 size. */
-#define LOOK_COLUMNS 512
 /* Up to so many elements a call without options is tried at once, and done anew where something is not finite.
  * LOSS/forward/ISA/n:16, n:256. */
 #define FEW_ELEMENTS 4096
@@ -88,9 +86,9 @@
 /* And so far ahead. */
 #define ASK_AHEAD_BYTES 4096
 
-/* Rows that lie side by side: floats of the copies of columns of 16 of them, 24 KiB on the stack; and from how many
+/* Rows that lie side by side: floats of the copies of columns of 16 of them, 32 KiB on the stack; and from how many
  * columns on up to 4 of them are not worth a copy. inner/cosine_similarity/forward_gradient/ISA/.., as the next. */
-#define COPIED_FLOATS 6144
+#define COPIED_FLOATS 8192
 #define LONG_ROW 512
 /* From so many columns on a loss with sums of few operations takes them as they lie. */
 #define BESIDE_COLUMNS 256

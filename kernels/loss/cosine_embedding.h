@@ -10,11 +10,8 @@
 /* Below this, 1 - c is found from the difference of the vectors: sums in float have lost its digits. */
 #define NEARLY_PARALLEL 0x1p-10
 
-/* The passes. */
-enum { COSINE_IN_FLOAT, COSINE_IN_DOUBLE, COSINE_PARTED, COSINE_GRADIENT };
-
 VFN double cosine_of(const struct row_state *s) {
-  return s->value[2] / sqrt((s->value[0] + 1e-12) * (s->value[1] + 1e-12));
+  return s->value[2] * (1 / sqrt((s->value[0] + 1e-12) * (s->value[1] + 1e-12)));
 }
 /* The end of a row with this cosine; 1 - c is `parted`. */
 VFN void cosine_embedding_decide(const struct row *r, struct row_state *s, double cosine, double parted) {
@@ -28,9 +25,9 @@ VFN void cosine_embedding_decide(const struct row *r, struct row_state *s, doubl
   else if (r->factor == 0)
     filled_row(r, s, s->loss, 0);
   else if (s->pass == COSINE_GRADIENT) {
-    const double aa = s->value[0] + 1e-12, bb = s->value[1] + 1e-12;
-    s->slope[0] = cosine_slope(s->value[2], aa, bb, 1, sign * r->factor);
-    s->slope[1] = cosine_slope(s->value[2], bb, aa, 1, sign * r->factor);
+    const double aa = s->value[0] + 1e-12, bb = s->value[1] + 1e-12, across = 1 / sqrt(aa * bb);
+    s->slope[0] = cosine_slope(cosine, across, aa, 1, sign * r->factor);
+    s->slope[1] = cosine_slope(cosine, across, bb, 1, sign * r->factor);
   }
 }
 
@@ -71,21 +68,21 @@ static RARE void cosine_embedding_write_in_double(struct row r, struct cosine_sl
   }
 }
 
-/* The end of the sums in float. */
-VFN void cosine_embedding_summed(const struct row *r, struct row_state *s, int again) {
+VFN void cosine_embedding_sums(const struct row *r, struct row_state *s) {
+  if (s->pass == COSINE_IN_FLOAT && products_in_float(r, s, r->p, r->other)) s->pass = COSINE_SUMMED;
+}
+VFN void cosine_embedding_summed(const struct row *r, struct row_state *s) {
   const double cosine = cosine_of(s), margin = r->parameters[0];
   /* At the kink, sums in float could be on the wrong side. */
-  again |= (r->target == -1 && cosine < margin + 0x1p-20 && cosine > margin - 0x1p-20) ||
-           (r->target == 1 && cosine > 1 - NEARLY_PARALLEL);
+  const int undecided = (r->target == -1 && cosine < margin + 0x1p-20 && cosine > margin - 0x1p-20) ||
+                        (r->target == 1 && cosine > 1 - NEARLY_PARALLEL);
   s->pass = COSINE_IN_DOUBLE;
-  if (!again) cosine_embedding_decide(r, s, cosine, 1 - cosine);
+  if (!undecided && !products_again(r, s)) cosine_embedding_decide(r, s, cosine, 1 - cosine);
 }
 
 VFN void cosine_embedding(const struct row *r, struct row_state *s) {
-  if (s->pass == COSINE_IN_FLOAT) {
-    int again;
-    if (!products_in_float(r, s, r->p, r->other, &again)) return;
-    cosine_embedding_summed(r, s, again);
+  if (s->pass == COSINE_SUMMED) {
+    cosine_embedding_summed(r, s);
     if (r->from) return;
   }
   if (s->pass == COSINE_IN_DOUBLE) {
@@ -111,8 +108,7 @@ VFN void cosine_embedding(const struct row *r, struct row_state *s) {
 
 static void cosine_embedding_beside(const struct beside *b) {
   products_beside(b, b->p, b->other);
-  for (size_t i = 0; i < b->rows; i++)
-    cosine_embedding_summed(&b->row[i], &b->state[i], products_again(&b->row[i], &b->state[i]));
+  for (size_t i = 0; i < b->rows; i++) cosine_embedding_summed(&b->row[i], &b->state[i]);
   if (cosines_in_float(b, COSINE_GRADIENT, 2)) cosine_gradients_beside(b, b->p, b->other);
 }
 #elif defined(VLOSS_WIDE) /* of doubles */

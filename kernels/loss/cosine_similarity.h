@@ -8,15 +8,15 @@
 
 VFN void cosine_similarity_decide(const struct row *r, struct row_state *s) {
   const double pp = s->value[0] < 1e-12 ? 1e-12 : s->value[0], tt = s->value[1] < 1e-12 ? 1e-12 : s->value[1];
-  const double cosine = s->value[2] / sqrt(pp * tt);
+  const double across = 1 / sqrt(pp * tt), cosine = s->value[2] * across;
   s->loss = -cosine;
-  s->pass = r->grad ? 2 : ROW_DONE;
+  s->pass = r->grad ? COSINE_GRADIENT : ROW_DONE;
   if (cosine != cosine)
     nan_row(r, s);
   else if (r->factor == 0)
     filled_row(r, s, -cosine, 0);
   else if (r->grad)
-    s->slope[0] = cosine_slope(s->value[2], pp, tt, s->value[0] < 1e-12 ? 0 : 1, -r->factor);
+    s->slope[0] = cosine_slope(cosine, across, pp, s->value[0] < 1e-12 ? 0 : 1, -r->factor);
 }
 
 VFN void cosine_similarity_write(const struct row *r, size_t c, size_t m, struct cosine_slope slope, const int calm) {
@@ -34,25 +34,25 @@ static RARE void cosine_similarity_write_in_double(struct row r, struct cosine_s
   }
 }
 
-/* The end of the sums in float. */
-VFN void cosine_similarity_summed(const struct row *r, struct row_state *s, int again) {
-  s->pass = 1;
-  if (!again) cosine_similarity_decide(r, s);
+VFN void cosine_similarity_sums(const struct row *r, struct row_state *s) {
+  if (s->pass == COSINE_IN_FLOAT && products_in_float(r, s, r->p, r->t)) s->pass = COSINE_SUMMED;
+}
+VFN void cosine_similarity_summed(const struct row *r, struct row_state *s) {
+  s->pass = COSINE_IN_DOUBLE;
+  if (!products_again(r, s)) cosine_similarity_decide(r, s);
 }
 
 VFN void cosine_similarity(const struct row *r, struct row_state *s) {
-  if (s->pass == 0) {
-    int again;
-    if (!products_in_float(r, s, r->p, r->t, &again)) return;
-    cosine_similarity_summed(r, s, again);
+  if (s->pass == COSINE_SUMMED) {
+    cosine_similarity_summed(r, s);
     if (r->from) return;
   }
-  if (s->pass == 1) {
+  if (s->pass == COSINE_IN_DOUBLE) {
     if (!products_in_double(*r, s, r->p, r->t)) return;
     cosine_similarity_decide(r, s);
     if (r->from) return;
   }
-  if (s->pass != 2) return;
+  if (s->pass != COSINE_GRADIENT) return;
   const struct cosine_slope slope = s->slope[0];
   size_t c = slope.in_float ? r->from : r->to;
   if (!slope.in_float)
@@ -66,9 +66,8 @@ VFN void cosine_similarity(const struct row *r, struct row_state *s) {
 
 static void cosine_similarity_beside(const struct beside *b) {
   products_beside(b, b->p, b->t);
-  for (size_t i = 0; i < b->rows; i++)
-    cosine_similarity_summed(&b->row[i], &b->state[i], products_again(&b->row[i], &b->state[i]));
-  if (cosines_in_float(b, 2, 1)) cosine_gradients_beside(b, b->p, b->t);
+  for (size_t i = 0; i < b->rows; i++) cosine_similarity_summed(&b->row[i], &b->state[i]);
+  if (cosines_in_float(b, COSINE_GRADIENT, 1)) cosine_gradients_beside(b, b->p, b->t);
 }
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"

@@ -1,7 +1,8 @@
 /* Keras' categorical cross-entropy of probabilities: -sum_c t'_c log v_c, v = p / S clipped to [eps, 1 - eps], S = sum
  * p, t' = t (1 - a) + a / C. Where p / S is not clipped, v S = p: so the gradient, which keeps the term of the
  * normalisation, is (sum of t' over the classes that are not clipped) / S, less t'_c / p_c unless c is clipped. Where S
- * is 0, or its terms cancel to 2^-40 of their sizes or less, there is no answer: NaN. */
+ * is 0, or its terms cancel to 2^-40 of their sizes or less, there is no answer: NaN. In float and in double, hence
+ * longer than other files. */
 #ifndef VLOSS_KERNELS_LOSS_KERAS_CATEGORICAL_CROSSENTROPY_H
 #define VLOSS_KERNELS_LOSS_KERAS_CATEGORICAL_CROSSENTROPY_H
 
@@ -28,11 +29,18 @@ VFN int no_targets(const struct row *r, vf t) {
 }
 
 /* value[0] is S, then 1 / S; value[1] the gradient's term of the normalisation. */
-enum { CROSSENTROPY_TOTAL, CROSSENTROPY_SIZE, CROSSENTROPY_TERMS, CROSSENTROPY_GRADIENT };
+enum {
+  CROSSENTROPY_TOTAL,
+  CROSSENTROPY_SIZE,
+  CROSSENTROPY_TERMS, /* in double */
+  CROSSENTROPY_GRADIENT,
+  CROSSENTROPY_FLOAT_TERMS,
+  CROSSENTROPY_FLOAT_GRADIENT
+};
 VFN void crossentropy_normalise(const struct row *r, struct row_state *s, double size) {
   const double sum = s->value[0], magnitude = sum < 0 ? -sum : sum;
   s->value[0] = 1 / sum;
-  s->pass = CROSSENTROPY_TERMS;
+  s->pass = r->parameters[0] == 0 && sum >= 0x1p-20 && sum <= 0x1p20 ? CROSSENTROPY_FLOAT_TERMS : CROSSENTROPY_TERMS;
   if (magnitude <= size * CANCELLED) nan_row(r, s);
 }
 VFN int crossentropy_total(const struct row *r, struct row_state *s) {
@@ -88,31 +96,139 @@ VFN int crossentropy_terms_of(const struct row *r, struct row_state *s, const in
   return 1;
 }
 
-static __attribute__((noinline)) int crossentropy_few_terms(struct row r, struct row_state *s) {
+static __attribute__((noinline)) int crossentropy_terms(struct row r, struct row_state *s) {
   return crossentropy_terms_of(&r, s, 1);
 }
-VFN int crossentropy_terms(const struct row *r, struct row_state *s) {
+static __attribute__((noinline)) void crossentropy_gradient(struct row r, struct row_state *s) {
+  const vd inverse = dset1(s->value[0]), shared = dset1(s->value[1]), zero = dset1(0.0);
+  for (size_t c = r.from, m; (m = columns_from(&r, c)) > 0; c += 16) {
+    const vf given = get(r.t, c, m, 0.0f);
+    const vd p = dwiden(get(r.p, c, m, 0.0f)), t = unclipped_targets(smoothed_targets(&r, given, m), dmul(p, inverse));
+    put(&r, r.grad, c, m, dsub(shared, dsel(deq(t, zero), zero, ddiv(t, p))));
+  }
+  wrote(&r, s);
+}
+
+/* ---- In float, without smoothing, where S and its terms are far from the ends of the range ------------------------
+ */
+
+/* p / S in two floats, and whether it is clipped. Of small p, and 0, half of what is clipped will do. */
+struct crossentropy_scale {
+  vf high, low, least;
+};
+VFN struct crossentropy_scale crossentropy_scale(double inverse) {
+  const float high = (float)inverse;
+  return (struct crossentropy_scale){vset1(high), vset1((float)(inverse - (double)high)),
+                                     vset1((float)(1 / inverse) * (KERAS_EPS / 2))};
+}
+struct crossentropy_share {
+  vf p, high, low;
+  vm above, below;
+};
+VFN struct crossentropy_share crossentropy_share(struct crossentropy_scale by, vf given) {
+  const vf p = vmax(by.least, given), high = vmul(p, by.high), zero = vset1(0.0f);
+  const vf low = vsub(vmul(p, by.low), vnfma(p, by.high, high));
+  const vm above = vgt(vadd(vsub(high, vset1(KERAS_ONE_MINUS_EPS)), low), zero);
+  const vm below = vgt(zero, vadd(vsub(high, vset1(KERAS_EPS)), low));
+  return (struct crossentropy_share){p, high, low, above, below};
+}
+/* -log of it. What is below the end of the range by what `low` says may as well be there. */
+VFN vf crossentropy_log(struct crossentropy_share u) {
+  const vf v = vsel(u.above, vset1(KERAS_ONE_MINUS_EPS), vmax(vset1(KERAS_EPS), u.high));
+  return vlog_sum(v, vsel(u.above, vset1(0.0f), u.low));
+}
+/* Targets below this add nothing to the loss, which is no smaller than LEAST_CROSSENTROPY; and where there is one below
+ * SMALL_TARGET, gradients are in double. */
+#define NO_TARGET 0x1p-100f
+#define SMALL_TARGET 0x1p-60f
+#define LEAST_CROSSENTROPY 0x1p-60
+
+/* The sums of four vectors of columns: of -t log v, of the t of which nothing is clipped, and the greatest of small t.
+ */
+struct crossentropy_lanes {
+  vd loss, share;
+  vf small;
+};
+VFN void crossentropy_add(struct crossentropy_lanes *l, const float *p, const float *t, struct crossentropy_scale scale,
+                          const int gradient) {
+  const vf zero = vset1(0.0f);
+  vf loss = zero, share = zero;
+  ROLLED for (size_t pair = 0; pair < 64; pair += 32) {
+    vf losses = zero, shares = zero;
+    UNROLL for (size_t i = pair; i < pair + 32; i += 16) {
+      const struct crossentropy_share u = crossentropy_share(scale, vload(p + i));
+      const vf target = vload(t + i), size = vabs(target);
+      losses = vnfma(vsel(vgt(vset1(NO_TARGET), size), zero, target), crossentropy_log(u), losses);
+      if (!gradient) continue;
+      shares = vadd(vsel(vmor(u.above, u.below), zero, target), shares);
+      l->small = vsel(vgt(vset1(SMALL_TARGET), size), vmax(size, l->small), l->small);
+    }
+    loss = vadd(losses, loss);
+    share = vadd(shares, share);
+  }
+  l->loss = dadd(l->loss, dwiden(loss));
+  if (gradient) l->share = dadd(l->share, dwiden(share));
+}
+VFN int crossentropy_empty(const float *t) {
+  const vi bits = vior(vior(vbits(vload(t)), vbits(vload(t + 16))), vior(vbits(vload(t + 32)), vbits(vload(t + 48))));
+  return !vany(vigt(viand(bits, viset1(0x7fffffff)), viset1(0)));
+}
+VFN int crossentropy_float_terms_of(const struct row *r, struct row_state *s, const int gradient, const int sparse) {
+  const struct crossentropy_scale scale = crossentropy_scale(s->value[0]);
+  struct crossentropy_lanes l = {resumed(r, s, 0, 0), resumed(r, s, 1, 0), dnarrow(resumed(r, s, 2, 0))};
+  const size_t last = r->to / 64 * 64;
+  float p_end[64], t_end[64];
+  if (last < r->to) {
+    copy_of_64(p_end, r->p + last, r->to - last, 0.0f, 64);
+    copy_of_64(t_end, r->t + last, r->to - last, 0.0f, 64);
+  }
+  ROLLED for (size_t c = r->from; c < r->to; c += 64) {
+    const float *const p = c == last ? p_end : r->p + c, *const t = c == last ? t_end : r->t + c;
+    if (!sparse || !crossentropy_empty(t)) crossentropy_add(&l, p, t, scale, gradient);
+  }
+  if (r->to < r->columns) {
+    s->lanes[0] = l.loss, s->lanes[1] = l.share, s->lanes[2] = dwiden(l.small);
+    return 0;
+  }
+  const double factor = r->factor < 0 ? -r->factor : r->factor;
+  s->loss = dsum(l.loss);
+  s->value[1] = dsum(l.share) * s->value[0];
+  const double size = s->loss < 0 ? -s->loss : s->loss, shared = s->value[1] < 0 ? -s->value[1] : s->value[1];
+  const int in_float = factor >= 0x1p-40 && factor <= 0x1p60 && shared < 0x1p60 && !vany(vgt(l.small, vset1(0.0f)));
+  s->pass = !r->grad ? ROW_DONE : in_float ? CROSSENTROPY_FLOAT_GRADIENT : CROSSENTROPY_GRADIENT;
+  if (!(size >= LEAST_CROSSENTROPY && size < (double)INF)) s->pass = CROSSENTROPY_TERMS;
+  return 1;
+}
+VFN int crossentropy_float_terms(const struct row *r, struct row_state *s) {
   const size_t m = columns_from(r, r->from);
-  if (m && no_targets(r, get(r->t, r->from, m, 0.0f))) return crossentropy_few_terms(*r, s);
-  return crossentropy_terms_of(r, s, 0);
+  const int sparse = m && no_targets(r, get(r->t, r->from, m, 0.0f));
+  return r->grad ? crossentropy_float_terms_of(r, s, 1, sparse) : crossentropy_float_terms_of(r, s, 0, sparse);
+}
+VFN void crossentropy_float_gradient(const struct row *r, struct row_state *s) {
+  const struct crossentropy_scale scale = crossentropy_scale(s->value[0]);
+  const vf shared = vset1((float)(s->value[1] * r->factor)), factor = vset1((float)r->factor);
+  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
+    const vf given = get(r->t, c, m, 0.0f);
+    vf gradient = shared;
+    if (!no_targets(r, given)) {
+      const struct crossentropy_share u = crossentropy_share(scale, get(r->p, c, m, 0.0f));
+      const vf own = vnfma(vdiv(given, u.p), factor, shared);
+      gradient = vsel(vmor(u.above, u.below), shared, own);
+    }
+    put_scaled(r->grad, c, m, gradient);
+  }
+  wrote(r, s);
 }
 
 VFN void keras_categorical_crossentropy(const struct row *r, struct row_state *s) {
   if (s->pass == CROSSENTROPY_TOTAL && (!crossentropy_total(r, s) || r->from)) return;
   if (s->pass == CROSSENTROPY_SIZE && (!crossentropy_size(*r, s) || r->from)) return;
-  if (s->pass == CROSSENTROPY_TERMS && (!crossentropy_terms(r, s) || r->from)) return;
-  if (s->pass != CROSSENTROPY_GRADIENT) return;
-  const vd inverse = dset1(s->value[0]), shared = dset1(s->value[1]), zero = dset1(0.0);
-  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
-    const vf given = get(r->t, c, m, 0.0f);
-    if (no_targets(r, given)) {
-      put(r, r->grad, c, m, shared);
-      continue;
-    }
-    const vd p = dwiden(get(r->p, c, m, 0.0f)), t = unclipped_targets(smoothed_targets(r, given, m), dmul(p, inverse));
-    put(r, r->grad, c, m, dsub(shared, dsel(deq(t, zero), zero, ddiv(t, p))));
-  }
-  wrote(r, s);
+  if (s->pass == CROSSENTROPY_FLOAT_TERMS && (!crossentropy_float_terms(r, s) || r->from)) return;
+  if (s->pass == CROSSENTROPY_TERMS && (!crossentropy_terms(*r, s) || r->from)) return;
+  if (s->pass == CROSSENTROPY_FLOAT_GRADIENT)
+    crossentropy_float_gradient(r, s);
+  else if (s->pass == CROSSENTROPY_GRADIENT)
+    crossentropy_gradient(*r, s);
 }
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"

@@ -94,13 +94,9 @@ VFN struct multi_margin_floats multi_margin_floats(struct difference start) {
   return (struct multi_margin_floats){high, low, in_range && one_part && (double)low == rest + start.low};
 }
 VFN vf multi_margin_float_z(vf high, vf low, vf p) { return vadd(vadd(high, p), low); }
-/* max(0, z), 0 at the label. */
-VFN vf multi_margin_positive(const struct row *r, struct multi_margin_floats start, size_t c, size_t m) {
-  const vf p = get(r->p, c, m, -FLT_MAX), z = vpositive(multi_margin_float_z(vset1(start.high), vset1(start.low), p));
-  return r->label - c < 16 ? put_label(z, c, r->label, 0) : z;
-}
-VFN vi multi_margin_counted(vi count, vf positive) {
-  return viadd(count, vbits(vsel(vgt(positive, vset1(0.0f)), vfloat(viset1(1)), vset1(0.0f))));
+/* max(0, z) of vectors without the label. */
+VFN vf multi_margin_positive(struct multi_margin_floats start, vf p) {
+  return vpositive(multi_margin_float_z(vset1(start.high), vset1(start.low), p));
 }
 
 /* The sums, four vectors in float before they go to double; a sum in float that is infinite need not be so in double.
@@ -110,29 +106,28 @@ VFN void multi_margin_float_summed(const struct row *r, struct row_state *s, dou
   multi_margin_summed(r, s, sum, active);
   if (s->loss - s->loss != 0 && s->loss == s->loss) s->pass = MULTI_MARGIN_AGAIN;
 }
-VFN int multi_margin_float_sums(const struct row *r, struct row_state *s, struct multi_margin_floats start) {
+VFN int multi_margin_float_sums(const struct row *r, struct row_state *s, struct multi_margin_floats start,
+                                const int counts) {
   vd sum = resumed(r, s, 0, 0), active = resumed(r, s, 1, 0);
-  size_t c = r->from;
-  while (c + 64 <= r->to) {
-    const size_t left = r->to - c, end = c + (left < MULTI_MARGIN_COUNTED ? left : MULTI_MARGIN_COUNTED) / 64 * 64;
+  struct blocks_of_64 blocks;
+  blocks_of_64(&blocks, r, -FLT_MAX);
+  for (size_t c = r->from; c < r->to;) {
+    const size_t left = r->to - c, end = left < MULTI_MARGIN_COUNTED ? r->to : c + MULTI_MARGIN_COUNTED;
     vi count = viset1(0);
-    for (; c < end; c += 64) {
+    ROLLED for (; c < end; c += 64) {
+      const float *const p = block_of_64(&blocks, r, c);
       vf z[4];
-      UNROLL for (size_t i = 0; i < 4; i++) z[i] = multi_margin_positive(r, start, c + 16 * i, 16);
+      UNROLL for (size_t i = 0; i < 4; i++) z[i] = multi_margin_positive(start, vload(p + 16 * i));
       sum = dadd(sum, dwiden(vadd(vadd(z[0], z[1]), vadd(z[2], z[3]))));
-      if (!r->grad) continue;
-      UNROLL for (size_t i = 0; i < 4; i++) count = multi_margin_counted(count, z[i]);
+      UNROLL for (size_t i = 0; i < 4; i++) count = counts ? vicount(count, vgt(z[i], vset1(0.0f))) : count;
     }
-    active = dadd(active, dwiden(vitof(count)));
+    if (counts) active = dadd(active, dwiden(vitof(count)));
   }
-  for (size_t m; (m = columns_from(r, c)) > 0; c += 16) {
-    const vf z = multi_margin_positive(r, start, c, m);
-    sum = dadd(sum, dwiden(z));
-    active = dadd(active, dwiden(vitof(multi_margin_counted(viset1(0), z))));
+  if (r->to < r->columns) {
+    s->lanes[0] = sum, s->lanes[1] = active;
+    return 0;
   }
-  s->lanes[0] = sum, s->lanes[1] = active;
-  if (r->to < r->columns) return 0;
-  multi_margin_float_summed(r, s, dsum(sum), dsum(active));
+  multi_margin_float_summed(r, s, dsum(sum), counts ? dsum(active) : 0);
   return 1;
 }
 VFN void multi_margin_float_gradient(const struct row *r, struct row_state *s, struct multi_margin_floats start) {
@@ -141,9 +136,9 @@ VFN void multi_margin_float_gradient(const struct row *r, struct row_state *s, s
   const vf active = vset1(with_factor(r, slope)), inactive = vset1(with_factor(r, 0));
   for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vf z = multi_margin_float_z(vset1(start.high), vset1(start.low), get(r->p, c, m, 0.0f));
-    const vf g = vsel(vgt(z, vset1(0.0f)), active, inactive);
-    put_scaled(r->grad, c, m, r->label - c < 16 ? put_label(g, c, r->label, at_label) : g);
+    put_scaled(r->grad, c, m, vsel(vgt(z, vset1(0.0f)), active, inactive));
   }
+  if (r->label - r->from < r->to - r->from) r->grad[r->label] = at_label;
   wrote(r, s);
 }
 
@@ -166,7 +161,8 @@ VFN void multi_margin(const struct row *r, struct row_state *s) {
   const struct multi_margin_floats start = multi_margin_floats(multi_margin_start(r));
   if (r->parameters[MULTI_MARGIN_NORM] == 1 && start.exact && s->pass != MULTI_MARGIN_AGAIN) {
     if (s->pass == MULTI_MARGIN_SUMS) {
-      if (!multi_margin_float_sums(r, s, start) || r->from) return;
+      if (!(r->grad ? multi_margin_float_sums(r, s, start, 1) : multi_margin_float_sums(r, s, start, 0)) || r->from)
+        return;
     }
     if (s->pass == MULTI_MARGIN_GRADIENT) multi_margin_float_gradient(r, s, start);
     if (s->pass != MULTI_MARGIN_AGAIN) return;
@@ -218,37 +214,32 @@ VFN void multi_margin_add_beside(const struct beside *b, struct multi_margin_lan
   dstore(sums, dadd(dload(sums), dwiden(sum)));
   vistore(l->active + 16 * vector, viadd(viload(l->active + 16 * vector), active));
 }
-/* Four vectors from column c on; and one. */
+/* Four vectors from column c on, as far as there are columns. */
 VFN void multi_margin_fours_beside(const struct beside *b, struct multi_margin_lanes *l, size_t vector, size_t phase,
                                    size_t c, size_t at, const int whole) {
+  const size_t step = 16 * b->column_stride, end = b->columns * b->column_stride;
   vi active = viset1(0);
   vf z[4];
   UNROLL for (size_t i = 0; i < 4; i++) {
-    z[i] = multi_margin_positive_beside(b, l, vector, phase, c + 16 * i, at + 16 * i * b->column_stride, whole);
+    z[i] = vset1(0.0f);
+    if (!whole && at + i * step >= end) continue;
+    z[i] = multi_margin_positive_beside(b, l, vector, phase, c + 16 * i, at + i * step, whole);
     active = vicount(active, vgt(z[i], vset1(0.0f)));
   }
   multi_margin_add_beside(b, l, vector, vadd(vadd(z[0], z[1]), vadd(z[2], z[3])), active);
-}
-VFN void multi_margin_one_beside(const struct beside *b, struct multi_margin_lanes *l, size_t vector, size_t phase,
-                                 size_t c, size_t at) {
-  const vf z = multi_margin_positive_beside(b, l, vector, phase, c, at, 0);
-  multi_margin_add_beside(b, l, vector, z, vicount(viset1(0), vgt(z, vset1(0.0f))));
 }
 static __attribute__((noinline)) void multi_margin_sums_beside(const struct beside *beside,
                                                                struct multi_margin_lanes *l) {
   const struct beside b = *beside;
   const size_t turn = beside_turn(&b);
-  for (size_t c = 0, step; c < b.columns; c += step) {
-    const int fours = c + 64 <= b.columns, whole = fours && beside_whole(&b, c);
-    const size_t vectors = fours ? b.width : beside_vectors(&b, beside_columns(&b, c));
-    step = fours ? 64 : 16;
+  for (size_t c = 0; c < b.columns; c += 64) {
+    const int whole = c + 64 <= b.columns && beside_whole(&b, c, 64);
+    const size_t vectors = beside_vectors(&b, beside_columns(&b, c));
     for (size_t vector = 0, phase = 0, at = c * b.column_stride; vector < vectors; vector++, at += b.vector_stride) {
       if (whole)
         multi_margin_fours_beside(&b, l, vector, phase, c, at, 1);
-      else if (fours)
-        multi_margin_fours_beside(&b, l, vector, phase, c, at, 0);
       else
-        multi_margin_one_beside(&b, l, vector, phase, c, at);
+        multi_margin_fours_beside(&b, l, vector, phase, c, at, 0);
       phase = beside_phase(&b, phase, turn);
     }
   }

@@ -131,7 +131,7 @@ struct triplet_sums {
 };
 VFN struct triplet_sums triplet_add(struct row_state *s, int pair, int first, const float *u, const float *v, size_t n,
                                     int last, const int calm) {
-  const vf begin = vset1(PAIR_BEGIN);
+  const vf begin = vset1(PRODUCTS_BEGIN);
   vd squares = first ? dset1(0.0) : s->lanes[pair];
   vf sum = first ? vset1(0.0f) : dnarrow(s->lanes[2 + pair]);
   size_t c = 0;
@@ -326,13 +326,13 @@ VFN void triplet_add_beside(const struct beside *b, const float *v, size_t at, v
     const vf x0 = triplet_x_beside(b, v, at + 2 * i * step, whole);
     const vf x1 = triplet_x_beside(b, v, at + (2 * i + 1) * step, whole);
     *sum = vadd(*sum, vadd(x0, x1));
-    pairs[i] = vfma(x1, x1, vfma(x0, x0, vset1(PAIR_BEGIN)));
+    pairs[i] = vfma(x1, x1, vfma(x0, x0, vset1(PRODUCTS_BEGIN)));
   }
   *squares = dadd(*squares, dwiden(vadd(pairs[0], pairs[1])));
 }
 /* And the last columns, fewer than 64, from c on. Vectors behind the end add nothing. */
 VFN void triplet_last_beside(const struct beside *b, const float *v, size_t c, size_t vector, vd *squares, vf *sum) {
-  vf one = vset1(PAIR_BEGIN), other = one;
+  vf one = vset1(PRODUCTS_BEGIN), other = one;
   for (; c < b->columns; c += 16) {
     vf more = one;
     if (vector < beside_vectors(b, beside_columns(b, c))) {
@@ -349,7 +349,7 @@ static __attribute__((noinline)) void triplet_sums_beside(const struct beside *b
                                                           double *sums) {
   const size_t whole = b->columns / 64 * 64, each = b->dense && whole ? whole : 64;
   for (size_t c = 0; c < b->columns; c += c < whole ? each : 64) {
-    const int fast = c < whole && (b->dense || beside_whole(b, c));
+    const int fast = c < whole && (b->dense || beside_whole(b, c, 64));
     for (size_t vector = 0; vector < b->width; vector++) {
       vd squares = c ? dload(lanes + 16 * vector) : dset1(0.0);
       vf sum = c ? dnarrow(dload(sums + 16 * vector)) : vset1(0.0f);

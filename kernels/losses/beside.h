@@ -44,9 +44,9 @@ VFN vf beside_get_or(const struct beside *b, const float *p, size_t at, float fi
   return at + 16 <= b->readable ? vload(p + at) : vtail(p + at, b->readable - at, fill);
 }
 VFN vf beside_get(const struct beside *b, const float *p, size_t at) { return beside_get_or(b, p, at, 0.0f); }
-/* Whether the 64 columns from c on can be read by whole vectors. */
-VFN int beside_whole(const struct beside *b, size_t c) {
-  return (c + 63) * b->column_stride + (b->dense ? b->rows : 16) <= b->readable;
+/* Whether n columns from c on can be read by whole vectors. */
+VFN int beside_whole(const struct beside *b, size_t c, size_t n) {
+  return (c + n - 1) * b->column_stride + (b->dense ? b->rows : 16) <= b->readable;
 }
 /* The first n lanes, by stores of constant length that may overlap. */
 VFN void beside_put_some(float *p, vf v, size_t n) {
@@ -94,26 +94,6 @@ VFN vf beside_without_label(const struct beside_labels *labels, size_t vector, s
   return vsel(vieq(viload(labels->of + 16 * vector), viset1((int32_t)c)), vset1(0.0f), v);
 }
 
-/* `count` sums of each row over all columns, from `first` on: vector by vector where a row's next one is near, else
- * column by column with the sums in memory. add() takes the vector at an element, of which so many lanes are columns';
- * the sums of a row, as its own pass has them, are number `which` of lanes afterwards. */
-typedef void beside_add(const struct beside *b, size_t at, size_t valid, vd *sums);
-VFN void beside_sums(const struct beside *b, const int count, const double *first, beside_add *const add) {
-  const size_t end = b->columns * b->column_stride;
-  vd sums[BESIDE_SUMS];
-  for (size_t f = 0; f < 16 * b->width; f += 16) {
-    UNROLL for (int which = 0; which < count; which++) sums[which] = dset1(first[which]);
-    for (size_t at = f; b->dense && at < end; at += 16 * b->column_stride)
-      add(b, at, end - at < 16 ? end - at : 16, sums);
-    UNROLL for (int which = 0; which < count; which++) dstore(b->scratch + which * BESIDE_LANES + f, sums[which]);
-  }
-  for (size_t c = 0; !b->dense && c < b->columns; c++) {
-    double *const lanes = b->scratch + c % 16 * 16;
-    UNROLL for (int which = 0; which < count; which++) sums[which] = dload(lanes + which * BESIDE_LANES);
-    add(b, c * b->column_stride, 16, sums);
-    UNROLL for (int which = 0; which < count; which++) dstore(lanes + which * BESIDE_LANES, sums[which]);
-  }
-}
 /* The 16 lanes of sum number which of row i. */
 VFN vd beside_lanes(const struct beside *b, int which, size_t i) {
   double lanes[16];
@@ -139,21 +119,6 @@ VFN void beside_sum(const struct beside *b, double *lanes) {
     for (size_t f = 0; f < half; f += 16) dstore(lanes + f, dadd(dload(lanes + f), dload(lanes + half + f)));
 }
 
-/* ---- Gradients in double ----------------------------------------------------------------------------------------- */
-
-/* What is a number a row, as the vectors have it: `of` are the loss's own. Where filled is 1, the gradient is `fill`.
- */
-enum { BESIDE_NUMBERS = 2 };
-struct beside_numbers {
-  double of[BESIDE_NUMBERS][BESIDE_PATTERN], factor[BESIDE_PATTERN], filled[BESIDE_PATTERN], fill[BESIDE_PATTERN];
-};
-/* Gradients of a vector of the prediction, the target and the other operand, without the factor. */
-struct beside_gradient {
-  vd p, t, other;
-};
-typedef struct beside_gradient beside_gradient(const struct beside *b, size_t at, const struct beside_numbers *n,
-                                               size_t phase);
-
 /* Writes the gradients of rows that all have one number for all columns, if that is so. */
 VFN int beside_fill(const struct beside *b) {
   float fill[BESIDE_PATTERN];
@@ -172,48 +137,6 @@ VFN int beside_fill(const struct beside *b) {
     phase = beside_phase(b, phase, turn);
   }
   return 1;
-}
-
-/* Whether the rows are ready for beside_gradients: all come to the pass that writes gradients, or have one number for
- * all columns; and no factor is 0 or infinite, which put() looks at. */
-VFN int beside_ready(const struct beside *b, int gradient_pass) {
-  int open = 0;
-  for (size_t i = 0; i < b->rows; i++) {
-    const double factor = b->row[i].factor;
-    if (b->state[i].pass == ROW_FILL) continue;
-    if (b->state[i].pass != gradient_pass || factor == 0 || factor - factor != 0) return 0;
-    open = 1;
-  }
-  return open;
-}
-VFN void beside_repeat_doubles(const struct beside *b, double *pattern) {
-  for (size_t i = b->rows; i < BESIDE_PATTERN; i++) pattern[i] = b->dense ? pattern[i - b->rows] : 0;
-}
-VFN vf beside_scaled(const struct beside_numbers *n, size_t phase, vd gradient) {
-  const dm filled = dgt(dload(n->filled + phase), dset1(0.0));
-  return canonical(dnarrow(dsel(filled, dload(n->fill + phase), dmul(gradient, dload(n->factor + phase)))));
-}
-/* Writes what put() writes, and ends the rows. n->of is given, of rows with a gradient. */
-VFN void beside_gradients(const struct beside *beside, struct beside_numbers *n, beside_gradient *const of) {
-  const struct beside b = *beside;
-  const size_t turn = beside_turn(&b), vectors = beside_vectors(&b, b.columns);
-  for (size_t i = 0; i < b.rows; i++) {
-    n->filled[i] = b.state[i].pass == ROW_FILL;
-    n->fill[i] = n->filled[i] > 0 ? (double)with_factor(&b.row[i], b.state[i].fill) : 0;
-    n->factor[i] = b.row[i].factor;
-    b.state[i].pass = ROW_DONE;
-  }
-  for (int which = 0; which < BESIDE_NUMBERS; which++) beside_repeat_doubles(&b, n->of[which]);
-  beside_repeat_doubles(&b, n->filled);
-  beside_repeat_doubles(&b, n->fill);
-  beside_repeat_doubles(&b, n->factor);
-  for (size_t vector = 0, at = 0, phase = 0; vector < vectors; vector++, at += b.vector_stride) {
-    const struct beside_gradient v = of(&b, at, n, phase);
-    if (b.grad) beside_put(&b, b.grad, at, beside_scaled(n, phase, v.p));
-    if (b.grad_target) beside_put(&b, b.grad_target, at, beside_scaled(n, phase, v.t));
-    if (b.grad_other) beside_put(&b, b.grad_other, at, beside_scaled(n, phase, v.other));
-    phase = beside_phase(&b, phase, turn);
-  }
 }
 
 #endif

@@ -8,18 +8,21 @@
 
 VFN void add_beside(double *lanes, vf v) { dstore(lanes, dadd(dload(lanes), dwiden(v))); }
 
-/* Of columns c..c+31 and c..c+63, one vector of 16 columns: which begins at `at`. */
-VFN struct product_pairs pairs_beside(const struct beside *b, const float *x, const float *y, size_t at,
-                                      const int whole) {
-  const size_t next = at + 16 * b->column_stride;
-  if (whole) return pairs_of(vload(x + at), vload(x + next), vload(y + at), vload(y + next));
-  return pairs_of(beside_get(b, x, at), beside_get(b, x, next), beside_get(b, y, at), beside_get(b, y, next));
+/* Of 32 or 64 columns, one vector of 16 columns: which begins at `at`. And of up to 256. */
+VFN struct products some_beside(const struct beside *b, const float *x, const float *y, size_t at, const size_t n,
+                                const int whole) {
+  struct products sums = first_products();
+  UNROLL for (size_t i = 0; i < n; i++, at += 16 * b->column_stride) sums =
+      whole ? products_and(sums, vload(x + at), vload(y + at))
+            : products_and(sums, beside_get(b, x, at), beside_get(b, y, at));
+  return sums;
 }
-VFN struct product_pairs fours_beside(const struct beside *b, const float *x, const float *y, size_t at,
-                                      const int whole) {
-  const struct product_pairs low = pairs_beside(b, x, y, at, whole),
-                             high = pairs_beside(b, x, y, at + 32 * b->column_stride, whole);
-  return (struct product_pairs){vadd(low.aa, high.aa), vadd(low.bb, high.bb), vadd(low.ab, high.ab)};
+VFN struct products fours_beside(const struct beside *b, const float *x, const float *y, size_t at, size_t fours,
+                                 const int whole) {
+  const size_t step = 64 * b->column_stride;
+  struct products sums = some_beside(b, x, y, at, 4, whole);
+  for (at += step; --fours > 0; at += step) sums = sum_of_products(sums, some_beside(b, x, y, at, 4, whole));
+  return sums;
 }
 
 /* The sums in float, up to column c. Where the next vector of a row is near, one vector of sums after the other, in
@@ -27,13 +30,13 @@ VFN struct product_pairs fours_beside(const struct beside *b, const float *x, co
 VFN void products_by_vector(const struct beside *b, const float *x, const float *y, double *lanes) {
   for (size_t f = 0; f < 16 * b->width; f += 16) {
     vd aa = dset1(0.0), bb = aa, ab = aa;
-    size_t c = 0, at = f;
-    for (; c + 64 <= b->columns; c += 64, at += 64 * b->column_stride) {
-      const struct product_pairs p = fours_beside(b, x, y, at, 1);
+    size_t c = 0;
+    for (size_t n; (n = product_fours(c, b->columns)) > 0; c += 64 * n) {
+      const struct products p = fours_beside(b, x, y, f + c * b->column_stride, n, 1);
       aa = dadd(aa, dwiden(p.aa)), bb = dadd(bb, dwiden(p.bb)), ab = dadd(ab, dwiden(p.ab));
     }
     if (c + 32 <= b->columns) {
-      const struct product_pairs p = pairs_beside(b, x, y, at, 1);
+      const struct products p = some_beside(b, x, y, f + c * b->column_stride, 2, 1);
       aa = dadd(aa, dwiden(p.aa)), bb = dadd(bb, dwiden(p.bb)), ab = dadd(ab, dwiden(p.ab));
     }
     dstore(lanes + f, aa), dstore(lanes + BESIDE_LANES + f, bb), dstore(lanes + 2 * BESIDE_LANES + f, ab);
@@ -41,13 +44,14 @@ VFN void products_by_vector(const struct beside *b, const float *x, const float 
 }
 VFN void products_by_columns(const struct beside *b, const float *x, const float *y, double *lanes) {
   memset(lanes, 0, 3 * BESIDE_LANES * sizeof *lanes);
-  for (size_t c = 0; c + 32 <= b->columns; c += 64) {
-    const int fours = c + 64 <= b->columns, whole = beside_whole(b, c);
+  for (size_t c = 0, n; c + 32 <= b->columns; c += n ? 64 * n : 32) {
+    n = product_fours(c, b->columns);
+    const int whole = beside_whole(b, c, 64 * n);
     size_t at = c * b->column_stride;
     for (size_t f = 0; f < 16 * b->width; f += 16, at += b->vector_stride) {
-      const struct product_pairs p = !fours  ? pairs_beside(b, x, y, at, 0)
-                                     : whole ? fours_beside(b, x, y, at, 1)
-                                             : fours_beside(b, x, y, at, 0);
+      const struct products p = n == 0  ? some_beside(b, x, y, at, 2, 0)
+                                : whole ? fours_beside(b, x, y, at, n, 1)
+                                        : fours_beside(b, x, y, at, n, 0);
       add_beside(lanes + f, p.aa);
       add_beside(lanes + BESIDE_LANES + f, p.bb);
       add_beside(lanes + 2 * BESIDE_LANES + f, p.ab);

@@ -47,6 +47,30 @@ VFN struct difference exact_difference(double a, double b) {
   return (struct difference){high, high - high == 0 ? (a - of_a) - (b - of_b) : 0};
 }
 
+/* For passes that take 64 columns at a time: copies of the last ones, which are fewer, filled up; and of the 64 around
+ * the row's label, with the same there. A branch where the label is would be guessed wrong in every row. */
+struct blocks_of_64 {
+  size_t of_label, last; /* where they begin; SIZE_MAX: there is none */
+  float around_label[64], at_end[64];
+};
+VFN void copy_of_64(float *to, const float *from, size_t n, float fill, size_t label) {
+  UNROLL for (size_t i = 0; i < 64; i += 16) {
+    const vf v = n >= i + 16 ? vload(from + i) : n > i ? vtail(from + i, n - i, fill) : vset1(fill);
+    vstore(to + i, vsel(vieq(lane_numbers(), viset1((int32_t)label - (int32_t)i)), vset1(fill), v));
+  }
+}
+VFN void blocks_of_64(struct blocks_of_64 *b, const struct row *r, float fill) {
+  const size_t last = r->to / 64 * 64, of_label = r->label / 64 * 64, ends = last < r->to;
+  b->last = ends ? last : SIZE_MAX;
+  b->of_label = r->label - r->from < last - r->from ? of_label : SIZE_MAX;
+  if (b->of_label == of_label) copy_of_64(b->around_label, r->p + of_label, 64, fill, r->label - of_label);
+  if (ends) copy_of_64(b->at_end, r->p + last, r->to - last, fill, of_label == last ? r->label - last : 64);
+}
+VFN const float *block_of_64(const struct blocks_of_64 *b, const struct row *r, size_t c) {
+  const float *const p = c == b->of_label ? b->around_label : r->p + c;
+  return c == b->last ? b->at_end : p;
+}
+
 /* ---- The three sums of products of two vectors: of a with itself, of b with itself, of a with b ------------------ */
 
 /* True at the end of the row; then value[0 .. 2] have the sums. */
@@ -68,19 +92,20 @@ static __attribute__((noinline, unused)) int products_in_double(struct row r, st
  * read. If gradients are written in between, one of the two is asked for then. */
 VFN void ask_ahead(const float *p) { __builtin_prefetch((const void *)((uintptr_t)p + ASK_AHEAD_BYTES), 0, 3); }
 
-/* Products of columns c .. c + 31, two by two. Each pair begins with a number that is nothing beside what sums must
- * have to be taken, and that keeps the products of small columns from being denormal. */
-#define PAIR_BEGIN 0x1p-110f
+/* Products that are added up in float. They begin with a number that is nothing beside what sums must have to be taken,
+ * and that keeps the products of small columns from being denormal. */
+#define PRODUCTS_BEGIN 0x1p-110f
 #define LEAST_SUM 0x1p-60
-struct product_pairs {
+struct products {
   vf aa, bb, ab;
 };
-VFN struct product_pairs pairs_of(vf x0, vf x1, vf y0, vf y1) {
-  const vf begin = vset1(PAIR_BEGIN);
-  return (struct product_pairs){vfma(x1, x1, vfma(x0, x0, begin)), vfma(y1, y1, vfma(y0, y0, begin)),
-                                vfma(x1, y1, vfma(x0, y0, begin))};
+VFN struct products first_products(void) {
+  return (struct products){vset1(PRODUCTS_BEGIN), vset1(PRODUCTS_BEGIN), vset1(PRODUCTS_BEGIN)};
 }
-/* The same where denormals are slow and there may be some: their squares are nothing beside PAIR_BEGIN, and of a
+VFN struct products products_and(struct products s, vf a, vf b) {
+  return (struct products){vfma(a, a, s.aa), vfma(b, b, s.bb), vfma(a, b, s.ab)};
+}
+/* The same where denormals are slow and there may be some: their squares are nothing beside PRODUCTS_BEGIN, and of a
  * product one is moved up by 2^24, into the normal numbers, and the other down by as much. */
 struct two_factors {
   vf a, b;
@@ -99,54 +124,63 @@ VFN struct two_factors calm_factors(vf a, vf b) {
   return (struct two_factors){vsel(of_a, moved_up(a), vsel(of_b, moved_down(a), a)),
                               vsel(of_a, moved_down(b), vsel(of_b, moved_up(b), b))};
 }
-VFN struct product_pairs calm_pairs_of(vf x0, vf x1, vf y0, vf y1) {
-  const struct two_factors low = calm_factors(x0, y0), high = calm_factors(x1, y1);
-  struct product_pairs pairs = pairs_of(vflush(x0), vflush(x1), vflush(y0), vflush(y1));
-  pairs.ab = vfma(high.a, high.b, vfma(low.a, low.b, vset1(PAIR_BEGIN)));
-  return pairs;
+VFN struct products calm_products_and(struct products s, vf a, vf b) {
+  const struct two_factors factors = calm_factors(a, b);
+  struct products sums = products_and(s, vflush(a), vflush(b));
+  sums.ab = vfma(factors.a, factors.b, s.ab);
+  return sums;
 }
-VFN struct product_pairs product_pairs(const struct row *r, const float *a, const float *b, size_t c, const int calm) {
-  if (r->from_memory) {
-    ask_ahead(a + c), ask_ahead(a + c + 16);
-    if (!r->grad) ask_ahead(b + c), ask_ahead(b + c + 16);
+/* How rows are read: memory is asked ahead for all of them, or but for what gradients ask for. */
+enum { READ_CALMLY = 1, ASK_FOR_A = 2, ASK_FOR_B = 4 };
+/* Columns c .. c + 16 n - 1. */
+VFN struct products some_products(const float *a, const float *b, size_t c, const size_t n, const int how) {
+  struct products sums = first_products();
+  UNROLL for (size_t i = 0; i < n; i++, c += 16) {
+    if (how & ASK_FOR_A) ask_ahead(a + c);
+    if (how & ASK_FOR_B) ask_ahead(b + c);
+    sums = how & READ_CALMLY ? calm_products_and(sums, vload(a + c), vload(b + c))
+                             : products_and(sums, vload(a + c), vload(b + c));
   }
-  if (calm) return calm_pairs_of(vload(a + c), vload(a + c + 16), vload(b + c), vload(b + c + 16));
-  return pairs_of(vload(a + c), vload(a + c + 16), vload(b + c), vload(b + c + 16));
+  return sums;
 }
+VFN struct products sum_of_products(struct products a, struct products b) {
+  return (struct products){vadd(a.aa, b.aa), vadd(a.bb, b.bb), vadd(a.ab, b.ab)};
+}
+/* How many times 64 columns are added up in float, from c on. */
+VFN size_t product_fours(size_t c, size_t to) { return (to - c) / 64 < 4 ? (to - c) / 64 : 4; }
 
+/* Whether a product has overflown or a sum is so small that the begin of its pairs could show: all must be added again
+ * in double. */
 VFN int products_again(const struct row *r, const struct row_state *s) {
   const double aa = s->value[0], bb = s->value[1], size = s->value[2] < 0 ? -s->value[2] : s->value[2];
   return r->columns >= 32 && !(aa < 0x1p128 && bb < 0x1p128 && size < (double)INF && aa >= LEAST_SUM &&
                                bb >= LEAST_SUM && size >= LEAST_SUM);
 }
 
-/* As products_in_double, in runs of four vectors in float: at the speed of memory. By pairs, because adding equal sums
- * is exact: in a row of one value, where every run is rounded the same way, two roundings count and not four. `again`
- * is set where a product overflows or a sum is so small that the begin of its pairs could show: all must be added again
- * in double. */
-VFN int float_products(const struct row *r, struct row_state *s, const float *a, const float *b, int *again,
-                       const int calm) {
+/* As products_in_double, in float up to 256 columns at a time: four vectors each, and then up to four such sums. */
+VFN int float_products(const struct row *r, struct row_state *s, const float *a, const float *b, const int how) {
   vd aa = resumed(r, s, 0, 0), bb = resumed(r, s, 1, 0), ab = resumed(r, s, 2, 0);
   size_t c = r->from;
-  for (; c + 64 <= r->to; c += 64) {
-    const struct product_pairs low = product_pairs(r, a, b, c, calm), high = product_pairs(r, a, b, c + 32, calm);
-    aa = dadd(aa, dsplit_scaled(vadd(low.aa, high.aa)));
-    bb = dadd(bb, dsplit_scaled(vadd(low.bb, high.bb)));
-    ab = dadd(ab, dwiden(vadd(low.ab, high.ab)));
+  for (size_t n; (n = product_fours(c, r->to)) > 0;) {
+    struct products sums = {vset1(0.0f), vset1(0.0f), vset1(0.0f)};
+    ROLLED for (const size_t end = c + 64 * n; c < end; c += 64) sums =
+        sum_of_products(sums, some_products(a, b, c, 4, how));
+    aa = dadd(aa, dsplit_scaled(sums.aa));
+    bb = dadd(bb, dsplit_scaled(sums.bb));
+    ab = dadd(ab, dwiden(sums.ab));
   }
   if (r->to < r->columns) {
     s->lanes[0] = aa, s->lanes[1] = bb, s->lanes[2] = ab;
     return 0;
   }
   if (c + 32 <= r->columns) {
-    const struct product_pairs p = product_pairs(r, a, b, c, calm);
-    aa = dadd(aa, dsplit_scaled(p.aa));
-    bb = dadd(bb, dsplit_scaled(p.bb));
-    ab = dadd(ab, dwiden(p.ab));
+    const struct products sums = some_products(a, b, c, 2, how);
+    aa = dadd(aa, dsplit_scaled(sums.aa));
+    bb = dadd(bb, dsplit_scaled(sums.bb));
+    ab = dadd(ab, dwiden(sums.ab));
     c += 32;
   }
-  aa = dmul(aa, dset1(1 / SPLIT_SCALE));
-  bb = dmul(bb, dset1(1 / SPLIT_SCALE));
+  aa = dmul(aa, dset1(1 / SPLIT_SCALE)), bb = dmul(bb, dset1(1 / SPLIT_SCALE));
   for (size_t m; (m = columns_from(r, c)) > 0; c += 16) {
     const vd x = dwiden(get(a, c, m, 0.0f)), y = dwiden(get(b, c, m, 0.0f));
     aa = dfma(x, x, aa);
@@ -154,17 +188,25 @@ VFN int float_products(const struct row *r, struct row_state *s, const float *a,
     ab = dfma(x, y, ab);
   }
   s->value[0] = dsum(aa), s->value[1] = dsum(bb), s->value[2] = dsum(ab);
-  *again = products_again(r, s);
   return 1;
 }
 
-static RARE int products_of_denormals(struct row r, struct row_state *s, const float *a, const float *b, int *again) {
-  return float_products(&r, s, a, b, again, 1);
+/* Rows with denormals, and rows in memory. */
+static RARE int products_of_denormals(struct row r, struct row_state *s, const float *a, const float *b) {
+  return float_products(&r, s, a, b, READ_CALMLY | ASK_FOR_A);
 }
-VFN int products_in_float(const struct row *r, struct row_state *s, const float *a, const float *b, int *again) {
-  if (expects_denormals(r)) return products_of_denormals(*r, s, a, b, again);
-  return float_products(r, s, a, b, again, 0);
+static __attribute__((noinline, unused)) int products_from_memory(struct row r, struct row_state *s, const float *a,
+                                                                  const float *b) {
+  return r.grad ? float_products(&r, s, a, b, ASK_FOR_A) : float_products(&r, s, a, b, ASK_FOR_A | ASK_FOR_B);
 }
+VFN int products_in_float(const struct row *r, struct row_state *s, const float *a, const float *b) {
+  if (expects_denormals(r)) return products_of_denormals(*r, s, a, b);
+  if (r->from_memory) return products_from_memory(*r, s, a, b);
+  return float_products(r, s, a, b, 0);
+}
+
+/* The passes of cosines; the first one has two steps. COSINE_PARTED is one of cosine_embedding's. */
+enum { COSINE_IN_FLOAT, COSINE_IN_DOUBLE, COSINE_PARTED, COSINE_GRADIENT, COSINE_SUMMED };
 
 /* 2^n and the exponent of x: of normal numbers. */
 VFN double two_to(int n) {
@@ -184,14 +226,11 @@ VFN int exponent_of(double x) {
  * and are for floats: times 2^n, and `last` is 2^-n. These powers of two keep 60 binary digits of room below what the
  * largest columns give, and round nothing: so coefficients and terms are rounded, once each. in_float says that they
  * will do; else something could leave the range of a float. */
-/* 1 / sqrt(x) is sqrt(x) (1 / x) so that the slow operations run side by side, and n comes from the exponents of what
- * they begin with: all of the row's last pass waits. */
-VFN struct cosine_slope cosine_slope(double ab, double aa, double bb, double radial, double factor) {
-  const double inverse_a = sqrt(aa) * (1 / aa), inverse_b = sqrt(bb) * (1 / bb);
-  const double across = inverse_a * inverse_b, along = (inverse_a * radial) * (inverse_a * ab) * across;
-  const double size = factor < 0 ? -factor : factor, slope = size * inverse_a;
+VFN struct cosine_slope cosine_slope(double cosine, double across, double aa, double radial, double factor) {
+  const double inverse = 1 / aa, along = radial * (cosine * inverse), slope = factor * factor * inverse;
   const struct cosine_slope in_double = {.across = across, .along = along};
-  if (!(slope >= 0x1p-60 && slope <= 0x1p60)) return in_double;
+  const double size = factor < 0 ? -factor : factor;
+  if (!(slope >= 0x1p-120 && slope <= 0x1p120)) return in_double;
   const int n = 60 - exponent_of(size) + exponent_of(aa) / 2;
   const double scaled = factor * two_to(n), a = along * scaled, b = across * scaled;
   const double a_size = a < 0 ? -a : a, b_size = b < 0 ? -b : b;

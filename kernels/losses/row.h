@@ -32,6 +32,44 @@ struct row {
   vloss_type type;      /* of such a loss: of what p and grad point to */
 };
 
+/* Rows that are taken at once: so that none need wait for what the one before it comes to. Flags of denormals are not
+ * looked at in between, which waits for all; so they have no more columns together than this, if there are several. */
+enum { ROWS_TOGETHER = 8, COLUMNS_TOGETHER = 4096 };
+/* What differs in them. */
+struct row_own {
+  double factor;
+  size_t label;
+  const void *labels;
+  float target, prediction; /* this at the label */
+};
+struct row_steps { /* bytes from one row to the next */
+  size_t p, t, other, weights, grad, grad_target, grad_other;
+};
+struct rows_own {
+  struct row_steps step;
+  struct row_own of[ROWS_TOGETHER];
+};
+VFN void take_own(struct row *r, const struct row_own *own) {
+  r->factor = own->factor;
+  r->label = own->label;
+  r->labels = own->labels;
+  r->target = own->target;
+  r->own = own->prediction;
+}
+/* Makes row number i of the first one. */
+VFN const float *moved_on(const float *p, size_t bytes) { return (const float *)((uintptr_t)p + bytes); }
+VFN float *result_moved_on(float *p, size_t bytes) { return (float *)((uintptr_t)p + bytes); }
+VFN void row_number(struct row *r, struct row_steps step, const struct row_own *own, size_t i) {
+  take_own(r, own);
+  r->p = moved_on(r->p, i * step.p);
+  r->t = moved_on(r->t, i * step.t);
+  r->other = moved_on(r->other, i * step.other);
+  r->weights = moved_on(r->weights, i * step.weights);
+  r->grad = result_moved_on(r->grad, i * step.grad);
+  r->grad_target = result_moved_on(r->grad_target, i * step.grad_target);
+  r->grad_other = result_moved_on(r->grad_other, i * step.grad_other);
+}
+
 VFN int expects_denormals(const struct row *r) { return DENORMALS_ARE_SLOW && r->denormals; }
 
 enum { ROW_DONE = -1, ROW_FILL = -2 }; /* ROW_FILL: but for the gradients, each of which is `fill` */
@@ -44,10 +82,10 @@ struct cosine_slope {
 struct row_state {
   int pass;                     /* 0 at first */
   int writes;                   /* set by a pass that writes gradients */
+  double loss, fill;            /* without the row's weight and factor */
   double value[6];              /* what passes found for those after them */
   struct cosine_slope slope[2]; /* and these */
   vd lanes[6];                  /* sums of the pass that was interrupted */
-  double loss, fill;            /* without the row's weight and factor */
 };
 
 /* The columns of the vector that begins at c: 16, fewer in the last one, 0 behind it. A pass is a loop

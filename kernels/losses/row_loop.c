@@ -56,20 +56,27 @@ static struct row row_of(const struct vloss_loss_job *job) {
 
 /* Row o * inner + i: what belongs to it but for its columns. Returns its weight. A bad label, met in unchecked mode,
  * makes NaN of the row. */
-VFN float begin_row(const struct vloss_loss_job *job, size_t o, size_t i, struct row *r, struct row_state *s) {
+VFN float own_of_row(const struct vloss_loss_job *job, size_t o, size_t i, const struct row *r, struct row_own *own,
+                     struct row_state *s) {
   const size_t row = o * job->inner + i, label_bytes = vloss_label_size(job->labels.narrow);
   const float *const weights = job->weights.p, *const upstream = job->upstream.p, *const target = job->target.p;
   const float w = weights && !job->weights.column_stride ? weights[row * job->weights.row_stride] : 1.0f;
   const float h = upstream ? upstream[row * job->upstream.row_stride] : 1.0f;
   s->pass = 0;
-  r->factor = (double)w * (double)h * job->grad_scale;
-  if (target && !job->target.column_stride) r->target = target[row];
+  *own = (struct row_own){.factor = (double)w * (double)h * job->grad_scale};
+  if (target && !job->target.column_stride) own->target = target[row];
   if (!job->labels.p) return w;
-  if (job->labels.list) r->labels = (const char *)job->labels.p + row * job->columns * label_bytes;
-  if (find_label(job, row, &r->label))
+  if (job->labels.list) own->labels = (const char *)job->labels.p + row * job->columns * label_bytes;
+  if (find_label(job, row, &own->label))
     nan_row(r, s);
   else if (!job->labels.list)
-    r->own = view_element(operand_row(&job->prediction, o, i), job->prediction.type, r->label * job->inner);
+    own->prediction = view_element(operand_row(&job->prediction, o, i), job->prediction.type, own->label * job->inner);
+  return w;
+}
+VFN float begin_row(const struct vloss_loss_job *job, size_t o, size_t i, struct row *r, struct row_state *s) {
+  struct row_own own;
+  const float w = own_of_row(job, o, i, r, &own, s);
+  take_own(r, &own);
   return w;
 }
 
@@ -86,12 +93,14 @@ static struct totals totals_of(const struct vloss_loss_job *job, struct vloss_ra
   const size_t block = vloss_block_rows(job->columns);
   return (struct totals){.range = range, .partial = partial, .block_end = range.first + block, .block = block};
 }
-static void end_row(const struct vloss_loss_job *job, struct totals *totals, size_t row, float w,
-                    const struct row_state *s) {
-  const double value = w == 0 && s->loss == s->loss ? 0 : s->loss * (double)w;
+/* The loss of a row of the block; and after some of them. */
+VFN void end_row(const struct vloss_loss_job *job, struct totals *totals, size_t row, float w, double loss) {
+  const double value = w == 0 && loss == loss ? 0 : loss * (double)w;
   if (job->loss) job->loss[row] = value == value ? (float)value : NOT_A_NUMBER;
   totals->sum += value;
-  if (row + 1 != totals->block_end && row + 1 != totals->range.last) return;
+}
+VFN void end_block(struct totals *totals, size_t row) {
+  if (row != totals->block_end && row != totals->range.last) return;
   vloss_exact_add(&totals->partial->sum, totals->sum);
   totals->sum = 0;
   totals->block_end += totals->block;
@@ -128,42 +137,118 @@ static int met_denormal(void) { return DENORMALS_ARE_SLOW && vmet_denormal(); }
 
 /* ---- Rows as they lie -------------------------------------------------------------------------------------------- */
 
+/* Bytes from a row to the next one; 0 where there is no array. */
+static size_t operand_step(const struct vloss_operand *o) {
+  return o->p ? o->row_stride * vloss_type_size(o->type) : 0;
+}
+static size_t result_step(const struct vloss_result *o) { return o->p ? o->row_stride * vloss_type_size(o->type) : 0; }
+static struct row_steps steps_of(const struct vloss_loss_job *job) {
+  return (struct row_steps){.p = operand_step(&job->prediction),
+                            .t = operand_step(&job->target),
+                            .other = operand_step(&job->other),
+                            .weights = is_matrix(&job->weights) ? operand_step(&job->weights) : 0,
+                            .grad = result_step(&job->grad),
+                            .grad_target = result_step(&job->grad_target),
+                            .grad_other = result_step(&job->grad_other)};
+}
+static void place_row(const struct vloss_loss_job *job, struct row_place at, struct row *r) {
+  r->grad = result_row(&job->grad, at.o, at.i);
+  r->grad_target = result_row(&job->grad_target, at.o, at.i);
+  r->grad_other = result_row(&job->grad_other, at.o, at.i);
+  r->p = operand_row(&job->prediction, at.o, at.i);
+  r->t = operand_row(&job->target, at.o, at.i);
+  r->other = operand_row(&job->other, at.o, at.i);
+  if (is_matrix(&job->weights)) r->weights = operand_row(&job->weights, at.o, at.i);
+}
+
+/* One row whose gradients go past the cache, by way of buffers. */
+static void pass_past_cache(const struct row_loss *loss, struct row r, const struct rows_own *own, struct row_state *s,
+                            float (*buffers)[PAST_CACHE_COLUMNS]) {
+  float *const home[3] = {r.grad, r.grad_target, r.grad_other};
+  if (r.grad) r.grad = buffers[2];
+  if (r.grad_target) r.grad_target = buffers[1];
+  if (r.grad_other) r.grad_other = buffers[0];
+  loss->pass(&r, own, s, 1);
+  take_own(&r, own->of);
+  if (s->pass == ROW_FILL) fill_gradients(&r, s);
+  s->pass = ROW_DONE;
+  for (int i = 0; i < 3; i++)
+    if (home[i]) copy_past_cache(home[i], buffers[2 - i], r.columns);
+}
+
+/* The same of n rows that lie one behind the other, and labels that are no lists. */
+static void begin_rows(const struct vloss_loss_job *job, size_t first, const struct row *r, size_t n,
+                       struct rows_own *own, struct row_state *states, float *row_weights) {
+  const struct vloss_operand weights = job->weights, upstream = job->upstream, target = job->target;
+  const struct vloss_labels labels = job->labels;
+  const size_t columns = job->columns, step = own->step.p;
+  const double scale = job->grad_scale;
+  for (size_t i = 0, row = first; i < n; i++, row++) {
+    const float w = weights.p && !weights.column_stride ? ((const float *)weights.p)[row * weights.row_stride] : 1.0f;
+    const float h = upstream.p ? ((const float *)upstream.p)[row * upstream.row_stride] : 1.0f;
+    row_weights[i] = w;
+    states[i].pass = 0;
+    own->of[i] = (struct row_own){.factor = (double)w * (double)h * scale};
+    if (target.p && !target.column_stride) own->of[i].target = ((const float *)target.p)[row];
+    if (!labels.p) continue;
+    const uint64_t label = (uint64_t)vloss_label_at(&labels, row);
+    if (label < columns)
+      own->of[i].label = label, own->of[i].prediction = moved_on(r->p, i * step)[label];
+    else
+      nan_row(r, &states[i]);
+  }
+}
+static __attribute__((noinline)) void fill_row(struct row r, const struct rows_own *own, size_t i,
+                                               const struct row_state *s) {
+  row_number(&r, own->step, &own->of[i], i);
+  fill_gradients(&r, s);
+}
+
 static __attribute__((noinline)) void whole_rows(const struct vloss_loss_job *job, const struct row_loss *loss,
                                                  struct totals *totals) {
   union {
     _Alignas(64) float columns[3][PAST_CACHE_COLUMNS];
     double scratch[2 * MULTILABEL_TILE]; /* of losses that have no gradient but `grad` */
   } buffers;
-  const struct vloss_result results[3] = {job->grad, job->grad_target, job->grad_other};
-  const size_t columns = job->columns;
+  const size_t columns = job->columns, fit = columns ? COLUMNS_TOGETHER / columns : 1;
   const int past_cache = job->inner == 1 && !job->staged_results && columns <= PAST_CACHE_COLUMNS &&
                          job->outer * columns * sizeof(float) > STREAM_BYTES && job->prediction.type == VLOSS_F32;
+  const int floats = job->inner == 1 && job->prediction.type == VLOSS_F32, single = !floats || job->labels.list;
+  const size_t most = past_cache || single || fit == 0 ? 1 : fit < ROWS_TOGETHER ? fit : ROWS_TOGETHER;
+  /* Whether rows differ in nothing but their columns. */
+  const int alike =
+      !job->weights.p && !job->upstream.p && !job->labels.p && (!job->target.p || is_matrix(&job->target));
+  struct rows_own own;
+  struct row_state states[ROWS_TOGETHER];
+  float weights[ROWS_TOGETHER];
   struct row r = row_of(job);
-  struct row_state s;
   r.column_stride = job->inner;
   r.type = job->prediction.type;
   r.scratch = buffers.scratch;
   struct row_place at = place_of(job, totals->range.first);
+  own.step = steps_of(job);
   r.denormals = begins_with_denormals(job, at);
-  for (size_t row = totals->range.first; row < totals->range.last; row++) {
-    const size_t o = at.o, i = at.i;
-    float *home[3];
-    for (int j = 0; j < 3; j++) home[j] = result_row(&results[j], o, i);
-    r.grad = home[0] && past_cache ? buffers.columns[2] : home[0];
-    r.grad_target = home[1] && past_cache ? buffers.columns[1] : home[1];
-    r.grad_other = home[2] && past_cache ? buffers.columns[0] : home[2];
-    r.p = operand_row(&job->prediction, o, i);
-    r.t = operand_row(&job->target, o, i);
-    r.other = operand_row(&job->other, o, i);
-    if (is_matrix(&job->weights)) r.weights = operand_row(&job->weights, o, i);
+  for (size_t row = totals->range.first, n; row < totals->range.last; row += n) {
+    const size_t end = totals->block_end < totals->range.last ? totals->block_end : totals->range.last;
+    n = end - row < most ? end - row : most;
     r.denormals |= met_denormal();
-    const float w = begin_row(job, o, i, &r, &s);
-    if (s.pass == 0) loss->pass(&r, &s);
-    if (s.pass == ROW_FILL) fill_gradients(&r, &s);
-    end_row(job, totals, row, w, &s);
-    for (int j = 0; j < 3; j++)
-      if (home[j] && past_cache) copy_past_cache(home[j], buffers.columns[2 - j], columns);
-    if (++at.i == job->inner) at = (struct row_place){at.o + 1, 0};
+    place_row(job, at, &r);
+    if (single)
+      weights[0] = own_of_row(job, at.o, at.i, &r, &own.of[0], &states[0]);
+    else if (!alike || row == totals->range.first)
+      begin_rows(job, row, &r, n, &own, states, weights);
+    else
+      for (size_t i = 0; i < n; i++) states[i].pass = 0;
+    at = job->inner == 1 ? (struct row_place){at.o + n, 0} : place_of(job, row + n);
+    if (past_cache)
+      pass_past_cache(loss, r, &own, states, buffers.columns);
+    else
+      loss->pass(&r, &own, states, n);
+    for (size_t i = 0; i < n; i++) {
+      if (states[i].pass == ROW_FILL) fill_row(r, &own, i, &states[i]);
+      end_row(job, totals, row + i, weights[i], states[i].loss);
+    }
+    end_block(totals, row + n);
   }
   if (past_cache) vstream_end();
 }
@@ -171,23 +256,31 @@ static __attribute__((noinline)) void whole_rows(const struct vloss_loss_job *jo
 /* The same of a call without options, whose rows lie side by side and are written where they belong. */
 static __attribute__((noinline)) void plain_rows(const struct vloss_loss_job *job, const struct row_loss *loss,
                                                  struct totals *totals) {
-  const size_t columns = job->columns, first = totals->range.first * columns;
+  const size_t columns = job->columns, first = totals->range.first, fit = columns ? COLUMNS_TOGETHER / columns : 1;
+  const size_t most = fit == 0 ? 1 : fit < ROWS_TOGETHER ? fit : ROWS_TOGETHER, step = columns * sizeof(float);
   struct row r = row_of(job);
-  struct row_state s;
-  r.p = (const float *)job->prediction.p + first;
-  r.t = (const float *)job->target.p + first;
-  r.grad = job->grad.p ? (float *)job->grad.p + first : NULL;
-  r.factor = job->grad_scale;
-  r.denormals = begins_with_denormals(job, (struct row_place){totals->range.first, 0});
-  size_t since_look = 0; /* columns; a look at the flags takes 5 ns */
-  for (size_t row = totals->range.first; row < totals->range.last; row++, since_look += columns) {
-    if (since_look >= LOOK_COLUMNS) r.denormals |= met_denormal(), since_look = 0;
-    s.pass = 0;
-    loss->pass(&r, &s);
-    if (s.pass == ROW_FILL) fill_gradients(&r, &s);
-    end_row(job, totals, row, 1.0f, &s);
-    r.p += columns, r.t += columns;
-    if (r.grad) r.grad += columns;
+  struct rows_own own;
+  struct row_state states[ROWS_TOGETHER];
+  r.p = (const float *)job->prediction.p + first * columns;
+  r.t = (const float *)job->target.p + first * columns;
+  r.grad = job->grad.p ? (float *)job->grad.p + first * columns : NULL;
+  own.step = (struct row_steps){.p = step, .t = step, .grad = r.grad ? step : 0};
+  r.denormals = begins_with_denormals(job, (struct row_place){first, 0});
+  for (size_t i = 0; i < most && first + i < totals->range.last; i++)
+    own.of[i] = (struct row_own){.factor = job->grad_scale};
+  for (size_t row = first, n; row < totals->range.last; row += n) {
+    const size_t end = totals->block_end < totals->range.last ? totals->block_end : totals->range.last;
+    n = end - row < most ? end - row : most;
+    if (row > first) r.denormals |= met_denormal();
+    for (size_t i = 0; i < n; i++) states[i].pass = 0;
+    loss->pass(&r, &own, states, n);
+    for (size_t i = 0; i < n; i++) {
+      if (states[i].pass == ROW_FILL) fill_row(r, &own, i, &states[i]);
+      end_row(job, totals, row + i, 1.0f, states[i].loss);
+    }
+    end_block(totals, row + n);
+    r.p += n * columns, r.t += n * columns;
+    if (r.grad) r.grad += n * columns;
   }
 }
 
@@ -282,12 +375,15 @@ static void pass_of_group(const struct vloss_loss_job *job, const struct row_los
     const size_t to = job->columns - from < g->width ? job->columns : from + g->width;
     for (size_t i = 0; i < g->rows; i++) g->row[i].from = from, g->row[i].to = to;
     load_columns(job, g, to - from);
+    const int denormals = met_denormal();
+    for (size_t i = 0; i < g->rows; i++) {
+      g->state[i].writes = 0;
+      g->row[i].denormals = denormals;
+      ask_for_next(job, g, to - from, i);
+    }
+    loss->pass(g->row, NULL, g->state, g->rows);
     for (size_t i = 0; i < g->rows; i++) {
       struct row_state *s = &g->state[i];
-      s->writes = 0;
-      g->row[i].denormals = met_denormal();
-      ask_for_next(job, g, to - from, i);
-      if (before[i] >= 0) loss->pass(&g->row[i], s);
       if (before[i] != ROW_FILL) continue;
       fill_gradients(&g->row[i], s);
       s->writes = 1;
@@ -332,7 +428,9 @@ static __attribute__((noinline)) void groups_of_rows(const struct vloss_loss_job
     g.o = at.o, g.first = at.i;
     g.rows = of_plane < 16 ? of_plane : 16;
     if (g.rows > left) g.rows = left;
-    g.width = COPIED_FLOATS / ((size_t)operands * g.rows) / 64 * 64;
+    g.width = COPIED_FLOATS / ((size_t)operands * g.rows);
+    g.width = g.width < 256 ? g.width / 64 * 64 : g.width / 256 * 256;
+    if (job->columns < g.width) g.width = job->columns / 64 * 64 + 64; /* nearer to each other */
     for (size_t i = 0; i < g.rows; i++) {
       g.row[i] = row_of(job);
       g.row[i].grad = job->grad.p, g.row[i].grad_target = job->grad_target.p, g.row[i].grad_other = job->grad_other.p;
@@ -346,7 +444,10 @@ static __attribute__((noinline)) void groups_of_rows(const struct vloss_loss_job
       if (worth && loss->gradients_beside && loss->gradients_beside(&b)) break;
       pass_of_group(job, loss, &g);
     }
-    for (size_t i = 0; i < g.rows; i++) end_row(job, totals, row + i, g.weight[i], &g.state[i]);
+    for (size_t i = 0; i < g.rows; i++) {
+      end_row(job, totals, row + i, g.weight[i], g.state[i].loss);
+      end_block(totals, row + i + 1);
+    }
   }
 }
 

@@ -9,6 +9,14 @@
 #include "loss/multilabel_margin.h"
 #include "loss/multilabel_soft_margin.h"
 
+ROW_IN_ONE_STEP(keras_categorical_crossentropy)
+ROW_IN_ONE_STEP(keras_sparse_categorical_crossentropy)
+ROW_IN_ONE_STEP(keras_kl_divergence)
+ROW_IN_TWO_STEPS(categorical_hinge)
+ROW_IN_ONE_STEP(multi_margin)
+ROW_IN_ONE_STEP(multilabel_margin)
+ROW_IN_ONE_STEP(multilabel_soft_margin)
+
 ROW_LOSS(keras_categorical_crossentropy)
 ROW_LOSS_SUMS_BESIDE(keras_sparse_categorical_crossentropy, BESIDE_COLUMNS)
 ROW_LOSS(keras_kl_divergence)

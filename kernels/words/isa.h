@@ -16,8 +16,10 @@
 /* In front of a short loop over an array of vectors: unrolled, the array lives in registers. */
 #ifdef __clang__
 #define UNROLL _Pragma("unroll 16")
+#define ROLLED _Pragma("nounroll")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
+#define ROLLED _Pragma("GCC unroll 1")
 #endif
 
 /* What dsplit_scaled (scalar.h) multiplies by. */
