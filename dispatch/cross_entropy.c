@@ -1,5 +1,5 @@
-/* vloss_cross_entropy and vloss_nll: check the arguments, choose the kernel, call it, divide the sum. The straight way of
- * one row is here, too, as it asks what the checks ask: hence longer than other files. */
+/* vloss_cross_entropy and vloss_nll: check the arguments, choose the kernel, call it, divide the sum. The straight way
+ * of one row is here, too, as it asks what the checks ask: hence longer than other files. */
 #include "cross_entropy.h"
 
 #include <math.h>
