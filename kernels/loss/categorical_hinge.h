@@ -243,7 +243,8 @@ static void categorical_hinge_beside(const struct beside *b) {
 /* Their gradients. */
 static int categorical_hinge_gradients_beside(const struct beside *beside) {
   const struct beside b = *beside;
-  float neg[BESIDE_PATTERN], factor[BESIDE_PATTERN], fill[BESIDE_PATTERN], filled[BESIDE_PATTERN];
+  float neg[BESIDE_PATTERN], factor[BESIDE_PATTERN], fill[BESIDE_PATTERN];
+  float filled[BESIDE_PATTERN] = {0}; /* there is a row, but GCC cannot tell */
   for (size_t i = 0; i < b.rows; i++)
     if (b.state[i].pass != HINGE_GRADIENT && b.state[i].pass != ROW_FILL) return 0;
   for (size_t i = 0; i < b.rows; i++) {

@@ -143,8 +143,8 @@ VFN vf crossentropy_log(struct crossentropy_share u) {
 #define SMALL_TARGET 0x1p-60f
 #define LEAST_CROSSENTROPY 0x1p-60
 
-/* The sums of four vectors of columns: of -t log v, of the t of which nothing is clipped, and the greatest of small t.
- */
+/* The sums of four vectors of columns: of -t log v, of the t of which nothing is clipped (in double, as the gradient is
+ * a small difference), and the greatest of small t. */
 struct crossentropy_lanes {
   vd loss, share;
   vf small;
@@ -152,22 +152,20 @@ struct crossentropy_lanes {
 VFN void crossentropy_add(struct crossentropy_lanes *l, const float *p, const float *t, struct crossentropy_scale scale,
                           const int gradient) {
   const vf zero = vset1(0.0f);
-  vf loss = zero, share = zero;
+  vf loss = zero;
   ROLLED for (size_t pair = 0; pair < 64; pair += 32) {
-    vf losses = zero, shares = zero;
+    vf losses = zero;
     UNROLL for (size_t i = pair; i < pair + 32; i += 16) {
       const struct crossentropy_share u = crossentropy_share(scale, vload(p + i));
       const vf target = vload(t + i), size = vabs(target);
       losses = vnfma(vsel(vgt(vset1(NO_TARGET), size), zero, target), crossentropy_log(u), losses);
       if (!gradient) continue;
-      shares = vadd(vsel(vmor(u.above, u.below), zero, target), shares);
+      l->share = dadd(l->share, dwiden(vsel(vmor(u.above, u.below), zero, target)));
       l->small = vsel(vgt(vset1(SMALL_TARGET), size), vmax(size, l->small), l->small);
     }
     loss = vadd(losses, loss);
-    share = vadd(shares, share);
   }
   l->loss = dadd(l->loss, dwiden(loss));
-  if (gradient) l->share = dadd(l->share, dwiden(share));
 }
 VFN int crossentropy_empty(const float *t) {
   const vi bits = vior(vior(vbits(vload(t)), vbits(vload(t + 16))), vior(vbits(vload(t + 32)), vbits(vload(t + 48))));
@@ -204,15 +202,26 @@ VFN int crossentropy_float_terms(const struct row *r, struct row_state *s) {
   const int sparse = m && no_targets(r, get(r->t, r->from, m, 0.0f));
   return r->grad ? crossentropy_float_terms_of(r, s, 1, sparse) : crossentropy_float_terms_of(r, s, 0, sparse);
 }
+/* shared - t / p, which cancel where p is what it should be: so both have a low part, of t / p what t - q p tells. */
+struct shared_parts {
+  vf high, low;
+};
+VFN vf crossentropy_own(struct shared_parts shared, vf t, vf p) {
+  const vf inverse = vdiv(vset1(1.0f), p), q = vmul(t, inverse), rest = vmul(vnfma(q, p, t), inverse);
+  const vf low = vsel(vgt(vset1(INF), vabs(q)), vsub(shared.low, rest), vset1(0.0f));
+  return vadd(vsub(shared.high, q), low);
+}
 VFN void crossentropy_float_gradient(const struct row *r, struct row_state *s) {
   const struct crossentropy_scale scale = crossentropy_scale(s->value[0]);
+  const float high = (float)s->value[1];
+  const struct shared_parts parts = {vset1(high), vset1((float)(s->value[1] - (double)high))};
   const vf shared = vset1((float)(s->value[1] * r->factor)), factor = vset1((float)r->factor);
   for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
     const vf given = get(r->t, c, m, 0.0f);
     vf gradient = shared;
     if (!no_targets(r, given)) {
       const struct crossentropy_share u = crossentropy_share(scale, get(r->p, c, m, 0.0f));
-      const vf own = vnfma(vdiv(given, u.p), factor, shared);
+      const vf own = vmul(crossentropy_own(parts, given, u.p), factor);
       gradient = vsel(vmor(u.above, u.below), shared, own);
     }
     put_scaled(r->grad, c, m, gradient);
