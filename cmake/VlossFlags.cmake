@@ -15,9 +15,13 @@ endif()
 # -fno-math-errno comes last: -fno-fast-math would set it. No fusing but through the fma word, and no link-time
 # optimisation, which would mix code of different ISAs.
 set(VLOSS_KERNEL_FLAGS)
+set(of_gcc)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU") # Clang has no such mode, ignores the flag and warns of it
+  set(of_gcc fno-single-precision-constant)
+endif()
 set(CMAKE_REQUIRED_FLAGS -w)
 foreach(flag fno-fast-math fno-unsafe-math-optimizations fno-associative-math fno-reciprocal-math fno-finite-math-only
-             fsigned-zeros fno-single-precision-constant fno-rounding-math ffp-contract=off fno-math-errno fno-lto)
+             fsigned-zeros ${of_gcc} fno-rounding-math ffp-contract=off fno-math-errno fno-lto)
   string(MAKE_C_IDENTIFIER "VLOSS_HAS_${flag}" has)
   check_c_compiler_flag(-${flag} ${has})
   if(${has})

@@ -210,7 +210,7 @@ static double share_of(const struct float_sums *sums, const struct scales *scale
 }
 static void prepare(struct pair_try *t, float offset, enum way way) {
   t->offset = offset;
-  t->taken = way;
+  t->taken = (int)way;
   t->sums = (struct float_sums){dset1(0.0), dset1(0.0), dset1(0.0), vset1(-INF), vset1(0.0f)};
 }
 static int within_reach(float offset) { return offset > -2 * HUGE_LOGIT && offset < 2 * HUGE_LOGIT; }
@@ -325,7 +325,7 @@ static enum tried tried_of(const struct pair_try *t, struct pair_sums *s, size_t
    * Q, which is P and more. There may be no better float than this; of 2^-40 floats lose nothing that counts. */
   const int near = answers.off > -OFF && answers.off < OFF && answers.psi <= 0.5 * answers.t / answers.p;
   if (!near && better == offset && answers.psi > 0x1p-40) return GIVEN_UP;
-  if (!(near || better == offset) || !has_served(t->taken, s, offset)) return AGAIN;
+  if (!(near || better == offset) || !has_served((enum way)t->taken, s, offset)) return AGAIN;
   put_sums(&answers, t->a, offset, s, i);
   return SERVED;
 }
