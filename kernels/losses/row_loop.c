@@ -93,12 +93,13 @@ static struct totals totals_of(const struct vloss_loss_job *job, struct vloss_ra
   const size_t block = vloss_block_rows(job->columns);
   return (struct totals){.range = range, .partial = partial, .block_end = range.first + block, .block = block};
 }
-/* The loss of a row of the block; and after some of them. */
+/* The loss of a row of the block. */
 VFN void end_row(const struct vloss_loss_job *job, struct totals *totals, size_t row, float w, double loss) {
   const double value = w == 0 && loss == loss ? 0 : loss * (double)w;
   if (job->loss) job->loss[row] = value == value ? (float)value : NOT_A_NUMBER;
   totals->sum += value;
 }
+/* After some of its rows, with the one behind them: adds up the block if it is at its end. */
 VFN void end_block(struct totals *totals, size_t row) {
   if (row != totals->block_end && row != totals->range.last) return;
   vloss_exact_add(&totals->partial->sum, totals->sum);
@@ -176,7 +177,8 @@ static void pass_past_cache(const struct row_loss *loss, struct row r, const str
     if (home[i]) copy_past_cache(home[i], buffers[2 - i], r.columns);
 }
 
-/* The same of n rows that lie one behind the other, and labels that are no lists. */
+/* What own_of_row sets, of n rows that lie one behind the other and have labels that are no lists: what is the same in
+ * all of them is read once. */
 static void begin_rows(const struct vloss_loss_job *job, size_t first, const struct row *r, size_t n,
                        struct rows_own *own, struct row_state *states, float *row_weights) {
   const struct vloss_operand weights = job->weights, upstream = job->upstream, target = job->target;
@@ -253,7 +255,7 @@ static __attribute__((noinline)) void whole_rows(const struct vloss_loss_job *jo
   if (past_cache) vstream_end();
 }
 
-/* The same of a call without options, whose rows lie side by side and are written where they belong. */
+/* The rows of a call without options: floats, one behind the other, written where they belong. */
 static __attribute__((noinline)) void plain_rows(const struct vloss_loss_job *job, const struct row_loss *loss,
                                                  struct totals *totals) {
   const size_t columns = job->columns, first = totals->range.first, fit = columns ? COLUMNS_TOGETHER / columns : 1;

@@ -122,6 +122,21 @@ static void check_kink(const char *isa) {
          (double)grad[1]);
 }
 
+/* t / p is beyond the floats, and yet a gradient is no NaN: the sum of the targets is 0. */
+static void check_infinite_quotient(const char *isa) {
+  static const float p[2] = {1e-3f, 2e-3f}, t[2] = {3e38f, -3e38f};
+  float grad[2];
+  const vloss_loss_args args = {.kind = VLOSS_KERAS_CATEGORICAL_CROSSENTROPY,
+                                .rows = 1,
+                                .columns = 2,
+                                .prediction = p,
+                                .target = t,
+                                .reduction = VLOSS_SUM,
+                                .grad = grad};
+  EXPECT(vloss_loss(&args) == VLOSS_OK, "%s", isa);
+  EXPECT(grad[0] == -INFINITY && grad[1] == INFINITY, "%s: %g, %g", isa, (double)grad[0], (double)grad[1]);
+}
+
 int main(void) {
   static const vloss_type types[] = {VLOSS_F32, VLOSS_BF16, VLOSS_F16};
   static const size_t inners[] = {2, 3, 4, 5, 8, 15, 16, 17, 18, 19, 20, 27, 37};
@@ -130,6 +145,7 @@ int main(void) {
     if (vloss_isa_unsupported_reason(isa)) continue;
     EXPECT(vloss_isa_force(isa) == VLOSS_OK, "%s", isa);
     check_kink(isa);
+    check_infinite_quotient(isa);
     const vloss_loss_info *info;
     for (size_t k = 0; (info = vloss_loss_info_at(k)) != NULL; k++)
       for (size_t n = 0; info->family == VLOSS_ROWS && n < sizeof inners / sizeof *inners; n++)

@@ -60,6 +60,8 @@ static const struct known table[] = {
     {"below the kink", "categorical_hinge", ONE_ROW, 2, P(3, 1), T(1, 0), NONE, L(0), G(0, 0)},
     {"ties in the maximum", "categorical_hinge", ONE_ROW, 5, P(0, 2, 2, 1, 2), T(1, 0, 0, 0, 0), REDUCTION(NONE), L(3),
      G(-1, 0.33333333333, 0.33333333333, 0, 0.33333333333)},
+    {"ties 16 columns apart", "categorical_hinge", ONE_ROW, 17, P(2, 0, R8(0), 0, 0, 0, 0, 0, 0, 2),
+     T(0, 1, R8(0), 0, 0, 0, 0, 0, 0, 0), REDUCTION(NONE), L(3), G(0.5, -1, R8(0), 0, 0, 0, 0, 0, 0, 0.5)},
     {"ties with the target's slot", "categorical_hinge", ONE_ROW, 3, P(0.5f, 0, -1), T(1, 0, 0), NONE, L(0.5),
      G(-1, 0.5, 0)},
     {"c = margin", "cosine_embedding", ONE_ROW, 2, P(1, 0), OTHER(0, 1), T(-1), PARAMETERS(0), REDUCTION(NONE), L(0),
