@@ -96,6 +96,11 @@ foreach(isa IN LISTS known)
   endif()
 endforeach()
 
+# The ISA whose code for rare inputs another one takes, to be smaller: the CPU has both.
+if("avx2" IN_LIST VLOSS_ISAS)
+  set(VLOSS_RARE_ISA_avx512 VLOSS_RARE_ISA=avx2)
+endif()
+
 # vloss_isa_sources(<target> <source>...) compiles each C source once per ISA, with VLOSS_ISA defined as the ISA's name,
 # and adds the objects to the target. The source includes "isa.h" and exports only names made by VLOSS_ISA_SYMBOL.
 function(vloss_isa_sources target)
@@ -104,6 +109,7 @@ function(vloss_isa_sources target)
     string(TOUPPER ${isa} upper)
     add_library(${objects} OBJECT ${ARGN})
     target_compile_definitions(${objects} PRIVATE VLOSS_ISA=${isa} VLOSS_ISA_IS_${upper}
+                                                  ${VLOSS_RARE_ISA_${isa}}
                                                   ${VLOSS_TYPE_DEFINITIONS}
                                                   $<$<NOT:$<BOOL:${VLOSS_TRUSTS_FMA}>>:VLOSS_OWN_FMA>)
     target_compile_options(${objects} PRIVATE ${VLOSS_WARNINGS} ${VLOSS_KERNEL_FLAGS} ${VLOSS_OPTIMISE}

@@ -135,16 +135,26 @@ VFN int wide_near_inputs(const struct wide_block *given, size_t n, wide_element 
   }                                                                                                           \
   WIDE_KERNEL(name)
 
-/* The elements from i on, all inputs. */
-#define WIDE_CAREFUL(name)                                                \
-  static RARE void name##_careful(const struct wide_block *b, size_t i) { \
-    for (; i < b->n; i += 16) wide_all_inputs(b, i, name##_wide);         \
-  }                                                                       \
-  static void name##_rest(const struct wide_block *b, size_t i) {         \
-    if (i == b->n) return;                                                \
-    name##_careful(b, i);                                                 \
-    if (b->sum) add_numbers(b->sum, b->exact, b->loss + i, b->n - i);     \
+/* The elements from i on, all inputs. AVX-512 takes AVX2's function for that, where it is built: the bits are the same,
+ * such inputs are rare, and every such CPU has AVX2, too. */
+#define WIDE_CAREFUL(name)                                                                \
+  void WIDE_CAREFUL_SYMBOL(vloss_##name##_careful)(const struct wide_block *b, size_t i); \
+  WIDE_CAREFUL_HERE(name)                                                                 \
+  static void name##_rest(const struct wide_block *b, size_t i) {                         \
+    if (i == b->n) return;                                                                \
+    WIDE_CAREFUL_SYMBOL(vloss_##name##_careful)(b, i);                                    \
+    if (b->sum) add_numbers(b->sum, b->exact, b->loss + i, b->n - i);                     \
   }
+#ifdef VLOSS_RARE_ISA
+#define WIDE_CAREFUL_SYMBOL(x) VLOSS_PASTE(x, VLOSS_RARE_ISA)
+#define WIDE_CAREFUL_HERE(name)
+#else
+#define WIDE_CAREFUL_SYMBOL(x) VLOSS_ISA_SYMBOL(x)
+#define WIDE_CAREFUL_HERE(name)                                                                 \
+  RARE void WIDE_CAREFUL_SYMBOL(vloss_##name##_careful)(const struct wide_block *b, size_t i) { \
+    for (; i < b->n; i += 16) wide_all_inputs(b, i, name##_wide);                               \
+  }
+#endif
 #define WIDE_KERNEL(name)                                                                                              \
   void KERNEL(name##_f64)(const struct vloss_loss_job *job, struct vloss_range range, struct vloss_partial *partial) { \
     KERNEL(wide_elementwise)(job, name##_elements, range, partial);                                                    \

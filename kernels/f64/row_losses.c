@@ -67,6 +67,7 @@ static double do_row(const struct vloss_loss_job *job, wide_row_function *functi
   if (job->class_weights) r.weights = row_of(&class_weights, job->class_weights, 0, 0);
   const struct parts scale = {dset1(job->grad_scale), dset1(job->grad_scale_low)};
   r.factor = parts_product(product_of(dset1(w), dset1(value_of(&job->upstream, row))), scale);
+  r.factor_is_0 = first_of(r.factor.high) == 0;
   /* A bad label, met in unchecked mode, makes NaN of the row. */
   const int bad = job->labels.p && find_label(job, row, &r.label);
   const double loss = bad ? WIDE_NAN : function(&r);

@@ -45,12 +45,14 @@ VFN struct wide_row wide_row_of(const struct vloss_shape *shape, const void *p, 
   memcpy(&r.p, &first, sizeof r.p);
   return r;
 }
-/* Classes c .. c + n - 1, at most 16, as they lie; `fill` beyond. */
+/* Classes c .. c + n - 1, at most 16, as they lie; `fill` beyond. What is not 16 in a row is read and written apart. */
+#define wide_some_classes VLOSS_ISA_SYMBOL(vloss_wide_some_classes)
+#define wide_put_some VLOSS_ISA_SYMBOL(vloss_wide_put_some)
+vd wide_some_classes(const double *p, size_t step, size_t n, double fill);
+void wide_put_some(double *p, size_t step, size_t n, vd v);
 VFN vd raw_classes_at(struct wide_row r, size_t c, size_t n, double fill) {
-  if (r.step == 1) return n < 16 ? dtail(r.p + c, n, fill) : dload(r.p + c);
-  double t[16];
-  for (size_t i = 0; i < 16; i++) t[i] = i < n ? r.p[(c + i) * r.step] : fill;
-  return dload(t);
+  if (n == 16 && r.step == 1) return dload(r.p + c);
+  return wide_some_classes(r.p + c * r.step, r.step, n, fill);
 }
 /* The same as they count. */
 VFN vd classes_at(struct wide_row r, size_t c, size_t n, double fill) {
@@ -62,13 +64,17 @@ VFN vd classes_at(struct wide_row r, size_t c, size_t n, double fill) {
 }
 VFN void put_classes(struct wide_row r, size_t c, size_t n, vd v) {
   const vd canonical = dsel(dnan(v), dset1(WIDE_NAN), v);
-  if (n == 16 && r.step == 1) {
+  if (n == 16 && r.step == 1)
     dstore(r.p + c, canonical);
-    return;
-  }
-  double t[16];
-  dstore(t, canonical);
-  for (size_t i = 0; i < n; i++) r.p[(c + i) * r.step] = t[i];
+  else
+    wide_put_some(r.p + c * r.step, r.step, n, canonical);
+}
+/* 64 classes from c on, where they lie or in a copy, with `fill` beyond the end and at `but`. */
+#define wide_copy_64 VLOSS_ISA_SYMBOL(vloss_wide_copy_64)
+const double *wide_copy_64(double *copy, struct wide_row r, size_t classes, size_t c, size_t but, double fill);
+VFN const double *raw_classes_64(double *copy, struct wide_row r, size_t classes, size_t c, size_t but, double fill) {
+  if (__builtin_expect(classes - c >= 64 && but - c >= 64 && r.step == 1, 1)) return r.p + c;
+  return wide_copy_64(copy, r, classes, c, but, fill);
 }
 VFN size_t at_once(size_t classes, size_t c) { return classes - c < 16 ? classes - c : 16; }
 VFN double first_of(vd v) {

@@ -22,7 +22,7 @@ VFN struct lanes lanes_plus(struct lanes l, vd v) {
   const vd sum = dadd(l.high, v), of_v = dsub(sum, l.high);
   return (struct lanes){sum, dadd(l.low, dadd(dsub(l.high, dsub(sum, of_v)), dsub(v, of_v)))};
 }
-VFN int lanes_finite(struct lanes l) { return dsum(dadd(dsub(l.high, l.high), dsub(l.low, l.low))) == 0; }
+VFN int lanes_finite(struct lanes l) { return !dany(dnan(dadd(dsub(l.high, l.high), dsub(l.low, l.low)))); }
 
 /* Adds n numbers to the lanes; where something is not finite, or a sum would be, to the exact sum instead. */
 VFN void add_numbers(struct lanes *lanes, struct vloss_exact_sum *exact, const double *p, size_t n) {
@@ -43,5 +43,24 @@ VFN void add_lanes(struct vloss_exact_sum *exact, struct lanes l) {
   for (int i = 0; i < 16; i++)
     if (part[i] != 0) vloss_exact_add(exact, part[i]);
 }
+
+/* A number in two parts: low is at most half an ulp of high. */
+struct total {
+  double high, low;
+};
+VFN int is_number(double v) { return v - v == 0; }
+
+/* a + b, exactly (Knuth). */
+VFN struct total total_of(double a, double b) {
+  const double sum = a + b, of_b = sum - a;
+  return (struct total){sum, (a - (sum - of_b)) + (b - of_b)};
+}
+/* The lanes as one number, added by halves: to 2^-100 or so of the sum of their sizes. high is no number where that is
+ * beyond the doubles on the way; then only the exact sum knows whether the sum is one. */
+#define lanes_total VLOSS_ISA_SYMBOL(vloss_lanes_total)
+struct total lanes_total(const struct lanes *l);
+/* What is in both. */
+#define exact_total VLOSS_ISA_SYMBOL(vloss_exact_total)
+struct total exact_total(struct vloss_exact_sum *exact, const struct lanes *l);
 
 #endif

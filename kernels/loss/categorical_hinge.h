@@ -271,33 +271,40 @@ static int categorical_hinge_gradients_beside(const struct beside *beside) {
 /* Products are doubles, and so are ties. */
 static double categorical_hinge_wide(const struct wide_loss_row *r) {
   const vd one = dset1(1.0);
+  struct vloss_exact_sum exact;
   struct row_sum sum;
-  vd most = dset1(-WIDE_INF);
-  begin_sum(&sum);
-  for (size_t c = 0; c < r->columns; c += 16) {
-    const size_t n = at_once(r->columns, c);
-    const vd p = classes_at(r->p, c, n, -WIDE_INF), t = classes_at(r->t, c, n, 0.0);
-    most = dmax(dmul_or_zero(dsub(one, t), p), most);
-    add_to_sum(&sum, dneg(dmul_or_zero(t, p)));
-  }
-  double lanes[16], neg = -WIDE_INF, ties = 0;
-  dstore(lanes, most);
-  for (int i = 0; i < 16; i++) neg = lanes[i] > neg ? lanes[i] : neg;
-  add_to_sum(&sum, lanes_below(dset1(neg), 1));
-  add_to_sum(&sum, lanes_below(one, 1));
-  const double excess = rounded_number(end_sum(&sum));
+  double neg;
+  begin_sums(&sum, &exact, 1);
+  do {
+    /* 0 times infinity is 0; where there is any, the sum is no number, and the second pass is for that. */
+    vd most = dset1(-WIDE_INF);
+    for (size_t c = 0; c < r->columns; c += 16) {
+      const size_t n = at_once(r->columns, c);
+      const vd p = columns_at(r->p, c, n, sum.careful ? -WIDE_INF : -WIDE_MAX), t = columns_at(r->t, c, n, 0.0);
+      most = dmax(product_or_zero_in(!sum.careful, dsub(one, t), p), most);
+      add_to_sum(&sum, dneg(product_or_zero_in(!sum.careful, t, p)));
+    }
+    neg = largest_lane(most);
+    add_to_sum(&sum, lanes_below(dset1(neg), 1));
+    add_to_sum(&sum, lanes_below(one, 1));
+  } while (sums_again(&sum, 1));
+  const double excess = sum.total.high;
   if (excess < 0) fill_gradients(r, 0);
   if (!(excess >= 0) || !r->grad.p) return excess < 0 ? 0 : excess;
+  vd tied = dset1(0.0);
   for (size_t c = 0; c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    const vd other = dmul_or_zero(dsub(one, classes_at(r->t, c, n, 0.0)), classes_at(r->p, c, n, 0.0));
-    ties += dsum(lanes_below(dsel(deq(other, dset1(neg)), one, dset1(0.0)), n));
+    const vd t = columns_at(r->t, c, n, 0.0);
+    const vd other = product_or_zero_in(!sum.careful, dsub(one, t), columns_at(r->p, c, n, 0.0));
+    tied = dadd(tied, lanes_below(dsel(deq(other, dset1(neg)), one, dset1(0.0)), n));
   }
+  const vd ties = dset1(dsum(tied));
   for (size_t c = 0; c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    const vd t = classes_at(r->t, c, n, 0.0), wrong = dsub(one, t);
-    const dm tied = deq(dmul_or_zero(wrong, classes_at(r->p, c, n, 0.0)), dset1(neg));
-    put_gradient(r, r->grad, c, n, dsel(tied, dsub(ddiv(wrong, dset1(ties)), t), dneg(t)));
+    const vd t = columns_at(r->t, c, n, 0.0), wrong = dsub(one, t);
+    const dm ties_here = deq(product_or_zero_in(!sum.careful, wrong, columns_at(r->p, c, n, 0.0)), dset1(neg));
+    const vd v = dany(ties_here) ? dsel(ties_here, dsub(ddiv(wrong, ties), t), dneg(t)) : dneg(t);
+    put_gradient(r, r->grad, c, n, v);
   }
   return excess;
 }

@@ -119,29 +119,40 @@ static void cosine_embedding_beside(const struct beside *b) {
 static struct parts parted_wide(const struct wide_loss_row *r, const struct products *s, struct parts all,
                                 struct parts cosine) {
   const struct parts k = parts_quotient(s->ab, s->aa), fa = one_number(s->a_least), fb = one_number(s->b_least);
+  struct vloss_exact_sum exact;
   struct row_sum sum;
-  begin_sum(&sum);
-  for (size_t c = 0; c < r->columns; c += 16) {
-    const size_t n = at_once(r->columns, c);
-    const vd a = dmul(classes_at(r->p, c, n, 0.0), dset1(s->a_scale));
-    const vd b = dmul(classes_at(r->other, c, n, 0.0), dset1(s->b_scale));
-    const struct parts along = product_of(k.high, a), d = sum_of(b, dneg(along.high));
-    const struct parts e = sum_of(d.high, dnfma(k.low, a, dsub(d.low, along.low)));
-    add_parts_to_sum(&sum, parts_product(e, e));
-  }
+  begin_sums(&sum, &exact, 1);
+  do
+    for (size_t c = 0; c < r->columns; c += 16) {
+      const size_t n = at_once(r->columns, c);
+      const vd a = dmul(columns_at(r->p, c, n, 0.0), dset1(s->a_scale));
+      const vd b = dmul(columns_at(r->other, c, n, 0.0), dset1(s->b_scale));
+      const struct parts along = product_of(k.high, a), d = sum_of(b, dneg(along.high));
+      const struct parts e = sum_of(d.high, dnfma(k.low, a, dsub(d.low, along.low)));
+      add_parts_to_sum(&sum, parts_product(e, e));
+    }
+  while (sums_again(&sum, 1));
   const struct parts of_b = parts_product(fa, parts_sum(s->bb, fb));
-  const struct parts across = parts_sum(parts_product(s->aa, end_sum(&sum)), parts_product(fb, s->aa));
+  const struct parts across = parts_sum(parts_product(s->aa, sum_parts(&sum)), parts_product(fb, s->aa));
   return parts_quotient(parts_sum(across, of_b), parts_product(all, parts_sum(one_number(1.0), cosine)));
 }
 
+static struct parts wide_cosine(const struct products *s) {
+  const struct parts aa = parts_sum(s->aa, one_number(s->a_least)), bb = parts_sum(s->bb, one_number(s->b_least));
+  return parts_quotient(s->ab, parts_product(parts_root(aa), parts_root(bb)));
+}
 static double cosine_embedding_wide(const struct wide_loss_row *r) {
   const double margin = r->parameters[0];
-  const struct products s = products_of(r->p, r->other, r->columns);
-  const struct parts aa = parts_sum(s.aa, one_number(s.a_least)), bb = parts_sum(s.bb, one_number(s.b_least));
-  const struct parts cosine = parts_quotient(s.ab, parts_product(parts_root(aa), parts_root(bb)));
-  const struct parts above = parts_sum(cosine, one_number(-margin));
-  const double rounded = rounded_number(cosine);
+  struct products s = products_of(r->p, r->other, r->columns);
+  double rounded = rounded_number(wide_cosine(&s));
+  /* What products added in double may leave of the difference from 1, or on which side of the kink they are. */
+  if (s.near && (rounded > 1 - 0x1p-10 || (rounded > margin - 0x1p-40 && rounded < margin + 0x1p-40))) {
+    far_products(&s, r->p, r->other, r->columns);
+    rounded = rounded_number(wide_cosine(&s));
+  }
   if (rounded != rounded || r->target != r->target) return WIDE_NAN;
+  const struct parts aa = parts_sum(s.aa, one_number(s.a_least)), bb = parts_sum(s.bb, one_number(s.b_least));
+  const struct parts cosine = wide_cosine(&s), above = parts_sum(cosine, one_number(-margin));
   const int reaches = margin == 0 ? !s.negative : rounded_number(above) >= 0;
   const int sign = r->target == 1 ? -1 : r->target == -1 && reaches;
   struct parts loss = sign > 0 ? above : one_number(0.0);
@@ -153,10 +164,10 @@ static double cosine_embedding_wide(const struct wide_loss_row *r) {
   const struct wide_cosine_slope of_b = wide_cosine_slope(s.ab, bb, aa, 1, sign * s.b_scale);
   for (size_t c = 0; (r->grad.p || r->grad_other.p) && c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    const vd a = dmul(classes_at(r->p, c, n, 0.0), dset1(s.a_scale));
-    const vd b = dmul(classes_at(r->other, c, n, 0.0), dset1(s.b_scale));
-    put_gradient(r, r->grad, c, n, wide_cosine_gradient(of_a, a, b));
-    put_gradient(r, r->grad_other, c, n, wide_cosine_gradient(of_b, b, a));
+    const vd a = dmul(columns_at(r->p, c, n, 0.0), dset1(s.a_scale));
+    const vd b = dmul(columns_at(r->other, c, n, 0.0), dset1(s.b_scale));
+    put_gradient_parts(r, r->grad, c, n, wide_cosine_gradient(&of_a, s.near, a, b));
+    put_gradient_parts(r, r->grad_other, c, n, wide_cosine_gradient(&of_b, s.near, b, a));
   }
   return rounded_number(loss);
 }

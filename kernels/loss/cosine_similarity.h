@@ -83,9 +83,9 @@ static double cosine_similarity_wide(const struct wide_loss_row *r) {
   const struct wide_cosine_slope slope = wide_cosine_slope(s.ab, pp, tt, !floored, -s.a_scale);
   for (size_t c = 0; c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    const vd p = dmul(classes_at(r->p, c, n, 0.0), dset1(s.a_scale));
-    const vd t = dmul(classes_at(r->t, c, n, 0.0), dset1(s.b_scale));
-    put_gradient(r, r->grad, c, n, wide_cosine_gradient(slope, p, t));
+    const vd p = dmul(columns_at(r->p, c, n, 0.0), dset1(s.a_scale));
+    const vd t = dmul(columns_at(r->t, c, n, 0.0), dset1(s.b_scale));
+    put_gradient_parts(r, r->grad, c, n, wide_cosine_gradient(&slope, s.near, p, t));
   }
   return -cosine;
 }

@@ -245,7 +245,7 @@ VFN void keras_categorical_crossentropy(const struct row *r, struct row_state *s
 /* t' of columns c .. c + n - 1; 0 beyond. */
 VFN struct parts smoothed_columns(const struct wide_loss_row *r, size_t c, size_t n) {
   const double smoothing = r->parameters[0];
-  const struct parts t = whole(classes_at(r->t, c, n, 0.0));
+  const struct parts t = whole(columns_at(r->t, c, n, 0.0));
   if (smoothing == 0) return t;
   const struct parts share = parts_quotient(one_number(smoothing), one_number((double)r->columns));
   const struct parts smooth = parts_sum(parts_product(t, sum_of(dset1(1.0), dset1(-smoothing))), share);
@@ -256,50 +256,73 @@ struct share_of_row {
   struct parts u;
   dm below, above;
 };
-VFN struct share_of_row share_of_row(vd p, struct parts total) {
-  const struct parts u = normal_parts(parts_quotient(whole(p), total));
+VFN struct share_of_row share_of_row(vd p, struct parts total, vd inverse) {
+  const vd q = dmul(p, inverse), rest = dnfma(q, total.low, dnfma(q, total.high, p));
+  const struct parts u = finite_sum_of(q, dmul(rest, inverse));
   return (struct share_of_row){u, dgt(dset1(WIDE_KERAS_EPS), u.high), dgt(u.high, dset1(WIDE_KERAS_ONE_MINUS_EPS))};
+}
+
+/* shared - t / p. */
+VFN vd near_difference(struct parts shared, struct parts t, vd p) {
+  const vd inverse = ddiv(dset1(1.0), p), q = dmul(t.high, inverse), rest = dadd(dnfma(q, p, t.high), t.low);
+  return rounded_parts(parts_sum_in(1, shared, (struct parts){dneg(q), dneg(dmul(rest, inverse))}));
+}
+/* The same times the scale, of what was scaled, too. Where terms are beyond the doubles, what is left of them may be
+ * none. */
+static RARE vd far_difference(struct parts shared, struct parts t, vd scaled_p, dm clipped, double scale) {
+  const vd one = dset1(1.0), p = dsel(clipped, one, dmul(scaled_p, dset1(1 / scale)));
+  const struct parts unscaled = parts_times(shared, scale), own = parts_quotient(t, whole(p));
+  const struct parts scaled_own = parts_quotient(t, whole(dsel(clipped, one, scaled_p)));
+  const vd scaled = dmul(rounded_parts(parts_sum(shared, parts_negated(scaled_own))), dset1(scale));
+  const dm finite = dmand(dfinite(own.high), dfinite(unscaled.high));
+  return dsel(finite, rounded_parts(parts_sum(unscaled, parts_negated(own))), scaled);
 }
 
 /* Of the row times a power of two that brings its largest column near to 1. */
 static double keras_categorical_crossentropy_wide(const struct wide_loss_row *r) {
   const double scale = scale_to(largest_of(r->p, r->columns), 0);
   const vd zero = dset1(0.0);
-  struct row_sum sum, size, loss, shares;
-  begin_sum(&sum), begin_sum(&size), begin_sum(&loss), begin_sum(&shares);
-  for (size_t c = 0; c < r->columns; c += 16) {
-    const vd p = dmul(classes_at(r->p, c, at_once(r->columns, c), 0.0), dset1(scale));
-    add_to_sum(&sum, p);
-    add_to_sum(&size, dabs(p));
-  }
-  const struct parts total = end_sum(&sum);
-  if (!(fabs(first_of(total.high)) > rounded_number(end_sum(&size)) * 0x1p-40)) return WIDE_NAN;
-  for (size_t c = 0; c < r->columns; c += 16) {
-    const size_t n = at_once(r->columns, c);
-    const struct share_of_row s = share_of_row(dmul(classes_at(r->p, c, n, 0.0), dset1(scale)), total);
-    const struct parts t = smoothed_columns(r, c, n);
-    const vd v = wide_clip(s.u.high, WIDE_KERAS_EPS, WIDE_KERAS_ONE_MINUS_EPS);
-    const dm clipped = dmor(s.below, s.above);
-    const vd log = log_of_parts((struct parts){v, dsel(clipped, zero, s.u.low)});
-    add_to_sum(&loss, dneg(dfma(t.high, log, dmul(t.low, log))));
-    add_parts_to_sum(&shares, (struct parts){dsel(clipped, zero, t.high), dsel(clipped, zero, t.low)});
-  }
-  const double result = rounded_number(end_sum(&loss));
+  struct vloss_exact_sum exact[2];
+  struct row_sum sums[2];
+  vd size = zero;
+  begin_sums(sums, exact, 1);
+  do
+    for (size_t c = 0; c < r->columns; c += 16) {
+      const vd p = dmul(columns_at(r->p, c, at_once(r->columns, c), 0.0), dset1(scale));
+      add_to_sum(&sums[0], p);
+      size = dadd(size, dabs(p));
+    }
+  while (sums_again(sums, 1));
+  const struct parts total = sum_parts(&sums[0]);
+  if (!(fabs(sums[0].total.high) > dsum(size) * 0x1p-40)) return WIDE_NAN;
+  const vd inverse = ddiv(dset1(1.0), total.high);
+  begin_sums(sums, exact, 2);
+  do
+    for (size_t c = 0; c < r->columns; c += 16) {
+      const size_t n = at_once(r->columns, c);
+      const struct share_of_row s = share_of_row(dmul(columns_at(r->p, c, n, 0.0), dset1(scale)), total, inverse);
+      const struct parts t = smoothed_columns(r, c, n);
+      const vd v = wide_clip(s.u.high, WIDE_KERAS_EPS, WIDE_KERAS_ONE_MINUS_EPS);
+      const dm clipped = dmor(s.below, s.above);
+      const vd log = log_parts_near((struct parts){v, dsel(clipped, zero, s.u.low)});
+      add_to_sum(&sums[0], dneg(dfma(t.high, log, dmul(t.low, log))));
+      add_parts_to_sum(&sums[1], (struct parts){dsel(clipped, zero, t.high), dsel(clipped, zero, t.low)});
+    }
+  while (sums_again(sums, 2));
+  const double result = sums[0].total.high;
   if (result != result || !r->grad.p) return result;
-  const struct parts shared = parts_quotient(end_sum(&shares), total), unscaled = parts_times(shared, scale);
+  const struct parts shared = parts_quotient(sum_parts(&sums[1]), total), unscaled = parts_times(shared, scale);
+  const vd of_clipped = dmul(rounded_parts(shared), dset1(scale));
+  const int near = scale > 0x1p-100 && scale < 0x1p100 && is_number(result);
   for (size_t c = 0; c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    const vd p = classes_at(r->p, c, n, 0.0), scaled_p = dmul(p, dset1(scale));
-    const struct share_of_row s = share_of_row(scaled_p, total);
+    const vd p = columns_at(r->p, c, n, 0.0), scaled_p = dmul(p, dset1(scale));
+    const struct share_of_row s = share_of_row(scaled_p, total, inverse);
     const dm clipped = dmor(s.below, s.above);
     const struct parts t = smoothed_columns(r, c, n);
-    const struct parts own = parts_quotient(t, whole(dsel(clipped, dset1(1.0), p)));
-    const struct parts scaled_own = parts_quotient(t, whole(dsel(clipped, dset1(1.0), scaled_p)));
-    /* Where terms are beyond the doubles, what is left of them may be none. */
-    const vd scaled = dmul(rounded_parts(parts_sum(shared, parts_negated(scaled_own))), dset1(scale));
-    const dm finite = dmand(dfinite(own.high), dfinite(unscaled.high));
-    const vd v = dsel(finite, rounded_parts(parts_sum(unscaled, parts_negated(own))), scaled);
-    put_gradient(r, r->grad, c, n, dsel(clipped, dmul(rounded_parts(shared), dset1(scale)), v));
+    const vd v = near ? near_difference(unscaled, t, dsel(clipped, dset1(1.0), p))
+                      : far_difference(shared, t, scaled_p, clipped, scale);
+    put_gradient(r, r->grad, c, n, dsel(clipped, of_clipped, v));
   }
   return result;
 }

@@ -37,18 +37,18 @@ VFN void keras_kl_divergence(const struct row *r, struct row_state *s) {
 #include "../f64/row_loss.h"
 
 static double keras_kl_divergence_wide(const struct wide_loss_row *r) {
-  struct row_sum sum;
-  begin_sum(&sum);
+  struct lanes sum = no_lanes(); /* of numbers that are small, or NaN */
   for (size_t c = 0; c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    const vd p = classes_at(r->p, c, n, 1.0), a = wide_clip(classes_at(r->t, c, n, 1.0), WIDE_KERAS_EPS, 1);
+    const vd p = columns_at(r->p, c, n, 1.0), a = wide_clip(columns_at(r->t, c, n, 1.0), WIDE_KERAS_EPS, 1);
     const vd b = wide_clip(p, WIDE_KERAS_EPS, 1);
-    const struct parts ratio = normal_parts(parts_quotient(whole(a), whole(b)));
+    const vd inverse = ddiv(dset1(1.0), b), q = dmul(a, inverse);
+    const struct parts ratio = finite_sum_of(q, dmul(dnfma(q, b, a), inverse));
     const struct parts log = log_in_parts_near(ratio);
-    add_to_sum(&sum, dsel(dnan(ratio.high), ratio.high, dfma(a, log.high, dmul(a, log.low))));
+    sum = lanes_plus(sum, dsel(dnan(ratio.high), ratio.high, dfma(a, log.high, dmul(a, log.low))));
     put_gradient(r, r->grad, c, n, dsel(wide_clips(p, WIDE_KERAS_EPS, 1), dset1(0.0), dneg(ratio.high)));
   }
-  return rounded_number(end_sum(&sum));
+  return lanes_total(&sum).high;
 }
 #else
 #include "../losses/formula.h"

@@ -126,24 +126,33 @@ static void keras_sparse_categorical_crossentropy_beside(const struct beside *b)
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"
 
+/* The sum of the columns as they are clipped, but for the label. Nothing is infinite in it. */
+static struct total sum_of_others(const struct wide_loss_row *r, double low, double high) {
+  struct lanes sum = no_lanes();
+  for (size_t c = 0; c < r->columns; c += 64) {
+    const size_t left = r->columns - c;
+    vd v[4];
+    UNROLL for (size_t i = 0; i < 4; i++) {
+      const size_t n = left < 16 * i ? 0 : at_once(left, 16 * i);
+      v[i] = wide_clip(columns_at(r->p, c + 16 * i, n, 0.0), low, high);
+      if (left < 64 || r->label - c < 64) v[i] = with_label(lanes_below(v[i], n), c + 16 * i, r->label, 0);
+    }
+    sum = lanes_plus_sizes(sum, v);
+  }
+  return lanes_total(&sum);
+}
 static double keras_sparse_categorical_crossentropy_wide(const struct wide_loss_row *r) {
   const double low = WIDE_KERAS_EPS, high = WIDE_KERAS_ONE_MINUS_EPS, p = r->p.p[r->label * r->p.step];
   const struct parts own = whole(wide_clip(dset1(p), low, high));
-  struct row_sum others;
-  begin_sum(&others);
-  for (size_t c = 0; c < r->columns; c += 16) {
-    const size_t n = at_once(r->columns, c);
-    const vd v = lanes_below(wide_clip(classes_at(r->p, c, n, 0.0), low, high), n);
-    add_to_sum(&others, with_label(v, c, r->label, 0));
-  }
-  const struct parts rest = end_sum(&others), all = parts_sum(rest, own);
+  const struct total others = sum_of_others(r, low, high);
+  const struct parts rest = total_parts(others), all = parts_sum(rest, own);
   const double loss = first_of(log1p_of_parts(normal_parts(parts_quotient(rest, own))));
   if (loss != loss || !r->grad.p) return loss;
   const vd elsewhere = rounded_parts(parts_quotient(one_number(1.0), all));
   const vd at_label = dneg(rounded_parts(parts_quotient(rest, parts_product(all, own))));
   for (size_t c = 0; c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    const dm clipped = wide_clips(classes_at(r->p, c, n, 0.0), low, high);
+    const dm clipped = wide_clips(columns_at(r->p, c, n, 0.0), low, high);
     const vd v = with_label(elsewhere, c, r->label, first_of(at_label));
     put_gradient(r, r->grad, c, n, dsel(clipped, dset1(0.0), v));
   }

@@ -288,10 +288,53 @@ static int multi_margin_gradients_beside(const struct beside *b) {
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"
 
-/* z of columns c .. c + n - 1; 0 at the label and beyond. */
+/* z of columns c .. c + n - 1; 0 at the label and beyond. Where it is small, start.high + p_c is exact, and where it is
+ * not, start.low is nothing: so the sign is right, and z is rounded twice. */
 VFN vd multi_margin_z_wide(const struct wide_loss_row *r, struct parts start, size_t c, size_t n) {
-  const struct parts z = sum_of(start.high, classes_at(r->p, c, n, 0.0));
-  return with_label(lanes_below(dadd(z.high, dadd(z.low, start.low)), n), c, r->label, 0);
+  const vd z = dadd(dadd(start.high, columns_at(r->p, c, n, 0.0)), start.low);
+  return with_label(lanes_below(z, n), c, r->label, 0);
+}
+
+/* The sum of z and how many are active. */
+static RARE void multi_margin_sum_carefully(const struct wide_loss_row *r, struct parts start, struct row_sum *sums) {
+  const vd zero = dset1(0.0), one = dset1(1.0);
+  do
+    for (size_t c = 0; c < r->columns; c += 16) {
+      const vd z = dpositive(multi_margin_z_wide(r, start, c, at_once(r->columns, c)));
+      add_to_sum(&sums[0], z);
+      add_to_sum(&sums[1], dsel(dgt(z, zero), one, zero));
+    }
+  while (sums_again(sums, 2));
+}
+VFN void multi_margin_sum_wide(const struct wide_loss_row *r, struct parts start, struct row_sum *sums,
+                               const int counts) {
+  const vd zero = dset1(0.0), one = dset1(1.0);
+  struct lanes sum = no_lanes();
+  vd active = zero;
+  double copy[64];
+  for (size_t c = 0; c < r->columns; c += 64) {
+    const double *const p = raw_classes_64(copy, r->p, r->columns, c, r->label, -WIDE_MAX);
+    vd z[4];
+    UNROLL for (size_t i = 0; i < 4; i++) {
+      z[i] = dpositive(dadd(dadd(start.high, dload(p + 16 * i)), start.low));
+      if (counts) active = dadd(active, dsel(dgt(z[i], zero), one, zero));
+    }
+    sum = lanes_plus_sizes(sum, z);
+  }
+  sums[0].total = lanes_total(&sum);
+  sums[1].total = (struct total){dsum(active), 0};
+  if (!is_number(sums[0].total.high)) multi_margin_sum_carefully(r, start, sums);
+}
+/* The sum of (z scale)^2, and of z scale. */
+static void multi_margin_squares_wide(const struct wide_loss_row *r, struct parts start, double scale,
+                                      struct row_sum *sums) {
+  do
+    for (size_t c = 0; c < r->columns; c += 16) {
+      const vd z = dmul(dpositive(multi_margin_z_wide(r, start, c, at_once(r->columns, c))), dset1(scale));
+      add_parts_to_sum(&sums[0], product_of(z, z));
+      add_to_sum(&sums[1], z);
+    }
+  while (sums_again(sums, 2));
 }
 
 static double multi_margin_wide(const struct wide_loss_row *r) {
@@ -300,29 +343,32 @@ static double multi_margin_wide(const struct wide_loss_row *r) {
   const double w = r->weights.p ? r->weights.p[r->label * r->weights.step] : 1;
   const struct parts start = sum_of(dset1(r->parameters[MULTI_MARGIN_MARGIN]), dset1(-own));
   const vd zero = dset1(0.0), one = dset1(1.0);
-  vd most = zero;
-  for (size_t c = 0; c < r->columns; c += 16)
-    most = dmax(multi_margin_z_wide(r, start, c, at_once(r->columns, c)), most);
-  double lanes[16];
-  dstore(lanes, most);
-  /* Squares are of z times a power of two that brings the largest near to 1. */
-  const double scale = squared ? scale_to(largest_of((struct wide_row){.p = lanes, .step = 1}, 16), 0) : 1;
-  struct row_sum sum, slopes;
-  begin_sum(&sum), begin_sum(&slopes);
-  for (size_t c = 0; c < r->columns; c += 16) {
-    const vd z = dmul(dpositive(multi_margin_z_wide(r, start, c, at_once(r->columns, c))), dset1(scale));
-    add_parts_to_sum(&sum, squared ? product_of(z, z) : whole(z));
-    add_to_sum(&slopes, squared ? z : dsel(dgt(z, zero), one, zero));
+  struct vloss_exact_sum exact[2];
+  struct row_sum sums[2];
+  double scale = 1;
+  begin_sums(sums, exact, 2);
+  if (squared) { /* of z times a power of two that brings the largest near to 1 */
+    vd most = zero;
+    for (size_t c = 0; c < r->columns; c += 16)
+      most = dmax(multi_margin_z_wide(r, start, c, at_once(r->columns, c)), most);
+    scale = scale_to(largest_lane(most), 0);
+    multi_margin_squares_wide(r, start, scale, sums);
+  } else if (r->grad.p) {
+    multi_margin_sum_wide(r, start, sums, 1);
+  } else {
+    multi_margin_sum_wide(r, start, sums, 0);
   }
-  const double mean = own == own ? end_mean(&sum, r->columns) : WIDE_NAN;
+  const double mean = own == own ? sum_mean(&sums[0], r->columns) : WIDE_NAN;
   const double loss = w == 0 && mean == mean ? 0 : mean * w / scale / (squared ? scale : 1);
   if (loss != loss || !r->grad.p) return loss;
   const struct parts slope = parts_quotient(one_number(squared ? 2 * w : w), one_number((double)r->columns));
-  const vd at_label = dneg(ddiv(rounded_parts(parts_product(end_sum(&slopes), slope)), dset1(scale)));
+  const vd at_label = dneg(ddiv(rounded_parts(parts_product(sum_parts(&sums[1]), slope)), dset1(scale)));
+  const vd active = product_plus(one, slope.high, slope.low);
   for (size_t c = 0; c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    const vd z = multi_margin_z_wide(r, start, c, n), size = squared ? z : one;
-    const vd v = dsel(dgt(z, zero), product_plus(size, slope.high, dmul(size, slope.low)), zero);
+    const vd z = multi_margin_z_wide(r, start, c, n);
+    const vd size = squared ? product_plus(z, slope.high, dmul(z, slope.low)) : active;
+    const vd v = dsel(dgt(z, zero), size, zero);
     put_gradient(r, r->grad, c, n, w == 0 ? zero : with_label(v, c, r->label, first_of(at_label)));
   }
   return loss;

@@ -234,7 +234,7 @@ static int multilabel_fill_tile(const struct wide_loss_row *r, struct multilabel
   return nan;
 }
 /* Adds the pairs of a label with the columns of a tile. Returns how many are active. */
-static double multilabel_pairs_wide(struct multilabel_tile *tile, size_t n, double p, struct row_sum *sum) {
+VFN double multilabel_pairs_wide(struct multilabel_tile *tile, size_t n, double p, struct row_sum *sum) {
   const struct parts from = sum_of(dset1(1.0), dset1(-p));
   const vd zero = dset1(0.0), one = dset1(1.0);
   vd all = zero;
@@ -252,25 +252,28 @@ static double multilabel_pairs_wide(struct multilabel_tile *tile, size_t n, doub
 /* The gradient, which lies over no operand, holds the counts of pairs until the end. */
 static double multilabel_margin_wide(const struct wide_loss_row *r) {
   struct multilabel_tile tile;
+  struct vloss_exact_sum exact;
   struct row_sum sum;
   const struct wide_row g = r->grad;
   int nan = 0;
-  begin_sum(&sum);
-  for (size_t c = 0; g.p && c < r->columns; c++) g.p[c * g.step] = 0;
-  for (size_t start = 0; start < r->columns; start += MULTILABEL_TILE_WIDE) {
-    const size_t left = r->columns - start, n = left < MULTILABEL_TILE_WIDE ? left : MULTILABEL_TILE_WIDE;
-    nan |= multilabel_fill_tile(r, &tile, start, n);
-    for (size_t l = 0, j; (j = listed_wide(r, l)) != SIZE_MAX; l++) {
-      const double pairs = multilabel_pairs_wide(&tile, n, r->p.p[j * r->p.step], &sum);
-      if (g.p) g.p[j * g.step] -= pairs;
+  begin_sums(&sum, &exact, 1);
+  do {
+    for (size_t c = 0; g.p && c < r->columns; c++) g.p[c * g.step] = 0;
+    for (size_t start = 0; start < r->columns; start += MULTILABEL_TILE_WIDE) {
+      const size_t left = r->columns - start, n = left < MULTILABEL_TILE_WIDE ? left : MULTILABEL_TILE_WIDE;
+      nan |= multilabel_fill_tile(r, &tile, start, n);
+      for (size_t l = 0, j; (j = listed_wide(r, l)) != SIZE_MAX; l++) {
+        const double pairs = multilabel_pairs_wide(&tile, n, r->p.p[j * r->p.step], &sum);
+        if (g.p) g.p[j * g.step] -= pairs;
+      }
+      for (size_t i = 0; g.p && i < n; i++)
+        if (tile.counted[i] == 1) g.p[(start + i) * g.step] = tile.pairs[i];
     }
-    for (size_t i = 0; g.p && i < n; i++)
-      if (tile.counted[i] == 1) g.p[(start + i) * g.step] = tile.pairs[i];
-  }
-  const double loss = end_mean(&sum, r->columns);
+  } while (sums_again(&sum, 1));
+  const double loss = sum_mean(&sum, r->columns);
   for (size_t c = 0; g.p && c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    put_gradient(r, g, c, n, ddiv(classes_at(g, c, n, 0.0), dset1((double)r->columns)));
+    put_gradient(r, g, c, n, ddiv(columns_at(g, c, n, 0.0), dset1((double)r->columns)));
   }
   return nan ? WIDE_NAN : loss;
 }

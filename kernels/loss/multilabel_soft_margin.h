@@ -56,24 +56,56 @@ VFN void multilabel_soft_margin(const struct row *r, struct row_state *s) {
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"
 
+/* Columns c .. c + n - 1: their losses are added to the lanes, or where those would be no numbers, to the exact sum. */
+VFN struct lanes multilabel_soft_margin_columns(const struct wide_loss_row *r, struct lanes sum,
+                                                struct vloss_exact_sum *exact, size_t c, size_t n, struct wide e) {
+  const vd zero = dset1(0.0), one = dset1(1.0), w = r->weights.p ? columns_at(r->weights, c, n, 0.0) : one;
+  const struct wide_result bce = bce_with_logits_wide(e, (double[]){0}); /* no smoothing, no pos_weight */
+  struct parts loss = product_in(e.near, w, bce.loss);
+  if (!e.near) {
+    const dm none = dmand(deq(w, zero), deq(bce.loss, bce.loss));
+    loss = (struct parts){dsel(none, zero, loss.high), dsel(none, zero, loss.low)};
+  }
+  loss = (struct parts){lanes_below(loss.high, n), lanes_below(loss.low, n)};
+  if (e.near) {
+    sum = lanes_plus(sum, loss.high);
+    sum.low = dadd(sum.low, loss.low);
+  } else {
+    sum = add_carefully(add_carefully(sum, exact, loss.high), exact, loss.low);
+  }
+  if (r->grad.p && (!e.near || lanes_finite(sum))) {
+    const struct parts share = parts_quotient_in(e.near, whole(w), one_number((double)r->columns));
+    put_gradient_parts(r, r->grad, c, n, parts_product_in(e.near, whole(bce.grad), share));
+  }
+  return sum;
+}
+static RARE struct lanes multilabel_soft_margin_carefully(const struct wide_loss_row *r, struct lanes sum,
+                                                          struct vloss_exact_sum *exact, size_t c, size_t n,
+                                                          struct wide e) {
+  return multilabel_soft_margin_columns(r, sum, exact, c, n, e);
+}
 static double multilabel_soft_margin_wide(const struct wide_loss_row *r) {
-  const struct parts columns = one_number((double)r->columns);
-  const vd zero = dset1(0.0), one = dset1(1.0);
+  struct vloss_exact_sum exact;
   struct row_sum sum;
-  begin_sum(&sum);
+  begin_sums(&sum, &exact, 1);
+  sum.careful = 1; /* the end of the sum, as gradients may lie over what a second pass would read */
+  vloss_exact_clear(&exact);
   for (size_t c = 0; c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    const struct wide e = {classes_at(r->p, c, n, 0.0), classes_at(r->t, c, n, 0.0), one, 0};
-    const struct wide_result bce = bce_with_logits_wide(e, (double[]){0}); /* no smoothing, no pos_weight */
-    const vd w = r->weights.p ? classes_at(r->weights, c, n, 0.0) : one;
-    const struct parts loss = product_of(w, bce.loss);
-    const dm none = dmand(deq(w, zero), deq(bce.loss, bce.loss));
-    add_to_sum(&sum, lanes_below(dsel(none, zero, loss.high), n));
-    add_to_sum(&sum, lanes_below(dsel(none, zero, loss.low), n));
-    const struct parts slope = parts_product(whole(bce.grad), parts_quotient(whole(w), columns));
-    put_gradient(r, r->grad, c, n, rounded_parts(slope));
+    struct wide e = {columns_at(r->p, c, n, 0.0), columns_at(r->t, c, n, 0.0), dset1(1.0), 1};
+    const vd squares = dfma(e.t, e.t, dmul(e.p, e.p)); /* up to 2^9 nothing is far */
+    if (__builtin_expect(!dany(dmor(dgt(squares, dset1(0x1p18)), dnan(squares))), 1)) {
+      const struct lanes next = multilabel_soft_margin_columns(r, sum.lanes, &exact, c, n, e);
+      if (__builtin_expect(lanes_finite(next), 1)) {
+        sum.lanes = next;
+        continue;
+      }
+    }
+    e.near = 0;
+    sum.lanes = multilabel_soft_margin_carefully(r, sum.lanes, &exact, c, n, e);
   }
-  return end_mean(&sum, r->columns);
+  sums_again(&sum, 1);
+  return sum_mean(&sum, r->columns);
 }
 #else
 #include "../losses/formula.h"

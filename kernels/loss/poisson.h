@@ -43,7 +43,8 @@ VFN struct wide_result poisson_wide(struct wide e, const double *k) {
 
 FORMULA struct formula poisson_formula(real p, real t, real other, const double *parameters) {
   (void)other, (void)parameters;
-  const real sum = p + FORMULA_EPS, log_sum = log(sum);
+  /* Near 1 the digits that p + eps loses are the first of its logarithm. */
+  const real sum = p + FORMULA_EPS, log_sum = p > (real)0.5 && p < 2 ? log1p((p - 1) + FORMULA_EPS) : log(sum);
   const real term = t == 0 && fabs(log_sum) == (real)INFINITY ? 0 : t * log_sum,
              quotient = t == 0 && sum == 0 ? 0 : t / sum;
   return (struct formula){.loss = {p - term, fabs(p) + fabs(term)}, .grad = {1 - quotient, 1 + fabs(quotient)}};

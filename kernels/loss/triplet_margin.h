@@ -492,9 +492,11 @@ struct wide_distance {
   struct wide_row u, v;
   struct parts size, slope;
   double scale, largest;
+  int near;   /* the scale is 1, and neither the distance nor its square is far from 1 */
+  vd inverse; /* 1 / size then */
 };
 VFN vd wide_differences(const struct wide_loss_row *r, const struct wide_distance *d, size_t c, size_t n) {
-  const vd u = classes_at(d->u, c, n, 0.0), v = classes_at(d->v, c, n, 0.0);
+  const vd u = columns_at(d->u, c, n, 0.0), v = columns_at(d->v, c, n, 0.0);
   return lanes_below(dadd(dsub(u, v), dset1(r->parameters[TRIPLET_EPS])), n);
 }
 /* (|d| / largest)^power, where nothing is lost that a high power would show. */
@@ -508,33 +510,33 @@ static struct parts wide_root(struct parts s, double norm) {
   const vd power = sleef_pow(s.high, y.high);
   return parts_of(power, dmul(power, dfma(y.low, sleef_log(s.high), dmul(y.high, ddiv(s.low, s.high)))));
 }
-static struct wide_distance wide_distance(const struct wide_loss_row *r, struct wide_row u, struct wide_row v) {
-  struct wide_distance d = {.u = u, .v = v, .scale = 1};
+static RARE struct wide_distance far_distance(const struct wide_loss_row *r, struct wide_distance d) {
   const double norm = r->parameters[TRIPLET_NORM];
   const vd zero = dset1(0.0), one = dset1(1.0);
-  double lanes[16];
   vd most = zero, nan = zero;
   for (size_t c = 0; c < r->columns; c += 16) {
     const vd x = wide_differences(r, &d, c, at_once(r->columns, c));
     most = dmax(dabs(x), most);
     nan = dsel(dnan(x), one, nan);
   }
-  dstore(lanes, most);
-  const double largest = largest_of((struct wide_row){.p = lanes, .step = 1}, 16);
+  const double largest = largest_lane(most);
   d.scale = scale_to(largest, 0);
   d.largest = largest * d.scale;
   d.size = one_number(dsum(nan) > 0 ? WIDE_NAN : d.largest);
   if (dsum(nan) > 0 || largest == 0) return d;
+  struct vloss_exact_sum exact;
   struct row_sum sum;
-  begin_sum(&sum);
-  for (size_t c = 0; c < r->columns; c += 16) {
-    const vd x = dmul(wide_differences(r, &d, c, at_once(r->columns, c)), dset1(d.scale)), size = dabs(x);
-    add_parts_to_sum(&sum, norm == 1          ? whole(size)
-                           : norm == 2        ? product_of(x, x)
-                           : norm == WIDE_INF ? whole(dsel(deq(size, dset1(d.largest)), one, zero))
-                                              : whole(wide_power(&d, x, norm)));
-  }
-  const struct parts s = end_sum(&sum), inverse = parts_quotient(one_number(1.0), s);
+  begin_sums(&sum, &exact, 1);
+  do
+    for (size_t c = 0; c < r->columns; c += 16) {
+      const vd x = dmul(wide_differences(r, &d, c, at_once(r->columns, c)), dset1(d.scale)), size = dabs(x);
+      add_parts_to_sum(&sum, norm == 1          ? whole(size)
+                             : norm == 2        ? product_of(x, x)
+                             : norm == WIDE_INF ? whole(dsel(deq(size, dset1(d.largest)), one, zero))
+                                                : whole(wide_power(&d, x, norm)));
+    }
+  while (sums_again(&sum, 1));
+  const struct parts s = sum_parts(&sum), inverse = parts_quotient(one_number(1.0), s);
   if (norm == 1 || norm == 2) d.size = norm == 1 ? s : parts_root(s);
   if (norm == WIDE_INF) d.slope = inverse;
   if (norm == 1 || norm == 2 || norm == WIDE_INF || largest == WIDE_INF) return d;
@@ -544,13 +546,53 @@ static struct wide_distance wide_distance(const struct wide_loss_row *r, struct 
   return d;
 }
 
+/* Half of the error of a sum of squares is in its root. */
+VFN struct lanes lanes_plus_squares(struct lanes l, const vd *x) {
+  return lanes_plus(l, dadd(dfma(x[1], x[1], dmul(x[0], x[0])), dfma(x[3], x[3], dmul(x[2], x[2]))));
+}
+/* The norms 1 and 2 of most rows: 0 where the sum is far from 1, so that squares might be denormals, or no numbers. */
+VFN struct lanes wide_norm_sum(const struct wide_loss_row *r, const struct wide_distance *d, const int squared) {
+  const double eps = r->parameters[TRIPLET_EPS];
+  struct lanes sum = no_lanes();
+  double u_copy[64], v_copy[64];
+  for (size_t c = 0; c < r->columns; c += 64) {
+    const double *const u = raw_classes_64(u_copy, d->u, r->columns, c, NO_COLUMN, -eps);
+    const double *const v = raw_classes_64(v_copy, d->v, r->columns, c, NO_COLUMN, 0.0);
+    vd x[4];
+    UNROLL for (size_t i = 0; i < 4; i++) {
+      x[i] = dadd(dsub(dload(u + 16 * i), dload(v + 16 * i)), dset1(eps));
+      if (!squared) x[i] = dabs(x[i]);
+    }
+    sum = squared ? lanes_plus_squares(sum, x) : lanes_plus_sizes(sum, x);
+  }
+  return sum;
+}
+static int near_distance(const struct wide_loss_row *r, struct wide_distance *d) {
+  const int squared = r->parameters[TRIPLET_NORM] == 2;
+  if (!squared && r->parameters[TRIPLET_NORM] != 1) return 0;
+  const struct lanes lanes = squared ? wide_norm_sum(r, d, 1) : wide_norm_sum(r, d, 0);
+  const struct total sum = lanes_total(&lanes);
+  if (!(sum.high > 0x1p-200 && sum.high < 0x1p200)) return 0;
+  d->size = squared ? parts_root(total_parts(sum)) : total_parts(sum);
+  d->inverse = ddiv(dset1(1.0), d->size.high);
+  d->largest = 1; /* near enough to what it is */
+  d->near = 1;
+  return 1;
+}
+static struct wide_distance wide_distance(const struct wide_loss_row *r, struct wide_row u, struct wide_row v) {
+  struct wide_distance d = {.u = u, .v = v, .scale = 1};
+  return near_distance(r, &d) ? d : far_distance(r, d);
+}
+
 /* dD/dd times `share`. */
 VFN vd wide_slope(const struct wide_loss_row *r, const struct wide_distance *d, double share, size_t c, size_t n) {
   const vd x = dmul(wide_differences(r, d, c, n), dset1(d->scale)), zero = dset1(0.0), sign = dsign(x);
   const double norm = r->parameters[TRIPLET_NORM];
   vd v = sign;
   if (share == 0 || first_of(d->size.high) == 0) return zero;
-  if (norm == 2)
+  if (norm == 2 && d->near)
+    v = dmul(x, d->inverse);
+  else if (norm == 2)
     v = rounded_parts(parts_quotient(whole(x), d->size));
   else if (norm == WIDE_INF)
     v = dsel(deq(dabs(x), dset1(d->largest)), dmul(sign, d->slope.high), zero);
