@@ -35,7 +35,7 @@ static void fill_row(struct wide_row out, size_t classes, double value) {
 /* ---- Index labels without smoothing ------------------------------------------------------------------------------ */
 
 static double plain_loss(double w, double x, const struct log_sum *s, size_t label) {
-  const vd log = sleef_log1p(dset1(s->rest));
+  const vd log = log1p_in(1, dset1(s->rest));
   if (label == s->best) return times(w, first_of(log));
   const struct parts d = sum_of(dset1(s->max), dset1(-x));
   return times(w, first_of(dadd(dadd(d.high, log), d.low)));
@@ -56,6 +56,19 @@ static vd times_slopes(const struct wide_change *change, vd raw, vd v) {
   return dmul(dmul(v, slopes.mantissa), slopes.scale);
 }
 
+/* Whether the terms of a row are kept where its gradient will be. */
+static int keeps_terms(const job_of_rows *job) {
+  return job->half.grad && job->half.grad != job->half.x && job->shape.inner == 1 && !is_spread(job) &&
+         job->total_classes <= CLASS_BLOCK && job->shape.classes == job->total_classes && !job->states;
+}
+
+/* p_c times the factor, of the difference x_c - max; the terms of the row are not needed. */
+static vd far_gradient(vd x, vd minus_max, struct parts p) {
+  const struct scaled_exp exp = scaled_exp_of_parts(finite_sum_of(x, minus_max));
+  const vd zero = dset1(0.0), mantissa = exp.mantissa; /* nothing also of factors beyond the doubles */
+  return dsel(deq(mantissa, zero), zero, dmul(dfma(mantissa, p.high, dmul(mantissa, p.low)), exp.scale));
+}
+
 /* p_c times the factor; at the label -(1 - p_t), which is the share of the others. What z_loss adds to the factor is
  * `of_z`. */
 static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wide_row out, const struct log_sum *s,
@@ -73,24 +86,33 @@ static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wid
     fill_row(out, classes, WIDE_NAN);
     return;
   }
+  struct row_scale scale = row_scale_of(s->max);
+  const struct parts of_term = scale.near ? parts_quotient(p, scale.of_max) : p;
+  scale.near &= is_number(first_of(of_term.high));
+  const int keeps = keeps_terms(job);
   const vd minus_max = dset1(-s->max), zero = dset1(0.0);
   const double of_label = -first_of(rounded_parts(parts_product(others, q)));
   for (size_t c = 0; c < classes; c += 16) {
     const size_t n = at_once(classes, c);
-    const vd raw = raw_classes_at(x, c, n, 0.0);
-    const struct parts d = finite_sum_of(classes_at(x, c, n, 0.0), minus_max);
-    const struct scaled_exp exp = scaled_exp_of_parts(d);
-    const vd mantissa = exp.mantissa;
-    const dm nothing = deq(mantissa, zero); /* also of factors beyond the doubles */
-    vd v = dsel(nothing, zero, dmul(dfma(mantissa, p.high, dmul(mantissa, p.low)), exp.scale));
-    if (at_label - c < n) {
+    vd e = zero, v = zero;
+    if (scale.near) {
+      e = keeps ? raw_classes_at(out, c, n, 1.0) : row_terms(&scale, classes_at(x, c, n, s->max));
+      v = dfma(e, of_term.high, dmul(e, of_term.low));
+    }
+    const dm far = far_terms(e);
+    if (__builtin_expect(dany(far), 0)) {
+      const vd y = classes_at(x, c, n, s->max);
+      const dm something = dmand(far, dgt(dadd(y, minus_max), dset1(-EXP_NOTHING)));
+      v = dsel(far, dany(something) ? far_gradient(y, minus_max, p) : zero, v);
+    }
+    if (__builtin_expect(at_label - c < n, 0)) {
       double given[16], of_z_there[16];
       dstore(given, v);
-      dstore(of_z_there, dsel(nothing, zero, dmul(dmul(mantissa, z.high), exp.scale)));
+      dstore(of_z_there, far_gradient(classes_at(x, c, n, s->max), minus_max, z));
       given[at_label - c] = of_label + (of_z == 0 ? -0.0 : of_z_there[at_label - c]);
       v = dload(given);
     }
-    put_classes(out, c, n, times_slopes(&slopes, raw, v));
+    put_classes(out, c, n, slopes.scale == 0 ? v : times_slopes(&slopes, raw_classes_at(x, c, n, 0.0), v));
   }
 }
 
@@ -211,7 +233,8 @@ struct known_row wide_known_row(const job_of_rows *job, size_t row, const struct
     const struct some_blocks blocks = wide_blocks(job, row);
     return wide_known_of(job, &blocks, q, t, known.x);
   }
-  known.s = wide_log_sum(x, classes, is_spread(job) ? (size_t)WIDE_NO_CLASS : t->label);
+  double *const kept = keeps_terms(job) ? wide_row_of(&job->shape, job->half.grad, job->grad_stride, row).p : NULL;
+  known.s = wide_log_sum(x, classes, is_spread(job) ? (size_t)WIDE_NO_CLASS : t->label, kept);
   if (!is_spread(job) || known.s.undefined || t->bad) return known;
   const struct spread spread = spread_loss(job, row, x, &known.s, t->label);
   known.loss = spread.loss, known.q = spread.q;

@@ -70,10 +70,11 @@ struct wide_pair {
 };
 
 static vd logits_at(const struct wide_logits *r, size_t c, size_t n) {
+  const vd scaled = dmul(classes_at(r->x, c, n, 0.0), dset1(r->scale));
+  if (n == 16) return scaled;
   double y[16];
-  dstore(y, dmul(classes_at(r->x, c, n, 0.0), dset1(r->scale)));
-  for (size_t i = n; i < 16; i++) y[i] = -WIDE_INF;
-  return dload(y);
+  dstore(y, scaled);
+  return dtail(y, n, -WIDE_INF);
 }
 static struct parts distances_at(const struct wide_logits *r, size_t c, size_t n) {
   return sum_of(logits_at(r, c, n), dset1(-r->max));
@@ -81,26 +82,30 @@ static struct parts distances_at(const struct wide_logits *r, size_t c, size_t n
 
 /* The maximum and the sum; whether there is an answer. */
 static int sum_row(struct wide_logits *r) {
-  int defined = 1;
-  r->max = -WIDE_INF;
+  vd max = dset1(-WIDE_INF), nan = dset1(0.0);
   for (size_t c = 0; c < r->classes; c += 16) {
-    double y[16];
-    dstore(y, logits_at(r, c, at_once(r->classes, c)));
-    for (size_t i = 0; i < 16; i++) {
-      defined &= y[i] == y[i];
-      if (y[i] > r->max) r->max = y[i], r->top = c + i;
-    }
+    const vd y = logits_at(r, c, at_once(r->classes, c));
+    max = dsel(dgt(y, max), y, max);
+    nan = dsel(dnan(y), y, nan);
   }
-  if (!defined || r->max - r->max != 0) return 0;
+  r->max = largest_lane(max);
+  if (dany(dnan(nan)) || r->max - r->max != 0) return 0;
   struct lanes sum = no_lanes();
-  for (size_t c = 0; c < r->classes; c += 16)
-    sum = lanes_plus(sum, distance_exp(distances_at(r, c, at_once(r->classes, c))));
-  struct vloss_exact_sum exact;
-  vloss_exact_clear(&exact);
-  add_lanes(&exact, sum);
-  r->sum = vloss_exact_value(&exact);
-  vloss_exact_add(&exact, -r->sum);
-  r->inverse = parts_quotient(whole(dset1(1.0)), (struct parts){dset1(r->sum), dset1(vloss_exact_value(&exact))});
+  int found = 0;
+  for (size_t c = 0; c < r->classes; c += 16) {
+    const vd y = logits_at(r, c, at_once(r->classes, c));
+    if (!found && dany(deq(y, dset1(r->max)))) {
+      double some[16];
+      dstore(some, y);
+      for (size_t i = 16; i-- > 0;)
+        if (some[i] == r->max) r->top = c + i;
+      found = 1;
+    }
+    sum = lanes_plus(sum, distance_exp(sum_of(y, dset1(-r->max))));
+  }
+  const struct total total = lanes_total(&sum);
+  r->sum = total.high;
+  r->inverse = parts_quotient(whole(dset1(1.0)), (struct parts){dset1(total.high), dset1(total.low)});
   return 1;
 }
 
@@ -130,7 +135,7 @@ VFN vd p_minus_q(const struct class_pair *c, double near) {
 
 /* A sum over the classes. */
 typedef vd class_term(const struct wide_pair *w, const struct class_pair *c);
-static double sum_over_classes(const struct wide_pair *w, class_term *term) {
+static RARE double exact_sum_over_classes(const struct wide_pair *w, class_term *term) {
   struct vloss_exact_sum exact;
   struct lanes sum = no_lanes();
   vloss_exact_clear(&exact);
@@ -140,26 +145,34 @@ static double sum_over_classes(const struct wide_pair *w, class_term *term) {
     dstore(some, term(w, &pair));
     add_numbers(&sum, &exact, some, 16);
   }
-  add_lanes(&exact, sum);
-  return vloss_exact_value(&exact);
+  return exact_total(&exact, &sum).high;
+}
+static double sum_over_classes(const struct wide_pair *w, class_term *term) {
+  struct lanes sum = no_lanes();
+  for (size_t c = 0; c < w->student.classes; c += 16) {
+    const struct class_pair pair = class_pair_at(w, c);
+    sum = lanes_plus(sum, term(w, &pair));
+  }
+  const struct total total = lanes_total(&sum);
+  if (is_number(total.high)) return total.high;
+  return exact_sum_over_classes(w, term);
 }
 
-static vd term_of_difference(const struct wide_pair *w, const struct class_pair *c) {
-  (void)w;
-  return p_minus_q(c, 1);
-}
-static vd term_of_distant(const struct wide_pair *w, const struct class_pair *c) {
-  (void)w;
-  return dsel(dgt(dset1(1.0), dabs(c->d)), dset1(0.0), dmax(c->p, c->q));
-}
 /* What p and q differ by in sum should be nothing. Where they are mostly near each other, it is what log_ratio is off.
  */
 static void find_log_ratio(struct wide_pair *w) {
   const vd of_sums = log_of_parts(parts_quotient(whole(dset1(w->teacher.sum)), whole(dset1(w->student.sum))));
+  struct lanes distant = no_lanes(), difference = no_lanes();
   w->log_ratio = whole(of_sums);
-  const double distant = sum_over_classes(w, term_of_distant);
-  if (distant > 0.25) return;
-  const vd off = sleef_log1p(ddiv(dset1(sum_over_classes(w, term_of_difference)), dset1(1 - distant)));
+  for (size_t c = 0; c < w->student.classes; c += 16) {
+    const struct class_pair pair = class_pair_at(w, c);
+    const dm near = dgt(dset1(1.0), dabs(pair.d));
+    distant = lanes_plus(distant, dsel(near, dset1(0.0), dmax(pair.p, pair.q)));
+    difference = lanes_plus(difference, p_minus_q(&pair, 1));
+  }
+  const double far = lanes_total(&distant).high;
+  if (far > 0.25) return;
+  const vd off = sleef_log1p(ddiv(dset1(lanes_total(&difference).high), dset1(1 - far)));
   w->log_ratio = sum_of(of_sums, off);
 }
 

@@ -34,6 +34,15 @@ VFN vd exp_near(vd x, vd low) {
   return dmul(dadd(dset1(1.0), dfma(square, exp_bent(r, square), r)), dshl52(t));
 }
 
+/* e^x 2^-k for |x| <= EXP_NEAR where that is a normal number, to 1.05 ulp; anything elsewhere. `round` is
+ * VLOSS_D_ROUND - k. */
+VFN vd exp_scaled(vd x, vd round) {
+  const vd t = dfma(x, dset1(1 / VLOSS_D_LN2_HI), round), n = dsub(t, round);
+  const vd r = dadd(dnfma(n, dset1(0x1.62e42fefa38p-1), x), dmul(n, dset1(-0x1.ef35793c7673p-45)));
+  const vd square = dfma(r, r, dset1(0x1p-1000)); /* of the least r: not a denormal */
+  return dmul(dadd(dset1(1.0), dfma(square, exp_bent(r, square), r)), dshl52(t));
+}
+
 /* e^x for |x| <= EXP_NEAR in two parts, to 2^-55 of it: nothing is lost of 1 + r, nor of r. */
 VFN struct parts exp_parts_near(vd x) {
   const vd t = dfma(x, dset1(1 / VLOSS_D_LN2_HI), dset1(VLOSS_D_ROUND)), n = dsub(t, dset1(VLOSS_D_ROUND));

@@ -4,6 +4,7 @@
 #include "logits/log_probs.h"
 
 #include "kernels.h"
+#include "log.h"
 #include "logits/log_probs_state.h"
 #include "rows.h"
 
@@ -33,17 +34,28 @@ struct wide_answers {
   int undefined;
 };
 
-static double greatest(const struct wide_logits *r, int *nan) {
-  double max = -WIDE_INF;
-  for (size_t c = 0; c < r->classes; c += 16) {
-    double y[16];
-    dstore(y, logits_at(r, c, at_once(r->classes, c)));
-    for (size_t i = 0; i < 16; i++) {
-      *nan |= y[i] != y[i];
-      if (y[i] > max) max = y[i];
-    }
+/* The greatest of classes first .. end - 1; *nan is set where one is NaN. */
+static double greatest(const struct wide_logits *r, size_t first, size_t end, int *nan) {
+  vd max = dset1(-WIDE_INF), met = dset1(0.0);
+  for (size_t c = first; c < end; c += 16) {
+    const vd y = logits_at(r, c, at_once(end, c));
+    max = dsel(dgt(y, max), y, max);
+    met = dsel(dnan(y), y, met);
   }
-  return max;
+  *nan |= dany(dnan(met));
+  return largest_lane(max);
+}
+/* The first class from `first` on at y, which is there. */
+static size_t first_class_at(const struct wide_logits *r, size_t first, size_t end, double y) {
+  for (size_t c = first; c < end; c += 16) {
+    double some[16];
+    const vd v = logits_at(r, c, at_once(end, c));
+    if (!dany(deq(v, dset1(y)))) continue;
+    dstore(some, v);
+    for (size_t i = 0; i < 16; i++)
+      if (some[i] == y) return c + i;
+  }
+  return end;
 }
 
 /* What a block of n <= CLASS_BLOCK classes comes to: the maximum, and without the first class there the sums of e^(y -
@@ -51,36 +63,27 @@ static double greatest(const struct wide_logits *r, int *nan) {
 static struct vloss_known_block known_block(const struct wide_logits *r, size_t first, size_t n) {
   struct vloss_known_block b = {-WIDE_INF, 0, 0, 1};
   const size_t end = first + n;
-  size_t best = 0;
-  for (size_t c = first; c < end; c += 16) {
-    double y[16];
-    dstore(y, logits_at(r, c, at_once(end, c)));
-    for (size_t i = 0; i < 16; i++) {
-      if (y[i] != y[i]) b.rest = WIDE_NAN;
-      if (y[i] > b.max) b.max = y[i], best = c + i;
-    }
-  }
-  b.max += 0.0; /* of -0 and 0 the same */
-  if (b.max == WIDE_INF) b.rest = WIDE_NAN;
+  int nan = 0;
+  b.max = greatest(r, first, end, &nan) + 0.0; /* of -0 and 0 the same */
+  if (nan || b.max == WIDE_INF) b.rest = WIDE_NAN;
   if (b.max == -WIDE_INF || b.rest != b.rest) return b;
+  const size_t best = first_class_at(r, first, end, b.max);
   struct lanes rests = no_lanes(), spreads = no_lanes();
   const vd minus_max = dset1(-b.max), zero = dset1(0.0);
   for (size_t c = first; c < end; c += 16) {
-    double terms[16];
-    const struct parts d = sum_of(logits_at(r, c, at_once(end, c)), minus_max);
-    dstore(terms, exp_of_parts(d));
-    if (best - c < 16) terms[best - c] = 0;
-    const vd e = dload(terms);
+    const struct parts d = finite_sum_of(logits_at(r, c, at_once(end, c)), minus_max);
+    vd e = exp_of_parts(d);
+    if (best - c < 16) {
+      double terms[16];
+      dstore(terms, e);
+      terms[best - c] = 0;
+      e = dload(terms);
+    }
     rests = lanes_plus(rests, e);
     spreads = lanes_plus(spreads, dsel(deq(e, zero), zero, dneg(dmul(e, d.high))));
   }
-  struct vloss_exact_sum rest, spread;
-  vloss_exact_clear(&rest);
-  vloss_exact_clear(&spread);
-  add_lanes(&rest, rests);
-  add_lanes(&spread, spreads);
-  b.rest = vloss_exact_value(&rest);
-  b.spread = vloss_exact_value(&spread);
+  b.rest = lanes_total(&rests).high;
+  b.spread = lanes_total(&spreads).high;
   return b;
 }
 
@@ -117,7 +120,7 @@ static struct wide_answers answers_of(const struct wide_logits *r, const struct 
     a.undefined |= known[b].rest != known[b].rest;
     if (known[b].max > t.max) t.max = known[b].max;
   }
-  if (!known) t.max = greatest(r, &a.undefined);
+  if (!known) t.max = greatest(r, 0, r->classes, &a.undefined);
   a.max = t.max + 0.0;
   a.undefined |= a.max - a.max != 0;
   for (size_t b = 0; !a.undefined && b < blocks; b++) {
@@ -129,7 +132,7 @@ static struct wide_answers answers_of(const struct wide_logits *r, const struct 
   const double spread = vloss_exact_value(&t.spread);
   const vd rest = dset1(vloss_exact_value(&t.rest));
   a.inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), rest));
-  a.log_sum = first_of(sleef_log1p(rest));
+  a.log_sum = first_of(log1p_in(1, rest));
   a.share = parts_product(whole(rest), a.inverse);
   a.distance = first_of(rounded_parts(parts_product(whole(dset1(spread)), a.inverse)));
   a.entropy = a.log_sum + a.distance;
@@ -141,15 +144,24 @@ static double log_prob(const struct wide_answers *a, double y) {
   return first_of(dadd(dsub(d.high, dset1(a->log_sum)), d.low));
 }
 
+/* How many classes come before one: those above, and those at it with a lower number. */
 static int64_t rank_of(const struct wide_logits *r, size_t id) {
   const double v = logit_at(r, id);
-  int64_t rank = 0;
+  const vd wide = dset1(v), one = dset1(1.0), zero = dset1(0.0);
+  vd before = zero;
   for (size_t c = 0; c < r->classes; c += 16) {
-    double y[16];
-    dstore(y, logits_at(r, c, at_once(r->classes, c)));
-    for (size_t i = 0; i < 16; i++) rank += y[i] > v || (y[i] == v && c + i < id);
+    const vd y = logits_at(r, c, at_once(r->classes, c));
+    if (id - c < 16) {
+      double some[16], at[16];
+      dstore(some, y);
+      for (size_t i = 0; i < 16; i++) at[i] = some[i] > v || (some[i] == v && c + i < id);
+      before = dadd(before, dload(at));
+    } else {
+      const dm above = dgt(y, wide);
+      before = dadd(before, dsel(c < id ? dmor(above, deq(y, wide)) : above, one, zero));
+    }
   }
-  return rank;
+  return (int64_t)dsum(before);
 }
 
 /* ---- The top ----------------------------------------------------------------------------------------------------- */
@@ -167,7 +179,9 @@ static size_t next_classes(const struct wide_logits *r, const struct wide_class 
   for (size_t c = 0; c < r->classes; c += 16) {
     double y[16];
     const size_t n = at_once(r->classes, c);
-    dstore(y, logits_at(r, c, n));
+    const vd wide = logits_at(r, c, n);
+    if (count == room && !dany(dgt(wide, dset1(sorted[count - 1].y)))) continue; /* of equal ones the first is there */
+    dstore(y, wide);
     for (size_t i = 0; i < n; i++) {
       const struct wide_class entry = {y[i], c + i};
       if (y[i] != y[i] || (bound && !comes_before(*bound, entry)) ||

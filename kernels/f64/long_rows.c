@@ -112,7 +112,7 @@ struct some_blocks wide_blocks(const job_of_rows *job, size_t row) {
   for (size_t c = 0, n; c < job->shape.classes; c += n) {
     n = job->shape.classes - c < CLASS_BLOCK ? job->shape.classes - c : CLASS_BLOCK;
     const struct wide_row block = {x.p + c * x.step, x.step, x.change};
-    const struct log_sum s = wide_log_sum(block, n, (size_t)WIDE_NO_CLASS);
+    const struct log_sum s = wide_log_sum(block, n, (size_t)WIDE_NO_CLASS, NULL);
     const int32_t best = (int32_t)(job->class_offset + c + s.best);
     struct some_blocks one = {
         .max = s.max, .best = best, .nan = STATE_NO_CLASS, .rest = no_bins(3), .x = no_bins(WIDE_BINS)};

@@ -88,14 +88,6 @@ VFN double scale_to(double size, int exponent) {
   memcpy(&size, &bits, sizeof bits);
   return size;
 }
-/* The largest lane. */
-VFN double largest_lane(vd v) {
-  double lanes[16];
-  dstore(lanes, v);
-  for (int half = 8; half > 0; half /= 2)
-    for (int i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-  return lanes[0];
-}
 /* The largest of |x|; NaN is none. */
 static double largest_of(struct wide_row x, size_t columns) {
   vd largest = dset1(0.0);

@@ -1,4 +1,4 @@
-/* Rows of doubles where fewer than 16 classes are left, or where they do not lie side by side. */
+/* Rows of doubles: where fewer than 16 classes are left, or where they do not lie side by side; terms far below 1. */
 #include "rows.h"
 
 vd wide_some_classes(const double *p, size_t step, size_t n, double fill) {
@@ -18,4 +18,8 @@ const double *wide_copy_64(double *copy, struct wide_row r, size_t classes, size
   for (size_t i = n; i < 64; i++) copy[i] = fill;
   if (but - c < n) copy[but - c] = fill;
   return copy;
+}
+
+vd wide_far_terms(const struct row_scale *s, vd x) {
+  return dmul(exp_of_parts(finite_sum_of(x, dset1(-s->max))), s->of_max.high);
 }

@@ -83,6 +83,12 @@ VFN double first_of(vd v) {
   return t[0];
 }
 
+/* How many classes from the first on, a multiple of 16, can be loaded as they lie: loops over these have no calls,
+ * which would keep sums out of the registers. */
+VFN size_t loadable_classes(struct wide_row r, size_t classes) {
+  return r.step == 1 && r.change.scale == 0 ? classes / 16 * 16 : 0;
+}
+
 VFN double class_at(struct wide_row r, size_t c) {
   return r.change.scale == 0 ? r.p[c * r.step] : first_of(classes_at(r, c, 1, 0.0));
 }
@@ -100,6 +106,37 @@ VFN struct precise_exp precise_exp_of(struct parts d) {
   return (struct precise_exp){{high, dfma(high, d.low, low)}, exp.scale};
 }
 
+/* How the terms of a row whose maximum m is near are found: as e^x 2^-k, of which that of m is about 1. e^(x - m) would
+ * need the difference in two parts. */
+struct row_scale {
+  int near;
+  double max, round;   /* VLOSS_D_ROUND - k */
+  double least;        /* classes from here on have a normal number for a term */
+  struct parts of_max; /* its own term */
+};
+VFN struct row_scale row_scale_of(double max) {
+  struct row_scale s = {.near = max <= EXP_NEAR && max >= -EXP_NEAR, .max = max};
+  if (!s.near) return s;
+  s.round = VLOSS_D_ROUND - ((max * (1 / VLOSS_D_LN2_HI) + 0x1.8p52) - 0x1.8p52);
+  s.least = max > 0 ? max - EXP_NEAR : -EXP_NEAR;
+  const struct parts e = exp_parts_near(dset1(max));
+  const vd scale = dshl52(dset1(s.round));
+  s.of_max = (struct parts){dmul(e.high, scale), dmul(e.low, scale)};
+  return s;
+}
+#define wide_far_terms VLOSS_ISA_SYMBOL(vloss_wide_far_terms)
+vd wide_far_terms(const struct row_scale *s, vd x);
+/* The terms of classes that are no NaN. */
+VFN vd row_terms(const struct row_scale *s, vd x) {
+  const vd e = exp_scaled(x, dset1(s->round));
+  const dm far = dgt(dset1(s->least), x);
+  if (__builtin_expect(!dany(far), 1)) return e;
+  const dm between = dmand(far, dgt(x, dset1(s->max - EXP_NOTHING)));
+  return dsel(far, dany(between) ? wide_far_terms(s, x) : dset1(0.0), e);
+}
+/* Terms of which less than the term is left in what follows: that takes the differences. */
+VFN dm far_terms(vd e) { return dgt(dset1(0x1p-1000), e); }
+
 /* Of a row: its maximum m, the sum of e^(x - m) over the classes other than the first at the maximum, and the same
  * without class `but` (another one), too. So log S, S relative to e^m, is log1p(rest), and loses no digits where one
  * class has nearly everything. */
@@ -109,6 +146,7 @@ struct log_sum {
   int undefined; /* NaN, +inf, or nothing but -inf; max is NaN, or infinite */
 };
 enum { WIDE_NO_CLASS = -1 };
-struct log_sum wide_log_sum(struct wide_row x, size_t classes, size_t but);
+/* Where `kept` is not null, the terms of the row (row_scale_of) are written to it, if the maximum is near. */
+struct log_sum wide_log_sum(struct wide_row x, size_t classes, size_t but, double *kept);
 
 #endif

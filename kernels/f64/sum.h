@@ -44,6 +44,15 @@ VFN void add_lanes(struct vloss_exact_sum *exact, struct lanes l) {
     if (part[i] != 0) vloss_exact_add(exact, part[i]);
 }
 
+/* The largest lane. */
+VFN double largest_lane(vd v) {
+  double lanes[16];
+  dstore(lanes, v);
+  for (int half = 8; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+  return lanes[0];
+}
+
 /* A number in two parts: low is at most half an ulp of high. */
 struct total {
   double high, low;
