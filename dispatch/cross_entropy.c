@@ -209,22 +209,27 @@ struct label_count {
   size_t live;
   double weight;
 };
+static vloss_status counted_labels(const vloss_cross_entropy_args *a, const struct vloss_partial *partial,
+                                   struct label_count *count) {
+  if (partial->first_bad != SIZE_MAX) {
+    if (a->bad_row) *a->bad_row = partial->first_bad;
+    return VLOSS_ERROR_LABEL;
+  }
+  count->live = partial->live;
+  return VLOSS_OK;
+}
 static vloss_status check_labels(const vloss_cross_entropy_args *a, const struct vloss_cross_entropy_job *job,
                                  struct label_count *count) {
   const size_t rows = job->shape.outer * job->shape.inner;
   *count = (struct label_count){rows, (double)rows};
-  if (!a->labels) return VLOSS_OK;
+  if (!a->labels || job->counts_labels) return VLOSS_OK;
   const struct vloss_label_check check = {&job->labels, job->total_classes, a->weights, a->type == VLOSS_F64,
                                           (a->flags & VLOSS_UNCHECKED) != 0};
   const struct vloss_work work = {a->executor, rows, TOTAL_ELEMENTS, rows, vloss_check_labels, &check};
   struct vloss_partial partial;
   vloss_run_work(&work, &partial);
-  if (partial.first_bad != SIZE_MAX) {
-    if (a->bad_row) *a->bad_row = partial.first_bad;
-    return VLOSS_ERROR_LABEL;
-  }
-  *count = (struct label_count){partial.live, vloss_exact_value(&partial.sum)};
-  return VLOSS_OK;
+  count->weight = vloss_exact_value(&partial.sum);
+  return counted_labels(a, &partial, count);
 }
 
 struct kernel_call {
@@ -236,16 +241,18 @@ static void run_kernel(const void *call, struct vloss_range range, struct vloss_
   c->kernel(c->job, range, partial);
 }
 
+static int is_empty(const vloss_cross_entropy_args *a, const struct label_count *count) {
+  return count->live == 0 && a->flags & VLOSS_EMPTY_MEAN_ZERO;
+}
 vloss_status vloss_run_cross_entropy(const vloss_cross_entropy_args *a, struct vloss_cross_entropy_job *job,
                                      vloss_cross_entropy_kernel *kernel) {
   /* Labels, and with them the denominator of the mean. */
   struct label_count count;
-  const vloss_status status = check_labels(a, job, &count);
+  vloss_status status = check_labels(a, job, &count);
   if (status) return status;
-  const int empty = count.live == 0 && a->flags & VLOSS_EMPTY_MEAN_ZERO;
   /* Where every live weight is 0 there is no mean: NaN, not what the smoothing's own terms would make of 1/0. */
-  const double denominator = count.weight == 0 ? (double)__builtin_nanf("") : count.weight;
-  if (a->reduction == VLOSS_MEAN && !empty) {
+  double denominator = count.weight == 0 ? (double)__builtin_nanf("") : count.weight;
+  if (a->reduction == VLOSS_MEAN && !is_empty(a, &count)) {
     job->grad_scale = 1 / denominator;
     job->z_in_grad = a->z_loss * (denominator / (double)count.live);
     const double low = fma(-job->grad_scale, denominator, 1) / denominator;
@@ -262,8 +269,12 @@ vloss_status vloss_run_cross_entropy(const vloss_cross_entropy_args *a, struct v
                                   .call = &call};
   struct vloss_partial partial;
   vloss_run_work(&work, &partial);
+  if (job->counts_labels) {
+    if ((status = counted_labels(a, &partial, &count))) return status;
+    denominator = count.live ? (double)count.live : (double)__builtin_nanf("");
+  }
   if (a->reduction != VLOSS_NONE) {
-    const int divided = a->reduction == VLOSS_MEAN && !empty;
+    const int divided = a->reduction == VLOSS_MEAN && !is_empty(a, &count);
     const struct vloss_total z = {&partial.z, divided ? (double)count.live : 1};
     const struct vloss_total loss = {&partial.sum, divided ? denominator : 1};
     if (a->loss) vloss_put_total(a->loss, a->type, &loss, a->z_loss > 0 ? &z : NULL);
@@ -305,6 +316,9 @@ static vloss_status run(const void *args, size_t size, int loss) {
   if (!status && shape.outer && (!a->logits || (!a->labels && !a->targets))) status = VLOSS_ERROR_NULL;
   if (!status) status = vloss_prepare_cross_entropy(a, &shape, shape.classes, 0, &job);
   if (status) return status;
+  /* What is written only when all is known may be computed before: one pass over the labels. */
+  job.counts_labels =
+      loss == NLL && a->type != VLOSS_F64 && !a->weights && !job.loss && !a->grad && !(a->flags & VLOSS_UNCHECKED);
   if (a->type == VLOSS_F64)
     return vloss_run_cross_entropy(
         a, &job, loss == NLL ? table->f64->cross_entropy->nll : table->f64->cross_entropy->cross_entropy);

@@ -36,6 +36,7 @@ struct vloss_cross_entropy_job {
   const float *x;
   size_t x_stride;
   struct vloss_labels labels;
+  int counts_labels; /* of nll: nobody has looked at the labels; live and first_bad are wanted, and nothing written */
   const float *targets;
   size_t targets_stride;
   const float *weights;

@@ -6,6 +6,7 @@
 #include "kernels.h"
 #include "memory/blocks.h"
 #include "memory/labels.h"
+#include "words/isa.h"
 
 static double number_or_nan(double v) { return v == v ? v : (double)__builtin_nanf(""); }
 
@@ -92,35 +93,127 @@ static double sum_of_losses(double sum, const double *losses, size_t n) {
   }
   return sum;
 }
+/* Rows of floats whose classes lie side by side, without weights, of which nothing but the sum of their losses is
+ * wanted. */
+static int is_summed(const struct vloss_cross_entropy_job *job) {
+  return is_plain(job) && job->shape.inner == 1 && !job->loss;
+}
+/* Whether none of n labels is ignored or no class: neither t nor classes - 1 - t is negative. */
+static inline int all_count(const struct vloss_cross_entropy_job *job, size_t row, size_t n, const int narrow) {
+  const struct vloss_labels *const labels = &job->labels;
+  const int32_t *const p = (const int32_t *)labels->p + row;
+  const int64_t *const wide = (const int64_t *)labels->p + row;
+  const vi last = viset1((int32_t)(job->shape.classes - 1));
+  vi signs = viset1(0);
+  size_t i = 0;
+  if (labels->ignoring && (uint64_t)labels->ignore_index < job->shape.classes) return 0;
+  for (; n - i >= 16; i += 16) {
+    const vi t = narrow ? viload(p + i) : viload_narrow(wide + i);
+    signs = vior(signs, vior(t, visub(last, t)));
+  }
+  int good = !vany(vigt(viset1(0), signs));
+  for (; i < n; i++) good &= (uint64_t)(narrow ? p[i] : wide[i]) < job->shape.classes;
+  return good;
+}
+/* What is less than `sum` by x[t] of some groups of 16 rows, in the order of sum_of_losses, as they are read. */
+static inline double less_groups(double sum, const float *x, size_t stride, const void *labels, const int narrow,
+                                 const size_t groups) {
+  const int32_t *const t = labels;
+  const int64_t *const wide = labels;
+  double group[4] = {0};
+  for (size_t i = 0; i < 16; i++, x += stride) UNROLL for (size_t k = 0; k < groups; k++) {
+      const size_t at = 16 * k + i;
+      group[k] -= (double)x[16 * k * stride + (size_t)(narrow ? t[at] : wide[at])];
+    }
+  UNROLL for (size_t k = 0; k < groups; k++) sum += group[k];
+  return sum;
+}
+static inline double summed_losses(const struct vloss_cross_entropy_job *job, size_t row, size_t n, double sum,
+                                   const int narrow) {
+  const size_t stride = job->x_stride, size = vloss_label_size(narrow);
+  const float *x = job->x + row * stride;
+  const char *t = (const char *)job->labels.p + row * size;
+  for (; n >= 64; n -= 64, x += 64 * stride, t += 64 * size) sum = less_groups(sum, x, stride, t, narrow, 4);
+  if (n >= 32) sum = less_groups(sum, x, stride, t, narrow, 2), n -= 32, x += 32 * stride, t += 32 * size;
+  if (n >= 16) sum = less_groups(sum, x, stride, t, narrow, 1), n -= 16, x += 16 * stride, t += 16 * size;
+  double group = 0;
+  for (size_t i = 0; i < n; i++, x += stride)
+    group -= (double)x[narrow ? (size_t)((const int32_t *)t)[i] : (size_t)((const int64_t *)t)[i]];
+  return n ? sum + group : sum;
+}
+static inline double sum_at_once(const struct vloss_cross_entropy_job *job, size_t row, size_t n, double sum) {
+  return job->labels.narrow ? summed_losses(job, row, n, sum, 1) : summed_losses(job, row, n, sum, 0);
+}
+
+/* What dispatch does before other kernels (vloss_check_labels): how many rows are live, and the first of them that has
+ * no class. */
+static int count_labels(const struct vloss_cross_entropy_job *job, size_t row, size_t n,
+                        struct vloss_partial *partial) {
+  for (size_t i = 0; i < n; i++) {
+    int ignored;
+    const int64_t t = vloss_row_label(&job->labels, row + i, &ignored);
+    if (ignored) continue;
+    partial->live++;
+    if ((uint64_t)t < job->shape.classes) continue;
+    partial->first_bad = row + i;
+    return 0;
+  }
+  return 1;
+}
+
+/* Adds what a block comes to: to the blocks before it while that rounds nothing, as it mostly does not; the exact sum
+ * takes longer than a block of few rows. */
+static inline void add_block(struct vloss_partial *partial, double *blocks, double sum) {
+  const double both = *blocks + sum, of_sum = both - *blocks;
+  if (of_sum != sum || both - of_sum != *blocks) {
+    vloss_exact_add(&partial->sum, *blocks);
+    *blocks = sum;
+  } else {
+    *blocks = both;
+  }
+}
+
 static void add_losses(const struct vloss_cross_entropy_job *job, struct vloss_range range,
                        struct vloss_partial *partial) {
   enum { AT_ONCE = 256 }; /* a multiple of 16 */
   const size_t block = vloss_block_rows(job->shape.classes);
-  double losses[AT_ONCE], sum = 0;
+  const int summed = is_summed(job);
+  double losses[AT_ONCE], sum = 0, blocks = 0;
   size_t block_end = range.first + block;
   for (size_t row = range.first, n; row < range.last; row += n) {
     n = range.last - row < AT_ONCE ? range.last - row : AT_ONCE;
-    losses_of(job, row, n, losses);
+    const int fast = summed && (job->labels.narrow ? all_count(job, row, n, 1) : all_count(job, row, n, 0));
+    if (fast)
+      partial->live += n;
+    else if (job->counts_labels && !count_labels(job, row, n, partial))
+      return;
+    if (!fast) losses_of(job, row, n, losses);
     for (size_t i = 0; job->loss && i < n; i++) job->loss[row + i] = (float)number_or_nan(losses[i]);
     for (size_t i = 0, m; i < n; i += m) {
       m = n - i < block_end - row - i ? n - i : block_end - row - i;
-      sum = sum_of_losses(sum, losses + i, m);
+      sum = fast ? sum_at_once(job, row + i, m, sum) : sum_of_losses(sum, losses + i, m);
       if (row + i + m != block_end && row + i + m != range.last) continue;
-      vloss_exact_add(&partial->sum, sum);
+      add_block(partial, &blocks, sum);
       sum = 0;
       block_end += block;
     }
   }
+  vloss_exact_add(&partial->sum, blocks);
 }
 
-/* 0 everywhere in the rows of a range, plane by plane. */
+/* 0 everywhere in the rows of a range, plane by plane, or all at once. */
 static void clear(const struct vloss_cross_entropy_job *job, struct vloss_range range) {
   const struct vloss_shape *s = &job->shape;
+  const size_t bytes = vloss_type_size(job->type);
+  if (s->inner == 1 && job->grad_stride == s->classes) {
+    memset(vloss_element_out(grad_of(job), job->type, range.first * s->classes), 0,
+           (range.last - range.first) * s->classes * bytes);
+    return;
+  }
   for (size_t row = range.first, n; row < range.last; row += n) {
     const size_t plane = row / s->inner, first = row % s->inner, left = range.last - row;
     n = s->inner - first < left ? s->inner - first : left;
     char *const p = vloss_element_out(grad_of(job), job->type, plane * job->grad_stride + first);
-    const size_t bytes = vloss_type_size(job->type);
     if (n == s->inner)
       memset(p, 0, s->classes * n * bytes);
     else
@@ -146,9 +239,43 @@ static void put_gradient(const struct vloss_cross_entropy_job *job, size_t row) 
     view_put(grad_of(job), job->type, offset(s, job->grad_stride, row, (size_t)t), flushed(-scale));
 }
 
+/* The same of rows that have one gradient at their labels, up to the first that has another: which one that is. */
+static inline size_t put_same(const struct vloss_cross_entropy_job *job, struct vloss_range range, float same,
+                              const int narrow) {
+  const int32_t *const t = job->labels.p;
+  const int64_t *const wide = job->labels.p;
+  const size_t classes = job->shape.classes, stride = job->grad_stride;
+  float *g = job->grad + range.first * stride;
+  for (size_t row = range.first; row < range.last; row++, g += stride) {
+    const uint64_t label = narrow ? (uint64_t)t[row] : (uint64_t)wide[row];
+    if (label >= classes) return row;
+    g[label] = same;
+  }
+  return range.last;
+}
+
+/* The gradients of the rows of a range, whose losses have been read. */
+static void put_gradients(const struct vloss_cross_entropy_job *job, struct vloss_range range) {
+  const int ignores = job->labels.ignoring && (uint64_t)job->labels.ignore_index < job->shape.classes;
+  const int plain = is_plain(job) && job->shape.inner == 1 && !job->upstream && !ignores;
+  const float same = flushed(-job->grad_scale);
+  clear(job, range);
+  while (range.first < range.last) {
+    if (plain && same - same == 0)
+      range.first = job->labels.narrow ? put_same(job, range, same, 1) : put_same(job, range, same, 0);
+    if (range.first < range.last) put_gradient(job, range.first++);
+  }
+}
+
 void KERNEL(nll)(const struct vloss_cross_entropy_job *job, struct vloss_range range, struct vloss_partial *partial) {
   add_losses(job, range, partial); /* all before any gradient, which may overwrite the log-probabilities */
   if (!grad_of(job)) return;
-  clear(job, range);
-  for (size_t row = range.first; row < range.last; row++) put_gradient(job, row);
+  /* A few rows are still in the cache when their gradients follow; many are cleared past it. */
+  enum { AT_ONCE = 8192 };
+  const size_t bytes = job->shape.classes * vloss_type_size(job->type), rows = range.last - range.first;
+  const size_t step = bytes == 0 || rows * bytes > STREAM_BYTES ? rows : AT_ONCE / bytes + 1;
+  for (struct vloss_range some = range; some.first < range.last; some.first = some.last) {
+    some.last = range.last - some.first < step ? range.last : some.first + step;
+    put_gradients(job, some);
+  }
 }

@@ -95,6 +95,10 @@ static void first_bad(void) {
     ce.grad = grad;
     EXPECT(vloss_cross_entropy(&ce) == VLOSS_ERROR_LABEL && found == first, "labels %zu, %zu: %zu", a, b, found);
     EXPECT(vloss_nll(&ce) == VLOSS_ERROR_LABEL && found == first, "nll, labels %zu, %zu: %zu", a, b, found);
+    ce.grad = NULL;
+    found = SIZE_MAX;
+    EXPECT(vloss_nll(&ce) == VLOSS_ERROR_LABEL && found == first && loss == 42, "nll, loss, labels %zu, %zu: %zu", a, b,
+           found);
     labels[a] = labels[b] = 1;
 
     const float kept[2] = {logits[a], logits[b]};
