@@ -47,15 +47,15 @@ static double loss_of(const struct vloss_cross_entropy_job *job, size_t row) {
 static int is_plain(const struct vloss_cross_entropy_job *job) {
   return job->type == VLOSS_F32 && !job->weights && !job->row_weights && !job->labels.shift;
 }
-/* `last`: the class axis is. Else the rows of a plane lie side by side, and `place` is a row's in its plane. */
-static inline void plain_losses(const struct vloss_cross_entropy_job *job, size_t row, size_t n, double *losses,
-                                const int narrow, const int last) {
-  const size_t classes = job->shape.classes, stride = job->x_stride, inner = last ? 1 : job->shape.inner;
+/* The rows of a plane lie side by side, and `place` is a row's in its plane. */
+static void plain_losses(const struct vloss_cross_entropy_job *job, size_t row, size_t n, double *losses) {
+  const struct vloss_labels labels = job->labels;
+  const size_t classes = job->shape.classes, stride = job->x_stride, inner = job->shape.inner;
   const float *const x = job->x;
-  size_t first = offset(&job->shape, stride, row, 0), place = last ? 0 : row % inner; /* first: the row's first class */
+  size_t first = offset(&job->shape, stride, row, 0), place = inner == 1 ? 0 : row % inner; /* first: its first class */
   for (size_t i = 0; i < n; i++) {
-    const int64_t t = narrow ? ((const int32_t *)job->labels.p)[row + i] : ((const int64_t *)job->labels.p)[row + i];
-    const int ignored = job->labels.ignoring && t == job->labels.ignore_index;
+    const int64_t t = vloss_label_at(&labels, row + i);
+    const int ignored = labels.ignoring && t == labels.ignore_index;
     losses[i] = ignored ? 0 : (double)__builtin_nanf("");
     if (!ignored && (uint64_t)t < classes) losses[i] = -(double)x[first + (size_t)t * inner];
     first++;
@@ -63,28 +63,14 @@ static inline void plain_losses(const struct vloss_cross_entropy_job *job, size_
   }
 }
 static void losses_of(const struct vloss_cross_entropy_job *job, size_t row, size_t n, double *losses) {
-  const int narrow = job->labels.narrow != 0, last = job->shape.inner == 1;
-  if (!is_plain(job))
-    for (size_t i = 0; i < n; i++) losses[i] = loss_of(job, row + i);
-  else if (last && narrow)
-    plain_losses(job, row, n, losses, 1, 1);
-  else if (last)
-    plain_losses(job, row, n, losses, 0, 1);
-  else if (narrow)
-    plain_losses(job, row, n, losses, 1, 0);
+  if (is_plain(job))
+    plain_losses(job, row, n, losses);
   else
-    plain_losses(job, row, n, losses, 0, 0);
+    for (size_t i = 0; i < n; i++) losses[i] = loss_of(job, row + i);
 }
 
-/* The sum and n losses, 16 of them at a time, so that long sums keep their digits; four groups of 16 beside each other
- * where there are as many, in the same order. */
+/* The sum and n losses, 16 of them at a time, so that long sums keep their digits. */
 static double sum_of_losses(double sum, const double *losses, size_t n) {
-  for (; n >= 64; n -= 64, losses += 64) {
-    double group[4] = {0};
-    for (size_t i = 0; i < 16; i++)
-      for (size_t k = 0; k < 4; k++) group[k] += losses[16 * k + i];
-    for (size_t k = 0; k < 4; k++) sum += group[k];
-  }
   for (size_t m; n; n -= m, losses += m) {
     double group = 0;
     m = n < 16 ? n : 16;
@@ -93,14 +79,16 @@ static double sum_of_losses(double sum, const double *losses, size_t n) {
   }
   return sum;
 }
+
 /* Rows of floats whose classes lie side by side, without weights, of which nothing but the sum of their losses is
  * wanted. */
 static int is_summed(const struct vloss_cross_entropy_job *job) {
   return is_plain(job) && job->shape.inner == 1 && !job->loss;
 }
 /* Whether none of n labels is ignored or no class: neither t nor classes - 1 - t is negative. */
-static inline int all_count(const struct vloss_cross_entropy_job *job, size_t row, size_t n, const int narrow) {
+static int all_count(const struct vloss_cross_entropy_job *job, size_t row, size_t n) {
   const struct vloss_labels *const labels = &job->labels;
+  const int narrow = labels->narrow;
   const int32_t *const p = (const int32_t *)labels->p + row;
   const int64_t *const wide = (const int64_t *)labels->p + row;
   const vi last = viset1((int32_t)(job->shape.classes - 1));
@@ -120,7 +108,7 @@ static inline double less_groups(double sum, const float *x, size_t stride, cons
                                  const size_t groups) {
   const int32_t *const t = labels;
   const int64_t *const wide = labels;
-  double group[4] = {0};
+  double group[2] = {0};
   for (size_t i = 0; i < 16; i++, x += stride) UNROLL for (size_t k = 0; k < groups; k++) {
       const size_t at = 16 * k + i;
       group[k] -= (double)x[16 * k * stride + (size_t)(narrow ? t[at] : wide[at])];
@@ -133,15 +121,14 @@ static inline double summed_losses(const struct vloss_cross_entropy_job *job, si
   const size_t stride = job->x_stride, size = vloss_label_size(narrow);
   const float *x = job->x + row * stride;
   const char *t = (const char *)job->labels.p + row * size;
-  for (; n >= 64; n -= 64, x += 64 * stride, t += 64 * size) sum = less_groups(sum, x, stride, t, narrow, 4);
-  if (n >= 32) sum = less_groups(sum, x, stride, t, narrow, 2), n -= 32, x += 32 * stride, t += 32 * size;
+  for (; n >= 32; n -= 32, x += 32 * stride, t += 32 * size) sum = less_groups(sum, x, stride, t, narrow, 2);
   if (n >= 16) sum = less_groups(sum, x, stride, t, narrow, 1), n -= 16, x += 16 * stride, t += 16 * size;
   double group = 0;
   for (size_t i = 0; i < n; i++, x += stride)
     group -= (double)x[narrow ? (size_t)((const int32_t *)t)[i] : (size_t)((const int64_t *)t)[i]];
   return n ? sum + group : sum;
 }
-static inline double sum_at_once(const struct vloss_cross_entropy_job *job, size_t row, size_t n, double sum) {
+static double sum_at_once(const struct vloss_cross_entropy_job *job, size_t row, size_t n, double sum) {
   return job->labels.narrow ? summed_losses(job, row, n, sum, 1) : summed_losses(job, row, n, sum, 0);
 }
 
@@ -182,7 +169,7 @@ static void add_losses(const struct vloss_cross_entropy_job *job, struct vloss_r
   size_t block_end = range.first + block;
   for (size_t row = range.first, n; row < range.last; row += n) {
     n = range.last - row < AT_ONCE ? range.last - row : AT_ONCE;
-    const int fast = summed && (job->labels.narrow ? all_count(job, row, n, 1) : all_count(job, row, n, 0));
+    const int fast = summed && all_count(job, row, n);
     if (fast)
       partial->live += n;
     else if (job->counts_labels && !count_labels(job, row, n, partial))
@@ -240,14 +227,12 @@ static void put_gradient(const struct vloss_cross_entropy_job *job, size_t row) 
 }
 
 /* The same of rows that have one gradient at their labels, up to the first that has another: which one that is. */
-static inline size_t put_same(const struct vloss_cross_entropy_job *job, struct vloss_range range, float same,
-                              const int narrow) {
-  const int32_t *const t = job->labels.p;
-  const int64_t *const wide = job->labels.p;
+static size_t put_same(const struct vloss_cross_entropy_job *job, struct vloss_range range, float same) {
+  const struct vloss_labels labels = job->labels;
   const size_t classes = job->shape.classes, stride = job->grad_stride;
   float *g = job->grad + range.first * stride;
   for (size_t row = range.first; row < range.last; row++, g += stride) {
-    const uint64_t label = narrow ? (uint64_t)t[row] : (uint64_t)wide[row];
+    const uint64_t label = (uint64_t)vloss_label_at(&labels, row);
     if (label >= classes) return row;
     g[label] = same;
   }
@@ -261,8 +246,7 @@ static void put_gradients(const struct vloss_cross_entropy_job *job, struct vlos
   const float same = flushed(-job->grad_scale);
   clear(job, range);
   while (range.first < range.last) {
-    if (plain && same - same == 0)
-      range.first = job->labels.narrow ? put_same(job, range, same, 1) : put_same(job, range, same, 0);
+    if (plain && same - same == 0) range.first = put_same(job, range, same);
     if (range.first < range.last) put_gradient(job, range.first++);
   }
 }
@@ -271,7 +255,7 @@ void KERNEL(nll)(const struct vloss_cross_entropy_job *job, struct vloss_range r
   add_losses(job, range, partial); /* all before any gradient, which may overwrite the log-probabilities */
   if (!grad_of(job)) return;
   /* A few rows are still in the cache when their gradients follow; many are cleared past it. */
-  enum { AT_ONCE = 8192 };
+  enum { AT_ONCE = 98304 };
   const size_t bytes = job->shape.classes * vloss_type_size(job->type), rows = range.last - range.first;
   const size_t step = bytes == 0 || rows * bytes > STREAM_BYTES ? rows : AT_ONCE / bytes + 1;
   for (struct vloss_range some = range; some.first < range.last; some.first = some.last) {
