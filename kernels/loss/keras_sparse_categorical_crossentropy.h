@@ -67,7 +67,7 @@ VFN void keras_sparse_categorical_crossentropy(const struct row *r, struct row_s
 VFN vf other_classes_beside(const struct beside *b, size_t at, const struct beside_labels *labels, size_t vector,
                             size_t c) {
   const vf v = clip(beside_get(b, b->p, at), KERAS_EPS, KERAS_ONE_MINUS_EPS);
-  return beside_without_label(labels, vector, c, v);
+  return beside_without_label(labels, vector, c, v, vset1(0.0f));
 }
 static __attribute__((noinline)) void sparse_sums_beside(const struct beside *b) {
   const size_t vectors = b->width, end = b->columns * b->column_stride;

@@ -19,9 +19,8 @@ enum { MULTI_MARGIN_SUMS, MULTI_MARGIN_GRADIENT, MULTI_MARGIN_AGAIN };
 VFN struct difference multi_margin_start(const struct row *r) {
   return exact_difference(r->parameters[MULTI_MARGIN_MARGIN], (double)r->own);
 }
-VFN vd multi_margin_z(struct difference start, vf p, const int exact) {
-  const vd z = dadd(dset1(start.high), dwiden(p));
-  return exact ? z : dadd(z, dset1(start.low));
+VFN vd multi_margin_z(struct difference start, vf p) {
+  return dadd(dadd(dset1(start.high), dwiden(p)), dset1(start.low));
 }
 VFN double multi_margin_weight(const struct row *r) { return r->weights ? (double)r->weights[r->label] : 1; }
 
@@ -36,13 +35,13 @@ VFN void multi_margin_summed(const struct row *r, struct row_state *s, double su
   else if (w == 0)
     filled_row(r, s, 0, 0);
 }
-/* In double. `exact`: the start's low part is 0. */
-VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int squared, const int exact) {
+/* In double. */
+VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int squared) {
   const struct difference start = multi_margin_start(r);
   const vd zero = dset1(0.0), one = dset1(1.0);
   vd sum = resumed(r, s, 0, 0), active = resumed(r, s, 1, 0);
   for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
-    vd z = dmax(zero, multi_margin_z(start, get(r->p, c, m, 0.0f), exact));
+    vd z = dmax(zero, multi_margin_z(start, get(r->p, c, m, 0.0f)));
     if (m < 16 || r->label - c < 16) z = dwithout(z, m, r->label - c);
     sum = squared ? dfma(z, z, sum) : dadd(sum, z);
     if (r->grad) active = dadd(active, squared ? z : dsel(dgt(z, zero), one, zero));
@@ -58,14 +57,14 @@ VFN int multi_margin_sums(const struct row *r, struct row_state *s, const int sq
 VFN double multi_margin_slope(const struct row *r, int squared) {
   return (squared ? 2 : 1) * multi_margin_weight(r) / (double)r->columns;
 }
-VFN void multi_margin_gradient(const struct row *r, struct row_state *s, const int squared, const int exact) {
+VFN void multi_margin_gradient(const struct row *r, struct row_state *s, const int squared) {
   const struct difference start = multi_margin_start(r);
   const double slope = multi_margin_slope(r, squared);
   const float at_label = with_factor(r, -slope * s->value[0]);
   const vf active = vset1(with_factor(r, slope)), inactive = vset1(with_factor(r, 0));
   const vd zero = dset1(0.0), one = dset1(1.0);
   for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
-    const vd z = multi_margin_z(start, get(r->p, c, m, 0.0f), exact);
+    const vd z = multi_margin_z(start, get(r->p, c, m, 0.0f));
     vf g;
     if (squared)
       g = narrow_with_factor(r, dmul(dmax(zero, z), dset1(slope)));
@@ -79,90 +78,106 @@ VFN void multi_margin_gradient(const struct row *r, struct row_state *s, const i
 
 /* ---- Norm 1 in float --------------------------------------------------------------------------------------------- */
 
-/* margin - p_y in two floats, exactly, as it mostly is. high + p_c is exact where it is small, and low is nothing where
- * it is not: so the sign of z is right, and z is rounded twice. */
+/* margin - p_y as high - least, two floats, exactly, as it mostly is. q = high + p_c is exact where it is small, and
+ * `least` is nothing where it is not: so z_c > 0 where q > least, and max(0, z_c) is max(least, q) - least, where each
+ * column is rounded once and all of them have the same `least`. That has up to 20 digits, not 24: then float holds
+ * sums of 8 such columns exactly while they are no more than 16 times `least`, and where no column is active nothing is
+ * left of the sum. */
 struct multi_margin_floats {
-  float high, low;
+  float high, least;
   int exact;
 };
 VFN struct multi_margin_floats multi_margin_floats(struct difference start) {
   const int in_range = start.high < 0x1p127 && start.high > -0x1p127;
   const float high = in_range ? (float)start.high : 0;
-  const double rest = start.high - (double)high;
-  const float low = in_range ? (float)(rest + start.low) : 0;
+  const double rest = start.high - (double)high, low = rest + start.low;
+  const float least = in_range ? (float)-low : 0;
   const int one_part = rest == 0 || start.low == 0;
-  return (struct multi_margin_floats){high, low, in_range && one_part && (double)low == rest + start.low};
+  int32_t bits;
+  memcpy(&bits, &least, sizeof bits);
+  return (struct multi_margin_floats){high, least, in_range && one_part && (double)least == -low && !(bits & 15)};
 }
-VFN vf multi_margin_float_z(vf high, vf low, vf p) { return vadd(vadd(high, p), low); }
-/* max(0, z) of vectors without the label. */
-VFN vf multi_margin_positive(struct multi_margin_floats start, vf p) {
-  return vpositive(multi_margin_float_z(vset1(start.high), vset1(start.low), p));
+VFN vf multi_margin_float_q(vf high, vf p) { return vadd(high, p); }
+/* Of columns without the label. NaN stays. */
+VFN vf multi_margin_at_least(struct multi_margin_floats start, vf p) {
+  return vmax(vset1(start.least), multi_margin_float_q(vset1(start.high), p));
 }
 
-/* The sums, four vectors in float before they go to double; a sum in float that is infinite need not be so in double.
- * The counts of as many columns are exact in float. */
+/* The sums, eight vectors in float before they go to double, four at an odd end; a sum in float that is infinite need
+ * not be so in double. The counts of as many columns are exact in float. */
 #define MULTI_MARGIN_COUNTED ((size_t)1 << 24)
-VFN void multi_margin_float_summed(const struct row *r, struct row_state *s, double sum, double active) {
-  multi_margin_summed(r, s, sum, active);
+VFN void multi_margin_float_summed(const struct row *r, struct row_state *s, struct multi_margin_floats start,
+                                   double sum, double active) {
+  const double columns = (double)((r->columns + 63) / 64 * 64);
+  multi_margin_summed(r, s, sum - columns * (double)start.least, active);
   if (s->loss - s->loss != 0 && s->loss == s->loss) s->pass = MULTI_MARGIN_AGAIN;
 }
-VFN int multi_margin_float_sums(const struct row *r, struct row_state *s, struct multi_margin_floats start,
-                                const int counts) {
+VFN vf multi_margin_sum_of_4(const vf *v) { return vadd(vadd(v[0], v[1]), vadd(v[2], v[3])); }
+/* The sum of max(least, q) of 64 columns, and how many are active. */
+VFN vf multi_margin_64(struct multi_margin_floats start, const float *p, vi *count, const int counts) {
+  vf v[4];
+  UNROLL for (size_t i = 0; i < 4; i++) {
+    v[i] = multi_margin_at_least(start, vload(p + 16 * i));
+    if (counts) *count = vicount(*count, vgt(v[i], vset1(start.least)));
+  }
+  return multi_margin_sum_of_4(v);
+}
+VFN int multi_margin_float_sums(const struct row *r, struct row_state *s, struct multi_margin_floats start) {
   vd sum = resumed(r, s, 0, 0), active = resumed(r, s, 1, 0);
   struct blocks_of_64 blocks;
   blocks_of_64(&blocks, r, -FLT_MAX);
   for (size_t c = r->from; c < r->to;) {
     const size_t left = r->to - c, end = left < MULTI_MARGIN_COUNTED ? r->to : c + MULTI_MARGIN_COUNTED;
     vi count = viset1(0);
-    ROLLED for (; c < end; c += 64) {
-      const float *const p = block_of_64(&blocks, r, c);
-      vf z[4];
-      UNROLL for (size_t i = 0; i < 4; i++) z[i] = multi_margin_positive(start, vload(p + 16 * i));
-      sum = dadd(sum, dwiden(vadd(vadd(z[0], z[1]), vadd(z[2], z[3]))));
-      UNROLL for (size_t i = 0; i < 4; i++) count = counts ? vicount(count, vgt(z[i], vset1(0.0f))) : count;
+    ROLLED for (; c + 64 < end; c += 128) {
+      const vf first = multi_margin_64(start, block_of_64(&blocks, r, c), &count, 1);
+      const vf second = multi_margin_64(start, block_of_64(&blocks, r, c + 64), &count, 1);
+      sum = dadd(sum, dwiden(vadd(first, second)));
     }
-    if (counts) active = dadd(active, dwiden(vitof(count)));
+    if (c < end) sum = dadd(sum, dwiden(multi_margin_64(start, block_of_64(&blocks, r, c), &count, 1))), c += 64;
+    active = dadd(active, dwiden(vitof(count)));
   }
   if (r->to < r->columns) {
     s->lanes[0] = sum, s->lanes[1] = active;
     return 0;
   }
-  multi_margin_float_summed(r, s, dsum(sum), counts ? dsum(active) : 0);
+  multi_margin_float_summed(r, s, start, dsum(sum), dsum(active));
   return 1;
+}
+VFN vf multi_margin_float_slope(struct multi_margin_floats start, vf p, vf active, vf inactive) {
+  return vsel(vgt(multi_margin_float_q(vset1(start.high), p), vset1(start.least)), active, inactive);
 }
 VFN void multi_margin_float_gradient(const struct row *r, struct row_state *s, struct multi_margin_floats start) {
   const double slope = multi_margin_slope(r, 0);
   const float at_label = with_factor(r, -slope * s->value[0]);
   const vf active = vset1(with_factor(r, slope)), inactive = vset1(with_factor(r, 0));
-  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
-    const vf z = multi_margin_float_z(vset1(start.high), vset1(start.low), get(r->p, c, m, 0.0f));
-    put_scaled(r->grad, c, m, vsel(vgt(z, vset1(0.0f)), active, inactive));
-  }
+  size_t c = r->from;
+  for (; c + 16 <= r->to; c += 16)
+    vstore(r->grad + c, multi_margin_float_slope(start, vload(r->p + c), active, inactive));
+  if (c < r->to)
+    vstore_tail(r->grad + c, multi_margin_float_slope(start, vtail(r->p + c, r->to - c, 0.0f), active, inactive),
+                r->to - c);
   if (r->label - r->from < r->to - r->from) r->grad[r->label] = at_label;
   wrote(r, s);
 }
 
 /* ---- The passes -------------------------------------------------------------------------------------------------- */
 
-VFN void multi_margin_of(const struct row *r, struct row_state *s, const int squared, const int exact) {
-  if (s->pass != MULTI_MARGIN_GRADIENT && (!multi_margin_sums(r, s, squared, exact) || r->from)) return;
-  if (s->pass == MULTI_MARGIN_GRADIENT) multi_margin_gradient(r, s, squared, exact);
+VFN void multi_margin_of(const struct row *r, struct row_state *s, const int squared) {
+  if (s->pass != MULTI_MARGIN_GRADIENT && (!multi_margin_sums(r, s, squared) || r->from)) return;
+  if (s->pass == MULTI_MARGIN_GRADIENT) multi_margin_gradient(r, s, squared);
 }
 static __attribute__((noinline)) void multi_margin_in_double(struct row r, struct row_state *s) {
-  const int exact = multi_margin_start(&r).low == 0;
-  if (r.parameters[MULTI_MARGIN_NORM] == 2 && exact)
-    multi_margin_of(&r, s, 1, 1);
-  else if (r.parameters[MULTI_MARGIN_NORM] == 2)
-    multi_margin_of(&r, s, 1, 0);
+  if (r.parameters[MULTI_MARGIN_NORM] == 2)
+    multi_margin_of(&r, s, 1);
   else
-    multi_margin_of(&r, s, 0, 0);
+    multi_margin_of(&r, s, 0);
 }
 VFN void multi_margin(const struct row *r, struct row_state *s) {
   const struct multi_margin_floats start = multi_margin_floats(multi_margin_start(r));
   if (r->parameters[MULTI_MARGIN_NORM] == 1 && start.exact && s->pass != MULTI_MARGIN_AGAIN) {
     if (s->pass == MULTI_MARGIN_SUMS) {
-      if (!(r->grad ? multi_margin_float_sums(r, s, start, 1) : multi_margin_float_sums(r, s, start, 0)) || r->from)
-        return;
+      if (!multi_margin_float_sums(r, s, start) || r->from) return;
     }
     if (s->pass == MULTI_MARGIN_GRADIENT) multi_margin_float_gradient(r, s, start);
     if (s->pass != MULTI_MARGIN_AGAIN) return;
@@ -170,17 +185,86 @@ VFN void multi_margin(const struct row *r, struct row_state *s) {
   multi_margin_in_double(*r, s);
 }
 
+/* ---- Rows as they lie, of norm 1 in float ------------------------------------------------------------------------ */
+
+/* The same sums of a row of which all columns are at hand. Returns that of the losses. */
+VFN double multi_margin_sums_of_row(const float *p, size_t columns, size_t label, struct multi_margin_floats start,
+                                    double *active, const int counts, int from_memory) {
+  _Alignas(64) float around_label[64], at_end[128];
+  const size_t whole = columns / 128 * 128, rest = columns - whole;
+  const float *const of_label = p + label / 64 * 64, *const end = p + whole;
+  vi count = viset1(0);
+  vd sum = dset1(0.0);
+  if (label < whole) copy_of_64(around_label, of_label, 64, -FLT_MAX, label % 64);
+  ROLLED for (; p < end; p += 128) {
+    if (from_memory) UNROLL
+    for (size_t i = 0; i < 128; i += 16) ask_ahead(p + i);
+    const float *const first = p == of_label ? around_label : p, *const second = p + 64;
+    const vf some = multi_margin_64(start, first, &count, counts);
+    sum = dadd(sum,
+               dwiden(vadd(some, multi_margin_64(start, second == of_label ? around_label : second, &count, counts))));
+  }
+  if (rest) {
+    copy_of_some(at_end, p, rest < 64 ? rest : 64, -FLT_MAX, label - whole);
+    vf some = multi_margin_64(start, at_end, &count, counts);
+    if (rest > 64) {
+      copy_of_some(at_end + 64, p + 64, rest - 64, -FLT_MAX, label - whole - 64);
+      some = vadd(some, multi_margin_64(start, at_end + 64, &count, counts));
+    }
+    sum = dadd(sum, dwiden(some));
+  }
+  *active = counts ? dsum(dwiden(vitof(count))) : 0;
+  return dsum(sum);
+}
+/* A row without class weights, if nothing of it is infinite, NaN or beyond what two floats hold; else nothing. */
+VFN void multi_margin_row(const struct row *r, const struct rows_own *own, size_t i, struct row_state *s,
+                          const int gradient) {
+  const size_t columns = r->columns, label = own->of[i].label;
+  const float *const p = moved_on(r->p, i * own->step.p);
+  const double margin = r->parameters[MULTI_MARGIN_MARGIN], share = 1 / (double)columns, factor = own->of[i].factor;
+  const struct multi_margin_floats start = multi_margin_floats(exact_difference(margin, (double)own->of[i].prediction));
+  double active;
+  if (!start.exact || (gradient && (factor == 0 || factor - factor != 0))) return;
+  const double sum = multi_margin_sums_of_row(p, columns, label, start, &active, gradient, r->from_memory);
+  const double loss = (sum - (double)((columns + 63) / 64 * 64) * (double)start.least) * share;
+  if (loss - loss != 0) return;
+  s->loss = loss;
+  s->pass = ROW_DONE;
+  if (!gradient) return;
+  float *const g = result_moved_on(r->grad, i * own->step.grad);
+  const vf steep = vset1((float)(share * factor)), flat = vset1((float)(0 * factor));
+  size_t c = 0;
+  for (; c + 16 <= columns; c += 16) vstore(g + c, multi_margin_float_slope(start, vload(p + c), steep, flat));
+  if (c < columns)
+    vstore_tail(g + c, multi_margin_float_slope(start, vtail(p + c, columns - c, 0.0f), steep, flat), columns - c);
+  g[label] = (float)(-share * active * factor);
+}
+/* Of n rows; whether that is all of them. */
+static int multi_margin_rows(const struct row *r, const struct rows_own *own, struct row_state *states, size_t n) {
+  size_t left = 0;
+  if (!own || r->weights || r->parameters[MULTI_MARGIN_NORM] != 1) return 0;
+  for (size_t i = 0; i < n; i++) {
+    if (states[i].pass < 0) continue;
+    if (r->grad)
+      multi_margin_row(r, own, i, &states[i], 1);
+    else
+      multi_margin_row(r, own, i, &states[i], 0);
+    left += states[i].pass >= 0;
+  }
+  return left == 0;
+}
+
 /* ---- Rows that lie side by side, of norm 1 in float ---------------------------------------------------------------
  */
 
-/* z of the vector at a phase, from what is a number a row. Lanes beyond the end are far below 0. */
+/* q of the vector at a phase, from what is a number a row. Lanes beyond the end are far below 0. */
 struct multi_margin_beside {
-  float high[BESIDE_PATTERN], low[BESIDE_PATTERN];
+  float high[BESIDE_PATTERN], least[BESIDE_PATTERN];
 };
-VFN vf multi_margin_z_beside(const struct beside *b, const struct multi_margin_beside *start, size_t at, size_t phase,
+VFN vf multi_margin_q_beside(const struct beside *b, const struct multi_margin_beside *start, size_t at, size_t phase,
                              const int whole) {
   const vf p = whole ? vload(b->p + at) : beside_get_or(b, b->p, at, -FLT_MAX);
-  return multi_margin_float_z(vload(start->high + phase), vload(start->low + phase), p);
+  return multi_margin_float_q(vload(start->high + phase), p);
 }
 /* Whether all rows that are in this pass can go this way; others have one number for all columns. */
 VFN int multi_margin_start_beside(const struct beside *b, struct multi_margin_beside *start, int pass) {
@@ -190,10 +274,10 @@ VFN int multi_margin_start_beside(const struct beside *b, struct multi_margin_be
     const struct multi_margin_floats floats = multi_margin_floats(multi_margin_start(&b->row[i]));
     if (takes_part ? !floats.exact : b->state[i].pass != ROW_FILL) return 0;
     start->high[i] = takes_part ? floats.high : 0;
-    start->low[i] = takes_part ? floats.low : 0;
+    start->least[i] = takes_part ? floats.least : 0;
   }
   beside_repeat(b, start->high);
-  beside_repeat(b, start->low);
+  beside_repeat(b, start->least);
   return 1;
 }
 
@@ -203,10 +287,10 @@ struct multi_margin_lanes {
   struct beside_labels labels;
   int32_t active[16 * 16];
 };
-VFN vf multi_margin_positive_beside(const struct beside *b, const struct multi_margin_lanes *l, size_t vector,
+VFN vf multi_margin_at_least_beside(const struct beside *b, const struct multi_margin_lanes *l, size_t vector,
                                     size_t phase, size_t c, size_t at, const int whole) {
-  const vf z = vpositive(multi_margin_z_beside(b, &l->start, at, phase, whole));
-  return beside_without_label(&l->labels, vector, c, z);
+  const vf least = vload(l->start.least + phase), q = multi_margin_q_beside(b, &l->start, at, phase, whole);
+  return beside_without_label(&l->labels, vector, c, vmax(least, q), least);
 }
 VFN void multi_margin_add_beside(const struct beside *b, struct multi_margin_lanes *l, size_t vector, vf sum,
                                  vi active) {
@@ -214,32 +298,45 @@ VFN void multi_margin_add_beside(const struct beside *b, struct multi_margin_lan
   dstore(sums, dadd(dload(sums), dwiden(sum)));
   vistore(l->active + 16 * vector, viadd(viload(l->active + 16 * vector), active));
 }
-/* Four vectors from column c on, as far as there are columns. */
-VFN void multi_margin_fours_beside(const struct beside *b, struct multi_margin_lanes *l, size_t vector, size_t phase,
-                                   size_t c, size_t at, const int whole) {
-  const size_t step = 16 * b->column_stride, end = b->columns * b->column_stride;
+/* Eight vectors from column c on; and as many as there are columns of, of four or eight. */
+VFN void multi_margin_8_beside(const struct beside *b, struct multi_margin_lanes *l, size_t vector, size_t phase,
+                               size_t c, size_t at) {
+  const size_t step = 16 * b->column_stride;
+  const vf least = vload(l->start.least + phase);
   vi active = viset1(0);
-  vf z[4];
-  UNROLL for (size_t i = 0; i < 4; i++) {
-    z[i] = vset1(0.0f);
-    if (!whole && at + i * step >= end) continue;
-    z[i] = multi_margin_positive_beside(b, l, vector, phase, c + 16 * i, at + i * step, whole);
-    active = vicount(active, vgt(z[i], vset1(0.0f)));
+  vf v[8];
+  UNROLL for (size_t i = 0; i < 8; i++) {
+    v[i] = multi_margin_at_least_beside(b, l, vector, phase, c + 16 * i, at + i * step, 1);
+    active = vicount(active, vgt(v[i], least));
   }
-  multi_margin_add_beside(b, l, vector, vadd(vadd(z[0], z[1]), vadd(z[2], z[3])), active);
+  multi_margin_add_beside(b, l, vector, vadd(multi_margin_sum_of_4(v), multi_margin_sum_of_4(v + 4)), active);
+}
+static SMALL void multi_margin_end_beside(const struct beside *b, struct multi_margin_lanes *l, size_t vector,
+                                          size_t phase, size_t c, size_t at) {
+  const size_t step = 16 * b->column_stride, some = c + 64 < b->columns ? 8 : 4;
+  const vf least = vload(l->start.least + phase);
+  vi active = viset1(0);
+  vf v[8];
+  ROLLED for (size_t i = 0; i < 8; i++, c += 16, at += step) {
+    const int is = at < b->columns * b->column_stride;
+    v[i] = is ? multi_margin_at_least_beside(b, l, vector, phase, c, at, 0) : least;
+    active = vicount(active, vgt(v[i], least));
+  }
+  const vf first = multi_margin_sum_of_4(v);
+  multi_margin_add_beside(b, l, vector, some == 8 ? vadd(first, multi_margin_sum_of_4(v + 4)) : first, active);
 }
 static __attribute__((noinline)) void multi_margin_sums_beside(const struct beside *beside,
                                                                struct multi_margin_lanes *l) {
   const struct beside b = *beside;
   const size_t turn = beside_turn(&b);
-  for (size_t c = 0; c < b.columns; c += 64) {
-    const int whole = c + 64 <= b.columns && beside_whole(&b, c, 64);
+  for (size_t c = 0; c < b.columns; c += 128) {
+    const int whole = c + 128 <= b.columns && beside_whole(&b, c, 128);
     const size_t vectors = beside_vectors(&b, beside_columns(&b, c));
     for (size_t vector = 0, phase = 0, at = c * b.column_stride; vector < vectors; vector++, at += b.vector_stride) {
       if (whole)
-        multi_margin_fours_beside(&b, l, vector, phase, c, at, 1);
+        multi_margin_8_beside(&b, l, vector, phase, c, at);
       else
-        multi_margin_fours_beside(&b, l, vector, phase, c, at, 0);
+        multi_margin_end_beside(&b, l, vector, phase, c, at);
       phase = beside_phase(&b, phase, turn);
     }
   }
@@ -254,7 +351,9 @@ static void multi_margin_beside(const struct beside *b) {
     double active = 0;
     for (size_t j = 0; j < 16; j++) active += l.active[j * b->width + i];
     if (b->state[i].pass == MULTI_MARGIN_SUMS)
-      multi_margin_float_summed(&b->row[i], &b->state[i], dsum(beside_lanes(b, 0, i)), active);
+      multi_margin_float_summed(&b->row[i], &b->state[i],
+                                (struct multi_margin_floats){l.start.high[i], l.start.least[i], 1},
+                                dsum(beside_lanes(b, 0, i)), active);
   }
 }
 
@@ -273,8 +372,8 @@ static int multi_margin_gradients_beside(const struct beside *b) {
   beside_repeat(b, inactive);
   const size_t turn = beside_turn(b), vectors = beside_vectors(b, b->columns);
   for (size_t vector = 0, at = 0, phase = 0; vector < vectors; vector++, at += b->vector_stride) {
-    const vf z = multi_margin_z_beside(b, &start, at, phase, 0);
-    beside_put(b, b->grad, at, vsel(vgt(z, vset1(0.0f)), vload(active + phase), vload(inactive + phase)));
+    const vm slopes = vgt(multi_margin_q_beside(b, &start, at, phase, 0), vload(start.least + phase));
+    beside_put(b, b->grad, at, vsel(slopes, vload(active + phase), vload(inactive + phase)));
     phase = beside_phase(b, phase, turn);
   }
   for (size_t i = 0; i < b->rows; i++) {

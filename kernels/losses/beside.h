@@ -90,8 +90,8 @@ VFN void beside_label(const struct beside *b, struct beside_labels *labels) {
     for (int32_t j = 0; j < 16; j++) labels->of[(size_t)j * b->width + i] = label - j;
   }
 }
-VFN vf beside_without_label(const struct beside_labels *labels, size_t vector, size_t c, vf v) {
-  return vsel(vieq(viload(labels->of + 16 * vector), viset1((int32_t)c)), vset1(0.0f), v);
+VFN vf beside_without_label(const struct beside_labels *labels, size_t vector, size_t c, vf v, vf fill) {
+  return vsel(vieq(viload(labels->of + 16 * vector), viset1((int32_t)c)), fill, v);
 }
 
 /* The 16 lanes of sum number which of row i. */

@@ -51,20 +51,24 @@ VFN struct difference exact_difference(double a, double b) {
  * the row's label, with the same there. A branch where the label is would be guessed wrong in every row. */
 struct blocks_of_64 {
   size_t of_label, last; /* where they begin; SIZE_MAX: there is none */
-  float around_label[64], at_end[64];
+  _Alignas(64) float around_label[64], at_end[64];
 };
 VFN void copy_of_64(float *to, const float *from, size_t n, float fill, size_t label) {
   UNROLL for (size_t i = 0; i < 64; i += 16) {
     const vf v = n >= i + 16 ? vload(from + i) : n > i ? vtail(from + i, n - i, fill) : vset1(fill);
-    vstore(to + i, vsel(vieq(lane_numbers(), viset1((int32_t)label - (int32_t)i)), vset1(fill), v));
+    vstore(to + i, vsel(vieq(viadd(lane_numbers(), viset1((int32_t)i)), viset1((int32_t)label)), vset1(fill), v));
   }
+}
+static SMALL __attribute__((unused)) void copy_of_some(float *to, const float *from, size_t n, float fill,
+                                                       size_t label) {
+  copy_of_64(to, from, n, fill, label);
 }
 VFN void blocks_of_64(struct blocks_of_64 *b, const struct row *r, float fill) {
   const size_t last = r->to / 64 * 64, of_label = r->label / 64 * 64, ends = last < r->to;
   b->last = ends ? last : SIZE_MAX;
   b->of_label = r->label - r->from < last - r->from ? of_label : SIZE_MAX;
   if (b->of_label == of_label) copy_of_64(b->around_label, r->p + of_label, 64, fill, r->label - of_label);
-  if (ends) copy_of_64(b->at_end, r->p + last, r->to - last, fill, of_label == last ? r->label - last : 64);
+  if (ends) copy_of_some(b->at_end, r->p + last, r->to - last, fill, of_label == last ? r->label - last : 64);
 }
 VFN const float *block_of_64(const struct blocks_of_64 *b, const struct row *r, size_t c) {
   const float *const p = c == b->of_label ? b->around_label : r->p + c;

@@ -46,6 +46,8 @@ VFN void each_row(const struct row *first, const struct rows_own *own, struct ro
   }
 #define ROW_IN_ONE_STEP(name) ROW_PASS(name, (void)0)
 #define ROW_IN_TWO_STEPS(name) ROW_PASS(name, each_row(r, own, states, n, name##_sums))
+/* Where NAME_rows does what most rows are, and tells whether that was all. */
+#define ROW_AFTER_ROWS(name) ROW_PASS(name, if (name##_rows(r, own, states, n)) return )
 #define ROW_LOSS(name) ROW_LOSS_(name, NULL, NULL, 0, 0)
 #define ROW_LOSS_SUMS_BESIDE(name, columns) ROW_LOSS_(name, name##_beside, NULL, columns, 0)
 #define ROW_LOSS_BESIDE(name, columns) ROW_LOSS_(name, name##_beside, name##_gradients_beside, columns, 0)

@@ -13,7 +13,7 @@ ROW_IN_ONE_STEP(keras_categorical_crossentropy)
 ROW_IN_ONE_STEP(keras_sparse_categorical_crossentropy)
 ROW_IN_ONE_STEP(keras_kl_divergence)
 ROW_IN_TWO_STEPS(categorical_hinge)
-ROW_IN_ONE_STEP(multi_margin)
+ROW_AFTER_ROWS(multi_margin)
 ROW_IN_ONE_STEP(multilabel_margin)
 ROW_IN_ONE_STEP(multilabel_soft_margin)
 
