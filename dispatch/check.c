@@ -67,25 +67,6 @@ vloss_status vloss_check_shard(size_t rows, size_t classes, size_t offset, size_
   return VLOSS_OK;
 }
 
-/* Whether every label of a range is a class: neither t nor classes - 1 - t is negative. Without branches, as most calls
- * have nothing but such labels, and in four chains, of which none waits for the others. */
-static int all_classes(const struct vloss_label_check *check, struct vloss_range range) {
-  const uint64_t last = check->classes - 1;
-  uint64_t wide[4] = {0};
-  uint32_t narrow = 0;
-  if (check->labels->narrow) {
-    const int32_t *const p = check->labels->p;
-    for (size_t row = range.first; row < range.last; row++)
-      narrow |= (uint32_t)p[row] | ((uint32_t)last - (uint32_t)p[row]);
-  } else {
-    const uint64_t *const p = check->labels->p;
-    for (; range.last - range.first >= 4; range.first += 4)
-      for (size_t i = 0; i < 4; i++) wide[i] |= p[range.first + i] | (last - p[range.first + i]);
-    for (size_t row = range.first; row < range.last; row++) wide[0] |= p[row] | (last - p[row]);
-  }
-  return !((wide[0] | wide[1] | wide[2] | wide[3]) >> 63) && !(narrow >> 31);
-}
-
 /* Of one step. Without weights every row counts 1. */
 static inline double check_rows(const struct vloss_label_check *check, struct vloss_range range,
                                 struct vloss_partial *partial, const int shifted) {
@@ -95,7 +76,8 @@ static inline double check_rows(const struct vloss_label_check *check, struct vl
   const int may_ignore = labels->ignoring && (uint64_t)ignore_index < check->classes;
   size_t live = 0;
   double weight = 0;
-  if (!shifted && !weights && !may_ignore && all_classes(check, range)) {
+  if (!shifted && !weights && !may_ignore &&
+      vloss_labels_within(labels, range.first, range.last - range.first, 0, check->classes)) {
     partial->live += range.last - range.first;
     return (double)(range.last - range.first);
   }

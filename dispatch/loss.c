@@ -131,12 +131,13 @@ static vloss_status run(const void *args, size_t size, int function) {
   if (status) return status;
   const double divisor = denominator(a->reduction, call.loss->info.family, call.rows, a->columns);
   set_form(&call, divisor);
-  /* Kernels make NaN of what lies outside a domain. So where the total is all that is wanted, it tells whether to look
-   * for that at all, and nothing has been written by then. */
+  /* Kernels make NaN of what lies outside a domain, and of a label that is none. So where the total is all that is
+   * wanted, it tells whether to look for that at all, and nothing has been written by then. */
   const int has_domain = vloss_loss_has_domain(&call);
   const int checked = !(a->flags & VLOSS_UNCHECKED) && (has_domain || call.job.labels.p);
-  const int total_tells = call.job.total_wanted && !a->grad && !a->grad_target && !a->grad_other && has_domain;
+  const int total_tells = call.job.total_wanted && !a->grad && !a->grad_target && !a->grad_other;
   if (checked && !total_tells && (status = vloss_loss_check_values(&call))) return status;
+  call.job.labels_checked = checked && !total_tells;
   vloss_loss_resolve_label_mode(&call);
   const double quotient = run_kernel(&call, divisor);
   if (checked && total_tells && quotient != quotient && (status = vloss_loss_check_values(&call))) return status;

@@ -23,6 +23,8 @@ static void look_at_labels(const void *what, struct vloss_range range, struct vl
   const struct vloss_loss_call *call = what;
   const struct vloss_labels *labels = &call->job.labels;
   const int64_t lowest = labels->list ? -1 : 0; /* -1 ends a list */
+  const size_t below = labels->list != 0;
+  if (vloss_labels_within(labels, range.first, range.last - range.first, below, call->job.columns + below)) return;
   for (size_t i = range.first; i < range.last && partial->first_bad == SIZE_MAX; i++) {
     const int64_t c = vloss_label_at(labels, i);
     if (c < lowest || c >= (int64_t)call->job.columns) partial->first_bad = i;

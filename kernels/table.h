@@ -143,6 +143,7 @@ struct vloss_loss_job {
   size_t outer, columns, inner;
   struct vloss_operand prediction, target, other, weights, upstream;
   struct vloss_labels labels;
+  int labels_checked;        /* none of them is out of range */
   const void *class_weights; /* row losses whose formula has them: floats, or doubles of VLOSS_F64 */
   const double *parameters;  /* all of them */
   enum vloss_form form;

@@ -10,6 +10,7 @@ enum { MULTI_MARGIN_NORM, MULTI_MARGIN_MARGIN };
 
 #if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/beside.h"
+#include "../losses/margin.h"
 #include "../losses/reduce.h"
 
 /* The passes: sums in float or double, the gradient, and sums in double where those in float were infinite. */
@@ -78,51 +79,25 @@ VFN void multi_margin_gradient(const struct row *r, struct row_state *s, const i
 
 /* ---- Norm 1 in float --------------------------------------------------------------------------------------------- */
 
-/* margin - p_y as high - least, two floats, exactly, as it mostly is. q = high + p_c is exact where it is small, and
- * `least` is nothing where it is not: so z_c > 0 where q > least, and max(0, z_c) is max(least, q) - least, where each
- * column is rounded once and all of them have the same `least`. That has up to 20 digits, not 24: then float holds
- * sums of 8 such columns exactly while they are no more than 16 times `least`, and where no column is active nothing is
- * left of the sum. */
-struct multi_margin_floats {
-  float high, least;
-  int exact;
-};
-VFN struct multi_margin_floats multi_margin_floats(struct difference start) {
-  const int in_range = start.high < 0x1p127 && start.high > -0x1p127;
-  const float high = in_range ? (float)start.high : 0;
-  const double rest = start.high - (double)high, low = rest + start.low;
-  const float least = in_range ? (float)-low : 0;
-  const int one_part = rest == 0 || start.low == 0;
-  int32_t bits;
-  memcpy(&bits, &least, sizeof bits);
-  return (struct multi_margin_floats){high, least, in_range && one_part && (double)least == -low && !(bits & 15)};
-}
-VFN vf multi_margin_float_q(vf high, vf p) { return vadd(high, p); }
-/* Of columns without the label. NaN stays. */
-VFN vf multi_margin_at_least(struct multi_margin_floats start, vf p) {
-  return vmax(vset1(start.least), multi_margin_float_q(vset1(start.high), p));
-}
-
 /* The sums, eight vectors in float before they go to double, four at an odd end; a sum in float that is infinite need
  * not be so in double. The counts of as many columns are exact in float. */
 #define MULTI_MARGIN_COUNTED ((size_t)1 << 24)
-VFN void multi_margin_float_summed(const struct row *r, struct row_state *s, struct multi_margin_floats start,
-                                   double sum, double active) {
+VFN void multi_margin_float_summed(const struct row *r, struct row_state *s, struct margin_start start, double sum,
+                                   double active) {
   const double columns = (double)((r->columns + 63) / 64 * 64);
   multi_margin_summed(r, s, sum - columns * (double)start.least, active);
   if (s->loss - s->loss != 0 && s->loss == s->loss) s->pass = MULTI_MARGIN_AGAIN;
 }
-VFN vf multi_margin_sum_of_4(const vf *v) { return vadd(vadd(v[0], v[1]), vadd(v[2], v[3])); }
 /* The sum of max(least, q) of 64 columns, and how many are active. */
-VFN vf multi_margin_64(struct multi_margin_floats start, const float *p, vi *count, const int counts) {
+VFN vf multi_margin_64(struct margin_start start, const float *p, vi *count, const int counts) {
   vf v[4];
   UNROLL for (size_t i = 0; i < 4; i++) {
-    v[i] = multi_margin_at_least(start, vload(p + 16 * i));
+    v[i] = margin_at_least(start, vload(p + 16 * i));
     if (counts) *count = vicount(*count, vgt(v[i], vset1(start.least)));
   }
-  return multi_margin_sum_of_4(v);
+  return margin_sum_of_4(v);
 }
-VFN int multi_margin_float_sums(const struct row *r, struct row_state *s, struct multi_margin_floats start) {
+VFN int multi_margin_float_sums(const struct row *r, struct row_state *s, struct margin_start start) {
   vd sum = resumed(r, s, 0, 0), active = resumed(r, s, 1, 0);
   struct blocks_of_64 blocks;
   blocks_of_64(&blocks, r, -FLT_MAX);
@@ -144,10 +119,10 @@ VFN int multi_margin_float_sums(const struct row *r, struct row_state *s, struct
   multi_margin_float_summed(r, s, start, dsum(sum), dsum(active));
   return 1;
 }
-VFN vf multi_margin_float_slope(struct multi_margin_floats start, vf p, vf active, vf inactive) {
-  return vsel(vgt(multi_margin_float_q(vset1(start.high), p), vset1(start.least)), active, inactive);
+VFN vf multi_margin_float_slope(struct margin_start start, vf p, vf active, vf inactive) {
+  return vsel(vgt(margin_q(vset1(start.high), p), vset1(start.least)), active, inactive);
 }
-VFN void multi_margin_float_gradient(const struct row *r, struct row_state *s, struct multi_margin_floats start) {
+VFN void multi_margin_float_gradient(const struct row *r, struct row_state *s, struct margin_start start) {
   const double slope = multi_margin_slope(r, 0);
   const float at_label = with_factor(r, -slope * s->value[0]);
   const vf active = vset1(with_factor(r, slope)), inactive = vset1(with_factor(r, 0));
@@ -174,7 +149,7 @@ static __attribute__((noinline)) void multi_margin_in_double(struct row r, struc
     multi_margin_of(&r, s, 0);
 }
 VFN void multi_margin(const struct row *r, struct row_state *s) {
-  const struct multi_margin_floats start = multi_margin_floats(multi_margin_start(r));
+  const struct margin_start start = margin_start(multi_margin_start(r));
   if (r->parameters[MULTI_MARGIN_NORM] == 1 && start.exact && s->pass != MULTI_MARGIN_AGAIN) {
     if (s->pass == MULTI_MARGIN_SUMS) {
       if (!multi_margin_float_sums(r, s, start) || r->from) return;
@@ -188,7 +163,7 @@ VFN void multi_margin(const struct row *r, struct row_state *s) {
 /* ---- Rows as they lie, of norm 1 in float ------------------------------------------------------------------------ */
 
 /* The same sums of a row of which all columns are at hand. Returns that of the losses. */
-VFN double multi_margin_sums_of_row(const float *p, size_t columns, size_t label, struct multi_margin_floats start,
+VFN double multi_margin_sums_of_row(const float *p, size_t columns, size_t label, struct margin_start start,
                                     double *active, const int counts, int from_memory) {
   _Alignas(64) float around_label[64], at_end[128];
   const size_t whole = columns / 128 * 128, rest = columns - whole;
@@ -222,7 +197,7 @@ VFN void multi_margin_row(const struct row *r, const struct rows_own *own, size_
   const size_t columns = r->columns, label = own->of[i].label;
   const float *const p = moved_on(r->p, i * own->step.p);
   const double margin = r->parameters[MULTI_MARGIN_MARGIN], share = 1 / (double)columns, factor = own->of[i].factor;
-  const struct multi_margin_floats start = multi_margin_floats(exact_difference(margin, (double)own->of[i].prediction));
+  const struct margin_start start = margin_start(exact_difference(margin, (double)own->of[i].prediction));
   double active;
   if (!start.exact || (gradient && (factor == 0 || factor - factor != 0))) return;
   const double sum = multi_margin_sums_of_row(p, columns, label, start, &active, gradient, r->from_memory);
@@ -264,14 +239,14 @@ struct multi_margin_beside {
 VFN vf multi_margin_q_beside(const struct beside *b, const struct multi_margin_beside *start, size_t at, size_t phase,
                              const int whole) {
   const vf p = whole ? vload(b->p + at) : beside_get_or(b, b->p, at, -FLT_MAX);
-  return multi_margin_float_q(vload(start->high + phase), p);
+  return margin_q(vload(start->high + phase), p);
 }
 /* Whether all rows that are in this pass can go this way; others have one number for all columns. */
 VFN int multi_margin_start_beside(const struct beside *b, struct multi_margin_beside *start, int pass) {
   if (b->row[0].parameters[MULTI_MARGIN_NORM] != 1) return 0;
   for (size_t i = 0; i < b->rows; i++) {
     const int takes_part = b->state[i].pass == pass;
-    const struct multi_margin_floats floats = multi_margin_floats(multi_margin_start(&b->row[i]));
+    const struct margin_start floats = margin_start(multi_margin_start(&b->row[i]));
     if (takes_part ? !floats.exact : b->state[i].pass != ROW_FILL) return 0;
     start->high[i] = takes_part ? floats.high : 0;
     start->least[i] = takes_part ? floats.least : 0;
@@ -309,7 +284,7 @@ VFN void multi_margin_8_beside(const struct beside *b, struct multi_margin_lanes
     v[i] = multi_margin_at_least_beside(b, l, vector, phase, c + 16 * i, at + i * step, 1);
     active = vicount(active, vgt(v[i], least));
   }
-  multi_margin_add_beside(b, l, vector, vadd(multi_margin_sum_of_4(v), multi_margin_sum_of_4(v + 4)), active);
+  multi_margin_add_beside(b, l, vector, vadd(margin_sum_of_4(v), margin_sum_of_4(v + 4)), active);
 }
 static SMALL void multi_margin_end_beside(const struct beside *b, struct multi_margin_lanes *l, size_t vector,
                                           size_t phase, size_t c, size_t at) {
@@ -322,8 +297,8 @@ static SMALL void multi_margin_end_beside(const struct beside *b, struct multi_m
     v[i] = is ? multi_margin_at_least_beside(b, l, vector, phase, c, at, 0) : least;
     active = vicount(active, vgt(v[i], least));
   }
-  const vf first = multi_margin_sum_of_4(v);
-  multi_margin_add_beside(b, l, vector, some == 8 ? vadd(first, multi_margin_sum_of_4(v + 4)) : first, active);
+  const vf first = margin_sum_of_4(v);
+  multi_margin_add_beside(b, l, vector, some == 8 ? vadd(first, margin_sum_of_4(v + 4)) : first, active);
 }
 static __attribute__((noinline)) void multi_margin_sums_beside(const struct beside *beside,
                                                                struct multi_margin_lanes *l) {
@@ -351,8 +326,7 @@ static void multi_margin_beside(const struct beside *b) {
     double active = 0;
     for (size_t j = 0; j < 16; j++) active += l.active[j * b->width + i];
     if (b->state[i].pass == MULTI_MARGIN_SUMS)
-      multi_margin_float_summed(&b->row[i], &b->state[i],
-                                (struct multi_margin_floats){l.start.high[i], l.start.least[i], 1},
+      multi_margin_float_summed(&b->row[i], &b->state[i], (struct margin_start){l.start.high[i], l.start.least[i], 1},
                                 dsum(beside_lanes(b, 0, i)), active);
   }
 }

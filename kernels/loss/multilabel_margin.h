@@ -1,13 +1,14 @@
 /* Multi-label margin: (1/C) sum_{j in J} sum_{i not in J} max(0, 1 - (p_j - p_i)), J the list of labels up to the first
- * -1, repeats included. Each pair of positive argument adds -1/C to the gradient at j and 1/C at i. In double, for the
- * sake of kinks. Every pair is looked at, a tile of i at a time. A gradient of floats holds the counts of pairs at the
- * labels until the end, so it cannot lie over the prediction; where a float or 16 bits could not hold them, they are
- * counted again. Rows lie in memory in four ways, hence longer than other files. */
+ * -1, repeats included. Each pair of positive argument adds -1/C to the gradient at j and 1/C at i. In float, where 1 -
+ * p_j is two floats, else in double: for the sake of kinks. Every pair is looked at, a tile of i at a time. A gradient
+ * of floats holds the counts of pairs at the labels until the end, so it cannot lie over the prediction; where a float
+ * or 16 bits could not hold them, they are counted again. Rows lie in memory in four ways, hence longer than other
+ * files. */
 #ifndef VLOSS_KERNELS_LOSS_MULTILABEL_MARGIN_H
 #define VLOSS_KERNELS_LOSS_MULTILABEL_MARGIN_H
 
 #if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
-#include "../losses/reduce.h"
+#include "../losses/margin.h"
 
 /* Label number l of the list; SIZE_MAX at its end. */
 VFN size_t listed(const struct row *r, size_t l) {
@@ -42,8 +43,12 @@ VFN void multilabel_put(const struct row *r, size_t c, size_t m, const float *fr
     view_scatter(to, from, r->type, r->column_stride, m);
 }
 
-/* n columns as doubles, and whether there is NaN among them; NaN in the lanes beyond. */
-VFN int multilabel_load(const struct row *r, size_t start, size_t n, double *x) {
+/* Columns are paired so many at a time: tiles are filled up to a multiple of this. */
+enum { MULTILABEL_STEP = 128 };
+VFN size_t multilabel_padded(size_t n) { return (n + MULTILABEL_STEP - 1) / MULTILABEL_STEP * MULTILABEL_STEP; }
+
+/* n columns, and whether there is NaN among them; NaN in the lanes beyond. */
+VFN int multilabel_load(const struct row *r, size_t start, size_t n, float *x) {
   const int in_place = r->column_stride == 1 && r->type == VLOSS_F32;
   int nan = 0;
   for (size_t i = 0, m; i < n; i += m) {
@@ -54,48 +59,69 @@ VFN int multilabel_load(const struct row *r, size_t start, size_t n, double *x) 
     for (size_t k = 0; k < m; k += 16) {
       const vf v = get(p, k, m - k < 16 ? m - k : 16, 0.0f);
       nan |= vany(vnan(v));
-      dstore(x + i + k, dwiden(v));
+      vstore(x + i + k, v);
     }
   }
-  for (size_t i = n; i < (n + 15) / 16 * 16; i++) x[i] = (double)NOT_A_NUMBER;
+  for (size_t i = n; i < multilabel_padded(n); i++) x[i] = NOT_A_NUMBER;
   return nan;
 }
 
-/* The same but for the labels. NaN is never active, and dmax drops it: so it stands where there is no i. */
-VFN int multilabel_others(const struct row *r, size_t start, size_t n, double *x) {
+/* The same but for the labels. NaN is never active, and vmax drops it: so it stands where there is no i. */
+VFN int multilabel_others(const struct row *r, size_t start, size_t n, float *x) {
   const int nan = multilabel_load(r, start, n, x);
   for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++)
-    if (j - start < n) x[j - start] = (double)NOT_A_NUMBER;
+    if (j - start < n) x[j - start] = NOT_A_NUMBER;
   return nan;
 }
 
-/* Adds the pairs of a label with the columns in x, and in *count how many are active; counts has those of each i. */
-VFN vd multilabel_pairs_of(struct difference from, const double *x, double *counts, size_t padded, vd sum, vd *count,
-                           const int exact) {
-  const vd zero = dset1(0.0), one = dset1(1.0), high = dset1(from.high), low = dset1(from.low);
-  vd all = zero;
-  for (size_t i = 0; i < padded; i += 16) {
-    const vd about = dadd(high, dload(x + i)), z = exact ? about : dadd(about, low);
-    sum = dadd(sum, dmax(z, zero));
-    if (!count) continue;
-    const vd active = dsel(dgt(z, zero), one, zero);
-    all = dadd(all, active);
-    dstore(counts + i, dadd(dload(counts + i), active));
+/* The sum of the pairs of a label with the columns in x, and in *count how many are active; counts has those of each
+ * i. Eight vectors in float before they go to double. */
+VFN vd multilabel_pairs_of(struct margin_start from, const float *x, int32_t *counts, size_t padded, vi *count,
+                           const int counting) {
+  const vf high = vset1(from.high), least = vset1(from.least);
+  vd sum = dset1(0.0);
+  *count = viset1(0);
+  ROLLED for (size_t i = 0; i < padded; i += MULTILABEL_STEP) {
+    vf v[8];
+    UNROLL for (size_t k = 0; k < 8; k++) {
+      v[k] = vmax(margin_q(high, vload(x + i + 16 * k)), least);
+      if (!counting) continue;
+      const vm active = vgt(v[k], least);
+      *count = vicount(*count, active);
+      vistore(counts + i + 16 * k, vicount(viload(counts + i + 16 * k), active));
+    }
+    sum = dadd(sum, dwiden(vadd(margin_sum_of_4(v), margin_sum_of_4(v + 4))));
   }
-  if (count) *count = all;
+  return dsub(sum, dset1((double)from.least * (double)(padded / 16)));
+}
+/* The same in double. */
+static SMALL vd multilabel_pairs_in_double(struct difference from, const float *x, int32_t *counts, size_t padded,
+                                           vi *count) {
+  const vd zero = dset1(0.0), one = dset1(1.0), high = dset1(from.high), low = dset1(from.low);
+  vd sum = zero;
+  *count = viset1(0);
+  ROLLED for (size_t i = 0; i < padded; i += 16) {
+    const vd z = dadd(dadd(high, dwiden(vload(x + i))), low);
+    const vm active = vgt(dnarrow(dsel(dgt(z, zero), one, zero)), vset1(0.0f));
+    sum = dadd(sum, dmax(z, zero));
+    *count = vicount(*count, active);
+    if (counts) vistore(counts + i, vicount(viload(counts + i), active));
+  }
   return sum;
 }
+VFN double multilabel_count(vi count) { return dsum(dwiden(vitof(count))); }
 /* The same of all labels, and to the gradient at them. */
-VFN vd multilabel_pairs(const struct row *r, const double *x, double *counts, size_t padded, vd sum,
+VFN vd multilabel_pairs(const struct row *r, const float *x, int32_t *counts, size_t padded, int in_double, vd sum,
                         const int gradient) {
   for (size_t l = 0, j; (j = listed(r, l)) != SIZE_MAX; l++) {
     const struct difference from = exact_difference(1, (double)column(r, j));
-    vd count;
-    if (from.low == 0)
-      sum = multilabel_pairs_of(from, x, counts, padded, sum, gradient ? &count : NULL, 1);
+    const struct margin_start start = margin_start(from);
+    vi count;
+    if (start.exact && !in_double)
+      sum = dadd(sum, multilabel_pairs_of(start, x, counts, padded, &count, gradient));
     else
-      sum = multilabel_pairs_of(from, x, counts, padded, sum, gradient ? &count : NULL, 0);
-    if (gradient && r->type == VLOSS_F32) r->grad[j * r->column_stride] -= (float)dsum(count);
+      sum = dadd(sum, multilabel_pairs_in_double(from, x, gradient ? counts : NULL, padded, &count));
+    if (gradient && r->type == VLOSS_F32) r->grad[j * r->column_stride] -= (float)multilabel_count(count);
   }
   return sum;
 }
@@ -103,7 +129,7 @@ VFN vd multilabel_pairs(const struct row *r, const double *x, double *counts, si
 /* The gradient at the labels, counted again. A label that comes again is written again. */
 static SMALL void multilabel_at_labels(const struct row *r, double share) {
   enum { SOME = 128 };
-  double *const x = r->scratch, *const counts = x + MULTILABEL_TILE; /* of which none is of use here */
+  float *const x = (float *)r->scratch;
   size_t labels = 0;
   while (listed(r, labels) != SIZE_MAX) labels++;
   for (size_t first = 0; first < labels; first += SOME) {
@@ -112,12 +138,11 @@ static SMALL void multilabel_at_labels(const struct row *r, double share) {
     for (size_t start = 0; start < r->columns; start += MULTILABEL_TILE) {
       const size_t n = multilabel_tile(r, start);
       multilabel_others(r, start, n, x);
-      for (size_t i = 0; i < n; i += 16) dstore(counts + i, dset1(0.0));
       for (size_t l = first; l < last; l++) {
-        vd count;
-        multilabel_pairs_of(exact_difference(1, (double)column(r, listed(r, l))), x, counts, (n + 15) / 16 * 16,
-                            dset1(0.0), &count, 0);
-        pairs[l - first] += dsum(count);
+        vi count;
+        multilabel_pairs_in_double(exact_difference(1, (double)column(r, listed(r, l))), x, NULL, multilabel_padded(n),
+                                   &count);
+        pairs[l - first] += multilabel_count(count);
       }
     }
     for (size_t l = first; l < last; l++) {
@@ -146,14 +171,14 @@ static SMALL void multilabel_scale_labels(const struct row *r, double share) {
 
 /* The gradient of the other columns of a tile, in which x is NaN at the labels: in floats these hold counts; in 16 bits
  * they are written later, and have anything until then. */
-VFN void multilabel_write(const struct row *r, size_t start, size_t n, const double *x, const double *counts,
+VFN void multilabel_write(const struct row *r, size_t start, size_t n, const float *x, const int32_t *counts,
                           double share) {
   float some[64];
   for (size_t i = 0; i < n; i += 16) {
     const size_t m = n - i < 16 ? n - i : 16;
-    const vf gradient = narrow_with_factor(r, dmul(dload(counts + i), dset1(share)));
+    const vf gradient = narrow_with_factor(r, dmul(dwiden(vitof(viload(counts + i))), dset1(share)));
     if (r->type == VLOSS_F32 && r->column_stride == 1) {
-      const vm label = vnan(dnarrow(dload(x + i)));
+      const vm label = vnan(vload(x + i));
       put_scaled(r->grad, start + i, m, vsel(label, get(r->grad, start + i, m, 0.0f), gradient));
       continue;
     }
@@ -167,11 +192,15 @@ VFN void multilabel_write(const struct row *r, size_t start, size_t n, const dou
   }
 }
 
-VFN void multilabel_margin(const struct row *r, struct row_state *s) {
-  double *const x = r->scratch, *const counts = x + MULTILABEL_TILE;
-  const vd zero = dset1(0.0);
-  vd sum = zero, highest = dset1(-(double)INF), lowest = highest; /* of p_i and of -p_i, i not in J */
-  float top = -INF, bottom = -INF;                                /* of p_j and of -p_j */
+/* in_double: where a sum of floats was infinite. */
+static __attribute__((noinline)) void multilabel_row(const struct row *given, struct row_state *s, int in_double) {
+  const struct row row = *given, *const r = &row;
+  float *const x = (float *)r->scratch;
+  int32_t *const counts = (int32_t *)(r->scratch + MULTILABEL_TILE);
+  const vf none = vset1(-INF);
+  vd sum = dset1(0.0);
+  vf highest = none, lowest = none; /* of p_i and of -p_i, i not in J */
+  float top = -INF, bottom = -INF;  /* of p_j and of -p_j */
   int nan = 0;
   float *const g = r->grad;
   const double share = 1 / (double)r->columns;
@@ -183,27 +212,32 @@ VFN void multilabel_margin(const struct row *r, struct row_state *s) {
     if (g && r->type == VLOSS_F32) g[j * r->column_stride] = 0;
   }
   for (size_t start = 0; start < r->columns; start += MULTILABEL_TILE) {
-    const size_t n = multilabel_tile(r, start), padded = (n + 15) / 16 * 16;
+    const size_t n = multilabel_tile(r, start), padded = multilabel_padded(n);
     nan |= multilabel_others(r, start, n, x);
     for (size_t i = 0; i < padded; i += 16) {
-      const vd v = dload(x + i);
-      highest = dmax(v, highest);
-      lowest = dmax(dsub(zero, v), lowest);
-      dstore(counts + i, zero);
+      const vf v = vload(x + i);
+      highest = vmax(v, highest);
+      lowest = vmax(vsub(vset1(0.0f), v), lowest);
+      if (g) vistore(counts + i, viset1(0));
     }
-    sum = g ? multilabel_pairs(r, x, counts, padded, sum, 1) : multilabel_pairs(r, x, counts, padded, sum, 0);
+    sum = g ? multilabel_pairs(r, x, counts, padded, in_double, sum, 1)
+            : multilabel_pairs(r, x, counts, padded, in_double, sum, 0);
     if (g) multilabel_write(r, start, n, x, counts, share);
   }
   s->loss = dsum(sum) / (double)r->columns;
   s->pass = ROW_DONE;
   /* The difference of equal infinities. */
-  nan |= (top == INF && vhmax(dnarrow(highest)) == INF) || (bottom == INF && vhmax(dnarrow(lowest)) == INF);
+  nan |= (top == INF && vhmax(highest) == INF) || (bottom == INF && vhmax(lowest) == INF);
   if (nan) nan_row(r, s);
   if (!g || nan) return;
   if (r->type == VLOSS_F32 && (double)labels * (double)r->columns < 0x1p24) /* counts that a float holds */
     multilabel_scale_labels(r, share);
   else
     multilabel_at_labels(r, share);
+}
+VFN void multilabel_margin(const struct row *r, struct row_state *s) {
+  multilabel_row(r, s, 0);
+  if (s->loss == (double)INF) multilabel_row(r, s, 1);
 }
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"

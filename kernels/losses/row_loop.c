@@ -24,15 +24,11 @@ static int is_matrix(const struct vloss_operand *o) { return o->p && o->column_s
 
 /* Whether a label of the row is out of range; else *label is the row's one. A list ends at -1. */
 static int find_label(const struct vloss_loss_job *job, size_t row, size_t *label) {
-  const size_t count = job->labels.list ? job->columns : 1;
-  const uint64_t below = job->labels.list != 0, values = job->columns + below; /* labels from -below on */
-  int64_t c = 0;
-  for (size_t i = 0; i < count; i++) {
-    c = vloss_label_at(&job->labels, row * count + i);
-    if ((uint64_t)c + below >= values) return 1;
-  }
-  *label = (size_t)c;
-  return 0;
+  if (job->labels.list)
+    return !job->labels_checked &&
+           !vloss_labels_within(&job->labels, row * job->columns, job->columns, 1, job->columns + 1);
+  *label = (size_t)vloss_label_at(&job->labels, row);
+  return *label >= job->columns;
 }
 
 /* Row o * inner + i. */

@@ -38,6 +38,29 @@ static inline int vloss_labels_together(const struct vloss_labels *labels, size_
   return !labels->shift || (labels->before + i) % labels->sequence + labels->shift + n <= labels->sequence;
 }
 
+/* Whether n labels from `first` on are all from -below on, 0 or 1, and `values` of them: then neither t + below nor
+ * values - 1 - t - below is negative. Without branches, as most calls have nothing but such labels. */
+static inline int vloss_labels_within(const struct vloss_labels *labels, size_t first, size_t n, size_t below,
+                                      size_t values) {
+  const uint64_t last = values - 1, from = below;
+  uint64_t signs = 0;
+  uint32_t narrow_signs = 0;
+  if (labels->narrow) {
+    const int32_t *const p = (const int32_t *)labels->p + first;
+    for (size_t i = 0; i < n; i++) {
+      const uint32_t t = (uint32_t)p[i] + (uint32_t)from;
+      narrow_signs |= t | ((uint32_t)last - t);
+    }
+  } else {
+    const int64_t *const p = (const int64_t *)labels->p + first;
+    for (size_t i = 0; i < n; i++) {
+      const uint64_t t = (uint64_t)p[i] + from;
+      signs |= t | (last - t);
+    }
+  }
+  return !(signs >> 63) && !(narrow_signs >> 31);
+}
+
 /* The bytes of one label. */
 static inline size_t vloss_label_size(int narrow) { return narrow ? sizeof(int32_t) : sizeof(int64_t); }
 
