@@ -8,21 +8,34 @@
 #if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/reduce.h"
 
-VFN void keras_kl_divergence(const struct row *r, struct row_state *s) {
-  const double factor = r->factor < 0 ? -r->factor : r->factor;
-  const int in_float =
-      factor >= 0x1p-100 && factor <= 0x1p100; /* then this rounds to 2 ulp; NaN makes NaN of all below */
-  vd sum = resumed(r, s, 0, 0);
-  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
-    const vf p = get(r->p, c, m, 1.0f), a = clip(get(r->t, c, m, 1.0f), KERAS_EPS, 1.0f);
-    const vf b = clip(p, KERAS_EPS, 1.0f), ratio = vdiv(a, b), low = vdiv(vnfma(ratio, b, a), b);
-    sum = dfma(dwiden(a), dwiden(vlog_sum(ratio, low)), sum);
-    if (!r->grad) continue;
+/* a log(a / b) of columns c .. c + m - 1 more than `sum`, and their gradients. a times the inverse of b is mended to
+ * be the quotient, as a division would round it, and what that lacks is known: nothing where a is b. */
+VFN vf keras_kl_divergence_and(vf sum, const struct row *r, size_t c, size_t m, const int in_float) {
+  const vf p = get(r->p, c, m, 1.0f), a = clip(get(r->t, c, m, 1.0f), KERAS_EPS, 1.0f);
+  const vf b = clip(p, KERAS_EPS, 1.0f), inverse = vdiv(vset1(1.0f), b), about = vmul(a, inverse);
+  const vf ratio = vfma(vnfma(about, b, a), inverse, about), low = vmul(vnfma(ratio, b, a), inverse);
+  if (r->grad) {
     const vm clipped = clips(p, KERAS_EPS, 1.0f);
     if (in_float)
       put_scaled(r->grad, c, m, vsel(clipped, vset1(0.0f), vmul(ratio, vset1((float)-r->factor))));
     else
       put(r, r->grad, c, m, dwiden(vsel(clipped, vset1(0.0f), vneg(ratio))));
+  }
+  return vfma(a, vlog_sum(ratio, low), sum);
+}
+VFN void keras_kl_divergence(const struct row *r, struct row_state *s) {
+  const double factor = r->factor < 0 ? -r->factor : r->factor;
+  const int in_float =
+      factor >= 0x1p-100 && factor <= 0x1p100; /* then this rounds to 2 ulp; NaN makes NaN of all below */
+  vd sum = resumed(r, s, 0, 0);
+  for (size_t c = r->from; c < r->to;) {
+    vf some = vset1(0.0f); /* of 64 columns */
+    const size_t end = r->to - c < 64 ? r->to : c + 64;
+    ROLLED for (size_t m; c < end; c += m) {
+      m = end - c < 16 ? end - c : 16;
+      some = keras_kl_divergence_and(some, r, c, m, in_float);
+    }
+    sum = dadd(sum, dwiden(some));
   }
   s->writes = r->grad != NULL;
   if (r->to < r->columns) {
