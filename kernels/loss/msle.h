@@ -13,19 +13,59 @@ VFN vd msle_log1p(vd x) {
   return dsel(deq(x, inf), inf, dadd(dlog(u), ddiv(dsub(x, dsub(u, one)), u)));
 }
 
-/* In double: the square doubles every relative error. */
-VFN struct derivatives msle(struct element e) {
-  const vf eps = vset1(KERAS_EPS), zero = vset1(0.0f);
-  const vd one = dset1(1.0), p = dwiden(vmax(eps, e.p)), t = dwiden(vmax(eps, e.t)), d = dsub(p, t);
-  const vd distance = dmax(dsub(dset1(0.0), d), d), log = msle_log1p(ddiv(distance, dadd(one, dmin(p, t))));
+VFN struct derivatives msle_before_rounding(struct element e) {
+  const vd one = dset1(1.0), eps = dset1((double)KERAS_EPS), nothing = dset1(0.0);
+  const vd p = dmax(eps, dwiden(e.p)), t = dmax(eps, dwiden(e.t)), d = dsub(p, t);
+  const vd distance = dmax(dsub(nothing, d), d), log = msle_log1p(ddiv(distance, dadd(one, dmin(p, t))));
   /* For infinite p any finite log: 0 times infinity is 0 here. */
   const vd factor = dsel(deq(p, dset1((double)INF)), dmin(one, log), log);
-  const vd slope = ddiv(dadd(factor, factor), dadd(one, p)), nothing = dset1(0.0);
+  const vd slope = ddiv(dadd(factor, factor), dadd(one, p));
   const vd signed_slope = dsel(dgt(nothing, d), dsub(nothing, slope), slope);
-  return (struct derivatives){
-      .loss = of_double(e, dmul(log, log)),
-      .grad = {vsel(vgt(eps, e.p), vmin(zero, dnarrow(log)), vsigned(dnarrow(slope), dnarrow(d))),
-               dsel(dgt(dset1((double)KERAS_EPS), dwiden(e.p)), dmin(nothing, log), signed_slope)}};
+  return (struct derivatives){.loss.exact = dmul(log, log),
+                              .grad.exact = dsel(dgt(eps, dwiden(e.p)), dmin(nothing, log), signed_slope)};
+}
+
+/* What adding the greater one of two positive numbers to the other lost. */
+VFN vf msle_lost(vf greater, vf less, vf sum) { return vsub(less, vsub(sum, greater)); }
+/* log(1 + x + low), `low` an ulp or two of x >= 0. NaN passes, from `low`. */
+VFN vf msle_log1p_sum(vf x, vf low) {
+  const vf one = vset1(1.0f), u = vadd(one, x), lost = vadd(msle_lost(vmax(one, x), vmin(one, x), u), low);
+  const vi k = vlog_exponent(u);
+  const vf whole = vsub(vfloat(visub(vbits(u), vishl(k, 23))), one), n = vitof(k);
+  /* Beside large x what was lost is nothing, and 2^-k would be no normal number. */
+  const vf scale = vsel(vgt(x, vset1(0x1p64f)), vset1(0.0f), vfloat(vishl(visub(viset1(127), k), 23)));
+  const vf f = vfma(lost, scale, whole), rest = vfma(lost, scale, vsub(whole, f)), square = vmul(f, f);
+  const vf slope = vfma(f, vlog_polynomial(f), vset1(-0.5f));
+  const vf tail = vadd(vfma(square, slope, rest), vmul(n, vset1(VLOSS_LN2_LO)));
+  return vfma(n, vset1(VLOSS_LN2_HI), vadd(f, tail));
+}
+/* v / (1 + p), rounded about once. */
+VFN vf msle_slope(vf v, vf p) {
+  const vf one = vset1(1.0f), sum = vadd(one, p), low = msle_lost(vmax(one, p), vmin(one, p), sum);
+  const vf inverse = vdiv(one, sum), about = vmul(v, inverse);
+  return vfma(vnfma(about, low, vnfma(about, sum, v)), inverse, about);
+}
+/* The difference and 1 + min(p', t') are two floats each, and so is their quotient: the square doubles what is lost of
+ * the log. */
+VFN struct derivatives msle(struct element e) {
+  const vf eps = vset1(KERAS_EPS), zero = vset1(0.0f), one = vset1(1.0f), inf = vset1(INF);
+  if (e.exact) return msle_before_rounding(e);
+  const vf p = vmax(eps, e.p), t = vmax(eps, e.t), less = vmin(p, t), greater = vmax(p, t);
+  const vf d = vsub(p, t), distance = vabs(d), d_low = vsub(vsub(greater, distance), less);
+  const vf sum = vadd(one, less), sum_low = msle_lost(vmax(one, less), vmin(one, less), sum);
+  const vf inverse = vdiv(one, sum), ratio = vmul(distance, inverse);
+  const vf rest = vadd(vnfma(ratio, sum, distance), vnfma(ratio, sum_low, d_low));
+  vf log = msle_log1p_sum(ratio, vmul(rest, inverse)), factor = log;
+  if (!e.fast) {
+    log = vsel(veq(distance, inf), distance, log);
+    factor = vsel(veq(p, inf), vmin(one, log), log); /* any finite log: 0 times infinity is 0 here */
+  }
+  vf slope = msle_slope(vadd(factor, factor), p);
+  if (!e.fast) slope = vsel(veq(distance, inf), vdiv(vadd(factor, factor), vadd(one, p)), slope);
+  return (struct derivatives){.loss.exact = dmul(dwiden(log), dwiden(log)),
+                              .grad = of_float(vsel(vgt(eps, e.p), vmin(zero, log), vsigned(slope, d))),
+                              .a = log,
+                              .b = log};
 }
 
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */

@@ -5,4 +5,4 @@
 #include "loss/msle.h"
 
 ELEMENTWISE_LOSS(mape, PRODUCT | KNOWS_CALM)
-ELEMENTWISE_LOSS(msle, 0)
+ELEMENTWISE_LOSS(msle, PRODUCT)
