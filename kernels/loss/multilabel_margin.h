@@ -74,8 +74,9 @@ VFN int multilabel_others(const struct row *r, size_t start, size_t n, float *x)
   return nan;
 }
 
-/* The sum of the pairs of a label with the columns in x, and in *count how many are active; counts has those of each
- * i. Eight vectors in float before they go to double. */
+/* The sum of the pairs of a label with the columns in x, and if `counting` in *count how many are active; counts has
+ * those of each i, if COUNT_EACH. Eight vectors in float before they go to double. */
+enum { COUNT_NONE, COUNT_EACH, COUNT_ALL };
 VFN vd multilabel_pairs_of(struct margin_start from, const float *x, int32_t *counts, size_t padded, vi *count,
                            const int counting) {
   const vf high = vset1(from.high), least = vset1(from.least);
@@ -88,7 +89,7 @@ VFN vd multilabel_pairs_of(struct margin_start from, const float *x, int32_t *co
       if (!counting) continue;
       const vm active = vgt(v[k], least);
       *count = vicount(*count, active);
-      vistore(counts + i + 16 * k, vicount(viload(counts + i + 16 * k), active));
+      if (counting == COUNT_EACH) vistore(counts + i + 16 * k, vicount(viload(counts + i + 16 * k), active));
     }
     sum = dadd(sum, dwiden(vadd(margin_sum_of_4(v), margin_sum_of_4(v + 4))));
   }
@@ -118,7 +119,7 @@ VFN vd multilabel_pairs(const struct row *r, const float *x, int32_t *counts, si
     const struct margin_start start = margin_start(from);
     vi count;
     if (start.exact && !in_double)
-      sum = dadd(sum, multilabel_pairs_of(start, x, counts, padded, &count, gradient));
+      sum = dadd(sum, multilabel_pairs_of(start, x, counts, padded, &count, gradient ? COUNT_EACH : COUNT_NONE));
     else
       sum = dadd(sum, multilabel_pairs_in_double(from, x, gradient ? counts : NULL, padded, &count));
     if (gradient && r->type == VLOSS_F32) r->grad[j * r->column_stride] -= (float)multilabel_count(count);
@@ -139,9 +140,14 @@ static SMALL void multilabel_at_labels(const struct row *r, double share) {
       const size_t n = multilabel_tile(r, start);
       multilabel_others(r, start, n, x);
       for (size_t l = first; l < last; l++) {
+        const struct difference from = exact_difference(1, (double)column(r, listed(r, l)));
+        const struct margin_start at = margin_start(from);
+        const size_t padded = multilabel_padded(n);
         vi count;
-        multilabel_pairs_in_double(exact_difference(1, (double)column(r, listed(r, l))), x, NULL, multilabel_padded(n),
-                                   &count);
+        if (at.exact)
+          multilabel_pairs_of(at, x, NULL, padded, &count, COUNT_ALL);
+        else
+          multilabel_pairs_in_double(from, x, NULL, padded, &count);
         pairs[l - first] += multilabel_count(count);
       }
     }
