@@ -1,37 +1,140 @@
-/* The backward forms of softmax and log-softmax: one weighted sum of the upstream h a row, in double, class c in lane
- * c % 16; then one step a class. Rows lie in five ways, which share what a term is: hence longer than other files. */
+/* The backward forms of softmax and log-softmax: one sum of the upstream h a row, weighted by y for softmax; then one
+ * step a class. Rows lie in five ways, which share what a term is: hence longer than other files. */
 #include "half_softmax.h"
 #include "kernels.h"
 #include "softmax.h"
 
-VFN vd backward_add(vd sum, vf y, vf h, const enum softmax_kind kind) {
+/* ---- Sums ---------------------------------------------------------------------------------------------------------
+ *
+ * Of 64 classes, c, c + 16, c + 32 and c + 48 are added in float, by pairs, and go into double lane c % 16 together: a
+ * product takes one rounding, and its sum two. Each pair begins with SUM_BASE, beside which products and sums that
+ * would be denormals are nothing. It is nothing itself beside a sum from LEAST_SUM on: rows whose sum is less, or is no
+ * number, are added again in double throughout. Classes behind the last count as y = 1 (log-softmax: any) and h = 0. */
+#define SUM_BASE 0x1p-96f
+#define LEAST_SUM 0x1p-39f
+
+/* Up to four vectors of classes 16 apart. */
+struct quad {
+  const float *y, *h;
+  size_t y_step, h_step;
+};
+VFN struct quad quad_at(const float *y, size_t y_step, const float *h, size_t h_step) {
+  return (struct quad){y, h, y_step, h_step};
+}
+VFN vf add_float(vf sum, vf y, vf h, const enum softmax_kind kind) {
+  return kind == SOFTMAX ? vfma(y, h, sum) : vadd(sum, h);
+}
+VFN vd add_double(vd sum, vf y, vf h, const enum softmax_kind kind) {
   return kind == SOFTMAX ? dfma(dwiden(h), dwiden(y), sum) : dadd(sum, dwiden(h));
 }
-/* How the terms of a row are made. CAREFUL: some y is below the limit from which on it makes no denormal product, or
- * may be a denormal log-probability, or the sum may leave a small h - sum. USUAL: products are flushed, and NaN is made
- * the one there is. BARE, of softmax: neither is needed, as h - sum is 0 or at least 2^-63, and no number here is
- * beyond the floats. */
+/* y h + sum of an addition that has no denormal factor: that is scaled up by way of doubles, to which no float is a
+ * denormal, and the other down. Where that cannot be, their product is nothing beside any sum. */
+VFN vf calm_fma(vf y, vf h, vf sum) {
+  const vf least = vset1(0x1p-126f), zero = vset1(0.0f);
+  const vm small_y = vgt(least, vabs(y)), small_h = vgt(least, vabs(h)), small = vmor(small_y, small_h);
+  if (!vany(small)) return vfma(y, h, sum);
+  const vf less = vsel(small_y, y, vsel(small_h, h, zero)), other = vsel(small_y, h, y);
+  const vf scaled = dnarrow(dmul(dwiden(less), dset1(0x1p64)));
+  const vf down = vmul(vsel(vgt(vset1(0x1p-62f), vabs(other)), zero, other), vset1(0x1p-64f));
+  return vfma(vsel(small, scaled, y), vsel(small, down, h), sum);
+}
+static SMALL vf calm_add(vf sum, vf y, vf h) { return calm_fma(y, h, sum); }
+VFN vf add_along_float(vf sum, vf y, vf h, const enum softmax_kind kind, int calm) {
+  if (kind == SOFTMAX && __builtin_expect(calm, 0)) return calm_add(sum, y, h);
+  return add_float(sum, y, h, kind);
+}
+static SMALL vf calm_quad(const float *y, size_t y_step, const float *h, size_t h_step, size_t n) {
+  vf pair[2] = {vset1(SUM_BASE), vset1(SUM_BASE)};
+  vi less = viset1(0), more = less;
+  for (size_t j = 0; j < n; j++) {
+    const vi size = viset1(0x7fffffff);
+    const vi y_size = viand(vbits(vload(y + j * y_step)), size), h_size = viand(vbits(vload(h + j * h_step)), size);
+    less = vimax(vimin(y_size, h_size), less);
+    more = vimax(vimax(y_size, h_size), more);
+  }
+  /* Products below 2^-121, half of what SUM_BASE can lose. */
+  const vm something = vmor(vigt(less, viset1(0x007fffff)), vigt(more, vbits(vset1(32.0f))));
+  for (size_t j = 0; vany(something) && j < n; j++)
+    pair[j / 2] = calm_fma(vload(y + j * y_step), vload(h + j * h_step), pair[j / 2]);
+  return vadd(pair[0], pair[1]);
+}
+/* calm: products of denormals are slow here, and there may be some (calm.h). */
+VFN vd add_quad(vd sum, struct quad q, const size_t n, const enum softmax_kind kind, int calm) {
+  if (kind == SOFTMAX && __builtin_expect(calm, 0))
+    return dadd(sum, dwiden(calm_quad(q.y, q.y_step, q.h, q.h_step, n)));
+  vf first = vset1(SUM_BASE), second = first;
+  first = add_float(first, vload(q.y), vload(q.h), kind);
+  if (n > 1) first = add_float(first, vload(q.y + q.y_step), vload(q.h + q.h_step), kind);
+  if (n > 2) second = add_float(second, vload(q.y + 2 * q.y_step), vload(q.h + 2 * q.h_step), kind);
+  if (n > 3) second = add_float(second, vload(q.y + 3 * q.y_step), vload(q.h + 3 * q.h_step), kind);
+  return dadd(sum, dwiden(vadd(first, second)));
+}
+
+/* ---- Terms ------------------------------------------------------------------------------------------------------ */
+
+/* How the terms of a row are made. BARE: its sum is a number of ordinary size, so that terms of such y as most are,
+ * which a look at four vectors of them tells, take neither care for denormals nor for NaN. USUAL: products are flushed,
+ * and NaN is made the one there is. CAREFUL: also small h - sum may make a denormal product. Terms of other y are
+ * CAREFUL. The bits are the same. */
 enum care { BARE, USUAL, CAREFUL };
 /* What the terms of a row need of its sum. */
 struct backward_row {
-  vf sum, limit; /* from `limit` on, a y makes no denormal product */
+  vf sum, low; /* `low` is what the sum has beyond a float; 0 where it was added in double */
+  vf limit;    /* log-softmax: from here to -0, a y is as most are */
   enum care care;
-  int calm; /* there may be denormals (calm.h) */
+  int calm;
 };
-VFN struct backward_row backward_row(vf sum, vf least, const enum softmax_kind kind, int calm) {
+/* h - exp(y) sum has no bit below 2^-126 where |y| is at most this, and nothing on the way to it is beyond the floats.
+ */
+VFN vf backward_limit(vf sum) {
   const vf exponent = vitof(viand(visra(vbits(sum), 23), viset1(255)));
-  const vf limit = vfma(vsub(vset1(1.0f), exponent), vset1(VLOSS_LN2_HI), vset1(0.01f));
-  struct backward_row row = {sum, kind == SOFTMAX ? vset1(0x1p-62f) : limit, USUAL, calm};
-  int careful = vany(vgt(row.limit, least)) || (calm && kind == LOG_SOFTMAX);
-  if (kind == SOFTMAX) { /* h - sum is 0 or at least an ulp of the sum; where that is 0, it is h */
-    const vf size = vabs(sum), zero = vset1(0.0f);
-    careful |= vany(vgt(vsel(vgt(size, zero), vset1(0x1p-39f), zero), size));
-    /* A sum is finite where h and y are all; and no y is 0 here, which infinity would make NaN of. */
-    if (!vany(vmor(veq(size, zero), vmor(vge(size, vset1(INF)), vnan(size))))) row.care = BARE;
-  }
-  if (careful) row.care = CAREFUL;
-  return row;
+  return vfma(vsub(exponent, vset1(127.0f - 76.0f)), vset1(VLOSS_LN2_HI), vset1(-0.01f));
 }
+/* Where a sum is as it is. Beyond the most, terms of log-softmax may be beyond the floats. */
+#define MOST_SUM(kind) ((kind) == SOFTMAX ? 0x1.fffffep127f : 0x1p20f)
+VFN int is_usual(float sum, const enum softmax_kind kind) {
+  return __builtin_fabsf(sum) >= LEAST_SUM && __builtin_fabsf(sum) <= MOST_SUM(kind);
+}
+/* Any sum, of which `again` are those that were added in double. */
+static SMALL void other_row(struct backward_row *row, enum softmax_kind kind, int calm) {
+  const vf size = vabs(row->sum), zero = vset1(0.0f);
+  row->limit = backward_limit(row->sum);
+  row->calm = calm;
+  row->care = USUAL;
+  if (vlanes(vmand(vge(size, vset1(LEAST_SUM)), vge(vset1(MOST_SUM(kind)), size))) == 0xffff) row->care = BARE;
+  /* h - sum is 0 or at least an ulp of the sum; where that is 0, it is h. */
+  if (vany(vgt(vsel(vgt(size, zero), vset1(LEAST_SUM), zero), size)) || (calm && kind == LOG_SOFTMAX))
+    row->care = CAREFUL;
+}
+/* What 16 rows need of their totals; `again` adds the rows in double. */
+typedef void add_again(const void *rows, enum softmax_kind kind, double *sums);
+static SMALL void other_rows(struct backward_row *row, add_again *again, const void *rows, enum softmax_kind kind,
+                             int calm) {
+  ALIGNED double sums[16];
+  const vf size = vabs(row->sum);
+  const vm plain = vmand(vge(size, vset1(LEAST_SUM)), vgt(vset1(INF), size));
+  if (vlanes(plain) != 0xffff) {
+    again(rows, kind, sums);
+    row->sum = vsel(plain, row->sum, dnarrow(dflush(dload(sums))));
+    row->low = vsel(plain, row->low, vset1(0.0f));
+  }
+  other_row(row, kind, calm);
+}
+VFN int usual_sums(vf sum, const enum softmax_kind kind) {
+  const vf size = vabs(sum);
+  return vlanes(vmand(vge(size, vset1(LEAST_SUM)), vge(vset1(MOST_SUM(kind)), size))) == 0xffff;
+}
+VFN void row_of_total(struct backward_row *row, vd total, add_again *again, const void *rows,
+                      const enum softmax_kind kind, int calm) {
+  row->sum = dnarrow(total);
+  row->low = dnarrow(dflush(dsub(total, dwiden(row->sum))));
+  row->limit = kind == SOFTMAX ? row->sum : backward_limit(row->sum);
+  row->care = BARE;
+  row->calm = calm;
+  if (__builtin_expect(!usual_sums(row->sum, kind) || (calm && kind == LOG_SOFTMAX), 0))
+    other_rows(row, again, rows, kind, calm);
+}
+
 /* y d, where products of a small factor are flushed at 2^63 times their size. */
 VFN vf careful_product(vf y, vf d) {
   const vf zero = vset1(0.0f), limit = vset1(0x1p-63f);
@@ -57,10 +160,9 @@ VFN struct vexp_halves without_small(struct vexp_halves e, vf h, vf sum) {
   const vm nothing = vmand(small, vmor(veq(h, zero), vgt(size, vset1(0x1p-100f))));
   return (struct vexp_halves){vsel(nothing, zero, e.mantissa), vsel(nothing, zero, e.scale)};
 }
-VFN vf backward_term(vf y, vf h, const struct backward_row *row, const enum softmax_kind kind, const enum care care) {
+VFN vf careful_term(vf y, vf h, const struct backward_row *row, const enum softmax_kind kind, const enum care care) {
   if (kind == SOFTMAX) {
-    const vf d = vsub(h, row->sum);
-    if (care == BARE) return vmul(y, d);
+    const vf d = vsub(vsub(h, row->low), row->sum);
     if (care == CAREFUL && row->calm) return canonical(calm_product(y, d));
     return canonical(care == CAREFUL ? careful_product(y, d) : vflush(vmul(y, d)));
   }
@@ -68,140 +170,288 @@ VFN vf backward_term(vf y, vf h, const struct backward_row *row, const enum soft
   if (care == CAREFUL) e = without_small(e, h, row->sum);
   return canonical(vflush(vnfma(e.mantissa, vmul(e.scale, row->sum), h)));
 }
-
-static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_job *job, const struct group *g,
-                                                    size_t i, const enum softmax_kind kind) {
-  ALIGNED float y_buffer[SLAB_BLOCK], h_buffer[SLAB_BLOCK];
-  ALIGNED float sum[SLAB_PATTERN], limit[SLAB_PATTERN], totals[16];
-  vf least = vset1(1.0f);
-  ALIGNED double sums[16 * SLAB_ROWS];
-  const struct slab y = slab_at(&job->shape, g, job->x, job->x_stride, i);
-  const struct slab h = slab_at(&job->shape, g, job->upstream, job->upstream_stride, i);
-  const struct slab out = slab_at(&job->shape, g, job->out, job->out_stride, i);
-  const size_t classes = job->shape.classes, w = y.w;
-  /* Behind the last class, with h = 0: of no y comes a denormal product, an overflow, or a need for care. */
-  const float fill = kind == SOFTMAX ? 1.0f : 0.0f;
-  const float *ys = NULL, *hs = NULL;
-  for (size_t c = 0; c < classes; c += BLOCK) {
-    ys = slab_block(&y, c, classes, fill, y_buffer);
-    hs = slab_block(&h, c, classes, 0.0f, h_buffer);
-    const size_t end = used_vectors(c, classes) * w;
-    for (size_t k = 0; k < 16 * w; k += 16) {
-      vd s = c ? dload(sums + k) : dset1(0.0);
-      for (size_t at = k; at < end; at += 16 * w) {
-        const vf v = vload(ys + at);
-        s = backward_add(s, v, vload(hs + at), kind);
-        least = vmin(v, least);
-      }
-      dstore(sums + k, s);
-    }
-  }
-  pattern_sum(sums, w);
-  vstore(totals, dnarrow(dflush(dload(sums))));
-  struct backward_row rows = backward_row(vload(totals), vset1(1.0f), kind, g->calm);
-  to_pattern(sum, rows.sum, 0, w);
-  to_pattern(limit, rows.limit, 0, w);
-  int careful = rows.care == CAREFUL;
-  for (size_t k = 0; k < 16 * w; k += 16) careful |= vany(vgt(vload(limit + k), least));
-  const enum care care = careful ? CAREFUL : USUAL;
-  for (size_t c = 0; c < classes; c += BLOCK) {
-    if (classes > BLOCK) { /* a single block is still there */
-      ys = slab_block(&y, c, classes, fill, y_buffer);
-      hs = slab_block(&h, c, classes, 0.0f, h_buffer);
-    }
-    float *const to = slab_output(&out, c, classes, y_buffer);
-    const size_t end = used_vectors(c, classes) * w;
-    for (size_t k = 0; k < 16 * w; k += 16) {
-      const struct backward_row row = {vload(sum + k), vload(limit + k), care, g->calm};
-      for (size_t at = k; at < end; at += 16 * w)
-        vstore(to + at, backward_term(vload(ys + at), vload(hs + at), &row, kind, care));
-    }
-    slab_write(&out, c, classes, y_buffer);
-  }
-}
-
-struct backward_output {
-  const float *y, *h;
-  float *out;
-  struct backward_row row;
-  enum softmax_kind kind;
-  int past_cache;
+/* How far the vectors of a row, or of rows, lie apart. */
+struct steps {
+  size_t y, h, out;
 };
-VFN void backward_step(const struct backward_output *o, size_t c, size_t n, const enum care care) {
-  const vf v = backward_term(load_n(o->y + c, n), load_n(o->h + c, n), &o->row, o->kind, care);
-  store_n(o->out + c, v, n, o->past_cache);
+static const struct steps along = {16, 16, 16};
+VFN vf least_of(const float *y, size_t step, size_t n) {
+  vf least = vset1(INF);
+  for (size_t j = 0; j < n; j++) least = vmin(vload(y + j * step), least);
+  return least;
 }
-VFN void bare_step(void *context, size_t c, size_t n) { backward_step(context, c, n, BARE); }
-VFN void usual_step(void *context, size_t c, size_t n) { backward_step(context, c, n, USUAL); }
-VFN void careful_step(void *context, size_t c, size_t n) { backward_step(context, c, n, CAREFUL); }
-
-VFN void write_classes(struct backward_output *o, size_t classes, const enum softmax_kind kind) {
-  if (o->row.care == CAREFUL)
-    for_classes(classes, o->out, 0, careful_step, o);
-  else if (kind == SOFTMAX && o->row.care == BARE)
-    for_classes(classes, o->out, 0, bare_step, o);
+VFN void careful_loop(const float *y, const float *h, float *out, const struct steps *steps, size_t n,
+                      const struct backward_row *of_row, const enum softmax_kind kind, const enum care care) {
+  const struct backward_row row = {.sum = of_row->sum, .low = of_row->low, .calm = of_row->calm};
+  for (; n > 0; n--, y += steps->y, h += steps->h, out += steps->out)
+    vstore(out, careful_term(vload(y), vload(h), &row, kind, care));
+}
+/* n vectors. Where a row is BARE, these have y for which it cannot be. */
+static SMALL void careful_softmax(const float *y, const float *h, float *out, const struct steps *steps, size_t n,
+                                  const struct backward_row *row) {
+  if (row->care == USUAL && !vany(vgt(vset1(0x1p-62f), least_of(y, steps->y, n))))
+    careful_loop(y, h, out, steps, n, row, SOFTMAX, USUAL);
   else
-    for_classes(classes, o->out, 0, usual_step, o);
+    careful_loop(y, h, out, steps, n, row, SOFTMAX, CAREFUL);
 }
-
-struct backward_sum {
-  const float *y, *h;
-  vd sum;
-  vf least;
-  enum softmax_kind kind;
-};
-VFN void sum_step(void *context, size_t c, size_t n) {
-  struct backward_sum *s = context;
-  const vf y = n == 16 ? vload(s->y + c) : vtail(s->y + c, n, 1.0f);
-  s->sum = backward_add(s->sum, y, load_n(s->h + c, n), s->kind);
-  s->least = vmin(y, s->least);
+static SMALL void careful_log_softmax(const float *y, const float *h, float *out, const struct steps *steps, size_t n,
+                                      const struct backward_row *row) {
+  /* From here on exp(y) times the sum is no denormal. */
+  const vf limit = vsub(vset1(-50 * VLOSS_LN2_HI + 0.02f), row->limit);
+  if (row->care != CAREFUL && !vany(vgt(limit, least_of(y, steps->y, n))))
+    careful_loop(y, h, out, steps, n, row, LOG_SOFTMAX, USUAL);
+  else
+    careful_loop(y, h, out, steps, n, row, LOG_SOFTMAX, CAREFUL);
 }
-VFN struct backward_row row_of_sum(const struct backward_sum *s, const enum softmax_kind kind, int calm) {
-  const double total = dsum(s->sum);
-  const float narrow = total * total < 0x1p-252 ? 0.0f : (float)total;
-  return backward_row(vset1(narrow), s->least, kind, calm);
+VFN void careful_terms(const float *y, const float *h, float *out, const struct steps *steps, size_t n,
+                       const struct backward_row *row, const enum softmax_kind kind) {
+  (kind == SOFTMAX ? careful_softmax : careful_log_softmax)(y, h, out, steps, n, row);
 }
-
-VFN void backward_along(const float *y, const float *h, float *out, size_t classes, const enum softmax_kind kind,
-                        int calm, int past_cache) {
-  struct backward_sum s = {y, h, dset1(0.0), vset1(1.0f), kind};
-  for_classes(classes, out, 0, sum_step, &s);
-  struct backward_output o = {y, h, out, row_of_sum(&s, kind, calm), kind, 0};
-  if (past_cache && o.row.care != CAREFUL) {
-    o.past_cache = 1;
-    for_classes(classes, out, 1, usual_step, &o);
-  } else {
-    write_classes(&o, classes, kind);
+/* How many vectors are looked at together; and of those with a y that is not ordinary, how many are taken for such. */
+#ifdef VLOSS_ISA_IS_SCALAR
+enum { TOGETHER = 1 };
+#define ALL
+#else
+enum { TOGETHER = 4 };
+#define ALL __attribute__((always_inline)) /* GCC does not see else that all y are set */
+#endif
+enum { CAREFUL_VECTORS = 64 };
+VFN size_t careful_run(size_t left) { return left < CAREFUL_VECTORS ? left : CAREFUL_VECTORS; }
+VFN vf bare_term(vf y, vf h, vf sum, vf low, const enum softmax_kind kind) {
+  if (kind == SOFTMAX) return vmul(y, vsub(vsub(h, low), sum));
+  const vf t = vfma(y, vset1(VLOSS_LOG2E), vset1(VLOSS_ROUND)), n = vsub(t, vset1(VLOSS_ROUND));
+  const vf r = vnfma(n, vset1(VLOSS_LN2_LO), vnfma(n, vset1(VLOSS_LN2_HI), y));
+  return vnfma(vexp_poly(r), vmul(vfloat(vishl(vbits(t), 23)), sum), h);
+}
+/* Whether all of y are as most are: for softmax at least 2^-62, or infinity or NaN, of which the sum tells; for
+ * log-softmax no further from 0 than the limit. Floats of one sign are ordered as their bits are. */
+VFN ALL int ordinary(const vf *y, const size_t count, vi limit, const enum softmax_kind kind) {
+  const vi size = viset1(kind == SOFTMAX ? -1 : 0x7fffffff);
+  vi worst = viand(vbits(y[0]), size);
+  UNROLL for (size_t j = 1; j < count; j++) {
+    const vi bits = viand(vbits(y[j]), size);
+    worst = kind == SOFTMAX ? vimin(bits, worst) : vimax(bits, worst);
   }
+  return !vany(kind == SOFTMAX ? vigt(viset1(0x20800000), worst) : vigt(worst, limit));
+}
+/* What a row is where terms are BARE. */
+struct bare {
+  vf sum, low;
+  vi limit;
+};
+/* n vectors, 1 or TOGETHER, if their y are ordinary. */
+VFN ALL int bare_terms(const float *y, const float *h, float *out, struct steps steps, const size_t n, struct bare row,
+                       const enum softmax_kind kind, const int past_cache) {
+  vf v[TOGETHER];
+  UNROLL for (size_t j = 0; j < n; j++) v[j] = vload(y + j * steps.y);
+
+  if (__builtin_expect(!ordinary(v, n, row.limit, kind), 0)) return 0;
+  UNROLL for (size_t j = 0; j < n; j++) {
+    const vf term = bare_term(v[j], vload(h + j * steps.h), row.sum, row.low, kind);
+    store_n(out + j * steps.out, term, 16, past_cache);
+  }
+  return 1;
+}
+/* n vectors, `each` at a time. */
+VFN ALL void write_terms(const float *y, const float *h, float *out, const struct steps *of_all, size_t n,
+                         const size_t each, const struct backward_row *row, const enum softmax_kind kind) {
+  /* Not read from memory each time: the compiler does not know that the output is elsewhere. */
+  const struct bare bare = {row->sum, row->low, vbits(row->limit)};
+  const struct steps steps = {of_all->y, of_all->h, of_all->out};
+  if (row->care != BARE) {
+    careful_terms(y, h, out, of_all, n, row, kind);
+    return;
+  }
+  for (size_t i = 0, m; i < n; i += m) {
+    m = each;
+    if (!bare_terms(y, h, out, steps, each, bare, kind, 0)) {
+      m = careful_run(n - i);
+      careful_terms(y, h, out, of_all, m, row, kind);
+    }
+    y += m * steps.y, h += m * steps.h, out += m * steps.out;
+  }
+}
+/* A multiple of four vectors; the exponentials of so many are long. */
+static __attribute__((noinline)) void log_terms_beside(const float *y, const float *h, float *out,
+                                                       const struct steps *steps, size_t n,
+                                                       const struct backward_row *row) {
+  write_terms(y, h, out, steps, n, TOGETHER, row, LOG_SOFTMAX);
+}
+VFN void terms_beside(const float *y, const float *h, float *out, const struct steps *steps, size_t n,
+                      const struct backward_row *row, const enum softmax_kind kind) {
+  if (kind == SOFTMAX)
+    write_terms(y, h, out, steps, n, TOGETHER, row, SOFTMAX);
+  else
+    log_terms_beside(y, h, out, steps, n, row);
+}
+
+/* ---- Rows along the vectors ---------------------------------------------------------------------------------------
+ */
+
+VFN float tail_fill(const enum softmax_kind kind) { return kind == SOFTMAX ? 1.0f : -1.0f; }
+VFN vf y_or_fill(const float *y, size_t n, const enum softmax_kind kind) {
+  return n < 16 ? vtail(y, n, tail_fill(kind)) : vload(y);
+}
+VFN vd add_along(vd sum, const float *y, const float *h, size_t n, const enum softmax_kind kind, int calm) {
+  size_t c = 0;
+  for (; c + BLOCK <= n; c += BLOCK) sum = add_quad(sum, quad_at(y + c, 16, h + c, 16), 4, kind, calm);
+  if (c == n) return sum;
+  y += c, h += c, n -= c;
+  const size_t whole = n / 16 * 16;
+  const vf last_y = n > whole ? vtail(y + whole, n - whole, 1.0f) : vset1(1.0f);
+  const vf last_h = n > whole ? vtail(h + whole, n - whole, 0.0f) : vset1(0.0f);
+  vf first = vset1(SUM_BASE), second = first;
+  if (whole > 0) first = add_along_float(first, vload(y), vload(h), kind, calm);
+  if (whole > 16) first = add_along_float(first, vload(y + 16), vload(h + 16), kind, calm);
+  if (whole > 32) second = add_along_float(second, vload(y + 32), vload(h + 32), kind, calm);
+  if (whole < 32)
+    first = add_along_float(first, last_y, last_h, kind, calm);
+  else
+    second = add_along_float(second, last_y, last_h, kind, calm);
+  return dadd(sum, dwiden(vadd(first, second)));
+}
+VFN vd add_along_double(vd sum, const float *y, const float *h, size_t n, const enum softmax_kind kind) {
+  size_t c = 0;
+  for (; c + 16 <= n; c += 16) sum = add_double(sum, vload(y + c), vload(h + c), kind);
+  return c < n ? add_double(sum, vtail(y + c, n - c, 0.0f), vtail(h + c, n - c, 0.0f), kind) : sum;
+}
+static SMALL void add_along_again(vd *sum, const float *y, const float *h, size_t n, enum softmax_kind kind) {
+  *sum = kind == SOFTMAX ? add_along_double(*sum, y, h, n, SOFTMAX) : add_along_double(*sum, y, h, n, LOG_SOFTMAX);
+}
+/* Of a row along the vectors, by itself: what GCC sees in memory, it takes there. */
+static SMALL void careful_along(const float *y, const float *h, float *out, size_t n, float sum, float low, int calm,
+                                enum softmax_kind kind) {
+  struct backward_row row = {.sum = vset1(sum), .low = vset1(low)};
+  other_row(&row, kind, calm);
+  (kind == SOFTMAX ? careful_softmax : careful_log_softmax)(y, h, out, &along, n / 16, &row);
+}
+/* The same of up to 16 classes. */
+static RARE void careful_few(const float *y, const float *h, float *out, size_t n, float sum, float low, int calm,
+                             enum softmax_kind kind) {
+  ALIGNED float y_copy[16], h_copy[16];
+  vstore(y_copy, y_or_fill(y, n, kind));
+  vstore(h_copy, load_n(h, n));
+  careful_along(y_copy, h_copy, y_copy, 16, sum, low, calm, kind);
+  store_n(out, vload(y_copy), n, 0);
+}
+/* n classes of a row whose sum is usual, or is not. */
+VFN void write_along(const float *y, const float *h, float *out, size_t n, float sum, float low, int usual, int calm,
+                     const enum softmax_kind kind, const int past_cache) {
+  struct bare row = {vset1(sum), vset1(low), viset1(0)};
+  if (kind == LOG_SOFTMAX) row.limit = vbits(backward_limit(row.sum));
+  size_t c = 0;
+  if (!usual) {
+    c = n / 16 * 16;
+    careful_along(y, h, out, c, sum, low, calm, kind);
+  }
+  for (size_t m; c + 16 * TOGETHER <= n; c += m) {
+    m = 16 * TOGETHER;
+    if (!bare_terms(y + c, h + c, out + c, (struct steps){16, 16, 16}, TOGETHER, row, kind, past_cache)) {
+      m = 16 * careful_run((n - c) / 16);
+      careful_along(y + c, h + c, out + c, m, sum, low, calm, kind);
+    }
+  }
+  for (size_t m; c < n; c += m) {
+    m = n - c < 16 ? n - c : 16;
+    const vf y_here = y_or_fill(y + c, m, kind), h_here = load_n(h + c, m);
+    if (__builtin_expect(usual && ordinary(&y_here, 1, row.limit, kind), 1))
+      store_n(out + c, bare_term(y_here, h_here, row.sum, row.low, kind), m, past_cache);
+    else
+      careful_few(y + c, h + c, out + c, m, sum, low, calm, kind);
+  }
+}
+static __attribute__((noinline)) void log_along(const float *y, const float *h, float *out, size_t n, float sum,
+                                                int usual, int calm) {
+  write_along(y, h, out, n, sum, 0.0f, usual, calm, LOG_SOFTMAX, 0);
+}
+static __attribute__((noinline)) void softmax_along(const float *y, const float *h, float *out, size_t n, float sum,
+                                                    float low, int usual, int calm) {
+  write_along(y, h, out, n, sum, low, usual, calm, SOFTMAX, 0);
+}
+VFN void terms_along(const float *y, const float *h, float *out, size_t n, float sum, float low, int usual, int calm,
+                     enum softmax_kind kind) {
+  if (kind == SOFTMAX)
+    softmax_along(y, h, out, n, sum, low, usual, calm);
+  else
+    log_along(y, h, out, n, sum, usual, calm);
+}
+/* The same past the cache. */
+static __attribute__((noinline)) void along_past_cache(const float *y, const float *h, float *out, size_t n, float sum,
+                                                       float low, int usual, int calm, enum softmax_kind kind) {
+  const size_t to_line = (64 - (uintptr_t)out % 64) % 64 / sizeof *out, c = to_line < n ? to_line : n;
+  if (c) terms_along(y, h, out, c, sum, low, usual, calm, kind);
+  if (kind == SOFTMAX)
+    write_along(y + c, h + c, out + c, n - c, sum, low, usual, calm, SOFTMAX, 1);
+  else
+    write_along(y + c, h + c, out + c, n - c, sum, low, usual, calm, LOG_SOFTMAX, 1);
+}
+static SMALL float sum_again(const float *y, const float *h, size_t n, enum softmax_kind kind) {
+  vd sum = dset1(0.0);
+  add_along_again(&sum, y, h, n, kind);
+  return vfirst(dnarrow(dflush(dset1(dsum(sum)))));
+}
+VFN void backward_along(const float *y, const float *h, float *out, size_t n, const enum softmax_kind kind, int calm,
+                        int past_cache) {
+  const double total = dsum(add_along(dset1(0.0), y, h, n, kind, calm));
+  const int usual = is_usual((float)total, kind) && !(calm && kind == LOG_SOFTMAX);
+  float sum = (float)total, low = 0;
+  if (__builtin_expect(usual, 1))
+    low = (float)(total - (double)sum);
+  else if (!is_usual(sum, SOFTMAX))
+    sum = sum_again(y, h, n, kind);
+  if (past_cache)
+    along_past_cache(y, h, out, n, sum, low, usual, calm, kind);
+  else
+    terms_along(y, h, out, n, sum, low, usual, calm, kind);
 }
 
 #if VLOSS_BUILDS_BF16 || VLOSS_BUILDS_F16
 /* Long rows in 16 bits: the same, by tiles that are read twice. */
+struct half_rows {
+  struct half_tensor y, h;
+  size_t first, n, classes, width;
+  float *y_buffer, *h_buffer;
+};
+VFN struct half_tile read_half_tile(const struct half_rows *r, size_t c) {
+  const struct half_tile tile = {r->first, r->n, c, r->classes - c < r->width ? r->classes - c : r->width, 0};
+  half_tile_read(&r->y, &tile, r->y_buffer);
+  half_tile_read(&r->h, &tile, r->h_buffer);
+  return tile;
+}
+static SMALL void half_again(const void *rows, enum softmax_kind kind, double *totals) {
+  const struct half_rows *const r = rows;
+  vd sums[TILE_ROWS];
+  for (size_t k = 0; k < r->n; k++) sums[k] = dset1(0.0);
+  for (size_t c = 0; c < r->classes; c += r->width) {
+    const size_t n = read_half_tile(r, c).n;
+    for (size_t k = 0; k < r->n; k++) add_along_again(&sums[k], r->y_buffer + k * n, r->h_buffer + k * n, n, kind);
+  }
+  for (size_t k = 0; k < 16; k++) totals[k] = dsum(sums[k < r->n ? k : 0]);
+}
 VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t n, const enum softmax_kind kind) {
   ALIGNED float y[CLASS_BLOCK], h[CLASS_BLOCK];
-  const struct half_tensor input = half_input(job), upstream = half_upstream(job), output = half_output(job);
-  const size_t classes = job->shape.classes, width = tile_classes(n);
-  struct backward_sum sums[TILE_ROWS];
-  struct backward_row rows[TILE_ROWS];
-  for (size_t k = 0; k < n; k++) sums[k] = (struct backward_sum){NULL, NULL, dset1(0.0), vset1(1.0f), kind};
-  for (size_t c = 0; c < classes; c += width) {
-    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width, 0};
-    half_tile_read(&input, &tile, y);
-    half_tile_read(&upstream, &tile, h);
-    for (size_t k = 0; k < n; k++) {
-      sums[k].y = y + k * tile.n, sums[k].h = h + k * tile.n;
-      for_classes(tile.n, y, 0, sum_step, &sums[k]);
-    }
+  ALIGNED float sum[16], low[16];
+  ALIGNED double totals[16];
+  const struct half_rows r = {half_input(job), half_upstream(job), first, n, job->shape.classes, tile_classes(n), y, h};
+  const struct half_tensor output = half_output(job);
+  vd sums[TILE_ROWS];
+  for (size_t k = 0; k < n; k++) sums[k] = dset1(0.0);
+  for (size_t c = 0; c < r.classes; c += r.width) {
+    const size_t m = read_half_tile(&r, c).n;
+    const int calm = vmet_denormal();
+    for (size_t k = 0; k < n; k++) sums[k] = add_along(sums[k], y + k * m, h + k * m, m, kind, calm);
   }
-  for (size_t k = 0; k < n; k++) rows[k] = row_of_sum(&sums[k], kind, vmet_denormal());
-  for (size_t c = 0; c < classes; c += width) {
-    const struct half_tile tile = {first, n, c, classes - c < width ? classes - c : width, 0};
-    half_tile_read(&input, &tile, y);
-    half_tile_read(&upstream, &tile, h);
+  for (size_t k = 0; k < 16; k++) totals[k] = dsum(sums[k < n ? k : 0]);
+  struct backward_row all;
+  row_of_total(&all, dload(totals), half_again, &r, kind, vmet_denormal());
+  vstore(sum, all.sum);
+  vstore(low, all.low);
+  for (size_t c = 0; c < r.classes; c += r.width) {
+    const struct half_tile tile = read_half_tile(&r, c);
     for (size_t k = 0; k < n; k++) {
+      const int usual = is_usual(sum[k], kind) && !(all.calm && kind == LOG_SOFTMAX);
       float *const of_row = y + k * tile.n;
-      struct backward_output o = {of_row, h + k * tile.n, of_row, rows[k], kind, 0};
-      write_classes(&o, tile.n, kind);
+      terms_along(of_row, h + k * tile.n, of_row, tile.n, sum[k], low[k], usual, all.calm, kind);
     }
     half_tile_write(&output, &tile, y);
   }
@@ -214,110 +464,159 @@ void half_log_softmax_backward(const struct vloss_softmax_job *job, size_t first
 }
 #endif
 
-VFN void backward_tile_terms(const struct tile *y, const struct tile *h, const struct tile *out, size_t classes,
-                             const struct backward_row *row, const enum softmax_kind kind, const enum care care,
-                             const int ask) {
-  for (size_t c = 0; c < classes; c++) {
-    if (ask) tile_ask(y, c, 1), tile_ask(h, c, 1), tile_ask_to_write(out, c, 1);
-    tile_store(out, c, backward_term(tile_load(y, c), tile_load(h, c), row, kind, care));
-  }
-}
-/* The sums of 16 rows. */
-struct backward_tile_sums {
-  vd sums[16];
-  vf least;
+/* ---- A few rows side by side (slabs.h) ----------------------------------------------------------------------------
+ */
+
+struct slabs {
+  struct slab y, h;
+  size_t classes;
+  float *y_buffer, *h_buffer;
 };
-VFN void begin_tile_sums(struct backward_tile_sums *s) {
-  for (size_t j = 0; j < 16; j++) s->sums[j] = dset1(0.0);
-  s->least = vset1(1.0f);
-}
-/* Classes first .. stop - 1, up to BLOCK: they are walked over 16 apart, so that the sum at hand stays in registers. */
-VFN void add_tile_block(const struct tile *y, const struct tile *h, size_t first, size_t stop,
-                        const enum softmax_kind kind, const int ask, struct backward_tile_sums *s) {
-  vf least = s->least;
-  for (size_t j = 0; j < 16 && first + j < stop; j++) {
-    vd sum = s->sums[j];
-    for (size_t c = first + j; c < stop; c += 16) {
-      const vf v = tile_load(y, c);
-      if (ask) tile_ask(y, c, 1), tile_ask(h, c, 1);
-      sum = backward_add(sum, v, tile_load(h, c), kind);
-      least = vmin(v, least);
+/* Of lanes that are no row the sum is that of the first. */
+VFN void add_slabs(const struct slabs *s, const enum softmax_kind kind, int calm, const int again, double *totals) {
+  ALIGNED double sums[16 * SLAB_ROWS];
+  const size_t w = s->y.w;
+  for (size_t c = 0; c < s->classes; c += BLOCK) {
+    const float *const y = slab_block(&s->y, c, s->classes, tail_fill(kind), s->y_buffer);
+    const float *const h = slab_block(&s->h, c, s->classes, 0.0f, s->h_buffer);
+    for (size_t k = 0; k < 16 * w; k += 16) {
+      vd sum = c ? dload(sums + k) : dset1(0.0);
+      if (again)
+        for (size_t at = k; at < BLOCK * w; at += 16 * w) sum = add_double(sum, vload(y + at), vload(h + at), kind);
+      else
+        sum = add_quad(sum, quad_at(y + k, 16 * w, h + k, 16 * w), 4, kind, calm);
+      dstore(sums + k, sum);
     }
-    s->sums[j] = sum;
   }
-  s->least = least;
+  pattern_sum(sums, w);
+  for (size_t i = 0; i < 16; i++) totals[i] = sums[i < w ? i : 0];
 }
-VFN struct backward_row row_of_tile(struct backward_tile_sums *s, const enum softmax_kind kind, int calm) {
-  return backward_row(dnarrow(dflush(tile_tree(s->sums, 16))), s->least, kind, calm);
+static SMALL void slabs_again(const void *slabs, enum softmax_kind kind, double *totals) {
+  add_slabs(slabs, kind, 0, 1, totals);
 }
-VFN void write_backward_tile(const struct tile *y, const struct tile *h, const struct tile *out, size_t classes,
-                             const struct backward_row *row, const enum softmax_kind kind, const int ask) {
-  if (row->care == CAREFUL)
-    backward_tile_terms(y, h, out, classes, row, kind, CAREFUL, ask);
-  else if (kind == SOFTMAX && row->care == BARE)
-    backward_tile_terms(y, h, out, classes, row, kind, BARE, ask);
-  else
-    backward_tile_terms(y, h, out, classes, row, kind, USUAL, ask);
-}
-/* full: 16 rows, and the compiler knows. */
-VFN void backward_tile_of(struct tile y, struct tile h, struct tile out, size_t classes, const enum softmax_kind kind,
-                          int calm, const int full) {
-  struct backward_tile_sums sums;
-  if (full) y.n = h.n = out.n = 16;
-  begin_tile_sums(&sums);
-  for (size_t first = 0, stop; first < classes; first = stop) {
-    stop = classes - first < BLOCK ? classes : first + BLOCK;
-    add_tile_block(&y, &h, first, stop, kind, tile_asks(&y, classes), &sums);
+static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_job *job, const struct group *g,
+                                                    size_t i, const enum softmax_kind kind) {
+  ALIGNED float y_buffer[SLAB_BLOCK], h_buffer[SLAB_BLOCK];
+  ALIGNED float sum[SLAB_PATTERN], low[SLAB_PATTERN], limit[SLAB_PATTERN];
+  ALIGNED double totals[16];
+  const struct slabs s = {slab_at(&job->shape, g, job->x, job->x_stride, i),
+                          slab_at(&job->shape, g, job->upstream, job->upstream_stride, i), job->shape.classes, y_buffer,
+                          h_buffer};
+  const struct slab out = slab_at(&job->shape, g, job->out, job->out_stride, i);
+  const size_t w = out.w;
+  const struct steps steps = {16 * w, 16 * w, 16 * w};
+  add_slabs(&s, kind, g->calm, 0, totals);
+  struct backward_row rows;
+  row_of_total(&rows, dload(totals), slabs_again, &s, kind, g->calm);
+  to_pattern(sum, rows.sum, 0, w);
+  to_pattern(low, rows.low, 0, w);
+  to_pattern(limit, rows.limit, 0, w);
+  for (size_t c = 0; c < s.classes; c += BLOCK) {
+    const float *const y = slab_block(&s.y, c, s.classes, tail_fill(kind), y_buffer);
+    const float *const h = slab_block(&s.h, c, s.classes, 0.0f, h_buffer);
+    float *const to = slab_output(&out, c, s.classes, y_buffer);
+    for (size_t k = 0; k < 16 * w; k += 16) {
+      const struct backward_row row = {vload(sum + k), vload(low + k), vload(limit + k), rows.care, rows.calm};
+      terms_beside(y + k, h + k, to + k, &steps, 4, &row, kind);
+    }
+    slab_write(&out, c, s.classes, y_buffer);
   }
-  const struct backward_row row = row_of_tile(&sums, kind, calm);
-  write_backward_tile(&y, &h, &out, classes, &row, kind, tile_asks(&y, classes));
+}
+
+/* ---- 16 rows side by side -----------------------------------------------------------------------------------------
+ */
+
+struct tiles {
+  struct tile y, h;
+  size_t classes;
+};
+/* n classes from `first` on, up to BLOCK, in whole vectors. */
+VFN void add_tile_block(const struct tiles *t, size_t first, size_t n, const enum softmax_kind kind, int calm,
+                        const int ask, vd *sums) {
+  for (size_t j = 0; j < 16 && j < n; j++) {
+    const size_t c = first + j;
+    for (size_t k = j; ask && k < n; k += 16) tile_ask(&t->y, first + k, 1), tile_ask(&t->h, first + k, 1);
+    const struct quad q = quad_at(t->y.p + c * t->y.step, 16 * t->y.step, t->h.p + c * t->h.step, 16 * t->h.step);
+    if (n == BLOCK)
+      sums[j] = add_quad(sums[j], q, 4, kind, calm);
+    else
+      sums[j] = add_quad(sums[j], q, (n - j + 15) / 16, kind, calm);
+  }
+}
+static SMALL void tiles_again(const void *tiles, enum softmax_kind kind, double *totals) {
+  const struct tiles *const t = tiles;
+  vd sums[16];
+  for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
+  for (size_t c = 0; c < t->classes; c++)
+    sums[c % 16] = add_double(sums[c % 16], tile_load(&t->y, c), tile_load(&t->h, c), kind);
+  dstore(totals, tile_tree(sums, 16));
+}
+VFN void write_tile(const struct tiles *t, const struct tile *out, size_t n, const struct backward_row *row,
+                    const enum softmax_kind kind, const int ask) {
+  const float *y = t->y.p, *h = t->h.p;
+  float *to = (float *)(uintptr_t)out->p; /* a tile that is written was made of what may be */
+  const struct steps steps = {t->y.step, t->h.step, out->step};
+  const size_t fours = n / 4 * 4, each = ask ? 4 : fours;
+  for (size_t c = 0; c < fours; c += each) {
+    for (size_t k = c; ask && k < c + 4; k++)
+      tile_ask(&t->y, k, 1), tile_ask(&t->h, k, 1), tile_ask_to_write(out, k, 1);
+    terms_beside(y, h, to, &steps, each, row, kind);
+    y += each * steps.y, h += each * steps.h, to += each * steps.out;
+  }
+  write_terms(y, h, to, &steps, n - fours, 1, row, kind);
 }
 VFN void backward_tile(const struct vloss_softmax_job *job, const struct group *g, const enum softmax_kind kind) {
   ALIGNED float y_copy[GATHER_CLASSES * 16], h_copy[GATHER_CLASSES * 16];
+  vd sums[16];
   const size_t classes = job->shape.classes;
-  const struct tile y = group_tile(&job->shape, g, job->x, job->x_stride, y_copy);
-  const struct tile h = group_tile(&job->shape, g, job->upstream, job->upstream_stride, h_copy);
+  const struct tiles t = {group_tile(&job->shape, g, job->x, job->x_stride, y_copy),
+                          group_tile(&job->shape, g, job->upstream, job->upstream_stride, h_copy), classes};
   const struct tile out = group_out(&job->shape, g, job->out, job->out_stride, y_copy);
-  if (out.n == 16)
-    backward_tile_of(y, h, out, classes, kind, g->calm, 1);
-  else
-    backward_tile_of(y, h, out, classes, kind, g->calm, 0);
+  const int ask = tile_asks(&t.y, classes);
+  for (size_t j = 0; j < 16; j++) sums[j] = dset1(0.0);
+  for (size_t c = 0; c < classes; c += BLOCK)
+    add_tile_block(&t, c, block_classes(c, classes), kind, g->calm, ask, sums);
+  struct backward_row row;
+  row_of_total(&row, tile_tree(sums, 16), tiles_again, &t, kind, g->calm);
+  write_tile(&t, &out, classes, &row, kind, ask);
   group_scatter(&job->shape, g, job->out, job->out_stride, y_copy);
 }
 
 /* A band (groups.h): 64 classes of each of its groups at a time. */
+VFN struct tiles band_block(const struct tiles *t, size_t c, size_t n, float *y_copy, float *h_copy) {
+  return (struct tiles){whole_tile(&t->y, c, n, y_copy), whole_tile(&t->h, c, n, h_copy), n};
+}
 VFN void backward_band(const struct vloss_softmax_job *job, size_t from, size_t n, const enum softmax_kind kind,
                        int calm) {
   const size_t classes = job->shape.classes, count = band_groups(n);
-  struct tile y[BAND_GROUPS], h[BAND_GROUPS], out[BAND_GROUPS];
-  struct backward_tile_sums sums[BAND_GROUPS];
+  struct tiles t[BAND_GROUPS];
+  struct tile out[BAND_GROUPS];
+  vd sums[BAND_GROUPS][16];
   struct backward_row rows[BAND_GROUPS];
   ALIGNED float y_copy[TILE_COPY], h_copy[TILE_COPY];
   for (size_t k = 0; k < count; k++) {
     const struct group g = band_group(from, n, k, calm);
-    y[k] = group_tile(&job->shape, &g, job->x, job->x_stride, NULL);
-    h[k] = group_tile(&job->shape, &g, job->upstream, job->upstream_stride, NULL);
+    t[k] = (struct tiles){group_tile(&job->shape, &g, job->x, job->x_stride, NULL),
+                          group_tile(&job->shape, &g, job->upstream, job->upstream_stride, NULL), classes};
     out[k] = group_out(&job->shape, &g, job->out, job->out_stride, NULL);
-    begin_tile_sums(&sums[k]);
+    for (size_t j = 0; j < 16; j++) sums[k][j] = dset1(0.0);
   }
-  /* Of lanes without a row no term asks for care. */
-  fill_tile_copy(y_copy, kind == SOFTMAX ? 1.0f : 0.0f);
+  /* Lanes without a row are as most rows. */
+  fill_tile_copy(y_copy, tail_fill(kind));
   fill_tile_copy(h_copy, 1.0f);
   for (size_t c = 0; c < classes; c += BLOCK)
     for (size_t k = 0; k < count; k++) {
       const size_t m = block_classes(c, classes);
-      const struct tile of_y = whole_tile(&y[k], c, m, y_copy), of_h = whole_tile(&h[k], c, m, h_copy);
-      add_tile_block(&(struct tile){of_y.p, of_y.step, 16}, &(struct tile){of_h.p, of_h.step, 16}, 0, m, kind,
-                     y[k].n == 16, &sums[k]);
+      const struct tiles block = band_block(&t[k], c, m, y_copy, h_copy);
+      add_tile_block(&block, 0, m, kind, calm, t[k].y.n == 16, sums[k]);
     }
-  for (size_t k = 0; k < count; k++) rows[k] = row_of_tile(&sums[k], kind, calm);
+  for (size_t k = 0; k < count; k++) row_of_total(&rows[k], tile_tree(sums[k], 16), tiles_again, &t[k], kind, calm);
   for (size_t c = 0; c < classes; c += BLOCK)
     for (size_t k = 0; k < count; k++) {
       const size_t m = block_classes(c, classes);
-      const struct tile of_y = whole_tile(&y[k], c, m, y_copy), of_h = whole_tile(&h[k], c, m, h_copy);
+      const struct tiles block = band_block(&t[k], c, m, y_copy, h_copy);
       const struct tile to = whole_output(&out[k], c, h_copy);
-      write_backward_tile(&(struct tile){of_y.p, of_y.step, 16}, &(struct tile){of_h.p, of_h.step, 16},
-                          &(struct tile){to.p, to.step, 16}, m, &rows[k], kind, y[k].n == 16);
+      write_tile(&block, &to, m, &rows[k], kind, t[k].y.n == 16);
       put_whole_output(&out[k], c, m, h_copy);
       if (out[k].n < 16) fill_tile_copy(h_copy, 1.0f);
     }

@@ -174,6 +174,8 @@ VFN vi visel(vm m, vi a, vi b) { return vbits(vsel(m, vfloat(a), vfloat(b))); }
 VFN vi vicount(vi count, vm m) { return I2(_mm256_sub_epi32, count, vbits(m)); }
 VFN vi viadd(vi a, vi b) { return I2(_mm256_add_epi32, a, b); }
 VFN vi visub(vi a, vi b) { return I2(_mm256_sub_epi32, a, b); }
+VFN vi vimin(vi a, vi b) { return I2(_mm256_min_epi32, a, b); }
+VFN vi vimax(vi a, vi b) { return I2(_mm256_max_epi32, a, b); }
 VFN vi viand(vi a, vi b) { return I2(_mm256_and_si256, a, b); }
 VFN vi vior(vi a, vi b) { return I2(_mm256_or_si256, a, b); }
 #define vishl(x, k) ((vi){_mm256_slli_epi32((x).lo, k), _mm256_slli_epi32((x).hi, k)})

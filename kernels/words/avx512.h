@@ -82,6 +82,8 @@ VFN vi vbits(vf a) { return _mm512_castps_si512(a); }
 VFN vf vfloat(vi a) { return _mm512_castsi512_ps(a); }
 VFN vi viadd(vi a, vi b) { return _mm512_add_epi32(a, b); }
 VFN vi visub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
+VFN vi vimin(vi a, vi b) { return _mm512_min_epi32(a, b); }
+VFN vi vimax(vi a, vi b) { return _mm512_max_epi32(a, b); }
 VFN vi viand(vi a, vi b) { return _mm512_and_si512(a, b); }
 VFN vi vior(vi a, vi b) { return _mm512_or_si512(a, b); }
 #define vishl(a, k) _mm512_slli_epi32(a, k)
