@@ -12,6 +12,7 @@
  * number, are added again in double throughout. Classes behind the last count as y = 1 (log-softmax: any) and h = 0. */
 #define SUM_BASE 0x1p-96f
 #define LEAST_SUM 0x1p-39f
+enum { SUMMED_CLASSES = 3072 };
 
 /* Up to four vectors of classes 16 apart. */
 struct quad {
@@ -360,6 +361,15 @@ VFN void write_along(const float *y, const float *h, float *out, size_t n, float
       careful_few(y + c, h + c, out + c, m, sum, low, calm, kind);
   }
 }
+VFN void write_few(const float *y, const float *h, float *out, size_t n, float sum, float low, int usual, int calm,
+                   const enum softmax_kind kind) {
+  const vf y_here = y_or_fill(y, n, kind), h_here = load_n(h, n);
+  const vi limit = vbits(backward_limit(vset1(sum)));
+  if (__builtin_expect(usual && ordinary(&y_here, 1, limit, kind), 1))
+    store_n(out, bare_term(y_here, h_here, vset1(sum), vset1(low), kind), n, 0);
+  else
+    careful_few(y, h, out, n, sum, low, calm, kind);
+}
 static __attribute__((noinline)) void log_along(const float *y, const float *h, float *out, size_t n, float sum,
                                                 int usual, int calm) {
   write_along(y, h, out, n, sum, 0.0f, usual, calm, LOG_SOFTMAX, 0);
@@ -390,9 +400,9 @@ static SMALL float sum_again(const float *y, const float *h, size_t n, enum soft
   add_along_again(&sum, y, h, n, kind);
   return vfirst(dnarrow(dflush(dset1(dsum(sum)))));
 }
-VFN void backward_along(const float *y, const float *h, float *out, size_t n, const enum softmax_kind kind, int calm,
-                        int past_cache) {
-  const double total = dsum(add_along(dset1(0.0), y, h, n, kind, calm));
+/* `total` is of a row's quads. */
+VFN void backward_along(const float *y, const float *h, float *out, size_t n, double total,
+                        const enum softmax_kind kind, int calm, int past_cache) {
   const int usual = is_usual((float)total, kind) && !(calm && kind == LOG_SOFTMAX);
   float sum = (float)total, low = 0;
   if (__builtin_expect(usual, 1))
@@ -401,8 +411,27 @@ VFN void backward_along(const float *y, const float *h, float *out, size_t n, co
     sum = sum_again(y, h, n, kind);
   if (past_cache)
     along_past_cache(y, h, out, n, sum, low, usual, calm, kind);
+  else if (n <= 16) /* a call on a short row would notice another function */
+    write_few(y, h, out, n, sum, low, usual, calm, kind);
   else
     terms_along(y, h, out, n, sum, low, usual, calm, kind);
+}
+
+/* The sums of some rows before their terms, so that nobody waits for a sum; the rows are still in the L1 cache. */
+VFN size_t rows_together(size_t classes) {
+  return classes > SUMMED_CLASSES / 2 ? 1 : classes < SUMMED_CLASSES / 16 ? 16 : SUMMED_CLASSES / classes;
+}
+VFN void rows_along(const struct vloss_softmax_job *job, size_t first, size_t n, const enum softmax_kind kind, int calm,
+                    int past_cache) {
+  double totals[16];
+  const float *y = job->x + first * job->x_stride, *h = job->upstream + first * job->upstream_stride;
+  float *out = job->out + first * job->out_stride;
+  const size_t classes = job->shape.classes;
+  for (size_t i = 0; i < n; i++)
+    totals[i] = dsum(add_along(dset1(0.0), y + i * job->x_stride, h + i * job->upstream_stride, classes, kind, calm));
+  for (size_t i = 0; i < n; i++)
+    backward_along(y + i * job->x_stride, h + i * job->upstream_stride, out + i * job->out_stride, classes, totals[i],
+                   kind, calm, past_cache);
 }
 
 #if VLOSS_BUILDS_BF16 || VLOSS_BUILDS_F16
@@ -649,9 +678,11 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, struct vloss_r
       const size_t w = slab_rows(&job->shape, &g);
       for (size_t i = 0; i < g.n; i += w) slab_backward(job, &g, i, kind);
     } else if (g.layout == ALONG) {
-      for (size_t i = g.first; i < g.first + g.n; i++)
-        backward_along(job->x + i * job->x_stride, job->upstream + i * job->upstream_stride,
-                       job->out + i * job->out_stride, job->shape.classes, kind, g.calm, writing == PAST);
+      const size_t together = writing == PAST ? 1 : rows_together(job->shape.classes);
+      for (size_t i = g.first, n; i < g.first + g.n; i += n) {
+        n = g.first + g.n - i < together ? g.first + g.n - i : together;
+        rows_along(job, i, n, kind, g.calm, writing == PAST);
+      }
     } else {
       backward_tile(job, &g, kind);
     }
