@@ -51,6 +51,11 @@
 /* Up to this size 16 rows stay in the L2 cache between the pass that sums and the pass that writes.
  * cross_entropy/forward_gradient/ISA/V:1000/N:.. */
 #define GROUP_BYTES (256 * 1024)
+/* Rows of the backward forms are summed before the first of them is written while they have so many classes together:
+ * 24 KiB, of L1. softmax_backward/ISA/V:128/N:.. of L2 size. */
+#define SUMMED_CLASSES 3072
+/* Where four vectors of y have one that takes care, so many are taken for such: inputs/confident/softmax_backward/.. */
+#define CAREFUL_VECTORS 64
 /* Classes of a block of a long row, of which sums are made apart: their bits. A vocabulary of 72,547 words must spread
  * over eight machines. cross_entropy/forward/ISA/V:.. of more classes. */
 #define CLASS_BLOCK 4096

@@ -6,13 +6,13 @@
 
 /* ---- Sums ---------------------------------------------------------------------------------------------------------
  *
- * Of 64 classes, c, c + 16, c + 32 and c + 48 are added in float, by pairs, and go into double lane c % 16 together: a
- * product takes one rounding, and its sum two. Each pair begins with SUM_BASE, beside which products and sums that
- * would be denormals are nothing. It is nothing itself beside a sum from LEAST_SUM on: rows whose sum is less, or is no
- * number, are added again in double throughout. Classes behind the last count as y = 1 (log-softmax: any) and h = 0. */
+ * Of 64 classes, c, c + 16, c + 32 and c + 48 are added in float, by pairs, and go into double lane c % 16 together:
+ * three roundings at most, for which one less is made of h - sum, as the sum keeps what it has beyond a float. Each
+ * pair begins with SUM_BASE, beside which products and sums that would be denormals are nothing. It is nothing itself
+ * beside a sum from LEAST_SUM on: rows whose sum is less, or is no number, are added again in double throughout.
+ * Classes behind the last count as y = 1 and h = 0. */
 #define SUM_BASE 0x1p-96f
 #define LEAST_SUM 0x1p-39f
-enum { SUMMED_CLASSES = 3072 };
 
 /* Up to four vectors of classes 16 apart. */
 struct quad {
@@ -39,29 +39,30 @@ VFN vf calm_fma(vf y, vf h, vf sum) {
   const vf down = vmul(vsel(vgt(vset1(0x1p-62f), vabs(other)), zero, other), vset1(0x1p-64f));
   return vfma(vsel(small, scaled, y), vsel(small, down, h), sum);
 }
-static SMALL vf calm_add(vf sum, vf y, vf h) { return calm_fma(y, h, sum); }
-VFN vf add_along_float(vf sum, vf y, vf h, const enum softmax_kind kind, int calm) {
-  if (kind == SOFTMAX && __builtin_expect(calm, 0)) return calm_add(sum, y, h);
-  return add_float(sum, y, h, kind);
+/* What is known of vectors all of whose products are below 2^-121, half of what SUM_BASE can lose: beside it they are
+ * nothing. */
+struct nothing {
+  vi less, more;
+};
+VFN struct nothing nothing_yet(void) { return (struct nothing){viset1(0), viset1(0)}; }
+VFN struct nothing and_these(struct nothing s, vf y, vf h) {
+  const vi size = viset1(0x7fffffff), y_size = viand(vbits(y), size), h_size = viand(vbits(h), size);
+  return (struct nothing){vimax(vimin(y_size, h_size), s.less), vimax(vimax(y_size, h_size), s.more)};
+}
+VFN int is_nothing(struct nothing s) {
+  return !vany(vmor(vigt(s.less, viset1(0x007fffff)), vigt(s.more, vbits(vset1(32.0f)))));
 }
 static SMALL vf calm_quad(const float *y, size_t y_step, const float *h, size_t h_step, size_t n) {
   vf pair[2] = {vset1(SUM_BASE), vset1(SUM_BASE)};
-  vi less = viset1(0), more = less;
-  for (size_t j = 0; j < n; j++) {
-    const vi size = viset1(0x7fffffff);
-    const vi y_size = viand(vbits(vload(y + j * y_step)), size), h_size = viand(vbits(vload(h + j * h_step)), size);
-    less = vimax(vimin(y_size, h_size), less);
-    more = vimax(vimax(y_size, h_size), more);
-  }
-  /* Products below 2^-121, half of what SUM_BASE can lose. */
-  const vm something = vmor(vigt(less, viset1(0x007fffff)), vigt(more, vbits(vset1(32.0f))));
-  for (size_t j = 0; vany(something) && j < n; j++)
-    pair[j / 2] = calm_fma(vload(y + j * y_step), vload(h + j * h_step), pair[j / 2]);
+  struct nothing nothing = nothing_yet();
+  for (size_t j = 0; j < n; j++) nothing = and_these(nothing, vload(y + j * y_step), vload(h + j * h_step));
+  if (!is_nothing(nothing))
+    for (size_t j = 0; j < n; j++) pair[j / 2] = calm_fma(vload(y + j * y_step), vload(h + j * h_step), pair[j / 2]);
   return vadd(pair[0], pair[1]);
 }
 /* calm: products of denormals are slow here, and there may be some (calm.h). */
 VFN vd add_quad(vd sum, struct quad q, const size_t n, const enum softmax_kind kind, int calm) {
-  if (kind == SOFTMAX && __builtin_expect(calm, 0))
+  if (kind == SOFTMAX && DENORMALS_ARE_SLOW && __builtin_expect(calm, 0))
     return dadd(sum, dwiden(calm_quad(q.y, q.y_step, q.h, q.h_step, n)));
   vf first = vset1(SUM_BASE), second = first;
   first = add_float(first, vload(q.y), vload(q.h), kind);
@@ -73,15 +74,15 @@ VFN vd add_quad(vd sum, struct quad q, const size_t n, const enum softmax_kind k
 
 /* ---- Terms ------------------------------------------------------------------------------------------------------ */
 
-/* How the terms of a row are made. BARE: its sum is a number of ordinary size, so that terms of such y as most are,
- * which a look at four vectors of them tells, take neither care for denormals nor for NaN. USUAL: products are flushed,
- * and NaN is made the one there is. CAREFUL: also small h - sum may make a denormal product. Terms of other y are
- * CAREFUL. The bits are the same. */
+/* How the terms of a row are made. BARE: its sum is a number of ordinary size, so no h is infinite or NaN, and of such
+ * y as most are, which a look at four vectors tells, no term is a denormal or NaN. USUAL: products are flushed, and NaN
+ * is made the one there is. CAREFUL: products may also be of denormals, or make one on the way. Any of them that may be
+ * taken gives the same bits. */
 enum care { BARE, USUAL, CAREFUL };
 /* What the terms of a row need of its sum. */
 struct backward_row {
   vf sum, low; /* `low` is what the sum has beyond a float; 0 where it was added in double */
-  vf limit;    /* log-softmax: from here to -0, a y is as most are */
+  vf limit;    /* log-softmax: as far from 0 as a y of a BARE row may be */
   enum care care;
   int calm;
 };
@@ -91,18 +92,21 @@ VFN vf backward_limit(vf sum) {
   const vf exponent = vitof(viand(visra(vbits(sum), 23), viset1(255)));
   return vfma(vsub(exponent, vset1(127.0f - 76.0f)), vset1(VLOSS_LN2_HI), vset1(-0.01f));
 }
-/* Where a sum is as it is. Beyond the most, terms of log-softmax may be beyond the floats. */
+/* Up to which a sum is usual: beyond it, exp(y) sum of log-softmax might be beyond the floats. */
 #define MOST_SUM(kind) ((kind) == SOFTMAX ? 0x1.fffffep127f : 0x1p20f)
 VFN int is_usual(float sum, const enum softmax_kind kind) {
   return __builtin_fabsf(sum) >= LEAST_SUM && __builtin_fabsf(sum) <= MOST_SUM(kind);
 }
-/* Any sum, of which `again` are those that were added in double. */
+VFN int usual_sums(vf sum, const enum softmax_kind kind) {
+  const vf size = vabs(sum);
+  return vlanes(vmand(vge(size, vset1(LEAST_SUM)), vge(vset1(MOST_SUM(kind)), size))) == 0xffff;
+}
+/* A row with any sum. */
 static SMALL void other_row(struct backward_row *row, enum softmax_kind kind, int calm) {
   const vf size = vabs(row->sum), zero = vset1(0.0f);
   row->limit = backward_limit(row->sum);
   row->calm = calm;
-  row->care = USUAL;
-  if (vlanes(vmand(vge(size, vset1(LEAST_SUM)), vge(vset1(MOST_SUM(kind)), size))) == 0xffff) row->care = BARE;
+  row->care = usual_sums(row->sum, kind) ? BARE : USUAL;
   /* h - sum is 0 or at least an ulp of the sum; where that is 0, it is h. */
   if (vany(vgt(vsel(vgt(size, zero), vset1(LEAST_SUM), zero), size)) || (calm && kind == LOG_SOFTMAX))
     row->care = CAREFUL;
@@ -120,10 +124,6 @@ static SMALL void other_rows(struct backward_row *row, add_again *again, const v
     row->low = vsel(plain, row->low, vset1(0.0f));
   }
   other_row(row, kind, calm);
-}
-VFN int usual_sums(vf sum, const enum softmax_kind kind) {
-  const vf size = vabs(sum);
-  return vlanes(vmand(vge(size, vset1(LEAST_SUM)), vge(vset1(MOST_SUM(kind)), size))) == 0xffff;
 }
 VFN void row_of_total(struct backward_row *row, vd total, add_again *again, const void *rows,
                       const enum softmax_kind kind, int calm) {
@@ -164,7 +164,7 @@ VFN struct vexp_halves without_small(struct vexp_halves e, vf h, vf sum) {
 VFN vf careful_term(vf y, vf h, const struct backward_row *row, const enum softmax_kind kind, const enum care care) {
   if (kind == SOFTMAX) {
     const vf d = vsub(vsub(h, row->low), row->sum);
-    if (care == CAREFUL && row->calm) return canonical(calm_product(y, d));
+    if (care == CAREFUL && DENORMALS_ARE_SLOW && row->calm) return canonical(calm_product(y, d));
     return canonical(care == CAREFUL ? careful_product(y, d) : vflush(vmul(y, d)));
   }
   struct vexp_halves e = vexp_in_halves(care == CAREFUL ? vflush(y) : y);
@@ -187,10 +187,10 @@ VFN void careful_loop(const float *y, const float *h, float *out, const struct s
   for (; n > 0; n--, y += steps->y, h += steps->h, out += steps->out)
     vstore(out, careful_term(vload(y), vload(h), &row, kind, care));
 }
-/* n vectors. Where a row is BARE, these have y for which it cannot be. */
+/* n vectors of a row that is not BARE, or not with these y. */
 static SMALL void careful_softmax(const float *y, const float *h, float *out, const struct steps *steps, size_t n,
                                   const struct backward_row *row) {
-  if (row->care == USUAL && !vany(vgt(vset1(0x1p-62f), least_of(y, steps->y, n))))
+  if (row->care != CAREFUL && !vany(vgt(vset1(0x1p-62f), least_of(y, steps->y, n))))
     careful_loop(y, h, out, steps, n, row, SOFTMAX, USUAL);
   else
     careful_loop(y, h, out, steps, n, row, SOFTMAX, CAREFUL);
@@ -208,15 +208,14 @@ VFN void careful_terms(const float *y, const float *h, float *out, const struct 
                        const struct backward_row *row, const enum softmax_kind kind) {
   (kind == SOFTMAX ? careful_softmax : careful_log_softmax)(y, h, out, steps, n, row);
 }
-/* How many vectors are looked at together; and of those with a y that is not ordinary, how many are taken for such. */
+/* How many vectors are looked at together. */
 #ifdef VLOSS_ISA_IS_SCALAR
-enum { TOGETHER = 1 };
+enum { TOGETHER = 1, BY_SIZE = 1 }; /* and what is there for speed alone is left out */
 #define ALL
 #else
-enum { TOGETHER = 4 };
+enum { TOGETHER = 4, BY_SIZE = 0 };
 #define ALL __attribute__((always_inline)) /* GCC does not see else that all y are set */
 #endif
-enum { CAREFUL_VECTORS = 64 };
 VFN size_t careful_run(size_t left) { return left < CAREFUL_VECTORS ? left : CAREFUL_VECTORS; }
 VFN vf bare_term(vf y, vf h, vf sum, vf low, const enum softmax_kind kind) {
   if (kind == SOFTMAX) return vmul(y, vsub(vsub(h, low), sum));
@@ -245,7 +244,6 @@ VFN ALL int bare_terms(const float *y, const float *h, float *out, struct steps 
                        const enum softmax_kind kind, const int past_cache) {
   vf v[TOGETHER];
   UNROLL for (size_t j = 0; j < n; j++) v[j] = vload(y + j * steps.y);
-
   if (__builtin_expect(!ordinary(v, n, row.limit, kind), 0)) return 0;
   UNROLL for (size_t j = 0; j < n; j++) {
     const vf term = bare_term(v[j], vload(h + j * steps.h), row.sum, row.low, kind);
@@ -293,22 +291,22 @@ VFN float tail_fill(const enum softmax_kind kind) { return kind == SOFTMAX ? 1.0
 VFN vf y_or_fill(const float *y, size_t n, const enum softmax_kind kind) {
   return n < 16 ? vtail(y, n, tail_fill(kind)) : vload(y);
 }
-VFN vd add_along(vd sum, const float *y, const float *h, size_t n, const enum softmax_kind kind, int calm) {
+VFN vd add_along(vd sum, const float *y, const float *h, size_t n, const enum softmax_kind kind) {
   size_t c = 0;
-  for (; c + BLOCK <= n; c += BLOCK) sum = add_quad(sum, quad_at(y + c, 16, h + c, 16), 4, kind, calm);
+  for (; c + BLOCK <= n; c += BLOCK) sum = add_quad(sum, quad_at(y + c, 16, h + c, 16), 4, kind, 0);
   if (c == n) return sum;
   y += c, h += c, n -= c;
   const size_t whole = n / 16 * 16;
   const vf last_y = n > whole ? vtail(y + whole, n - whole, 1.0f) : vset1(1.0f);
   const vf last_h = n > whole ? vtail(h + whole, n - whole, 0.0f) : vset1(0.0f);
   vf first = vset1(SUM_BASE), second = first;
-  if (whole > 0) first = add_along_float(first, vload(y), vload(h), kind, calm);
-  if (whole > 16) first = add_along_float(first, vload(y + 16), vload(h + 16), kind, calm);
-  if (whole > 32) second = add_along_float(second, vload(y + 32), vload(h + 32), kind, calm);
+  if (whole > 0) first = add_float(first, vload(y), vload(h), kind);
+  if (whole > 16) first = add_float(first, vload(y + 16), vload(h + 16), kind);
+  if (whole > 32) second = add_float(second, vload(y + 32), vload(h + 32), kind);
   if (whole < 32)
-    first = add_along_float(first, last_y, last_h, kind, calm);
+    first = add_float(first, last_y, last_h, kind);
   else
-    second = add_along_float(second, last_y, last_h, kind, calm);
+    second = add_float(second, last_y, last_h, kind);
   return dadd(sum, dwiden(vadd(first, second)));
 }
 VFN vd add_along_double(vd sum, const float *y, const float *h, size_t n, const enum softmax_kind kind) {
@@ -319,7 +317,7 @@ VFN vd add_along_double(vd sum, const float *y, const float *h, size_t n, const 
 static SMALL void add_along_again(vd *sum, const float *y, const float *h, size_t n, enum softmax_kind kind) {
   *sum = kind == SOFTMAX ? add_along_double(*sum, y, h, n, SOFTMAX) : add_along_double(*sum, y, h, n, LOG_SOFTMAX);
 }
-/* Of a row along the vectors, by itself: what GCC sees in memory, it takes there. */
+/* Of a row along the vectors. By numbers: of what is in memory anyway, GCC makes vectors that wait for its parts. */
 static SMALL void careful_along(const float *y, const float *h, float *out, size_t n, float sum, float low, int calm,
                                 enum softmax_kind kind) {
   struct backward_row row = {.sum = vset1(sum), .low = vset1(low)};
@@ -345,7 +343,7 @@ VFN void write_along(const float *y, const float *h, float *out, size_t n, float
     c = n / 16 * 16;
     careful_along(y, h, out, c, sum, low, calm, kind);
   }
-  for (size_t m; c + 16 * TOGETHER <= n; c += m) {
+  for (size_t m; !BY_SIZE && c + 16 * TOGETHER <= n; c += m) {
     m = 16 * TOGETHER;
     if (!bare_terms(y + c, h + c, out + c, (struct steps){16, 16, 16}, TOGETHER, row, kind, past_cache)) {
       m = 16 * careful_run((n - c) / 16);
@@ -355,20 +353,11 @@ VFN void write_along(const float *y, const float *h, float *out, size_t n, float
   for (size_t m; c < n; c += m) {
     m = n - c < 16 ? n - c : 16;
     const vf y_here = y_or_fill(y + c, m, kind), h_here = load_n(h + c, m);
-    if (__builtin_expect(usual && ordinary(&y_here, 1, row.limit, kind), 1))
+    if (usual && ordinary(&y_here, 1, row.limit, kind))
       store_n(out + c, bare_term(y_here, h_here, row.sum, row.low, kind), m, past_cache);
     else
       careful_few(y + c, h + c, out + c, m, sum, low, calm, kind);
   }
-}
-VFN void write_few(const float *y, const float *h, float *out, size_t n, float sum, float low, int usual, int calm,
-                   const enum softmax_kind kind) {
-  const vf y_here = y_or_fill(y, n, kind), h_here = load_n(h, n);
-  const vi limit = vbits(backward_limit(vset1(sum)));
-  if (__builtin_expect(usual && ordinary(&y_here, 1, limit, kind), 1))
-    store_n(out, bare_term(y_here, h_here, vset1(sum), vset1(low), kind), n, 0);
-  else
-    careful_few(y, h, out, n, sum, low, calm, kind);
 }
 static __attribute__((noinline)) void log_along(const float *y, const float *h, float *out, size_t n, float sum,
                                                 int usual, int calm) {
@@ -400,7 +389,7 @@ static SMALL float sum_again(const float *y, const float *h, size_t n, enum soft
   add_along_again(&sum, y, h, n, kind);
   return vfirst(dnarrow(dflush(dset1(dsum(sum)))));
 }
-/* `total` is of a row's quads. */
+/* A row whose quads come to `total`. */
 VFN void backward_along(const float *y, const float *h, float *out, size_t n, double total,
                         const enum softmax_kind kind, int calm, int past_cache) {
   const int usual = is_usual((float)total, kind) && !(calm && kind == LOG_SOFTMAX);
@@ -409,14 +398,62 @@ VFN void backward_along(const float *y, const float *h, float *out, size_t n, do
     low = (float)(total - (double)sum);
   else if (!is_usual(sum, SOFTMAX))
     sum = sum_again(y, h, n, kind);
-  if (past_cache)
+  if (past_cache && !BY_SIZE)
     along_past_cache(y, h, out, n, sum, low, usual, calm, kind);
-  else if (n <= 16) /* a call on a short row would notice another function */
-    write_few(y, h, out, n, sum, low, usual, calm, kind);
   else
     terms_along(y, h, out, n, sum, low, usual, calm, kind);
 }
 
+/* Whether all products of a row are nothing beside SUM_BASE; and the sum in double. */
+static SMALL int small_products(const float *y, const float *h, size_t n, float *sum) {
+  struct nothing nothing = nothing_yet();
+  vd exact = dset1(0.0);
+  for (size_t c = 0, m; c < n; c += m) {
+    m = n - c < 16 ? n - c : 16;
+    const vf y_here = load_n(y + c, m), h_here = load_n(h + c, m);
+    nothing = and_these(nothing, y_here, h_here);
+    exact = add_double(exact, y_here, h_here, SOFTMAX);
+  }
+  *sum = vfirst(dnarrow(dflush(dset1(dsum(exact)))));
+  return is_nothing(nothing);
+}
+static SMALL vd calm_add_along(vd sum, const float *y, const float *h, size_t n) {
+  for (size_t c = 0; c < n; c += BLOCK) {
+    ALIGNED float y_copy[BLOCK], h_copy[BLOCK];
+    const size_t m = n - c < BLOCK ? n - c : BLOCK;
+    memcpy(y_copy, y + c, m * sizeof *y);
+    memcpy(h_copy, h + c, m * sizeof *h);
+    for (size_t j = m; j < BLOCK; j++) y_copy[j] = 1, h_copy[j] = 0;
+    sum = dadd(sum, dwiden(calm_quad(y_copy, 16, h_copy, 16, 4)));
+  }
+  return sum;
+}
+static SMALL void calm_softmax_row(const float *y, const float *h, float *out, size_t n, int past_cache) {
+  float sum;
+  if (small_products(y, h, n, &sum))
+    terms_along(y, h, out, n, sum, 0.0f, 0, 1, SOFTMAX);
+  else
+    backward_along(y, h, out, n, dsum(calm_add_along(dset1(0.0), y, h, n)), SOFTMAX, 1, past_cache);
+}
+/* A row of up to 16 classes, all in registers: calls on one would notice anything else. */
+static SMALL void other_few(const float *y, const float *h, float *out, size_t n, double total, int calm,
+                            enum softmax_kind kind) {
+  const float sum = is_usual((float)total, SOFTMAX) ? (float)total : sum_again(y, h, n, kind);
+  const float low = is_usual((float)total, SOFTMAX) ? (float)(total - (double)sum) : 0.0f;
+  careful_few(y, h, out, n, sum, low, calm, kind);
+}
+VFN void backward_few(const float *y, const float *h, float *out, size_t n, const enum softmax_kind kind, int calm) {
+  const vf y_here = y_or_fill(y, n, kind), h_here = load_n(h, n), base = vset1(SUM_BASE);
+  const double total = dsum(dwiden(vadd(add_float(base, y_here, h_here, kind), base)));
+  const vf sum = vset1((float)total);
+  const int usual = is_usual((float)total, kind) && !(calm && kind == LOG_SOFTMAX);
+  if (__builtin_expect(usual && ordinary(&y_here, 1, vbits(backward_limit(sum)), kind), 1)) {
+    const vf low = vset1((float)(total - (double)(float)total));
+    store_n(out, bare_term(y_here, h_here, sum, low, kind), n, 0);
+  } else {
+    other_few(y, h, out, n, total, calm, kind);
+  }
+}
 /* The sums of some rows before their terms, so that nobody waits for a sum; the rows are still in the L1 cache. */
 VFN size_t rows_together(size_t classes) {
   return classes > SUMMED_CLASSES / 2 ? 1 : classes < SUMMED_CLASSES / 16 ? 16 : SUMMED_CLASSES / classes;
@@ -424,14 +461,24 @@ VFN size_t rows_together(size_t classes) {
 VFN void rows_along(const struct vloss_softmax_job *job, size_t first, size_t n, const enum softmax_kind kind, int calm,
                     int past_cache) {
   double totals[16];
-  const float *y = job->x + first * job->x_stride, *h = job->upstream + first * job->upstream_stride;
-  float *out = job->out + first * job->out_stride;
-  const size_t classes = job->shape.classes;
+  const size_t classes = job->shape.classes, y_step = job->x_stride, h_step = job->upstream_stride;
+  const float *y = job->x + row_offset(&job->shape, y_step, first);
+  const float *h = job->upstream + row_offset(&job->shape, h_step, first);
+  float *out = job->out + row_offset(&job->shape, job->out_stride, first);
+  if (kind == SOFTMAX && DENORMALS_ARE_SLOW && __builtin_expect(calm, 0)) {
+    for (size_t i = 0; i < n; i++)
+      calm_softmax_row(y + i * y_step, h + i * h_step, out + i * job->out_stride, classes, past_cache);
+    return;
+  }
+  if (classes <= 16 && !BY_SIZE) {
+    for (size_t i = 0; i < n; i++)
+      backward_few(y + i * y_step, h + i * h_step, out + i * job->out_stride, classes, kind, calm);
+    return;
+  }
+  for (size_t i = 0; i < n; i++) totals[i] = dsum(add_along(dset1(0.0), y + i * y_step, h + i * h_step, classes, kind));
   for (size_t i = 0; i < n; i++)
-    totals[i] = dsum(add_along(dset1(0.0), y + i * job->x_stride, h + i * job->upstream_stride, classes, kind, calm));
-  for (size_t i = 0; i < n; i++)
-    backward_along(y + i * job->x_stride, h + i * job->upstream_stride, out + i * job->out_stride, classes, totals[i],
-                   kind, calm, past_cache);
+    backward_along(y + i * y_step, h + i * h_step, out + i * job->out_stride, classes, totals[i], kind, calm,
+                   past_cache);
 }
 
 #if VLOSS_BUILDS_BF16 || VLOSS_BUILDS_F16
@@ -468,7 +515,9 @@ VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t
   for (size_t c = 0; c < r.classes; c += r.width) {
     const size_t m = read_half_tile(&r, c).n;
     const int calm = vmet_denormal();
-    for (size_t k = 0; k < n; k++) sums[k] = add_along(sums[k], y + k * m, h + k * m, m, kind, calm);
+    for (size_t k = 0; k < n; k++)
+      sums[k] = kind == SOFTMAX && DENORMALS_ARE_SLOW && calm ? calm_add_along(sums[k], y + k * m, h + k * m, m)
+                                                              : add_along(sums[k], y + k * m, h + k * m, m, kind);
   }
   for (size_t k = 0; k < 16; k++) totals[k] = dsum(sums[k < n ? k : 0]);
   struct backward_row all;
