@@ -583,6 +583,8 @@ static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_j
   const struct slab out = slab_at(&job->shape, g, job->out, job->out_stride, i);
   const size_t w = out.w;
   const struct steps steps = {16 * w, 16 * w, 16 * w};
+  /* A single block's copies are still there. */
+  const int copied = s.classes < BLOCK || (s.classes == BLOCK && out.step != w);
   add_slabs(&s, kind, g->calm, 0, totals);
   struct backward_row rows;
   row_of_total(&rows, dload(totals), slabs_again, &s, kind, g->calm);
@@ -590,8 +592,8 @@ static __attribute__((noinline)) void slab_backward(const struct vloss_softmax_j
   to_pattern(low, rows.low, 0, w);
   to_pattern(limit, rows.limit, 0, w);
   for (size_t c = 0; c < s.classes; c += BLOCK) {
-    const float *const y = slab_block(&s.y, c, s.classes, tail_fill(kind), y_buffer);
-    const float *const h = slab_block(&s.h, c, s.classes, 0.0f, h_buffer);
+    const float *const y = copied ? y_buffer : slab_block(&s.y, c, s.classes, tail_fill(kind), y_buffer);
+    const float *const h = copied ? h_buffer : slab_block(&s.h, c, s.classes, 0.0f, h_buffer);
     float *const to = slab_output(&out, c, s.classes, y_buffer);
     for (size_t k = 0; k < 16 * w; k += 16) {
       const struct backward_row row = {vload(sum + k), vload(low + k), vload(limit + k), rows.care, rows.calm};
