@@ -389,9 +389,9 @@ static SMALL float sum_again(const float *y, const float *h, size_t n, enum soft
   add_along_again(&sum, y, h, n, kind);
   return vfirst(dnarrow(dflush(dset1(dsum(sum)))));
 }
-/* A row whose quads come to `total`. */
+/* A row whose quads come to `total`; inlined where it is hot. */
 VFN void backward_along(const float *y, const float *h, float *out, size_t n, double total,
-                        const enum softmax_kind kind, int calm, int past_cache) {
+                        const enum softmax_kind kind, int calm, int past_cache, const int hot) {
   const int usual = is_usual((float)total, kind) && !(calm && kind == LOG_SOFTMAX);
   float sum = (float)total, low = 0;
   if (__builtin_expect(usual, 1))
@@ -400,6 +400,8 @@ VFN void backward_along(const float *y, const float *h, float *out, size_t n, do
     sum = sum_again(y, h, n, kind);
   if (past_cache && !BY_SIZE)
     along_past_cache(y, h, out, n, sum, low, usual, calm, kind);
+  else if (hot && kind == SOFTMAX && !BY_SIZE)
+    write_along(y, h, out, n, sum, low, usual, calm, kind, 0);
   else
     terms_along(y, h, out, n, sum, low, usual, calm, kind);
 }
@@ -433,7 +435,7 @@ static SMALL void calm_softmax_row(const float *y, const float *h, float *out, s
   if (small_products(y, h, n, &sum))
     terms_along(y, h, out, n, sum, 0.0f, 0, 1, SOFTMAX);
   else
-    backward_along(y, h, out, n, dsum(calm_add_along(dset1(0.0), y, h, n)), SOFTMAX, 1, past_cache);
+    backward_along(y, h, out, n, dsum(calm_add_along(dset1(0.0), y, h, n)), SOFTMAX, 1, past_cache, 0);
 }
 /* A row of up to 16 classes, all in registers: calls on one would notice anything else. */
 static SMALL void other_few(const float *y, const float *h, float *out, size_t n, double total, int calm,
@@ -478,7 +480,7 @@ VFN void rows_along(const struct vloss_softmax_job *job, size_t first, size_t n,
   for (size_t i = 0; i < n; i++) totals[i] = dsum(add_along(dset1(0.0), y + i * y_step, h + i * h_step, classes, kind));
   for (size_t i = 0; i < n; i++)
     backward_along(y + i * y_step, h + i * h_step, out + i * job->out_stride, classes, totals[i], kind, calm,
-                   past_cache);
+                   past_cache, 1);
 }
 
 #if VLOSS_BUILDS_BF16 || VLOSS_BUILDS_F16
@@ -504,7 +506,11 @@ static SMALL void half_again(const void *rows, enum softmax_kind kind, double *t
   }
   for (size_t k = 0; k < 16; k++) totals[k] = dsum(sums[k < r->n ? k : 0]);
 }
-VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t n, const enum softmax_kind kind) {
+static SMALL vd add_half(vd sum, const float *y, const float *h, size_t n, enum softmax_kind kind, int calm) {
+  if (kind == LOG_SOFTMAX) return add_along(sum, y, h, n, LOG_SOFTMAX);
+  return DENORMALS_ARE_SLOW && calm ? calm_add_along(sum, y, h, n) : add_along(sum, y, h, n, SOFTMAX);
+}
+static SMALL void half_backward(const struct vloss_softmax_job *job, size_t first, size_t n, enum softmax_kind kind) {
   ALIGNED float y[CLASS_BLOCK], h[CLASS_BLOCK];
   ALIGNED float sum[16], low[16];
   ALIGNED double totals[16];
@@ -515,9 +521,7 @@ VFN void half_backward(const struct vloss_softmax_job *job, size_t first, size_t
   for (size_t c = 0; c < r.classes; c += r.width) {
     const size_t m = read_half_tile(&r, c).n;
     const int calm = vmet_denormal();
-    for (size_t k = 0; k < n; k++)
-      sums[k] = kind == SOFTMAX && DENORMALS_ARE_SLOW && calm ? calm_add_along(sums[k], y + k * m, h + k * m, m)
-                                                              : add_along(sums[k], y + k * m, h + k * m, m, kind);
+    for (size_t k = 0; k < n; k++) sums[k] = add_half(sums[k], y + k * m, h + k * m, m, kind, calm);
   }
   for (size_t k = 0; k < 16; k++) totals[k] = dsum(sums[k < n ? k : 0]);
   struct backward_row all;
