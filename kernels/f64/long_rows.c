@@ -111,7 +111,8 @@ struct some_blocks wide_blocks(const job_of_rows *job, size_t row) {
       .max = -infinity, .best = STATE_NO_CLASS, .nan = STATE_NO_CLASS, .rest = no_bins(3), .x = no_bins(WIDE_BINS)};
   for (size_t c = 0, n; c < job->shape.classes; c += n) {
     n = job->shape.classes - c < CLASS_BLOCK ? job->shape.classes - c : CLASS_BLOCK;
-    const struct wide_row block = {x.p + c * x.step, x.step, x.change};
+    struct wide_row block = x;
+    block.p += c * x.step;
     const struct log_sum s = wide_log_sum(block, n, (size_t)WIDE_NO_CLASS, NULL);
     const int32_t best = (int32_t)(job->class_offset + c + s.best);
     struct some_blocks one = {

@@ -7,6 +7,11 @@ vd wide_some_classes(const double *p, size_t step, size_t n, double fill) {
   for (size_t i = 0; i < n; i++) t[i] = p[i * step];
   return dload(t);
 }
+vd wide_changed_classes(const struct wide_row *r, size_t c, size_t n, double fill) {
+  double y[16];
+  dstore(y, changed(&r->change, raw_classes_at(*r, c, n, 0.0)));
+  return n < 16 ? dtail(y, n, fill) : dload(y);
+}
 void wide_put_some(double *p, size_t step, size_t n, vd v) {
   double t[16];
   dstore(t, v);

@@ -6,6 +6,7 @@
 #include "exp.h"
 #include "sum.h"
 #include "table.h"
+#include "tuning.h"
 
 #define wide_log_sum VLOSS_ISA_SYMBOL(vloss_wide_log_sum)
 
@@ -37,11 +38,13 @@ struct wide_row {
   double *p; /* inputs are not written */
   size_t step;
   struct wide_change change; /* done to what is read */
+  int from_memory;           /* rows lie side by side, and together do not fit a cache near the core */
 };
 VFN struct wide_row wide_row_of(const struct vloss_shape *shape, const void *p, size_t stride, size_t row) {
   const size_t inner = shape->inner;
   const uintptr_t first = (uintptr_t)p + (row / inner * stride + row % inner) * sizeof(double);
-  struct wide_row r = {.step = inner};
+  const size_t bytes = shape->outer * inner * shape->classes * sizeof(double);
+  struct wide_row r = {.step = inner, .from_memory = inner == 1 && bytes > MEMORY_BYTES};
   memcpy(&r.p, &first, sizeof r.p);
   return r;
 }
@@ -55,12 +58,10 @@ VFN vd raw_classes_at(struct wide_row r, size_t c, size_t n, double fill) {
   return wide_some_classes(r.p + c * r.step, r.step, n, fill);
 }
 /* The same as they count. */
+#define wide_changed_classes VLOSS_ISA_SYMBOL(vloss_wide_changed_classes)
+vd wide_changed_classes(const struct wide_row *r, size_t c, size_t n, double fill);
 VFN vd classes_at(struct wide_row r, size_t c, size_t n, double fill) {
-  if (r.change.scale == 0) return raw_classes_at(r, c, n, fill);
-  double y[16];
-  dstore(y, changed(&r.change, raw_classes_at(r, c, n, 0.0)));
-  for (size_t i = n; i < 16; i++) y[i] = fill;
-  return dload(y);
+  return r.change.scale == 0 ? raw_classes_at(r, c, n, fill) : wide_changed_classes(&r, c, n, fill);
 }
 VFN void put_classes(struct wide_row r, size_t c, size_t n, vd v) {
   const vd canonical = dsel(dnan(v), dset1(WIDE_NAN), v);
@@ -72,6 +73,12 @@ VFN void put_classes(struct wide_row r, size_t c, size_t n, vd v) {
 /* 64 classes from c on, where they lie or in a copy, with `fill` beyond the end and at `but`. */
 #define wide_copy_64 VLOSS_ISA_SYMBOL(vloss_wide_copy_64)
 const double *wide_copy_64(double *copy, struct wide_row r, size_t classes, size_t c, size_t but, double fill);
+/* Asks for the 64 classes that will be wanted some rows later, of rows in memory. */
+VFN void ask_for_64(struct wide_row r, size_t c) {
+  if (!r.from_memory) return;
+  UNROLL for (size_t i = 0; i < 8; i++)
+      __builtin_prefetch((const void *)((uintptr_t)(r.p + c + 8 * i) + ROW_AHEAD_BYTES), 0, 3);
+}
 VFN const double *raw_classes_64(double *copy, struct wide_row r, size_t classes, size_t c, size_t but, double fill) {
   if (__builtin_expect(classes - c >= 64 && but - c >= 64 && r.step == 1, 1)) return r.p + c;
   return wide_copy_64(copy, r, classes, c, but, fill);

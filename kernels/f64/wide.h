@@ -95,6 +95,12 @@ VFN vd quotient_in(int near, struct parts a, struct parts b) {
   const vd rest = dadd(dnfma(q, b.high, a.high), dnfma(q, b.low, a.low));
   return rounded_parts(parts_in(near, q, dmul(rest, inverse)));
 }
+/* a / b, given 1 / b.high: the high part is the double next to it, so that a / a is 1. */
+VFN struct parts corrected_quotient(vd a, struct parts b, vd inverse) {
+  const vd guess = dmul(a, inverse), off = dnfma(guess, b.low, dnfma(guess, b.high, a));
+  const vd q = dfma(off, inverse, guess), rest = dnfma(q, b.low, dnfma(q, b.high, a));
+  return finite_sum_of(q, dmul(rest, inverse));
+}
 /* The same of all numbers. */
 VFN struct parts parts_of(vd high, vd low) { return parts_in(0, high, low); }
 VFN struct parts sum_of(vd a, vd b) { return sum_in(0, a, b); }

@@ -257,9 +257,11 @@ struct share_of_row {
   dm below, above;
 };
 VFN struct share_of_row share_of_row(vd p, struct parts total, vd inverse) {
-  const vd q = dmul(p, inverse), rest = dnfma(q, total.low, dnfma(q, total.high, p));
-  const struct parts u = finite_sum_of(q, dmul(rest, inverse));
-  return (struct share_of_row){u, dgt(dset1(WIDE_KERAS_EPS), u.high), dgt(u.high, dset1(WIDE_KERAS_ONE_MINUS_EPS))};
+  const vd least = dset1(WIDE_KERAS_EPS), most = dset1(WIDE_KERAS_ONE_MINUS_EPS), zero = dset1(0.0);
+  const struct parts u = corrected_quotient(p, total, inverse);
+  const dm below = dmor(dgt(least, u.high), dmand(deq(least, u.high), dgt(zero, u.low)));
+  const dm above = dmor(dgt(u.high, most), dmand(deq(u.high, most), dgt(u.low, zero)));
+  return (struct share_of_row){u, below, above};
 }
 
 /* shared - t / p. */

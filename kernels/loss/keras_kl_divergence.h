@@ -55,8 +55,7 @@ static double keras_kl_divergence_wide(const struct wide_loss_row *r) {
     const size_t n = at_once(r->columns, c);
     const vd p = columns_at(r->p, c, n, 1.0), a = wide_clip(columns_at(r->t, c, n, 1.0), WIDE_KERAS_EPS, 1);
     const vd b = wide_clip(p, WIDE_KERAS_EPS, 1);
-    const vd inverse = ddiv(dset1(1.0), b), q = dmul(a, inverse);
-    const struct parts ratio = finite_sum_of(q, dmul(dnfma(q, b, a), inverse));
+    const struct parts ratio = corrected_quotient(a, whole(b), ddiv(dset1(1.0), b));
     const struct parts log = log_in_parts_near(ratio);
     sum = lanes_plus(sum, dsel(dnan(ratio.high), ratio.high, dfma(a, log.high, dmul(a, log.low))));
     put_gradient(r, r->grad, c, n, dsel(wide_clips(p, WIDE_KERAS_EPS, 1), dset1(0.0), dneg(ratio.high)));

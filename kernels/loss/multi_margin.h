@@ -361,12 +361,14 @@ static int multi_margin_gradients_beside(const struct beside *b) {
 #elif defined(VLOSS_WIDE) /* of doubles */
 #include "../f64/row_loss.h"
 
-/* z of columns c .. c + n - 1; 0 at the label and beyond. Where it is small, start.high + p_c is exact, and where it is
- * not, start.low is nothing: so the sign is right, and z is rounded twice. */
+/* z of columns c .. c + n - 1; 0 at the label and beyond. */
 VFN vd multi_margin_z_wide(const struct wide_loss_row *r, struct parts start, size_t c, size_t n) {
-  const vd z = dadd(dadd(start.high, columns_at(r->p, c, n, 0.0)), start.low);
-  return with_label(lanes_below(z, n), c, r->label, 0);
+  const struct parts z = sum_of(start.high, columns_at(r->p, c, n, 0.0));
+  return with_label(lanes_below(dadd(z.high, dadd(z.low, start.low)), n), c, r->label, 0);
 }
+/* The same rounded twice: where z is small, start.high + p_c is exact, and where it is not, start.low is nothing. So
+ * the sign is right. */
+VFN vd multi_margin_rounded_z(struct parts start, vd p) { return dadd(dadd(start.high, p), start.low); }
 
 /* The sum of z and how many are active. */
 static RARE void multi_margin_sum_carefully(const struct wide_loss_row *r, struct parts start, struct row_sum *sums) {
@@ -386,10 +388,11 @@ VFN void multi_margin_sum_wide(const struct wide_loss_row *r, struct parts start
   vd active = zero;
   double copy[64];
   for (size_t c = 0; c < r->columns; c += 64) {
+    ask_for_64(r->p, c);
     const double *const p = raw_classes_64(copy, r->p, r->columns, c, r->label, -WIDE_MAX);
     vd z[4];
     UNROLL for (size_t i = 0; i < 4; i++) {
-      z[i] = dpositive(dadd(dadd(start.high, dload(p + 16 * i)), start.low));
+      z[i] = dpositive(multi_margin_rounded_z(start, dload(p + 16 * i)));
       if (counts) active = dadd(active, dsel(dgt(z[i], zero), one, zero));
     }
     sum = lanes_plus_sizes(sum, z);
@@ -439,8 +442,13 @@ static double multi_margin_wide(const struct wide_loss_row *r) {
   const vd active = product_plus(one, slope.high, slope.low);
   for (size_t c = 0; c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    const vd z = multi_margin_z_wide(r, start, c, n);
-    const vd size = squared ? product_plus(z, slope.high, dmul(z, slope.low)) : active;
+    vd z, size = active;
+    if (squared) {
+      z = multi_margin_z_wide(r, start, c, n);
+      size = product_plus(z, slope.high, dmul(z, slope.low));
+    } else {
+      z = multi_margin_rounded_z(start, columns_at(r->p, c, n, 0.0));
+    }
     const vd v = dsel(dgt(z, zero), size, zero);
     put_gradient(r, r->grad, c, n, w == 0 ? zero : with_label(v, c, r->label, first_of(at_label)));
   }
