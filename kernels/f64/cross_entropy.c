@@ -4,7 +4,6 @@
  * gradients start from one set of sums, which nothing else knows. */
 #include "cross_entropy.h"
 
-#include "log.h"
 #include "memory/blocks.h"
 #include "memory/labels.h"
 
@@ -160,7 +159,7 @@ static struct spread spread_loss(const job_of_rows *job, size_t row, struct wide
   add_lanes(&of_terms, terms);
   add_lanes(&of_q, q_lanes);
   const double q = vloss_exact_value(&of_q);
-  const struct parts of_log = product_of(dset1(q), sleef_log1p(dset1(s->rest)));
+  const struct parts of_log = parts_product(whole(dset1(q)), wide_log_of(s));
   vloss_exact_add(&of_terms, q == 0 ? 0 : first_of(of_log.high));
   vloss_exact_add(&of_terms, q == 0 ? 0 : first_of(of_log.low));
   return (struct spread){vloss_exact_value(&of_terms), q};
@@ -242,10 +241,7 @@ struct known_row wide_known_row(const job_of_rows *job, size_t row, const struct
 }
 
 /* Of a row that is defined: its square has the error twice. */
-static struct parts lse_in_parts(const struct log_sum *s) {
-  const struct parts log = log_in_parts_near(sum_of(dset1(1.0), dset1(s->rest)));
-  return parts_sum(whole(dset1(s->max)), log);
-}
+static struct parts lse_in_parts(const struct log_sum *s) { return parts_sum(whole(dset1(s->max)), wide_log_of(s)); }
 
 struct wide_loss wide_loss_of(const job_of_rows *job, const struct known_row *known, const struct wide_target *t) {
   if (t->ignored) return (struct wide_loss){0, 0};

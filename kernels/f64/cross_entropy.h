@@ -4,6 +4,7 @@
 #define VLOSS_KERNELS_F64_CROSS_ENTROPY_H
 
 #include "kernels.h"
+#include "log.h"
 #include "logits/row_state.h"
 #include "rows.h"
 #include "wide_bins.h"
@@ -55,6 +56,8 @@ struct known_row wide_known_row(const job_of_rows *job, size_t row, const struct
 /* q of classes c .. c + n - 1 of the shard; 0 beyond. `label` may be WIDE_NO_CLASS. */
 vd wide_coefficients(const job_of_rows *job, size_t row, size_t label, size_t c, size_t n);
 
+/* log S relative to e^max, in two parts. */
+VFN struct parts wide_log_of(const struct log_sum *s) { return log_in_parts_near(sum_of(dset1(1.0), dset1(s->rest))); }
 /* The loss but for what z_loss adds, and that. */
 struct wide_loss {
   double main, z;

@@ -171,7 +171,7 @@ static void spread_of(const job_of_rows *job, const struct some_blocks *blocks, 
   const struct parts d = sum_of(dset1(max), dset1(-known->x)), high = product_of(dset1(of_label), d.high);
   vloss_exact_add(&sum, of_label == 0 ? 0 : first_of(high.high));
   vloss_exact_add(&sum, of_label == 0 ? 0 : first_of(dfma(dset1(of_label), d.low, high.low)));
-  const struct parts of_log = product_of(dset1(known->q), sleef_log1p(dset1(known->s.rest)));
+  const struct parts of_log = parts_product(whole(dset1(known->q)), wide_log_of(&known->s));
   vloss_exact_add(&sum, known->q == 0 ? 0 : first_of(of_log.high));
   vloss_exact_add(&sum, known->q == 0 ? 0 : first_of(of_log.low));
   known->loss = vloss_exact_value(&sum);
