@@ -31,7 +31,7 @@ VFN struct bce_exact bce_exact(struct element e) {
 VFN vf bce_calm_loss(vf given, vf difference, vf rest, vm denormal) {
   const vf zero = vset1(0.0f), rest_size = vabs(rest);
   const vm both = vmand(vdenormal(given), vgt(vset1(0x1p-126f), rest_size));
-  const vf of_m = vsel(vmor(both, vgt(rest_size, vset1(0x1p-90f))), vflush(given), given);
+  const vf of_m = vsel(vmor(both, vgt(rest_size, vset1(0x1p-90f))), vflush_denormal(given), given);
   const vm alone = vmand(denormal, veq(of_m, zero)), beside = vmand(denormal, vgt(vabs(of_m), vset1(0x1p-60f)));
   const vf instead = vsel(alone, zero, vsel(beside, vset1(VLOSS_GUARD), rest));
   const vf in_doubles = dnarrow(dnfma(dwiden(given), dwiden(difference), dwiden(rest)));
@@ -41,9 +41,9 @@ VFN vf bce_calm_loss(vf given, vf difference, vf rest, vm denormal) {
 VFN struct derivatives bce(struct element e) {
   const vf one = vset1(1.0f), q = vsub(one, e.p), m = vmin(q, e.p);
   const vm low = vgt(q, e.p); /* m is p */
-  const vf flushed = e.calm ? vflush(m) : m, log_m = vmax(vset1(-100.0f), vln(m));
+  const vf flushed = e.calm ? vflush_denormal(m) : m, log_m = vmax(vset1(-100.0f), vln(m));
   vf minus_log_rest = vlog1m_half(flushed);
-  if (e.calm) minus_log_rest = vadd(minus_log_rest, vsub(m, flushed));
+  if (e.calm) minus_log_rest = vsel(vgt(m, flushed), m, minus_log_rest);
   const vf of_m = vsel(low, e.t, vsub(one, e.t));
   /* 1e-12, as the exponent of an m in [0, 1/2] is below 0; of any other m it is NaN, which passes. */
   const vf floor = vmax(vset1(1e-12f), vsplit(m).exponent);

@@ -23,7 +23,10 @@ VFN struct derivatives huber(struct element e, const struct huber_constants *k) 
   /* The product of what is tiny is nothing beside PAIR_START; of -0 it is -0. */
   const vf seen = e.calm ? vsel(veq(d, vset1(0.0f)), d, vflush_tiny(d)) : d;
   const vf a = vclamp(seen, vset1(k->delta)), b = vnfma(vset1(0.5f), a, seen);
-  if (e.fast) return (struct derivatives){.grad.rounded = e.calm ? vclamp(d, vset1(k->delta)) : a, .a = a, .b = b};
+  if (e.fast) {
+    const vf slope = e.calm ? vclamp(d, vset1(k->delta)) : a;
+    return (struct derivatives){.grad.rounded = slope, .grad_target.rounded = vneg(slope), .a = a, .b = b};
+  }
   const vd wide = difference(e.p, e.t, d), clamped = dclamp(wide, k->exact_delta);
   const vd in_floats = dmul(dwiden(a), dwiden(b)), in_doubles = dmul(clamped, dnfma(dset1(0.5), clamped, wide));
   const vd loss = k->call.careful ? in_doubles : dsel(dinfinite(dwiden(d)), in_doubles, in_floats);

@@ -41,7 +41,7 @@ VFN struct derivatives kl_div(struct element e, const struct kl_div_constants *k
   /* A fast loss needs a finite log of 0; that of the least denormal is -103.3. */
   const vf log = vln(e.t), difference = vsub(e.fast ? vmax(vset1(-104.0f), log) : log, e.p);
   const struct kl_div_exact exact = kl_div_exact(e.p, e.t);
-  const vf factor = e.fast ? difference : vsel(absent, finite, difference);
+  const vf factor = e.fast && !e.written ? difference : vsel(absent, finite, difference);
   struct derivatives r = {
       .loss = {e.calm ? vmul_calm(e.t, factor) : vmul(e.t, factor), exact.loss},
       .grad = of_float(e.fast ? vneg(e.t) : vnfma(zero, finite, vneg(e.t))),

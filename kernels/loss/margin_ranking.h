@@ -49,15 +49,19 @@ VFN struct margin_ranking_slack margin_ranking_slack(struct element e, vf d, con
 VFN struct derivatives margin_ranking(struct element e, const struct margin_ranking_constants *k) {
   const vf d = vsub(e.p, e.other);
   const struct margin_ranking_slack slack = margin_ranking_slack(e, d, k);
-  if (e.fast) /* not -inf, where z may be NaN: a loss that is NaN is done again, with its gradient */
+  if (e.fast) { /* not -inf, where z may be NaN: a loss that is NaN is done again, with its gradient */
+    const vf slope = hinge_slope(slack.z, e.t, 1);
     return (struct derivatives){.loss.rounded = vadd(vpositive(slack.rounded), vsub(slack.rounded, slack.rounded)),
-                                .grad.rounded = hinge_slope(slack.z, e.t, 1)};
+                                .grad.rounded = slope,
+                                .grad_other.rounded = vneg(slope)};
+  }
   const vf z = vsel(vnan(slack.z), slack.rounded, slack.z);
   /* Where d, or its product with t, is beyond the floats. */
   const vd difference = dsub(dwiden(e.p), dwiden(e.other));
   const vd in_doubles = dsub(dset1(k->margin.exact), dmul_or_zero(dwiden(e.t), difference));
   const dm beyond = dmor(dinfinite(dwiden(d)), dinfinite(dwiden(slack.rounded)));
-  const struct result loss = careful_double(e, dmax(dset1(0.0), dsel(beyond, in_doubles, dwiden(slack.rounded))));
+  const vd zero = dset1(0.0), wide = dmax(zero, dsel(beyond, in_doubles, dwiden(slack.rounded)));
+  const struct result loss = careful_double(e, dadd(wide, zero)); /* not -0 */
   const struct result grad = of_float(hinge_slope(dnarrow(dsel(beyond, in_doubles, dwiden(z))), e.t, 0));
   return (struct derivatives){.loss = loss, .grad = grad, .grad_other = negated(grad)};
 }

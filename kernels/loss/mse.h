@@ -7,7 +7,9 @@
 
 VFN struct derivatives mse(struct element e) {
   const vf d = vsub(e.p, e.t), factor = e.calm ? vflush_tiny(d) : d; /* the square is nothing beside PAIR_START */
-  if (e.fast) return (struct derivatives){.grad.rounded = vadd(d, d), .a = factor, .b = factor};
+  if (e.fast)
+    return (struct derivatives){
+        .grad.rounded = vadd(d, d), .grad_target.rounded = vneg(vadd(d, d)), .a = factor, .b = factor};
   const vd wide = difference(e.p, e.t, d);
   const struct result grad = {vadd(d, d), dadd(wide, wide)};
   return (struct derivatives){

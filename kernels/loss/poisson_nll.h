@@ -62,7 +62,9 @@ VFN struct derivatives poisson_nll(struct element e, const struct poisson_nll_co
   const int simple = k->log_input && !k->full && !e.exact;
   struct poisson_nll_of_log in_float = {0};
   if (simple) in_float = poisson_nll_of_log(e);
-  if (e.fast && simple) return (struct derivatives){.loss.rounded = in_float.loss, .grad.rounded = in_float.grad};
+  if (e.fast && simple)
+    return (struct derivatives){
+        .loss.rounded = in_float.loss, .grad.rounded = in_float.grad, .grad_target.rounded = vneg(e.p)};
   const vf zero = vset1(0.0f);
   const vd t = dwiden(e.t), one = dset1(1.0), half = dset1(0.5);
   vd first, grad;
@@ -72,7 +74,7 @@ VFN struct derivatives poisson_nll(struct element e, const struct poisson_nll_co
     first = exp, log = e.p;
     /* A fast loss may be the float that e^700 and e^-700 are. What rounds to 0, or would whatever multiplies it, raises
      * no underflow here. */
-    if (!e.fast) {
+    if (!e.fast || e.written) {
       first = dsel(dgt(p, dset1(700.0)), dset1((double)INF), exp);
       first = dsel(dgt(dset1(e.exact ? -400.0 : -104.0), p), dset1(0.0), first);
     }

@@ -50,7 +50,10 @@ VFN struct derivatives smooth_l1(struct element e, const struct smooth_l1_consta
   const vf factor = calm ? vflush_tiny(d) : d;
   const vf first = calm ? vsel(veq(factor, vset1(0.0f)), factor, vflush(slope_of_d)) : slope_of_d;
   if (e.fast)
-    return (struct derivatives){.grad.rounded = slope_of_d, .a = first, .b = vnfma(first, vset1(k->half_beta), factor)};
+    return (struct derivatives){.grad.rounded = slope_of_d,
+                                .grad_target.rounded = vneg(slope_of_d),
+                                .a = first,
+                                .b = vnfma(first, vset1(k->half_beta), factor)};
   const vd wide = difference(e.p, e.t, d);
   vd slope = dclamp(dmul(wide, dset1(k->exact_inverse)), 1);
   /* Nothing, whatever multiplies it; beta may be infinite. */

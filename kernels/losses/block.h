@@ -10,7 +10,7 @@ struct block {
   size_t n;
   const float *p, *t, *other, *weights, *upstream; /* the last three: null is 1 */
   double grad_scale;                               /* multiplies every gradient */
-  float *loss, *grad, *grad_target, *grad_other;   /* null: not wanted; the fast functions look at grad only */
+  float *loss, *grad, *grad_target, *grad_other;   /* null: not wanted; sum and sum_and_grad look at grad only */
   int past_cache;                                  /* fast functions: grad is on a 64-byte boundary */
   const void *constants;                           /* struct call, or what begins with it: struct NAME_constants */
 };
@@ -23,20 +23,23 @@ struct block {
 #define PAIR_START 0x1p-126f
 typedef size_t fast_function(const struct block *b, vd *sum);
 typedef size_t rest_function(const struct block *b, size_t i, vd *sum);
+typedef int results_function(const struct block *b);
 typedef vd careful_function(const struct block *b, vd sum);
 
 /* The functions of a loss:
  *
  *   sum, sum_and_grad  the fast ones: no weights, nothing special; they add up the losses, and where that sum is not
- *                      finite the careful ones do it again. Where there was no need, the careful ones give the same.
+ *                      finite the careful one does it again. Where there was no need, it gives the same.
  *   rest               what they do from element i on, where less than 32 are left
- *   losses, everything the careful ones: they take every input
+ *   results            a fast one, too: losses and all gradients of the elements, no sum. 0: the careful one must do it
+ *   everything         the careful one: it takes every input
  *   weighted           the same with factors an element: these multiply a result before it is rounded
  */
 struct elementwise_loss {
   fast_function *sum, *sum_and_grad;
   rest_function *rest;
-  careful_function *losses, *everything, *weighted;
+  results_function *results;
+  careful_function *everything, *weighted;
   int traits;
 };
 /* The loop of elementwise.c, with the constants that the loss made of its parameters. */

@@ -88,7 +88,9 @@ static double total_of(const struct running_total *sum, int product) {
 struct plan {
   size_t total;              /* elements */
   fast_function *fast;       /* null where more is wanted than it gives */
-  careful_function *careful; /* what takes over from it, or does everything */
+  results_function *results; /* instead of it where losses or other gradients are wanted; null where it will not do */
+  fast_function *sum;        /* beside `results`: the total */
+  careful_function *careful; /* what takes over from them, or does everything */
   int factors;               /* `careful` is the one with factors */
   int grads, losses;         /* any gradient, any loss is wanted */
   int past_cache;            /* results go past the cache */
@@ -105,8 +107,13 @@ static struct plan plan_of(const struct vloss_loss_job *job, const struct elemen
   plan.past_cache = plan.total * sizeof(float) > STREAM_BYTES;
   plan.staged = job->staged_results || plan.past_cache;
   plan.factors = job->weights.p || job->upstream.p || (plan.grads && !may_round_before(job->grad_scale));
-  plan.careful = plan.factors ? loss->weighted : plan.grads ? loss->everything : loss->losses;
-  if (!job->loss && !other_grads && !plan.factors && !careful) plan.fast = job->grad.p ? loss->sum_and_grad : loss->sum;
+  plan.careful = plan.factors ? loss->weighted : loss->everything;
+  if (!plan.factors && !careful) {
+    if (job->loss || other_grads)
+      plan.results = loss->results, plan.sum = job->total_wanted ? loss->sum : NULL;
+    else
+      plan.fast = job->grad.p ? loss->sum_and_grad : loss->sum;
+  }
   const int aligned = (uintptr_t)job->grad.p % 64 == 0;
   plan.one_run = plan.fast && !job->staged_results && (!plan.past_cache || aligned) && all_contiguous(job, plan.total);
   plan.only_total = !plan.grads && !job->loss;
@@ -114,26 +121,46 @@ static struct plan plan_of(const struct vloss_loss_job *job, const struct elemen
   return plan;
 }
 
+/* One block by the fast functions for results and totals. Returns whether they could. */
+static int quick_elements(const struct plan *plan, const struct block *b, struct running_total *sum) {
+  if (!plan->results || !plan->results(b)) return 0;
+  if (!plan->sum) return 1;
+  struct block losses = *b;
+  losses.grad = NULL;
+  vd lanes = sum->finite;
+  if (plan->sum(&losses, &lanes) != b->n) return 0;
+  sum->finite = lanes;
+  sum->pairs += (b->n + 31) / 32;
+  return 1;
+}
+
 /* One block by the careful function: results, losses and the sum. */
-static void careful_elements(const struct vloss_loss_job *job, const struct plan *plan, struct block *b,
-                             struct position at, struct buffers *buffers, struct running_total *sum) {
-  const size_t n = b->n;
-  place_block(b, job, at, plan->staged, buffers);
-  b->loss = job->loss ? buffers->losses : NULL;
+static void careful_elements(const struct plan *plan, struct block *b, float *losses, struct running_total *sum) {
   vd lanes = plan->careful(b, plan->factors ? dset1(0.0) : sum->finite);
   if (plan->factors) {
     add_weighted_block(sum, lanes);
   } else if (plan->losses) {
     if (!b->loss && !is_finite(lanes)) { /* once more, for the losses themselves */
-      b->loss = buffers->losses;
+      b->loss = losses;
       lanes = plan->careful(b, sum->finite);
     }
-    add_block(sum, lanes, buffers->losses, n);
+    add_block(sum, lanes, b->loss ? b->loss : losses, b->n);
   }
-  if (!job->loss) return;
-  if (job->form == VLOSS_FORM_ROW_MEANS) row_means(job, at, buffers->losses, n, sum);
-  if (job->form == VLOSS_FORM_ELEMENTS)
-    view_write(job->loss + at.row * job->columns + at.column, buffers->losses, VLOSS_F32, n, plan->past_cache);
+}
+
+/* One block of which more is wanted than plan->fast gives, or that it could not do. Losses are in buffers, or in place
+ * as other results are. */
+static void any_block(const struct vloss_loss_job *job, const struct plan *plan, struct block *b, struct position at,
+                      struct buffers *buffers, struct running_total *sum) {
+  const size_t n = b->n;
+  place_block(b, job, at, plan->staged, buffers);
+  float *const place = job->loss ? job->loss + at.row * job->columns + at.column : NULL;
+  const int in_place = place && job->form == VLOSS_FORM_ELEMENTS && !plan->staged;
+  b->loss = in_place ? place : job->loss ? buffers->losses : NULL;
+  if (!quick_elements(plan, b, sum)) careful_elements(plan, b, buffers->losses, sum);
+  if (job->form == VLOSS_FORM_ROW_MEANS && job->loss) row_means(job, at, buffers->losses, n, sum);
+  if (job->form == VLOSS_FORM_ELEMENTS && job->loss && !in_place)
+    view_write(place, buffers->losses, VLOSS_F32, n, plan->past_cache);
 }
 
 /* How many of the elements from `first` on a fast function is to try: all, but those among which something is not
@@ -183,7 +210,7 @@ static double total_of_elements(const struct vloss_loss_job *job, const struct p
     }
     if (!done) {
       done = b->n = block;
-      careful_elements(job, plan, b, at, buffers, &sum);
+      any_block(job, plan, b, at, buffers, &sum);
     }
     if (b->grad == buffers->grad) put_back(&job->grad, columns, at, done, buffers->grad, plan->past_cache);
     if (b->grad_target == buffers->grad_target)

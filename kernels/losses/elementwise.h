@@ -165,31 +165,84 @@ SHARED size_t fast_blocks(const struct block *b, const void *k, size_t from, vd 
   return i < b->n ? i + loss.rest(b, i, sum) : i;
 }
 
+/* ---- Results of their own ---------------------------------------------------------------------------------------- */
+
+/* |a| |b|, which raises no underflow where it is 0. */
+BLOCK_INLINE vf quiet_product(vf a, vf b) {
+  const vf first = vabs(a), second = vabs(b), tiny = vset1(0x1p-75f);
+  return vmul(vsel(vmand(vgt(tiny, first), vgt(tiny, second)), vset1(0.0f), first), second);
+}
+
+/* What is wanted of elements i .. i + n - 1 but their total, where nothing is special. Returns NaN in the lanes of a
+ * result that is not finite. */
+BLOCK_INLINE vf quick_results(const struct block *b, const void *k, size_t i, size_t n, struct kernel loss,
+                              const int any_grad) {
+  const vf scale = vset1((float)b->grad_scale), none = vset1(0.0f);
+  struct element e = fast_element(b, i, n, 0);
+  e.written = 1;
+  const struct derivatives d = loss.element(e, k);
+  const vf grads[3] = {d.grad.rounded, d.grad_target.rounded, d.grad_other.rounded};
+  float *const to[3] = {b->grad, b->grad_target, b->grad_other};
+  vf special;
+  if (!(loss.traits & PRODUCT)) {
+    special = vmul(d.loss.rounded, none);
+    if (b->loss) result_at(b->loss, i, n, d.loss.rounded);
+  } else if (b->loss) {
+    const vf product = quiet_product(d.a, d.b);
+    special = vmul(product, none);
+    result_at(b->loss, i, n, product);
+  } else {
+    special = vfma(d.a, none, vmul(d.b, none));
+  }
+  UNROLL for (int g = 0; g < 3; g++) {
+    if (!any_grad || !to[g]) continue;
+    special = vfma(grads[g], none, special);
+    result_at(to[g], i, n, vmul(grads[g], scale));
+  }
+  return special;
+}
+/* Whether all is done. Where it is not, a careful function does the block again. */
+SHARED int quick_block(const struct block *b, const void *k, struct kernel loss, const int any_grad) {
+  const struct block copy = *b; /* no store can change it */
+  vf special = vset1(0.0f);
+  for (size_t i = 0; i < copy.n; i += 16)
+    special = vadd(special, quick_results(&copy, k, i, copy.n - i < 16 ? copy.n - i : 16, loss, any_grad));
+  return !vany(vnan(special));
+}
+
 /* ---- Careful ----------------------------------------------------------------------------------------------------- */
+
+/* The loss of a product as quick_block has it; as a careful one has it where that is not finite. */
+BLOCK_INLINE vf rounded_product(struct derivatives d) {
+  const vf product = quiet_product(d.a, d.b);
+  if (__builtin_expect(vany(vnan(vsub(product, product))), 0))
+    return vsel(vnan(vsub(product, product)), narrowed(d.loss.exact), product);
+  return product;
+}
 
 /* Writes what is wanted of elements i .. i + n - 1 of a block. Returns their losses as floats; a product's, which may
  * be too small for one, only if they are wanted. */
-BLOCK_INLINE vf written(const struct block *b, size_t i, size_t n, struct derivatives d, const int grads,
-                        const int product, const int calm) {
+BLOCK_INLINE vf written(const struct block *b, size_t i, size_t n, struct derivatives d, const int product,
+                        const int calm) {
   const double scale = b->grad_scale;
-  if (grads && b->grad) result_at(b->grad, i, n, times_scale(d.grad, scale, calm));
-  if (grads && b->grad_target) result_at(b->grad_target, i, n, times_scale(d.grad_target, scale, calm));
-  if (grads && b->grad_other) result_at(b->grad_other, i, n, times_scale(d.grad_other, scale, calm));
+  if (b->grad) result_at(b->grad, i, n, times_scale(d.grad, scale, calm));
+  if (b->grad_target) result_at(b->grad_target, i, n, times_scale(d.grad_target, scale, calm));
+  if (b->grad_other) result_at(b->grad_other, i, n, times_scale(d.grad_other, scale, calm));
   if (product && !b->loss) return vset1(0.0f);
-  const vf loss = canonical(product ? narrowed(d.loss.exact) : d.loss.rounded);
+  const vf loss = canonical(product ? rounded_product(d) : d.loss.rounded);
   if (b->loss) result_at(b->loss, i, n, loss);
   return loss;
 }
 
 /* The lanes plus the block. One vector at a time: speed matters less here than the size of the code. */
-SHARED vd careful_block(const struct block *b, const void *k, vd sum, struct kernel loss, const int grads) {
+SHARED vd careful_block(const struct block *b, const void *k, vd sum, struct kernel loss) {
   const struct block copy = *b; /* no store can change it */
   const int traits = loss.traits;
   vf pair = vset1(0.0f);
   for (size_t i = 0; i < copy.n; i += 16) {
     const size_t n = copy.n - i < 16 ? copy.n - i : 16;
     const struct derivatives d = loss.element(element_at(&copy, i, n), k);
-    const vf rounded = written(&copy, i, n, d, grads, traits & PRODUCT, loss.calm);
+    const vf rounded = written(&copy, i, n, d, traits & PRODUCT, loss.calm);
     if (i % 32 == 0) pair = pair_start(traits);
     pair = pair_plus(pair, n, d, rounded, traits, loss.calm);
     if (i % 32 || i + 16 >= copy.n) sum = dadd(sum, traits & MAY_BE_NEGATIVE ? dwiden(pair) : dsplit(pair));
@@ -257,71 +310,62 @@ VFN void begin_call(const struct vloss_loss_job *job, struct call *call) {
 
 /* The functions of a loss, each with a copy of the constants. */
 #define CALM(traits) (DENORMALS_ARE_SLOW && (traits)&KNOWS_CALM)
-#define CALM_LOSSES(traits) ((traits)&DEAR_GRADIENT)
-#define ELEMENTWISE_FUNCTIONS(name, type, traits_of)                                                      \
-  SHARED struct derivatives name##_quick(struct element e, const void *k) {                               \
-    e.fast = 1;                                                                                           \
-    e.calm = 0;                                                                                           \
-    return name##_element(e, k);                                                                          \
-  }                                                                                                       \
-  SHARED struct derivatives name##_careful(struct element e, const void *k) {                             \
-    e.fast = e.calm = 0;                                                                                  \
-    return name##_element(e, k);                                                                          \
-  }                                                                                                       \
-  SHARED struct derivatives name##_careful_of_denormals(struct element e, const void *k) {                \
-    e.fast = 0;                                                                                           \
-    e.calm = 1;                                                                                           \
-    return name##_element(e, k);                                                                          \
-  }                                                                                                       \
-  static SMALL size_t name##_rest(const struct block *b, size_t i, vd *sum) {                             \
-    const type k = *(const type *)b->constants;                                                           \
-    return fast_rest(b, &k, i, sum, (struct kernel){.element = name##_quick, .traits = traits_of});       \
-  }                                                                                                       \
-  static RARE size_t name##_calm(const struct block *b, size_t i, vd *sum) {                              \
-    const type k = *(const type *)b->constants;                                                           \
-    const struct kernel loss = {name##_element, traits_of, 1, name##_rest, NULL};                         \
-    return fast_blocks(b, &k, i, sum, loss, b->grad != NULL) - i;                                         \
-  }                                                                                                       \
-  SHARED size_t name##_fast(const struct block *b, vd *sum, const int grad) {                             \
-    if (CALM(traits_of) && begins_with_denormals(b)) return name##_calm(b, 0, sum);                       \
-    const type k = *(const type *)b->constants;                                                           \
-    rest_function *const calm_rest = CALM(traits_of) ? name##_calm : NULL;                                \
-    const struct kernel loss = {name##_quick, traits_of, 0, name##_rest, calm_rest};                      \
-    return fast_blocks(b, &k, 0, sum, loss, grad);                                                        \
-  }                                                                                                       \
-  static size_t name##_sum(const struct block *b, vd *sum) { return name##_fast(b, sum, 0); }             \
-  static size_t name##_sum_and_grad(const struct block *b, vd *sum) { return name##_fast(b, sum, 1); }    \
-  static RARE vd name##_calm_losses(const struct block *b, vd sum) {                                      \
-    const type k = *(const type *)b->constants;                                                           \
-    const struct kernel loss = {.element = name##_careful_of_denormals, .traits = traits_of, .calm = 1};  \
-    return careful_block(b, &k, sum, loss, 0);                                                            \
-  }                                                                                                       \
-  static RARE vd name##_calm_everything(const struct block *b, vd sum) {                                  \
-    const type k = *(const type *)b->constants;                                                           \
-    const struct kernel loss = {.element = name##_careful_of_denormals, .traits = traits_of, .calm = 1};  \
-    return careful_block(b, &k, sum, loss, 1);                                                            \
-  }                                                                                                       \
-  static SMALL vd name##_losses(const struct block *b, vd sum) {                                          \
-    if (CALM(traits_of) && has_denormals(b))                                                              \
-      return CALM_LOSSES(traits_of) ? name##_calm_losses(b, sum) : name##_calm_everything(b, sum);        \
-    const type k = *(const type *)b->constants;                                                           \
-    return careful_block(b, &k, sum, (struct kernel){.element = name##_careful, .traits = traits_of}, 0); \
-  }                                                                                                       \
-  static SMALL vd name##_everything(const struct block *b, vd sum) {                                      \
-    if (CALM(traits_of) && has_denormals(b)) return name##_calm_everything(b, sum);                       \
-    const type k = *(const type *)b->constants;                                                           \
-    return careful_block(b, &k, sum, (struct kernel){.element = name##_careful, .traits = traits_of}, 1); \
-  }                                                                                                       \
-  static SMALL vd name##_weighted(const struct block *b, vd sum) {                                        \
-    const type k = *(const type *)b->constants;                                                           \
-    return weighted_block(b, &k, sum, (struct kernel){.element = name##_careful, .traits = traits_of});   \
-  }                                                                                                       \
-  static const struct elementwise_loss name##_functions = {.sum = name##_sum,                             \
-                                                           .sum_and_grad = name##_sum_and_grad,           \
-                                                           .rest = name##_rest,                           \
-                                                           .losses = name##_losses,                       \
-                                                           .everything = name##_everything,               \
-                                                           .weighted = name##_weighted,                   \
+#define ELEMENTWISE_FUNCTIONS(name, type, traits_of)                                                        \
+  SHARED struct derivatives name##_quick(struct element e, const void *k) {                                 \
+    e.fast = 1;                                                                                             \
+    e.calm = 0;                                                                                             \
+    return name##_element(e, k);                                                                            \
+  }                                                                                                         \
+  SHARED struct derivatives name##_careful(struct element e, const void *k) {                               \
+    e.fast = e.calm = 0;                                                                                    \
+    return name##_element(e, k);                                                                            \
+  }                                                                                                         \
+  SHARED struct derivatives name##_careful_of_denormals(struct element e, const void *k) {                  \
+    e.fast = 0;                                                                                             \
+    e.calm = CALM(traits_of);                                                                               \
+    return name##_element(e, k);                                                                            \
+  }                                                                                                         \
+  static SMALL size_t name##_rest(const struct block *b, size_t i, vd *sum) {                               \
+    const type k = *(const type *)b->constants;                                                             \
+    return fast_rest(b, &k, i, sum, (struct kernel){.element = name##_quick, .traits = traits_of});         \
+  }                                                                                                         \
+  static RARE size_t name##_calm(const struct block *b, size_t i, vd *sum) {                                \
+    const type k = *(const type *)b->constants;                                                             \
+    const struct kernel loss = {name##_element, traits_of, 1, name##_rest, NULL};                           \
+    return fast_blocks(b, &k, i, sum, loss, b->grad != NULL) - i;                                           \
+  }                                                                                                         \
+  SHARED size_t name##_fast(const struct block *b, vd *sum, const int grad) {                               \
+    if (CALM(traits_of) && begins_with_denormals(b)) return name##_calm(b, 0, sum);                         \
+    const type k = *(const type *)b->constants;                                                             \
+    rest_function *const calm_rest = CALM(traits_of) ? name##_calm : NULL;                                  \
+    const struct kernel loss = {name##_quick, traits_of, 0, name##_rest, calm_rest};                        \
+    return fast_blocks(b, &k, 0, sum, loss, grad);                                                          \
+  }                                                                                                         \
+  static size_t name##_sum(const struct block *b, vd *sum) { return name##_fast(b, sum, 0); }               \
+  static size_t name##_sum_and_grad(const struct block *b, vd *sum) { return name##_fast(b, sum, 1); }      \
+  static SMALL int name##_results(const struct block *b) {                                                  \
+    if (CALM(traits_of) && has_denormals(b)) return 0;                                                      \
+    const type k = *(const type *)b->constants;                                                             \
+    const struct kernel loss = {.element = name##_quick, .traits = traits_of};                              \
+    if (b->grad || b->grad_target || b->grad_other) return quick_block(b, &k, loss, 1);                     \
+    return quick_block(b, &k, loss, 0);                                                                     \
+  }                                                                                                         \
+  static RARE vd name##_everything(const struct block *b, vd sum) {                                         \
+    const type k = *(const type *)b->constants;                                                             \
+    const int calm = CALM(traits_of);                                                                       \
+    const struct kernel loss = {.element = name##_careful_of_denormals, .traits = traits_of, .calm = calm}; \
+    return careful_block(b, &k, sum, loss);                                                                 \
+  }                                                                                                         \
+  static SMALL vd name##_weighted(const struct block *b, vd sum) {                                          \
+    const type k = *(const type *)b->constants;                                                             \
+    return weighted_block(b, &k, sum, (struct kernel){.element = name##_careful, .traits = traits_of});     \
+  }                                                                                                         \
+  static const struct elementwise_loss name##_functions = {.sum = name##_sum,                               \
+                                                           .sum_and_grad = name##_sum_and_grad,             \
+                                                           .rest = name##_rest,                             \
+                                                           .results = name##_results,                       \
+                                                           .everything = name##_everything,                 \
+                                                           .weighted = name##_weighted,                     \
                                                            .traits = traits_of};
 
 #endif

@@ -40,10 +40,11 @@ VFN struct margin margin_of(double margin) {
 
 struct element {
   vf p, t, other;
-  int fast;  /* constant: a loss that comes out infinite or NaN is done again without it, the gradient with it */
-  int exact; /* constant: only what results are before they are rounded is looked at; a float may be too small */
-  int calm;  /* constant, never with `exact`, and only where denormals are slow: there may be some, which nothing
-                multiplies or is divided by, see vmath_special.h. The bits are the same */
+  int fast;    /* constant: a loss that comes out infinite or NaN is done again without it, the gradient with it */
+  int written; /* constant, with `fast`: the loss is a result itself, so the sign of a 0 matters */
+  int exact;   /* constant: only what results are before they are rounded is looked at; a float may be too small */
+  int calm;    /* constant, never with `exact`, and only where denormals are slow: there may be some, which nothing
+                  multiplies or is divided by, see vmath_special.h. The bits are the same */
 };
 /* A result twice: rounded to float, which is what is written where nothing multiplies it; and before that rounding, for
  * factors to multiply first. Rounding `exact` gives `rounded` where both come from the same arithmetic. The losses with
@@ -62,8 +63,7 @@ struct derivatives {
 enum {
   PRODUCT = 1,         /* the loss is a b >= 0: sums add it before it is rounded; loss.rounded is not given */
   MAY_BE_NEGATIVE = 2, /* if it is not, a -0 costs time, nothing else */
-  KNOWS_CALM = 4,      /* there is code for element.calm */
-  DEAR_GRADIENT = 8    /* with KNOWS_CALM: where only losses are wanted, the gradient would cost more than these */
+  KNOWS_CALM = 4       /* there is code for element.calm */
 };
 
 /* max(0, v): NaN passes. */

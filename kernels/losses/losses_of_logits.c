@@ -3,4 +3,4 @@
 
 #include "loss/bce_with_logits.h"
 
-ELEMENTWISE_LOSS_WITH(bce_with_logits, bce_with_logits_constants, KNOWS_CALM | DEAR_GRADIENT)
+ELEMENTWISE_LOSS_WITH(bce_with_logits, bce_with_logits_constants, KNOWS_CALM)

@@ -4,5 +4,5 @@
 #include "loss/bce.h"
 #include "loss/keras_bce.h"
 
-ELEMENTWISE_LOSS(bce, KNOWS_CALM | DEAR_GRADIENT)
+ELEMENTWISE_LOSS(bce, KNOWS_CALM)
 ELEMENTWISE_LOSS_WITH(keras_bce, keras_bce_constants, KNOWS_CALM)
