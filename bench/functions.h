@@ -1,4 +1,4 @@
-/* The functions that the bench times, with the plain loop beside each: one row each in functions.cc; and both forms of
+/* The functions that the bench times, with the plain loop beside each: one row each in functions.cc; and the forms of
  * every loss of the registry, from losses.cc. */
 #ifndef VLOSS_BENCH_FUNCTIONS_H
 #define VLOSS_BENCH_FUNCTIONS_H
@@ -15,6 +15,7 @@ enum class Loss { kNone, kReduced, kPerRow };  // what problem.loss holds afterw
 enum class Matrix {                            // what problem.matrix holds
   kNone,
   kOutput,
+  kLosses,   // the loss of each element: floats, doubles of doubles
   kInPlace,  // before the call the logits
   kBackward  // as kOutput; needs upstream, and the output of a forward function as input
 };

@@ -1,11 +1,11 @@
-// Both forms of every loss of the registry as functions of the bench: a new loss is among them by itself.
+// The forms of every loss of the registry as functions of the bench: a new loss is among them by itself.
 #include "functions.h"
 #include "library.h"
 #include "registry.h"
 
 namespace {
 
-vloss_status RunLoss(const vloss_loss_info &info, const problem &p, void *grad) {
+vloss_status RunLoss(const vloss_loss_info &info, const problem &p, void *grad, void *losses = nullptr) {
   vloss_loss_args args{};
   args.kind = info.kind;
   args.type = p.type;
@@ -19,11 +19,17 @@ vloss_status RunLoss(const vloss_loss_info &info, const problem &p, void *grad) 
   if (takes_other(info.operands)) args.other = p.other;
   args.parameters = p.parameters;
   args.parameter_count = info.parameter_count;
-  args.reduction = info.family == VLOSS_ROWS ? VLOSS_SUM : VLOSS_MEAN;
-  args.loss = p.loss;
+  args.reduction = losses != nullptr ? VLOSS_NONE : info.family == VLOSS_ROWS ? VLOSS_SUM : VLOSS_MEAN;
+  args.loss = losses != nullptr ? losses : p.loss;
   args.grad = grad;
   args.executor = p.executor;
   return library->loss_sized(&args, sizeof args);
+}
+
+// The matrix holds elements, and losses are no elements where those have 16 bits.
+vloss_status RunEach(const vloss_loss_info &info, const problem &p) {
+  if (p.type == VLOSS_BF16 || p.type == VLOSS_F16) return VLOSS_ERROR_TYPE;
+  return RunLoss(info, p, nullptr, p.matrix);
 }
 
 std::vector<double> ParametersOf(const vloss_loss_row &row) {
@@ -47,6 +53,11 @@ std::vector<Function> FormsOfAll() {
                      Loss::kReduced, Matrix::kOutput, [info](const problem &p) { return RunLoss(*info, p, p.matrix); },
 
                      [info](const plain_loops &of) { return of.loss(info->kind).forward_gradient; }, info, operands + 1,
+                     ParametersOf(*row)});
+    if (info->family != VLOSS_ELEMENTWISE) continue;
+    forms.push_back({std::string(info->name) + "/each", operands == 1 ? "copy" : "add", false, Loss::kNone,
+                     Matrix::kLosses, [info](const problem &p) { return RunEach(*info, p); },
+                     [info](const plain_loops &of) { return of.loss(info->kind).each; }, info, operands + 1,
                      ParametersOf(*row)});
   }
   return forms;

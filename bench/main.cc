@@ -27,7 +27,7 @@ constexpr char kHelp[] =
     "N[,M...]]\n"
     "            [--benchmark_...]\n"
     "  Rows: FUNCTION/ISA/V:classes/N:rows, FUNCTION/plain-ISA|PEER/V:../N:.., limit/TRAFFIC/WAY/L2|DRAM,\n"
-    "        LOSS/forward[_gradient]/ISA/n:elements, math/FUNCTION/ISA/inline|sleef;\n"
+    "        LOSS/forward[_gradient]|each/ISA/n:elements, math/FUNCTION/ISA/inline|sleef;\n"
     "        plain-ISA: the plain loop compiled for the ISA;\n"
     "        rate/fma|add|shuffle|convert|any/ISA: instructions a second on registers;\n"
     "        call/FUNCTION/ISA|plain-ISA/V:10/N:1, V:128/N:32, n:16 and so on: calls on few elements;\n"

@@ -17,9 +17,9 @@ enum { PLAIN_TOP = 20 };
 typedef void plain_loop(const struct problem *p);
 
 /* Of a loss of the registry; null for those that are computed by functions of their own. Elementwise losses give the
- * mean, row losses the sum. */
+ * mean, row losses the sum; `each`, null for these, gives the loss of each element in the matrix. */
 struct plain_loss {
-  plain_loop *forward, *forward_gradient;
+  plain_loop *forward, *forward_gradient, *each;
 };
 
 struct plain_loops {

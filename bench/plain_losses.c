@@ -50,6 +50,26 @@ LOOP void elementwise_loop(const struct problem *p, element_formula *formula, co
   *(real *)p->loss = (real)(total / (double)n);
 }
 
+/* The loss of each element. */
+LOOP void each_loop(const struct problem *p, element_formula *formula, const struct vloss_loss_row *is) {
+  const element *input = p->input, *target = p->target, *others = p->other;
+  element *matrix = p->matrix;
+  const size_t n = p->rows * p->classes;
+  real of_x[BUFFER], of_t[BUFFER], of_other[BUFFER], of_loss[BUFFER];
+  double parameters[VLOSS_MAX_PARAMETERS];
+  set_parameters(is, parameters);
+  for (size_t start = 0; start < n; start += BLOCK) {
+    const size_t count = n - start < BLOCK ? n - start : BLOCK;
+    const real *restrict x = read_block(input + start, count, of_x);
+    const real *restrict t = read_block(target + start, count, of_t);
+    const real *restrict other = takes_other(is->info.operands) ? read_block(others + start, count, of_other) : NULL;
+    real *restrict losses = place_of_block(matrix + start, of_loss);
+    for (size_t i = 0; i < count; i++)
+      losses[i] = formula(x[i], t[i], takes_other(is->info.operands) ? other[i] : 1, parameters).loss.value;
+    write_block(matrix + start, losses, count);
+  }
+}
+
 /* Of rows of 16 bits. */
 static real of_p[ROW_BUFFER], of_t[ROW_BUFFER], of_other[ROW_BUFFER], of_grad[ROW_BUFFER];
 
@@ -81,7 +101,9 @@ LOOP void rows_loop(const struct problem *p, row_formula *formula, const struct 
 #define LOOPS(name, loop)                                                                      \
   static void name##_loop(const struct problem *p) { loop(p, name##_formula, &name##_is, 0); } \
   static void name##_gradient_loop(const struct problem *p) { loop(p, name##_formula, &name##_is, 1); }
-#define LOOPS_ELEMENTWISE(name) LOOPS(name, elementwise_loop)
+#define LOOPS_ELEMENTWISE(name) \
+  LOOPS(name, elementwise_loop) \
+  static void name##_each_loop(const struct problem *p) { each_loop(p, name##_formula, &name##_is); }
 #define LOOPS_ROWS(name) LOOPS(name, rows_loop)
 #define LOOPS_LOGITS(name)
 
@@ -92,10 +114,11 @@ LOOP void rows_loop(const struct problem *p, row_formula *formula, const struct 
 #undef LOSS
 
 #define ENTRY_ELEMENTWISE(name) \
-  { name##_loop, name##_gradient_loop }
-#define ENTRY_ROWS(name) ENTRY_ELEMENTWISE(name)
+  { name##_loop, name##_gradient_loop, name##_each_loop }
+#define ENTRY_ROWS(name) \
+  { name##_loop, name##_gradient_loop, NULL }
 #define ENTRY_LOGITS(name) \
-  { NULL, NULL }
+  { NULL, NULL, NULL }
 #define LOSS(kind, name, family, ...) [VLOSS_##kind] = ENTRY_##family(name),
 static const struct plain_loss loops[] = {
 #include "losses.def"

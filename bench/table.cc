@@ -197,14 +197,16 @@ void Table::PrintLosses() const {
     return std::any_of(sizes.begin(), sizes.end(), [&](const Size &size) { return Ran(function, size); });
   };
   bool first = true;
-  for (const Matrix form : {Matrix::kNone, Matrix::kOutput}) {
+  constexpr std::pair<Matrix, const char *> kForms[] = {
+      {Matrix::kNone, "forward"}, {Matrix::kOutput, "forward and gradient"}, {Matrix::kLosses, "each element's loss"}};
+  for (const auto &[form, words] : kForms) {
     bool first_of_form = true;
     for (const Function &function : losses) {
       if (function.matrix != form || !measured(function)) continue;
       if (first)
         Heading(
             "The losses, read as above; row losses have 1,000 classes. call: 4,096 elements on the best ISA, in us");
-      if (first_of_form) PrintLossHead(function, form == Matrix::kNone ? "forward" : "forward and gradient");
+      if (first_of_form) PrintLossHead(function, words);
       PrintLoss(function);
       first = first_of_form = false;
     }

@@ -173,12 +173,11 @@ BLOCK_INLINE vf quiet_product(vf a, vf b) {
   return vmul(vsel(vmand(vgt(tiny, first), vgt(tiny, second)), vset1(0.0f), first), second);
 }
 
-/* What is wanted of elements i .. i + n - 1 but their total, where nothing is special. Returns NaN in the lanes of a
+/* What is wanted of elements i .. i + 15 but their total, where nothing is special. Returns NaN in the lanes of a
  * result that is not finite. */
-BLOCK_INLINE vf quick_results(const struct block *b, const void *k, size_t i, size_t n, struct kernel loss,
-                              const int any_grad) {
+BLOCK_INLINE vf quick_results(const struct block *b, const void *k, size_t i, struct kernel loss, const int any_grad) {
   const vf scale = vset1((float)b->grad_scale), none = vset1(0.0f);
-  struct element e = fast_element(b, i, n, 0);
+  struct element e = fast_element(b, i, 16, 0);
   e.written = 1;
   const struct derivatives d = loss.element(e, k);
   const vf grads[3] = {d.grad.rounded, d.grad_target.rounded, d.grad_other.rounded};
@@ -186,27 +185,31 @@ BLOCK_INLINE vf quick_results(const struct block *b, const void *k, size_t i, si
   vf special;
   if (!(loss.traits & PRODUCT)) {
     special = vmul(d.loss.rounded, none);
-    if (b->loss) result_at(b->loss, i, n, d.loss.rounded);
+    if (b->loss) vstore(b->loss + i, d.loss.rounded);
   } else if (b->loss) {
     const vf product = quiet_product(d.a, d.b);
     special = vmul(product, none);
-    result_at(b->loss, i, n, product);
+    vstore(b->loss + i, product);
   } else {
     special = vfma(d.a, none, vmul(d.b, none));
   }
   UNROLL for (int g = 0; g < 3; g++) {
     if (!any_grad || !to[g]) continue;
     special = vfma(grads[g], none, special);
-    result_at(to[g], i, n, vmul(grads[g], scale));
+    vstore(to[g] + i, vmul(grads[g], scale));
   }
   return special;
 }
-/* Whether all is done. Where it is not, a careful function does the block again. */
+/* Whether all is done. Where it is not, a careful function does the block again. The last 16 elements may overlap those
+ * before, as no result lies over an operand here. */
 SHARED int quick_block(const struct block *b, const void *k, struct kernel loss, const int any_grad) {
   const struct block copy = *b; /* no store can change it */
   vf special = vset1(0.0f);
-  for (size_t i = 0; i < copy.n; i += 16)
-    special = vadd(special, quick_results(&copy, k, i, copy.n - i < 16 ? copy.n - i : 16, loss, any_grad));
+  if (copy.n < 16) return 0;
+  for (size_t next = 0; next < copy.n; next += 16) {
+    const size_t i = next < copy.n - 16 ? next : copy.n - 16;
+    special = vadd(special, quick_results(&copy, k, i, loss, any_grad));
+  }
   return !vany(vnan(special));
 }
 
