@@ -1,5 +1,6 @@
 /* Two rows of logits compared, one pair of rows after the other. The first pass makes the sums of both in one read of
- * each, a block of CLASS_BLOCK classes at a time; divergence_gradient.c has the others. */
+ * each, a block of CLASS_BLOCK classes at a time; divergence_gradient.c has the others. Short rows are summed 16 at a
+ * time (short_pairs.c). The file is longer than others, as rows are walked over in four ways that end alike. */
 #include "divergence.h"
 
 #include "kernels.h"
@@ -116,6 +117,74 @@ static double loss_of_row(const divergence_job *job, const struct rows_at_hand *
   return finish_row(job, row, &second, g);
 }
 
+/* ---- Short rows -------------------------------------------------------------------------------------------------- */
+
+/* Of fewer classes doubles are as fast. */
+static int goes_by_floats(const divergence_job *job) {
+  const int kl = job->kind == VLOSS_FORWARD_KL || job->kind == VLOSS_REVERSE_KL;
+  return kl && job->shape.classes > GATHER_CLASSES && job->shape.classes <= SHORT_ROW;
+}
+/* So many floats of the buffers are tiles, as others are terms. */
+enum { SHORT_ROOM = CLASS_BLOCK / 2 };
+static size_t short_rows_of(const divergence_job *job, size_t left) {
+  const size_t fit = SHORT_ROOM / short_terms(job->shape.classes);
+  return fit < left ? fit : left;
+}
+/* The row of that number, row k of `s`, whose value is known. */
+static double known_row(const divergence_job *job, const struct rows_at_hand *rows, const struct short_pairs *s,
+                        const struct short_answers *a, size_t row, size_t k) {
+  const int reverse = job->kind == VLOSS_REVERSE_KL;
+  const double value = a->value[k], log_ratio = a->log_ratio[k] - ((double)a->max_p[k] - (double)a->max_q[k]);
+  const double factor = upstream_of(job, row) * (double)(float)job->scale;
+  float *const to = half_row_of(&rows->grad, row).p;
+  if (!job->same_top && (!job->grad || (!reverse && short_gradient(s, a, k, factor, to)))) return value;
+  const struct second_sums second = {value, reverse ? value : 0};
+  struct row_gradient g;
+  struct pair_sums sums;
+  short_pair_sums(a, k, &sums);
+  begin_row(job, rows, row, &g.c);
+  compare(job, row, &sums, &g.c);
+  g.c.value = value;
+  g.c.log_ratio = reverse ? -log_ratio : log_ratio;
+  finish_row(job, row, &second, &g);
+  if (job->grad && (reverse || !short_gradient(s, a, k, factor, to))) put_gradient(rows, row, &g);
+  return value;
+}
+static double other_row(const divergence_job *job, const struct rows_at_hand *rows, size_t row) {
+  struct row_gradient gradient;
+  const double loss = loss_of_row(job, rows, row, &gradient);
+  if (job->grad) put_gradient(rows, row, &gradient);
+  return loss;
+}
+/* n rows that lie as floats, the classes of each side by side. */
+static void short_rows(const divergence_job *job, const struct rows_at_hand *rows, size_t first, size_t n,
+                       double *loss) {
+  const int reverse = job->kind == VLOSS_REVERSE_KL;
+  const struct half_tensor *const p = reverse ? &rows->student : &rows->teacher;
+  const struct half_tensor *const q = reverse ? &rows->teacher : &rows->student;
+  const struct short_pairs s = {.p = half_row_of(p, first).p,
+                                .q = half_row_of(q, first).p,
+                                .p_stride = p->stride,
+                                .q_stride = q->stride,
+                                .n = n,
+                                .classes = job->shape.classes,
+                                .terms_p = rows->of_teacher + SHORT_ROOM,
+                                .terms_q = rows->of_student + SHORT_ROOM};
+  struct short_answers a;
+  short_pair_answers(&s, &a);
+  for (size_t k = 0; k < n; k++) {
+    const int known = a.value[k] == a.value[k] && !is_ignored(job, first + k);
+    loss[k] = known ? known_row(job, rows, &s, &a, first + k, k) : other_row(job, rows, first + k);
+  }
+}
+static void short_rows_along(const divergence_job *job, const struct rows_at_hand *all, const struct group *g,
+                             double *loss) {
+  for (size_t i = 0, n; i < g->n; i += n) {
+    n = short_rows_of(job, g->n - i);
+    short_rows(job, all, g->first + i, n, loss + i);
+  }
+}
+
 static struct rows_at_hand all_rows(const divergence_job *job, float *blocks) {
   const struct vloss_compared *const teacher = &job->teacher, *const student = &job->student;
   return (struct rows_at_hand){half_tensor_of(teacher->p, teacher->type, &job->shape, teacher->stride),
@@ -143,15 +212,17 @@ static struct rows_at_hand read_tiles(const struct rows_at_hand *all, const stru
 /* Rows of one block: each tile is read once. */
 static void rows_beside(const divergence_job *job, const struct rows_at_hand *all, const struct group *g,
                         double *loss) {
-  struct row_gradient gradient;
+  const int floats = goes_by_floats(job);
   for (size_t i = 0, n; i < g->n; i += n) {
-    n = half_tile_rows(&job->shape, g->first + i, g->first + g->n, job->shape.classes, CLASS_BLOCK);
+    const size_t room = floats ? SHORT_ROOM : CLASS_BLOCK,
+                 width = floats ? short_terms(job->shape.classes) : job->shape.classes;
+    n = half_tile_rows(&job->shape, g->first + i, g->first + g->n, width, room);
     const struct half_tile tile = {g->first + i, n, 0, job->shape.classes, 0};
     const struct rows_at_hand rows = read_tiles(all, &tile);
-    for (size_t k = 0; k < n; k++) {
-      loss[i + k] = loss_of_row(job, &rows, tile.first + k, &gradient);
-      if (job->grad) put_gradient(&rows, tile.first + k, &gradient);
-    }
+    if (floats)
+      short_rows(job, &rows, tile.first, n, loss + i);
+    else
+      for (size_t k = 0; k < n; k++) loss[i + k] = other_row(job, &rows, tile.first + k);
     if (job->grad) half_tile_write(&all->grad, &tile, all->of_student);
   }
 }
@@ -273,11 +344,7 @@ static void long_rows_beside(const divergence_job *job, const struct rows_at_han
 }
 
 static void rows_apart(const divergence_job *job, const struct rows_at_hand *all, const struct group *g, double *loss) {
-  struct row_gradient gradient;
-  for (size_t i = 0; i < g->n; i++) {
-    loss[i] = loss_of_row(job, all, g->first + i, &gradient);
-    if (job->grad) put_gradient(all, g->first + i, &gradient);
-  }
+  for (size_t i = 0; i < g->n; i++) loss[i] = other_row(job, all, g->first + i);
 }
 
 /* Not inline: each has its own use of the stack. */
@@ -297,7 +364,10 @@ static __attribute__((noinline)) void short_divergence(const divergence_job *job
                                                        struct totals *totals) {
   ALIGNED float blocks[2 * CLASS_BLOCK + ASKED_FOR];
   const struct rows_at_hand all = all_rows(job, blocks);
-  by_groups(job, range, &all, job->shape.inner == 1 ? rows_apart : rows_beside, totals);
+  const int along = job->shape.inner == 1, floats = job->teacher.type == VLOSS_F32 && job->student.type == VLOSS_F32;
+  const int as_they_lie = floats && changes_nothing(&all.change);
+  group_losses *const apart = !goes_by_floats(job) ? rows_apart : as_they_lie ? short_rows_along : rows_beside;
+  by_groups(job, range, &all, along ? apart : rows_beside, totals);
 }
 static __attribute__((noinline)) void long_divergence(const divergence_job *job, struct vloss_range range,
                                                       struct totals *totals) {

@@ -26,6 +26,9 @@
 #define float_variation_serves VLOSS_ISA_SYMBOL(vloss_float_variation_serves)
 #define float_variation_add VLOSS_ISA_SYMBOL(vloss_float_variation_add)
 #define float_variation_factor VLOSS_ISA_SYMBOL(vloss_float_variation_factor)
+#define short_pair_answers VLOSS_ISA_SYMBOL(vloss_short_pair_answers)
+#define short_pair_sums VLOSS_ISA_SYMBOL(vloss_short_pair_sums)
+#define short_gradient VLOSS_ISA_SYMBOL(vloss_short_gradient)
 #define merge_pairs VLOSS_ISA_SYMBOL(vloss_merge_pairs)
 #define exact_gradient VLOSS_ISA_SYMBOL(vloss_exact_gradient)
 #define float_pair_gradient VLOSS_ISA_SYMBOL(vloss_float_pair_gradient)
@@ -114,6 +117,42 @@ VFN vf float_half_series(vf h) {
   return vfma(s, h, vset1(1.0f));
 }
 
+/* Of rows far apart, the greatest terms of each are 2^(40 + APART_EXPONENT), and those below 2^APART_LOWEST count as
+ * that. */
+#define APART_EXPONENT 40.0f
+#define APART_LOWEST -100.0f
+
+/* Below this e^u - 1 - u is less than 2^-60, and counts as nothing; so no product is a denormal number. */
+#define NOTHING 0x1p-30f
+/* What lies below it has no probability, as no maximum here is that low: -inf is moved there, and two of them are then
+ * at no distance. A class of p that is as far from q as FARTHEST is masked in q. */
+#define FLOOR -0x1p20f
+#define FARTHEST -0x1p19f
+
+/* Of four vectors, given e^y, e^x and u. */
+VFN void divergence_terms(vf *t, vf *more, const vf *u, const vf *of_p, const vf *of_q) {
+  UNROLL for (int j = 0; j < 4; j += INTERLEAVE) {
+    vf s[INTERLEAVE], w[INTERLEAVE], apart[INTERLEAVE];
+#define EACH UNROLL for (int i = 0; i < INTERLEAVE; i++)
+    EACH s[i] = float_near_series(u[j + i]);
+    EACH w[i] = vmul(of_p[j + i], u[j + i]);
+    EACH s[i] = vmul(vmul(s[i], u[j + i]), w[i]);
+    EACH apart[i] = vsub(of_q[j + i], of_p[j + i]);
+    UNROLL for (int i = 0; i < INTERLEAVE; i++) {
+      const vm near = vgt(vset1(1.0f), vabs(u[j + i]));
+      t[j + i] = vsel(near, s[i], vsub(apart[i], w[i]));
+      more[j + i] = vsel(near, vadd(s[i], w[i]), apart[i]);
+    }
+#undef EACH
+  }
+}
+
+/* What x - y has lost. */
+VFN vf lost_of(vf d, vf y, vf x) {
+  const vf minus_y = vsub(d, x);
+  return vsub(vsub(x, vsub(d, minus_y)), vadd(y, minus_y));
+}
+
 /* What the two rows of a pair are made of, when both have been read: log p = (z - max) - log_sum, and so for q. */
 struct compared_row {
   struct logit_row x;
@@ -177,6 +216,24 @@ void sum_pair(const struct logit_row *p, const struct logit_row *q, struct pair_
 struct pair_answers pair_answers_of(const struct pair_sums *s);
 /* Whether both rows have the same first maximum. */
 int same_first_maximum(const struct logit_row *z, const struct logit_row *x);
+/* n <= 16 rows of up to SHORT_ROW classes, as floats (short_pairs.c). */
+struct short_pairs {
+  const float *p, *q;
+  size_t p_stride, q_stride, n, classes;
+  float *terms_p, *terms_q; /* short_terms(classes) floats of each row */
+};
+struct short_answers {
+  ALIGNED double value[16];                            /* KL(p || q); NaN: these sums do not tell it */
+  ALIGNED double p[16], q[16], inverse[16], ratio[16]; /* P and Q in units of 2^n; 1 / P, P / Q */
+  ALIGNED double log_ratio[16];                        /* log(P / Q), by the logits as they are */
+  ALIGNED float max_p[16], max_q[16], n_p[16], n_q[16], offset[16], align[16];
+};
+VFN size_t short_terms(size_t classes) { return (classes + BLOCK - 1) / BLOCK * BLOCK; }
+void short_pair_answers(const struct short_pairs *s, struct short_answers *a);
+/* Of row k, with a value: what pair_answers_of takes but T. */
+void short_pair_sums(const struct short_answers *a, size_t k, struct pair_sums *sums);
+/* Its gradient of a forward KL, from the terms; 0 if the factor is out of the way. */
+int short_gradient(const struct short_pairs *s, const struct short_answers *a, size_t k, double factor, float *to);
 /* n <= PAIR_ROWS rows that lie side by side, by tiles of them (half_rows.h) in CLASS_BLOCK floats each. */
 enum { PAIR_ROWS = 16 };
 struct pairs_beside {

@@ -11,17 +11,13 @@
 /* Distances below it count as 0: so much less than an ulp is what they are multiplied by. Products with terms are
  * normal numbers then. */
 #define NO_DISTANCE 0x1p-33f
-/* Masked classes are moved there, to finite distances. */
-#define FLOOR -0x1p20f
 /* Larger upstreams and distances make of terms that are left out more than nothing. */
 #define LARGEST_DISTANCE 0x1p20f
 
 /* From this divergence on, q - p of long rows has digits enough as it stands. There, the greatest terms are 2^(40 +
- * APART_EXPONENT), and those below 2^LOWEST count as that, which is nothing beside 2^-126 even after factors of up to
- * 2^20; and no product with the other's unit is a denormal number. */
+ * APART_EXPONENT), and those below 2^APART_LOWEST count as that, which is nothing beside 2^-126 even after factors of
+ * up to 2^20; and no product with the other's unit is a denormal number. */
 #define APART (1 / 64.)
-#define APART_EXPONENT 40.0f
-#define LOWEST -100.0f
 #define APART_FACTOR 0x1p20
 #define APART_UNITS 0x1p24f
 #define APART_LEAST_FACTOR 0x1p-120
@@ -45,7 +41,7 @@ static double factor_of(const struct compared_row *row, const struct reference *
 }
 static struct reference reference_apart(float max) {
   struct reference ref = reference_at(vsub(reference_for(vset1(max)).n, vset1(APART_EXPONENT)));
-  ref.low = vmul(vadd(ref.n, vset1(LOWEST)), vset1(VLOSS_LN2_HI));
+  ref.low = vmul(vadd(ref.n, vset1(APART_LOWEST)), vset1(VLOSS_LN2_HI));
   return ref;
 }
 /* The least float whose product with a factor is a normal number. */
@@ -151,13 +147,12 @@ struct gradient_row {
   const struct compared *c;
   double factor, mean;
 };
-/* 64 classes, n of which there are. */
+/* 64 classes, of which n are there, the others -inf. */
 VFN void gradient_of_some(const struct gradient_row *row, const struct float_factors *f, const float *z, const float *x,
-                          float *to, size_t n, const int all, const vloss_divergence_kind kind, const enum way way) {
+                          float *to, size_t n, const vloss_divergence_kind kind, const enum way way) {
   vf y[4], v[4], w[4], q[4];
-  ALIGNED float some[BLOCK];
-  UNROLL for (size_t j = 0; j < 4; j++) y[j] = all ? vload(z + 16 * j) : row_load(z, 16 * j, n, NO_CLASS);
-  UNROLL for (size_t j = 0; j < 4; j++) v[j] = all ? vload(x + 16 * j) : row_load(x, 16 * j, n, NO_CLASS);
+  UNROLL for (size_t j = 0; j < 4; j++) y[j] = vload(z + 16 * j);
+  UNROLL for (size_t j = 0; j < 4; j++) v[j] = vload(x + 16 * j);
   if (kind == VLOSS_TOTAL_VARIATION) {
     variation_terms(w, y, v, f);
   } else if (kind == VLOSS_FORWARD_KL) {
@@ -166,14 +161,27 @@ VFN void gradient_of_some(const struct gradient_row *row, const struct float_fac
     exact_gradient(row->c, z, x, to, n, row->factor, row->mean);
     return;
   }
-  put_terms(all ? to : some, w, f);
-  for (size_t i = 0; !all && i < n; i += 16) store_n(to + i, vload(some + i), n - i < 16 ? n - i : 16, 0);
+  put_terms(to, w, f);
 }
+/* The last classes, fewer than 64, by way of copies. */
+struct last_classes {
+  ALIGNED float z[BLOCK], x[BLOCK], to[BLOCK];
+};
 VFN void gradient_of_block(const struct gradient_row *row, const struct float_factors *f, const float *z,
                            const float *x, float *to, size_t n, const vloss_divergence_kind kind, const enum way way) {
-  size_t c = 0;
-  for (; c + BLOCK <= n; c += BLOCK) gradient_of_some(row, f, z + c, x + c, to + c, BLOCK, 1, kind, way);
-  if (c < n) gradient_of_some(row, f, z + c, x + c, to + c, n - c, 0, kind, way);
+  struct last_classes last;
+  for (size_t c = 0; c < n; c += BLOCK) {
+    const size_t left = n - c;
+    if (left < BLOCK) {
+      row_step_load(z, c, n, last.z);
+      row_step_load(x, c, n, last.x);
+    }
+    const int all = left >= BLOCK;
+    gradient_of_some(row, f, all ? z + c : last.z, all ? x + c : last.x, all ? to + c : last.to, all ? BLOCK : left,
+                     kind, way);
+    for (size_t i = 0; !all && i < left; i += 16)
+      store_n(to + c + i, vload(last.to + i), left - i < 16 ? left - i : 16, 0);
+  }
 }
 #define GRADIENT_BY(name, kind, way)                                                                        \
   static __attribute__((noinline)) void name(const struct gradient_row *row, const struct float_factors *f, \
@@ -209,6 +217,21 @@ int float_pair_gradient(const struct compared *c, const struct half_row *out, do
   return 1;
 }
 
+int short_gradient(const struct short_pairs *s, const struct short_answers *a, size_t k, double factor, float *to) {
+  const size_t n = s->classes;
+  const float *const e = s->terms_p + k * short_terms(n), *const g = s->terms_q + k * short_terms(n);
+  const double last = factor * a->inverse[k], size = last < 0 ? -last : last;
+  if (!(size > APART_LEAST_FACTOR && size < LARGEST_FACTOR && factor >= -APART_FACTOR && factor <= APART_FACTOR))
+    return 0;
+  const vf align = vset1((float)a->ratio[k]), by = vset1((float)last), least = vset1(least_term((float)size));
+  for (size_t c = 0; c < n; c += 16) {
+    const vf w = vsub(vmul(vload(g + c), align), vload(e + c));
+    const vf large = vsel(vgt(least, vabs(w)), vset1(0.0f), w);
+    store_n(to + c, vfma(large, by, vset1(0.0f)), n - c < 16 ? n - c : 16, 0); /* 0, not -0 */
+  }
+  return 1;
+}
+
 /* ---- Total variation --------------------------------------------------------------------------------------------- */
 
 VFN vf with_sign(vf q, vf w) {
@@ -228,17 +251,12 @@ VFN void add_variation(struct second_pass *sums, const struct float_factors *f, 
 }
 static __attribute__((noinline)) void variation_of_block(struct second_pass *sums, const struct float_factors *f,
                                                          const float *z, const float *x, size_t n) {
-  vf y[4], v[4];
-  size_t c = 0;
-  for (; c + BLOCK <= n; c += BLOCK) {
-    UNROLL for (size_t j = 0; j < 4; j++) y[j] = vload(z + c + 16 * j);
-    UNROLL for (size_t j = 0; j < 4; j++) v[j] = vload(x + c + 16 * j);
+  for (size_t c = 0; c < n; c += BLOCK) {
+    vf y[4], v[4];
+    UNROLL for (size_t j = 0; j < 4; j++) y[j] = row_load(z, c + 16 * j, n, NO_CLASS);
+    UNROLL for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, n, NO_CLASS);
     add_variation(sums, f, y, v);
   }
-  if (c == n) return;
-  UNROLL for (size_t j = 0; j < 4; j++) y[j] = row_load(z, c + 16 * j, n, NO_CLASS);
-  UNROLL for (size_t j = 0; j < 4; j++) v[j] = row_load(x, c + 16 * j, n, NO_CLASS);
-  add_variation(sums, f, y, v);
 }
 int float_variation_serves(const struct compared *c) {
   struct float_factors f;

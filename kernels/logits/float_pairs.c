@@ -14,14 +14,8 @@
 #include "row_sums.h"
 #include "top_classes.h"
 
-/* Below this e^u - 1 - u is less than 2^-60, and counts as nothing; so no product is a denormal number, as no e^y is
- * below 2^LOWEST. */
-#define NOTHING 0x1p-30f
+/* No e^y is below 2^LOWEST. */
 #define LOWEST -60.0f
-/* What lies below it has no probability, as no maximum here is that low: -inf is moved there, and two of them are then
- * at no distance. A class of p that is as far from q as FARTHEST is masked in q. */
-#define FLOOR -0x1p20f
-#define FARTHEST -0x1p19f
 /* The same for sums that do not cancel: there, so far from it, even a class that is not in p would count. */
 #define PLAIN_FARTHEST -0x1p17f
 /* How far log(P / Q) may be off the offset. */
@@ -40,35 +34,14 @@ static struct scales scales_for(float a, float offset) {
   return s;
 }
 
-/* Of four vectors, given e^y, e^x and u. */
-VFN void divergence_terms(vf *t, vf *more, const vf *u, const vf *of_p, const vf *of_q) {
-  UNROLL for (int j = 0; j < 4; j += INTERLEAVE) {
-    vf s[INTERLEAVE], w[INTERLEAVE], apart[INTERLEAVE];
-#define EACH UNROLL for (int i = 0; i < INTERLEAVE; i++)
-    EACH s[i] = float_near_series(u[j + i]);
-    EACH w[i] = vmul(of_p[j + i], u[j + i]);
-    EACH s[i] = vmul(vmul(s[i], u[j + i]), w[i]);
-    EACH apart[i] = vsub(of_q[j + i], of_p[j + i]);
-    UNROLL for (int i = 0; i < INTERLEAVE; i++) {
-      const vm near = vgt(vset1(1.0f), vabs(u[j + i]));
-      t[j + i] = vsel(near, s[i], vsub(apart[i], w[i]));
-      more[j + i] = vsel(near, vadd(s[i], w[i]), apart[i]);
-    }
-#undef EACH
-  }
-}
-
-/* What x - y has lost. */
-VFN vf lost_of(vf d, vf y, vf x) {
-  const vf minus_y = vsub(d, x);
-  return vsub(vsub(x, vsub(d, minus_y)), vadd(y, minus_y));
-}
 /* 64 classes. */
 struct float_step {
   vf p, t, more;
 };
-VFN struct float_step careful_step(struct float_sums *sums, const struct scales *scales, const vf *y, const vf *x,
-                                   const int small_offset) {
+VFN struct float_step careful_step_of(struct float_sums *sums, const struct scales *scales, const float *p,
+                                      const float *q, const int small_offset) {
+  vf y[4], x[4];
+  UNROLL for (int j = 0; j < 4; j++) y[j] = vload(p + 16 * j), x[j] = vload(q + 16 * j);
   vf e[4], f[4], u[4], v[4], t[4], more[4];
   UNROLL for (int j = 0; j < 4; j++) v[j] = vmax(scales->p.low, y[j]);
   terms_from_low(e, v, 4, &scales->p);
@@ -86,6 +59,15 @@ VFN struct float_step careful_step(struct float_sums *sums, const struct scales 
   divergence_terms(t, more, u, e, f);
   return (struct float_step){combine4(e), combine4(t), combine4(more)};
 }
+
+/* Out of line: it is large, and other ways seldom need it. */
+#define CAREFUL_STEP(name, small_offset)                                                                        \
+  static __attribute__((noinline)) struct float_step name(struct float_sums *sums, const struct scales *scales, \
+                                                          const float *p, const float *q) {                     \
+    return careful_step_of(sums, scales, p, q, small_offset);                                                   \
+  }
+CAREFUL_STEP(careful_step, 1)
+CAREFUL_STEP(careful_step_exact, 0)
 
 /* h = u / 2 of 64 classes; 0 unless |h| < 2 in all. A float is less than 2 if bit 30 is not set, NaN is not. */
 VFN int halves_of(vf *h, const struct scales *scales, const vf *y, const vf *x, const int exact) {
@@ -137,36 +119,32 @@ VFN struct float_step plain_step(struct float_sums *sums, const struct scales *s
 /* With a small offset x - y needs no low part: its rounding is little beside u. */
 #define SMALL_OFFSET 0x1p-8f
 enum way { CAREFUL, CAREFUL_EXACT, NEAR_BY, NEAR_BY_EXACT, PLAIN };
-VFN struct float_step step_by(const enum way way, struct float_sums *sums, const struct scales *scales, const vf *y,
-                              const vf *x) {
+VFN struct float_step whole_step(const enum way way, struct float_sums *sums, const struct scales *scales,
+                                 const float *p, const float *q) {
+  vf y[4], x[4];
+  row_fetch_ahead(p, BLOCK * sizeof *p);
+  row_fetch_ahead(q, BLOCK * sizeof *q);
+  UNROLL for (int j = 0; j < 4; j++) y[j] = vload(p + 16 * j);
+  UNROLL for (int j = 0; j < 4; j++) x[j] = vload(q + 16 * j);
   if (way == PLAIN) return plain_step(sums, scales, y, x);
   if (way == NEAR_BY || way == NEAR_BY_EXACT) {
     vf h[4];
     if (__builtin_expect(halves_of(h, scales, y, x, way == NEAR_BY_EXACT), 1)) return near_step(scales, y, h);
   }
-  return careful_step(sums, scales, y, x, way == CAREFUL || way == NEAR_BY);
+  return (way == CAREFUL || way == NEAR_BY ? careful_step : careful_step_exact)(sums, scales, p, q);
 }
 VFN void add_steps(struct float_sums *sums, const struct float_step *a, const struct float_step *b) {
   sums->p = dadd(sums->p, dwiden(vadd(a->p, b->p)));
   sums->t = dadd(sums->t, dwiden(vadd(a->t, b->t)));
   sums->more = dadd(sums->more, dwiden(vadd(a->more, b->more)));
 }
-VFN struct float_step whole_step(const enum way way, struct float_sums *sums, const struct scales *scales,
-                                 const float *p, const float *q) {
-  vf y[4], x[4];
-  UNROLL for (int j = 0; j < 4; j++) y[j] = vload(p + 16 * j);
-  UNROLL for (int j = 0; j < 4; j++) x[j] = vload(q + 16 * j);
-  row_fetch_ahead(p, BLOCK * sizeof *p);
-  row_fetch_ahead(q, BLOCK * sizeof *q);
-  return step_by(way, sums, scales, y, x);
-}
 /* Classes c .. c + 63 of n, some of which there may not be. */
 static __attribute__((noinline)) struct float_step part_step(struct float_sums *sums, const struct scales *scales,
                                                              const float *p, const float *q, size_t c, size_t n) {
-  vf y[4], x[4];
-  UNROLL for (size_t j = 0; j < 4; j++) y[j] = row_load(p, c + 16 * j, n, NO_CLASS);
-  UNROLL for (size_t j = 0; j < 4; j++) x[j] = row_load(q, c + 16 * j, n, NO_CLASS);
-  return careful_step(sums, scales, y, x, 0);
+  ALIGNED float y[BLOCK], x[BLOCK];
+  row_step_load(p, c, n, y);
+  row_step_load(q, c, n, x);
+  return careful_step_exact(sums, scales, y, x);
 }
 VFN void sum_by(const enum way way, const float *p, const float *q, size_t n, const struct scales *scales,
                 struct float_sums *sums) {

@@ -53,5 +53,9 @@ VFN vf row_load(const float *x, size_t c, size_t classes, size_t skip) {
   if (skip - c < 16) v = put_label(v, c, skip, -INF);
   return v;
 }
+/* Classes c .. c + 63, some of which there may not be, as -inf. */
+VFN void row_step_load(const float *x, size_t c, size_t classes, float *to) {
+  for (size_t j = 0; j < 64; j += 16) vstore(to + j, row_load(x, c + j, classes, NO_CLASS));
+}
 
 #endif
