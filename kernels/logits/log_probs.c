@@ -23,10 +23,19 @@ static void begin_blocks(struct block_sums *b) {
   dstore(b->spread, dset1(0.0));
   b->count = 0;
 }
-static size_t read_block(struct pass *p, const struct logit_row *x, size_t row, size_t c, size_t i) {
+static const float *block_of(const struct pass *p, size_t row, size_t c, size_t *n) {
+  const struct vloss_log_probs_job *const job = p->job;
+  if (read_as_they_lie(job)) {
+    *n = job->shape.classes - c < CLASS_BLOCK ? job->shape.classes - c : CLASS_BLOCK;
+    return (const float *)job->x + row * job->x_stride + c;
+  }
+  const struct logit_row x = log_probs_row(job, row, p->block);
+  return logit_row_block(&x, c, n);
+}
+static size_t read_block(struct pass *p, size_t row, size_t c, size_t i) {
   const struct vloss_log_probs_job *const job = p->job;
   size_t n;
-  const float *const y = logit_row_block(x, c, &n);
+  const float *const y = block_of(p, row, c, &n);
   if (!p->summed)
     sum_block(y, n, job->spread, job->top ? p->maxima : NULL, &p->blocks, i);
   else if (job->top)
@@ -35,7 +44,7 @@ static size_t read_block(struct pass *p, const struct logit_row *x, size_t row, 
   p->blocks.at[i].c = c;
   p->blocks.leave[i] = 0;
   p->blocks.count = i + 1;
-  if (job->rank) log_probs_ranks(job, row, x, y, c, n, p->blocks.sums.max[i]);
+  if (job->rank) log_probs_ranks(job, row, y, c, n, p->blocks.sums.max[i]);
   if (job->top && top_may_add(&p->top, p->blocks.sums.max[i])) top_add(&p->top, y, n, c, p->maxima);
   return n;
 }
@@ -49,29 +58,26 @@ static SMALL void put_known_blocks(const struct vloss_log_probs_job *job, size_t
 /* A row of several blocks: up to 15 of them at a time, and what is known of those before. Of a row of which this call
  * has some classes that is kept apart. */
 static struct row_summary read_long_row(struct pass *p, size_t row) {
-  const struct logit_row x = log_probs_row(p->job, row, p->block);
   struct row_summary parts[16] = {{-INF, 0, 0}};
   log_probs_begin_row(p->job, row, &p->top);
   for (size_t c = 0; c < p->job->shape.classes;) {
     begin_blocks(&p->blocks);
     size_t n = 0;
-    for (; n < 15 && c < p->job->shape.classes; n++) c += read_block(p, &x, row, c, n);
+    for (; n < 15 && c < p->job->shape.classes; n++) c += read_block(p, row, c, n);
     summarize(p->job, &p->blocks, p->block, parts + 1);
     if (p->job->states)
       put_known_blocks(p->job, row, p->blocks.at[0].c, parts + 1, n);
     else
       merged_summaries(parts, n + 1, &parts[0]);
   }
-  log_probs_end_row(p->job, row, &x, &p->top, p->maxima);
+  if (p->job->top) log_probs_end_row(p->job, row, p->block, &p->top, p->maxima);
   return parts[0];
 }
 /* Sums short rows 16 at a time, where they lie for it. */
 static int sum_together(struct pass *p, size_t first, size_t n, const int *wanted) {
   static const int32_t no_class[16] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
   const struct vloss_log_probs_job *const job = p->job;
-  if (job->type != VLOSS_F32 || job->shape.inner > 1 || job->scale != 1 || job->softcap != 0 || job->spread ||
-      n < GATHER_ROWS || job->shape.classes > SHORT_ROW)
-    return 0;
+  if (!read_as_they_lie(job) || job->spread || n < GATHER_ROWS || job->shape.classes > SHORT_ROW) return 0;
   ALIGNED double leave[16];
   for (size_t i = 0; i < 16; i++) leave[i] = i >= n || !wanted[i];
   short_rows_sum((const float *)job->x + first * job->x_stride, job->x_stride, n, job->shape.classes, no_class, leave,
@@ -83,10 +89,9 @@ static void read_short_rows(struct pass *p, size_t first, size_t n, const int *w
   p->summed = sum_together(p, first, n, wanted);
   for (size_t i = 0; i < n; i++) {
     if (!wanted[i]) continue;
-    const struct logit_row x = log_probs_row(p->job, first + i, p->block);
     log_probs_begin_row(p->job, first + i, &p->top);
-    read_block(p, &x, first + i, 0, i);
-    log_probs_end_row(p->job, first + i, &x, &p->top, p->maxima);
+    read_block(p, first + i, 0, i);
+    if (p->job->top) log_probs_end_row(p->job, first + i, p->block, &p->top, p->maxima);
   }
   summarize(p->job, &p->blocks, p->block, summary);
 }
@@ -133,9 +138,8 @@ static void look_at_tile(void *context, const float *y, size_t k, size_t c, size
   struct long_rows *const l = context;
   const struct vloss_log_probs_job *const job = l->pass.job;
   const size_t row = l->rows.first + k;
-  const struct logit_row x = log_probs_row(job, row, NULL);
   if (!l->wanted[k]) return;
-  if (job->rank) log_probs_ranks(job, row, &x, y, c, n, INF);
+  if (job->rank) log_probs_ranks(job, row, y, c, n, INF);
   if (!job->top) return;
   block_maxima(y, n, l->pass.maxima);
   if (top_may_add(&l->top[k], block_maximum(l->pass.maxima, (n + BLOCK - 1) / BLOCK * 16)))
@@ -192,8 +196,7 @@ static __attribute__((noinline)) void read_long_rows_beside(const struct vloss_l
     }
     sum_long_rows(&l, summary + i);
     for (size_t k = 0; job->top && k < rows; k++) {
-      const struct logit_row again = log_probs_row(job, first + i + k, block);
-      if (wanted[i + k]) log_probs_end_row(job, first + i + k, &again, &l.top[k], l.pass.maxima);
+      if (wanted[i + k]) log_probs_end_row(job, first + i + k, block, &l.top[k], l.pass.maxima);
     }
   }
 }
@@ -223,13 +226,12 @@ void log_probs_read(const struct vloss_log_probs_job *job, size_t first, size_t 
 /* ---- Rows of which this call has some classes -------------------------------------------------------------------- */
 
 static void put_known_ids(const struct vloss_log_probs_job *job, size_t row) {
-  const struct logit_row x = log_probs_row(job, row, NULL);
   struct vloss_known_id *const known = vloss_known_ids(vloss_log_probs_state_of(job, row));
   for (size_t k = 0; k < job->ids_per_row; k++) {
     const struct row_id id = id_at(job, row, k);
     const size_t c = id.c - job->class_offset;
     if (id.kind == LIVE_ID && c < job->shape.classes)
-      known[k] = (struct vloss_known_id){(double)logit_row_class(&x, c), 1};
+      known[k] = (struct vloss_known_id){(double)log_probs_logit(job, row, c), 1};
   }
 }
 void KERNEL(log_probs_partial)(const struct vloss_log_probs_job *job, struct vloss_range range) {

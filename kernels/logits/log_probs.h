@@ -60,13 +60,24 @@ VFN struct logit_row log_probs_row(const struct vloss_log_probs_job *job, size_t
   return r;
 }
 
+/* Whether its floats are read where they lie: without a struct logit_row, which takes a while to make. */
+VFN int read_as_they_lie(const struct vloss_log_probs_job *job) {
+  return job->type == VLOSS_F32 && job->shape.inner == 1 && job->scale == 1 && job->softcap == 0;
+}
+VFN float log_probs_logit(const struct vloss_log_probs_job *job, size_t row, size_t c) {
+  if (read_as_they_lie(job)) return ((const float *)job->x)[row * job->x_stride + c];
+  const struct logit_row x = log_probs_row(job, row, NULL);
+  return logit_row_class(&x, c);
+}
+
 /* Of one row: its ranks are 0 and its list is empty; of the classes first .. first + n - 1, y, which are none above
- * `max`, what stands before its ids is counted; its list is complete, but for what there is no room for. */
+ * `max`, what stands before its ids is counted; its list is complete, but for what there is no room for, if it has one.
+ */
 void log_probs_begin_row(const struct vloss_log_probs_job *job, size_t row, struct top_list *top);
-void log_probs_ranks(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x, const float *y,
-                     size_t first, size_t n, float max);
-void log_probs_end_row(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x,
-                       struct top_list *top, float *maxima);
+void log_probs_ranks(const struct vloss_log_probs_job *job, size_t row, const float *y, size_t first, size_t n,
+                     float max);
+void log_probs_end_row(const struct vloss_log_probs_job *job, size_t row, float *block, struct top_list *top,
+                       float *maxima);
 
 /* Reads n <= 16 rows, those that are wanted: what they come to, and, where they are wanted, ranks, the classes of the
  * top and their logits. What is known of a row that is longer than this call's part of it goes to its state instead. */

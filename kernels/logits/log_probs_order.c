@@ -4,17 +4,16 @@
 #include "top_classes.h"
 
 /* What the ids of a row stand behind, of the classes of a block, none of which is above `max`. */
-void log_probs_ranks(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x, const float *y,
-                     size_t first, size_t n, float max) {
+void log_probs_ranks(const struct vloss_log_probs_job *job, size_t row, const float *y, size_t first, size_t n,
+                     float max) {
   for (size_t k = 0; k < job->ids_per_row; k++) {
     const struct row_id id = id_at(job, row, k);
     const size_t i = row * job->ids_per_row + k;
     if (id.kind != LIVE_ID) continue;
-    const float v = logit_row_class(x, id.c);
-    if (max < v) continue;
-    const size_t before = id.c <= first ? 0 : id.c - first < n ? id.c - first : n;
-    const size_t count =
-        (before ? count_greater(y, before, v, 1) : 0) + (before < n ? count_greater(y + before, n - before, v, 0) : 0);
+    const int here = id.c >= first && id.c - first < n;
+    const float v = here ? 0 : log_probs_logit(job, row, id.c);
+    if (!here && max < v) continue;
+    const size_t count = here ? count_before(y, n, id.c - first) : count_greater(y, n, v, id.c > first);
     if (job->ids.narrow)
       ((int32_t *)job->rank)[i] += (int32_t)count;
     else
@@ -65,9 +64,9 @@ void log_probs_begin_row(const struct vloss_log_probs_job *job, size_t row, stru
   for (size_t k = 0; job->rank && k < job->ids_per_row; k++)
     put_label_of(job->rank, job->ids.narrow, row * job->ids_per_row + k, 0);
 }
-void log_probs_end_row(const struct vloss_log_probs_job *job, size_t row, const struct logit_row *x,
-                       struct top_list *top, float *maxima) {
-  if (!job->top) return;
+void log_probs_end_row(const struct vloss_log_probs_job *job, size_t row, float *block, struct top_list *top,
+                       float *maxima) {
+  const struct logit_row x = log_probs_row(job, row, block);
   put_top(job, row, 0, top);
-  more_top(job, row, x, top, maxima);
+  more_top(job, row, &x, top, maxima);
 }

@@ -5,10 +5,11 @@
 #include "row_sums.h"
 #include "summaries.h"
 
+/* As dnarrow_small. */
 static float narrowed(double v) {
-  ALIGNED float f[16];
-  vstore(f, canonical(dnarrow_small(dset1(v))));
-  return f[0];
+  const int small = v < 0x1p-150 && v > -0x1p-150;
+  const float f = (float)(small ? v * 0 : v);
+  return f == f ? f : NOT_A_NUMBER;
 }
 /* The log-probability of a logit. */
 static float log_prob(const struct row_answers *a, float y) {
@@ -24,8 +25,7 @@ static void put_row(const struct vloss_log_probs_job *job, size_t row, const str
 }
 static float logit_of_id(const struct vloss_log_probs_job *job, size_t row, size_t k, size_t c) {
   if (job->states) return (float)vloss_known_ids(vloss_log_probs_state_of(job, row))[k].y;
-  const struct logit_row x = log_probs_row(job, row, NULL);
-  return logit_row_class(&x, c);
+  return log_probs_logit(job, row, c);
 }
 static void put_ids(const struct vloss_log_probs_job *job, size_t row, const struct row_answers *a) {
   for (size_t k = 0; k < job->ids_per_row; k++) {

@@ -252,20 +252,39 @@ void top_add(struct top_list *list, const float *y, size_t n, size_t first, cons
 }
 
 VFN vi count_if(vi count, vf x, vf v, const int or_equal) { return vicount(count, or_equal ? vge(x, v) : vgt(x, v)); }
+VFN uint32_t sum_of_counts(vi count) {
+  ALIGNED uint32_t lanes[16];
+  uint32_t all = 0;
+  vistore((int32_t *)lanes, count);
+  for (size_t i = 0; i < 16; i++) all += lanes[i];
+  return all;
+}
 VFN size_t count_in_block(const float *y, size_t n, float v, const int or_equal) {
   const vf wide = vset1(v);
   vi count[4];
   for (size_t j = 0; j < 4; j++) count[j] = viset1(0);
-  size_t c = 0, all = 0;
+  size_t c = 0;
   for (; c + BLOCK <= n; c += BLOCK)
     UNROLL for (size_t j = 0; j < 4; j++) count[j] = count_if(count[j], vload(y + c + 16 * j), wide, or_equal);
   for (; c + 16 <= n; c += 16) count[0] = count_if(count[0], vload(y + c), wide, or_equal);
   if (c < n) count[1] = count_if(count[1], vtail(y + c, n - c, NOT_A_NUMBER), wide, or_equal);
-  ALIGNED int32_t lanes[16];
-  vistore(lanes, viadd(viadd(count[0], count[1]), viadd(count[2], count[3])));
-  for (size_t i = 0; i < 16; i++) all += (uint32_t)lanes[i];
-  return all;
+  return sum_of_counts(viadd(viadd(count[0], count[1]), viadd(count[2], count[3])));
 }
 size_t count_greater(const float *y, size_t n, float v, int or_equal) {
   return or_equal ? count_in_block(y, n, v, 1) : count_in_block(y, n, v, 0);
+}
+/* In two parts only where there are ties: how long a part is, no CPU foresees. n <= CLASS_BLOCK, so two counts fit one
+ * number. */
+size_t count_before(const float *y, size_t n, size_t before) {
+  const float v = y[before];
+  const vf wide = vset1(v);
+  vi greater = viset1(0), reaching = greater;
+  for (size_t c = 0; c < n; c += 16) {
+    const vf x = n - c < 16 ? vtail(y + c, n - c, NOT_A_NUMBER) : vload(y + c);
+    greater = count_if(greater, x, wide, 0);
+    reaching = count_if(reaching, x, wide, 1);
+  }
+  const uint32_t both = sum_of_counts(viadd(greater, vishl(reaching, 16))), above = both & 0xffff;
+  if (__builtin_expect((both >> 16) - above <= 1, 1)) return above;
+  return count_greater(y, before, v, 1) + count_greater(y + before, n - before, v, 0);
 }

@@ -10,6 +10,7 @@
 #define block_maxima VLOSS_ISA_SYMBOL(vloss_block_maxima)
 #define top_begin VLOSS_ISA_SYMBOL(vloss_top_begin)
 #define top_add VLOSS_ISA_SYMBOL(vloss_top_add)
+#define count_before VLOSS_ISA_SYMBOL(vloss_count_before)
 #define count_greater VLOSS_ISA_SYMBOL(vloss_count_greater)
 
 /* In their order; NaN behind them. */
@@ -42,5 +43,7 @@ float block_maximum(const float *y, size_t n);
 
 /* How many of n classes are greater than v; or at least v, where `or_equal`. */
 size_t count_greater(const float *y, size_t n, float v, int or_equal);
+/* How many of n classes stand before class `before`: are greater, or equal and in front of it. */
+size_t count_before(const float *y, size_t n, size_t before);
 
 #endif
