@@ -20,15 +20,18 @@ static __attribute__((noinline)) void short_rows(const struct vloss_cross_entrop
   struct half_tensor logits = raw;
   struct vloss_cross_entropy_job part = *job;
   if (!changes_nothing(&change)) logits.change = &change;
+  const int capped = grad.p && change.cap != 0; /* slopes then take half of a buffer */
+  float *const slopes = x + ROOM / 2;
   part.type = VLOSS_F32;
   part.x = x;
   part.targets = targets.p ? other : NULL;
   part.grad = !grad.p ? NULL : targets.p ? x : other;
   for (size_t first = range.first, rows; first < range.last; first += rows) {
-    part.shape = half_group_at(&job->shape, (struct vloss_range){first, range.last}, ROOM, 0);
+    part.shape = half_group_at(&job->shape, (struct vloss_range){first, range.last}, capped ? ROOM / 2 : ROOM, 0);
     part.x_stride = part.targets_stride = part.grad_stride = part.shape.classes * part.shape.inner;
     rows = part.shape.outer * part.shape.inner;
-    half_group_read(&logits, first, &part.shape, x);
+    half_group_read(capped ? &raw : &logits, first, &part.shape, x);
+    if (capped) cap_logits(&change, x, rows * part.shape.classes, x, slopes);
     if (targets.p) half_group_read(&targets, first, &part.shape, other);
     part.labels = vloss_labels_from(&job->labels, first);
     if (job->upstream && job->upstream_per_row) part.upstream = job->upstream + first;
@@ -40,10 +43,10 @@ static __attribute__((noinline)) void short_rows(const struct vloss_cross_entrop
     if (job->predicted) part.predicted = (char *)job->predicted + first * vloss_label_size(job->predicted_narrow);
     totals[0].before = totals[1].before = first;
     cross_entropy_rows(&part, (struct vloss_range){0, rows}, totals);
-    if (grad.p && change.cap != 0) {
+    if (capped) {
       float *const again = part.grad == x ? other : x;
       half_group_read(&raw, first, &part.shape, again);
-      cap_gradients(&change, again, rows * part.shape.classes, part.grad);
+      times_known_slopes(&change, again, slopes, rows * part.shape.classes, part.grad);
     }
     if (grad.p) half_group_write(&grad, first, &part.shape, part.grad);
   }

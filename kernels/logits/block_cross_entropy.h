@@ -13,7 +13,8 @@
 #define block_rows_begin VLOSS_ISA_SYMBOL(vloss_block_rows_begin)
 #define block_rows_read VLOSS_ISA_SYMBOL(vloss_block_rows_read)
 #define block_row_gradients VLOSS_ISA_SYMBOL(vloss_block_row_gradients)
-#define cap_gradients VLOSS_ISA_SYMBOL(vloss_cap_gradients)
+#define cap_logits VLOSS_ISA_SYMBOL(vloss_cap_logits)
+#define times_known_slopes VLOSS_ISA_SYMBOL(vloss_times_known_slopes)
 #define block_cross_entropy VLOSS_ISA_SYMBOL(vloss_block_cross_entropy)
 
 /* What the kernel does with rows of floats, and block by block. */
@@ -55,7 +56,9 @@ void block_rows_begin(struct block_rows *h, const struct vloss_cross_entropy_job
 void block_rows_read(struct block_rows *h, size_t row, size_t c);
 /* The gradients of a group. labels: those among the classes of the job. */
 void block_row_gradients(struct block_rows *h, struct group_state *s, const struct group_losses *l);
-/* dL/dy, in which the scale is, to dL/dx of n logits x that have a cap. */
-void cap_gradients(const struct logit_change *how, const float *x, size_t n, float *grad);
+/* n logits y of logits x that have a cap, which may be x, and the slopes that dy/dx is made of; and with these dL/dy,
+ * in which the scale is, to dL/dx. */
+void cap_logits(const struct logit_change *how, const float *x, size_t n, float *y, float *slopes);
+void times_known_slopes(const struct logit_change *how, const float *x, const float *slopes, size_t n, float *grad);
 
 #endif

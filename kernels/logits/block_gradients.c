@@ -43,13 +43,23 @@ VFN vf times_slopes_of(const struct logit_change *change, vf x, vf slopes, vf gr
   const vd product = dsel(deq(of_y, zero), of_y, dmul(of_y, wide_slopes(change, x, slopes)));
   return canonical(dnarrow(dflush(product)));
 }
-void cap_gradients(const struct logit_change *how, const float *x, size_t n, float *grad) {
-  const struct logit_change change = *how; /* which no store can change, here and below */
+void cap_logits(const struct logit_change *how, const float *x, size_t n, float *y, float *slopes) {
+  const struct cap_factors factors = cap_factors_of(how);
+  const int unscaled = factors.scale == 1;
   for (size_t i = 0; i < n; i += 16) {
     const size_t m = n - i < 16 ? n - i : 16;
     const vf v = load_n(x + i, m);
-    const struct capped capped = capped_of(&change, v);
-    store_n(grad + i, times_slopes_of(&change, v, narrow_slopes(&capped), load_n(grad + i, m)), m, 0);
+    const struct capped capped = unscaled ? capped_by(&factors, v, 1) : capped_by(&factors, v, 0);
+    store_n(y + i, capped.y, m, 0);
+    store_n(slopes + i, capped.slope, m, 0);
+  }
+}
+void times_known_slopes(const struct logit_change *how, const float *x, const float *slopes, size_t n, float *grad) {
+  const struct logit_change change = *how;
+  for (size_t i = 0; i < n; i += 16) {
+    const size_t m = n - i < 16 ? n - i : 16;
+    const vf of_y = load_n(grad + i, m), of_x = times_slopes_of(&change, load_n(x + i, m), load_n(slopes + i, m), of_y);
+    store_n(grad + i, of_x, m, 0);
   }
 }
 
@@ -70,26 +80,6 @@ static void targets_gradient(const struct targets_row *row, const float *y, cons
     const vd lp = dsub(dsub(dwiden(load_n(y + i, m)), dset1(row->max)), dset1(row->log_sum));
     const vd v = row->undefined ? dset1((double)NOT_A_NUMBER) : dmul_or_zero(dmul(dset1(row->factor), w), lp);
     store_n(to + i, canonical(dnarrow(dflush(v))), m, 0);
-  }
-}
-
-/* Capped logits and what dy/dx is made of, together; and that put to use. */
-static void cap_logits(const struct logit_change *how, const float *x, size_t n, float *y, float *slopes) {
-  const struct logit_change change = *how;
-  for (size_t i = 0; i < n; i += 16) {
-    const size_t m = n - i < 16 ? n - i : 16;
-    const struct capped capped = capped_of(&change, load_n(x + i, m));
-    store_n(y + i, capped.y, m, 0);
-    store_n(slopes + i, narrow_slopes(&capped), m, 0);
-  }
-}
-static void times_known_slopes(const struct logit_change *how, const float *x, const float *slopes, size_t n,
-                               float *grad) {
-  const struct logit_change change = *how;
-  for (size_t i = 0; i < n; i += 16) {
-    const size_t m = n - i < 16 ? n - i : 16;
-    const vf of_y = load_n(grad + i, m), of_x = times_slopes_of(&change, load_n(x + i, m), load_n(slopes + i, m), of_y);
-    store_n(grad + i, of_x, m, 0);
   }
 }
 

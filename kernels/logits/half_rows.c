@@ -68,9 +68,15 @@ void half_classes_write(const struct half_row *row, size_t c, size_t n, const fl
 
 void change_logits(const struct logit_change *how, const float *from, size_t n, float *to) {
   const struct logit_change change = *how; /* which no store to `to` can change */
+  const struct cap_factors factors = change.cap != 0 ? cap_factors_of(&change) : (struct cap_factors){.scale = 1};
+  const int capped = change.cap != 0, unscaled = capped && change.scale == 1;
   for (size_t i = 0; i < n; i += 16) {
     const size_t m = n - i < 16 ? n - i : 16;
-    store_n(to + i, logits_of(&change, load_n(from + i, m)), m, 0);
+    const vf x = load_n(from + i, m);
+    const vf y = unscaled ? capped_by(&factors, x, 1).y
+                 : capped ? capped_by(&factors, x, 0).y
+                          : vmul(x, vset1(change.scale));
+    store_n(to + i, y, m, 0);
   }
 }
 
@@ -148,6 +154,10 @@ void half_group_read(const struct half_tensor *t, size_t first, const struct vlo
     return;
   }
   const struct runs runs = runs_of(t, first, group);
+  if (t->change && t->type == VLOSS_F32 && runs.count == 1) {
+    change_logits(t->change, vloss_element(t->p, t->type, runs.at), runs.length, to);
+    return;
+  }
   for (size_t i = 0; i < runs.count; i++)
     view_read(to + i * runs.length, vloss_element(t->p, t->type, runs.at + i * runs.step), t->type, runs.length);
   if (t->change) change_logits(t->change, to, group->outer * group->classes * group->inner, to);
@@ -169,8 +179,9 @@ static size_t block_classes_at(const struct half_row *row, size_t c) {
 }
 size_t half_block_read(const struct half_row *row, size_t c, float *to) {
   const size_t n = block_classes_at(row, c);
-  half_classes_read(row, c, n, to);
-  if (row->change) change_logits(row->change, to, n, to);
+  const int floats = row->type == VLOSS_F32 && row->step == 1 && row->change;
+  if (!floats) half_classes_read(row, c, n, to);
+  if (row->change) change_logits(row->change, floats ? (const float *)row->p + c : to, n, to);
   return n;
 }
 float half_row_class(const struct half_row *row, size_t c) {

@@ -26,9 +26,10 @@ VFN vf tanh_quotient(vf square) {
   UNROLL for (size_t i = 0; i < sizeof p / sizeof *p; i++) q = vfma(q, square, vset1(p[i]));
   return q;
 }
-/* y of a logit with a cap, and of z = scale x / cap what dy/dx is made of: u = |tanh z| near 0, w = 1 - u elsewhere. */
+/* y of a logit with a cap, and dy/dx with a factor of 1 in place of the scale: 1 - u^2 for u = |tanh z| near 0, w (2 -
+ * w) for w = 1 - u elsewhere, within 4 ulp; NaN beyond the reach of its exp, where only a huge factor shows it. */
 struct capped {
-  vf y, z, u, w;
+  vf y, slope;
 };
 /* What w is needed for: y from 0.9 on, which is cap (1 - w), and slopes from 0.5 on. */
 #define CAP_FAR 0.9f
@@ -42,33 +43,45 @@ VFN vf cap_shortfall(vf size, vf size_lost) {
   const vf e = vmul(halves.mantissa, halves.scale);
   return vdiv(vadd(e, e), vadd(vset1(1.0f), e));
 }
-/* y is within 2 ulp of the exact value: near 0 it is scale x and a little, far out cap less a little. */
-VFN struct capped capped_of(const struct logit_change *change, vf x) {
-  const double exact = (double)change->scale / change->cap, ratio = exact < 0x1p126 ? exact : 0x1p126;
-  const vf scale = vset1(change->scale), k = vset1((float)ratio), k_low = vset1((float)(ratio - (double)(float)ratio));
-  const vf zero = vset1(0.0f), scaled = vmul(x, scale), z = vmul(x, k), size = vabs(z);
-  const vm negative = vgt(zero, z);
+/* In floats and what these have lost: k = scale / cap, and the cap. Found before a loop, as compilers leave the
+ * division in it. */
+struct cap_factors {
+  float scale, k, k_low, cap, cap_low;
+};
+VFN struct cap_factors cap_factors_of(const struct logit_change *change) {
+  const double exact = (double)change->scale / change->cap, k = exact < 0x1p126 ? exact : 0x1p126, cap = change->cap;
+  return (struct cap_factors){change->scale, (float)k, (float)(k - (double)(float)k), (float)cap,
+                              (float)(cap - (double)(float)cap)};
+}
+/* y is within 2 ulp of the exact value: near 0 it is scale x and a little, far out cap less a little. NaN passes.
+ * unscaled, a constant: the scale is 1; the same bits with less work. */
+VFN struct capped capped_by(const struct cap_factors *f, vf x, const int unscaled) {
+  const vf scale = vset1(f->scale), k = vset1(f->k), k_low = vset1(f->k_low);
+  const vf zero = vset1(0.0f), scaled = unscaled ? x : vmul(x, scale), size_of_x = vabs(x), size = vmul(size_of_x, k);
   /* What is added to tiny numbers is nothing, and would be denormal; likewise what rounding z has lost, below. */
-  const vf some = vsel(vgt(vabs(scaled), vset1(0x1p-60f)), x, zero), some_scaled = vmul(some, scale);
-  const vf lossy = vsel(vmand(vge(size, vset1(0x1p-10f)), vgt(vset1(40.0f), size)), x, zero);
-  const vf lost = vfma(lossy, k_low, vfma(lossy, k, vsub(zero, vmul(lossy, k))));
-  const vf size_lost = vsel(negative, vsub(zero, lost), lost);
+  const vf some = vsel(vgt(vabs(scaled), vset1(0x1p-60f)), x, zero), some_scaled = unscaled ? some : vmul(some, scale);
+  const vf lossy = vsel(vmand(vge(size, vset1(0x1p-10f)), vgt(vset1(40.0f), size)), size_of_x, zero);
+  const vf minus_lost = vnfma(lossy, k_low, vnfma(lossy, k, vmul(lossy, k))); /* of the size */
   const vf bounded = vmin(vset1(1.0f), vmax(vset1(0x1p-20f), size));
-  const vf square = vfma(vadd(bounded, bounded), size_lost, vmul(bounded, bounded));
+  const vf square = vnfma(vadd(bounded, bounded), minus_lost, vmul(bounded, bounded));
   const vf less = vmul(square, tanh_quotient(square));
-  const vf near = vadd(scaled, vfma(some_scaled, less, vfma(some, scale, vsub(zero, some_scaled))));
-  struct capped c = {vsel(vnan(x), x, near), z, vadd(vfma(bounded, less, size_lost), bounded), zero};
+  const vf scale_lost = unscaled ? zero : vfma(some, scale, vsub(zero, some_scaled));
+  const vf one = vset1(1.0f), u = vsub(bounded, vnfma(bounded, less, minus_lost));
+  struct capped c = {vadd(scaled, vfma(some_scaled, less, scale_lost)), vnfma(u, u, one)};
   if (vany(vge(size, vset1(SLOPE_FAR)))) {
-    const vf cap = vset1((float)change->cap), cap_low = vset1((float)(change->cap - (double)(float)change->cap));
-    c.w = cap_shortfall(size, size_lost);
-    const vf far = vadd(cap, vnfma(cap, c.w, cap_low));
-    c.y = vsel(vge(size, vset1(CAP_FAR)), vsel(negative, vsub(zero, far), far), c.y);
+    const vf cap = vset1(f->cap), cap_low = vset1(f->cap_low);
+    const vf w = cap_shortfall(size, vsub(zero, minus_lost)), far = vadd(cap, vnfma(cap, w, cap_low));
+    c.slope = vsel(vge(size, vset1(SLOPE_FAR)), vmul(w, vsub(vset1(2.0f), w)), c.slope);
+    c.slope = vsel(vge(vset1(SLOPE_TINY), size), c.slope, vset1(NOT_A_NUMBER));
+    c.y = vsel(vge(size, vset1(CAP_FAR)), vsel(vgt(zero, x), vsub(zero, far), far), c.y);
   }
   return c;
 }
 /* y of 16 logits. */
 VFN vf logits_of(const struct logit_change *change, vf x) {
-  return change->cap == 0 ? vmul(x, vset1(change->scale)) : capped_of(change, x).y;
+  if (change->cap == 0) return vmul(x, vset1(change->scale));
+  const struct cap_factors factors = cap_factors_of(change);
+  return capped_by(&factors, x, 0).y;
 }
 /* Of a cap, dy/dx with a factor in place of the scale. */
 VFN vd cap_slopes(const struct logit_change *change, vf x, double factor) {
@@ -76,14 +89,7 @@ VFN vd cap_slopes(const struct logit_change *change, vf x, double factor) {
   const vd sum = dadd(one, e);
   return ddiv(dmul(dmul(dset1(4.0), e), dset1(factor)), dmul(sum, sum));
 }
-/* The same with a factor of 1, in float, within 4 ulp; NaN beyond the reach of its exp, where only a huge factor shows
- * it. */
-VFN vf narrow_slopes(const struct capped *c) {
-  const vf one = vset1(1.0f), size = vabs(c->z), near = vnfma(c->u, c->u, one),
-           far = vmul(c->w, vsub(vset1(2.0f), c->w));
-  return vsel(vge(vset1(SLOPE_TINY), size), vsel(vge(size, vset1(SLOPE_FAR)), far, near), vset1(NOT_A_NUMBER));
-}
-/* And in double there. */
+/* The same with a factor of 1; in double where `narrow`, the slope in float, is no number. */
 VFN vd wide_slopes(const struct logit_change *change, vf x, vf narrow) {
   const vd slopes = dwiden(narrow);
   if (__builtin_expect(!vany(vnan(narrow)), 1)) return slopes;

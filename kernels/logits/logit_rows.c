@@ -9,12 +9,8 @@ const float *logit_row_block(const struct logit_row *r, size_t c, size_t *n) {
   } else {
     *n = half_block_read(&r->at, c, r->block); /* unchanged: `change` is the logit row's, not that of `at` */
   }
-  const struct logit_change change = r->change; /* which no store can change */
-  if (changes_nothing(&change)) return x;
-  for (size_t i = 0; i < *n; i += 16) {
-    const size_t m = *n - i < 16 ? *n - i : 16;
-    store_n(r->block + i, logits_of(&change, load_n(x + i, m)), m, 0);
-  }
+  if (changes_nothing(&r->change)) return x;
+  change_logits(&r->change, x, *n, r->block);
   return r->block;
 }
 
