@@ -317,8 +317,9 @@ static vloss_status run(const void *args, size_t size, int loss) {
   if (!status) status = vloss_prepare_cross_entropy(a, &shape, shape.classes, 0, &job);
   if (status) return status;
   /* What is written only when all is known may be computed before: one pass over the labels. */
-  job.counts_labels =
-      loss == NLL && a->type == VLOSS_F32 && !a->weights && !job.loss && !a->grad && !(a->flags & VLOSS_UNCHECKED);
+  const int writes_rows = job.loss || job.wide.loss || a->grad || a->flags & VLOSS_UNCHECKED;
+  const int counts = loss == NLL && (a->type == VLOSS_F32 || a->type == VLOSS_F64);
+  job.counts_labels = counts && !a->weights && !writes_rows;
   if (a->type == VLOSS_F64)
     return vloss_run_cross_entropy(
         a, &job, loss == NLL ? table->f64->cross_entropy->nll : table->f64->cross_entropy->cross_entropy);

@@ -21,7 +21,7 @@ vloss_divergence_kernel KERNEL(divergence), KERNEL(f64_divergence);
 extern const struct vloss_f64_table KERNEL(f64_table);
 extern const struct vloss_f64_softmax KERNEL(f64_softmax);
 extern const struct vloss_f64_cross_entropy KERNEL(f64_cross_entropy);
-vloss_cross_entropy_kernel KERNEL(f64_cross_entropy_partial), KERNEL(f64_cross_entropy_finish),
+vloss_cross_entropy_kernel KERNEL(f64_nll), KERNEL(f64_cross_entropy_partial), KERNEL(f64_cross_entropy_finish),
     KERNEL(f64_cross_entropy_split_gradient);
 void KERNEL(f64_merge_states)(struct vloss_state *into, const struct vloss_state *from);
 

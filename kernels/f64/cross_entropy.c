@@ -1,7 +1,7 @@
-/* Cross-entropy and NLL of doubles. The formulas are those of kernels/logits/cross_entropy.c: with index labels and no
+/* Cross-entropy of doubles. The formulas are those of kernels/logits/cross_entropy.c: with index labels and no
  * smoothing the target is left out of the sum, so that confident rows keep their digits; with q spread over classes the
- * loss is sum_c q_c (m - x_c) + Q log S. Longer than other files, as both kinds of targets, both losses and their
- * gradients start from one set of sums, which nothing else knows. */
+ * loss is sum_c q_c (m - x_c) + Q log S. Longer than other files, as both kinds of targets and their gradients start
+ * from one set of sums, which nothing else knows. */
 #include "cross_entropy.h"
 
 #include "log.h"
@@ -300,24 +300,6 @@ static struct wide_loss cross_entropy_row(const job_of_rows *job, size_t row, co
   return wide_loss_of(job, &known, &t);
 }
 
-static struct wide_loss nll_row(const job_of_rows *job, size_t row, const struct wide_bins *q) {
-  (void)q;
-  const size_t classes = job->shape.classes;
-  const struct wide_target t = wide_target_of(job, row);
-  const struct wide_row x = wide_row_of(&job->shape, job->half.x, job->x_stride, row);
-  const struct wide_row out = wide_row_of(&job->shape, job->half.grad, job->grad_stride, row);
-  const int live = !t.ignored && !t.bad;
-  const double w = live ? weight_of(job, t.label) : 1;
-  const double loss = live ? times(t.weight, times(-w, x.p[t.label * x.step])) : 0;
-  if (job->half.grad) {
-    const double scale = first_of(rounded_parts(parts_product(t.factor, whole(dset1(w)))));
-    const int undefined = !t.ignored && (t.bad || scale - scale != 0);
-    fill_row(out, classes, undefined ? WIDE_NAN : 0);
-    if (live && !undefined && scale != 0) out.p[t.label * out.step] = -scale;
-  }
-  return (struct wide_loss){t.bad ? WIDE_NAN : loss, 0};
-}
-
 void wide_loss_rows(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial,
                     row_function *function, const struct wide_bins *q) {
   const size_t block = vloss_block_rows(job->total_classes);
@@ -349,12 +331,9 @@ static void cross_entropy(const job_of_rows *job, struct vloss_range range, stru
   const struct wide_bins q = blocks ? wide_q_of(job) : no_bins(WIDE_BINS);
   wide_loss_rows(job, range, partial, cross_entropy_row, &q);
 }
-static void nll(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial) {
-  wide_loss_rows(job, range, partial, nll_row, NULL);
-}
 
 const struct vloss_f64_cross_entropy KERNEL(f64_cross_entropy) = {cross_entropy,
-                                                                  nll,
+                                                                  KERNEL(f64_nll),
                                                                   KERNEL(f64_cross_entropy_partial),
                                                                   KERNEL(f64_cross_entropy_finish),
                                                                   KERNEL(f64_cross_entropy_split_gradient),

@@ -34,15 +34,8 @@ VFN void add_numbers(struct lanes *lanes, struct vloss_exact_sum *exact, const d
     for (size_t i = 0; i < n; i++) vloss_exact_add(exact, p[i]);
 }
 
-VFN void add_lanes(struct vloss_exact_sum *exact, struct lanes l) {
-  double part[16];
-  dstore(part, l.high);
-  for (int i = 0; i < 16; i++)
-    if (part[i] != 0) vloss_exact_add(exact, part[i]);
-  dstore(part, l.low);
-  for (int i = 0; i < 16; i++)
-    if (part[i] != 0) vloss_exact_add(exact, part[i]);
-}
+#define add_lanes VLOSS_ISA_SYMBOL(vloss_add_lanes)
+void add_lanes(struct vloss_exact_sum *exact, struct lanes l);
 
 /* The largest lane. */
 VFN double largest_lane(vd v) {
