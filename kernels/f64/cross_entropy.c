@@ -8,18 +8,18 @@
 #include "memory/blocks.h"
 #include "memory/labels.h"
 
-__attribute__((noinline)) struct parts wide_log_of(const struct log_sum *s) {
-  return log_in_parts_near(sum_of(dset1(1.0), dset1(s->rest)));
+static struct total times_factor(struct total factor, double v) {
+  const struct parts product = parts_product(total_parts(factor), whole(dset1(v)));
+  return (struct total){first_of(product.high), first_of(product.low)};
 }
-
 struct wide_target wide_target_of(const job_of_rows *job, size_t row) {
   struct wide_target t = {.label = (size_t)WIDE_NO_CLASS, .weight = 1};
   if (job->row_weights) t.weight = ((const double *)job->row_weights)[row];
   if (job->half.grad || job->half.grad_targets) {
-    t.factor = (struct parts){dset1(job->grad_scale), dset1(job->wide.grad_scale_low)};
+    t.factor = (struct total){job->grad_scale, job->wide.grad_scale_low};
     const size_t at = job->upstream_per_row ? row : 0;
-    if (job->wide.upstream) t.factor = parts_product(whole(dset1(job->wide.upstream[at])), t.factor);
-    if (job->row_weights) t.factor = parts_product(t.factor, whole(dset1(t.weight)));
+    if (job->wide.upstream) t.factor = times_factor(t.factor, job->wide.upstream[at]);
+    if (job->row_weights) t.factor = times_factor(t.factor, t.weight);
   }
   if (!job->labels.p) return t;
   const int64_t label = vloss_row_label(&job->labels, row, &t.ignored);
@@ -38,11 +38,12 @@ static void fill_row(struct wide_row out, size_t classes, double value) {
 
 /* ---- Index labels without smoothing ------------------------------------------------------------------------------ */
 
-static double plain_loss(double w, double x, const struct log_sum *s, size_t label) {
-  const vd log = log1p_in(1, dset1(s->rest));
-  if (label == s->best) return times(w, first_of(log));
-  const struct parts d = sum_of(dset1(s->max), dset1(-x));
-  return times(w, first_of(dadd(dadd(d.high, log), d.low)));
+void wide_plain_losses(struct known_row *known, size_t n) {
+  double rest[16] = {0}, max[16] = {0}, x[16] = {0};
+  for (size_t i = 0; i < n; i++) rest[i] = known[i].s.rest, max[i] = known[i].s.max, x[i] = known[i].x;
+  const struct parts d = sum_of(dload(max), dneg(dload(x)));
+  dstore(rest, dadd(dadd(d.high, log1p_in(1, dload(rest))), d.low));
+  for (size_t i = 0; i < n; i++) known[i].loss = rest[i];
 }
 
 /* dL/dy of classes to dL/dx. A scale, which is the same for all classes, is put into the factor instead where the
@@ -79,7 +80,7 @@ static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wid
                            const struct wide_target *t, double of_z) {
   const size_t classes = job->shape.classes, at_label = t->label - job->class_offset;
   struct wide_change slopes = x.change;
-  const struct parts scaled = factor_with_scale(&slopes, t->factor);
+  const struct parts scaled = factor_with_scale(&slopes, total_parts(t->factor));
   const struct parts factor = parts_product(scaled, whole(dset1(weight_of(job, t->label))));
   const struct parts inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), dset1(s->rest)));
   const struct parts q = parts_product(inverse, factor),
@@ -91,7 +92,7 @@ static void plain_gradient(const job_of_rows *job, struct wide_row x, struct wid
     return;
   }
   struct row_scale scale = row_scale_of(s->max);
-  const struct parts of_term = scale.near ? parts_quotient(p, scale.of_max) : p;
+  const struct parts of_term = scale.near ? parts_quotient(p, total_parts(scale.of_max)) : p;
   scale.near &= is_number(first_of(of_term.high));
   const int keeps = keeps_terms(job);
   const vd minus_max = dset1(-s->max), zero = dset1(0.0);
@@ -164,7 +165,7 @@ static struct spread spread_loss(const job_of_rows *job, size_t row, struct wide
   add_lanes(&of_terms, terms);
   add_lanes(&of_q, q_lanes);
   const double q = vloss_exact_value(&of_q);
-  const struct parts of_log = parts_product(whole(dset1(q)), wide_log_of(s));
+  const struct parts of_log = parts_product(whole(dset1(q)), wide_log_of(whole(dset1(s->rest))));
   vloss_exact_add(&of_terms, q == 0 ? 0 : first_of(of_log.high));
   vloss_exact_add(&of_terms, q == 0 ? 0 : first_of(of_log.low));
   return (struct spread){vloss_exact_value(&of_terms), q};
@@ -173,7 +174,7 @@ static struct spread spread_loss(const job_of_rows *job, size_t row, struct wide
 /* The gradient of the targets of classes c .. c + n - 1: (e - 1) w_c lp_c times the factor, of y - max. */
 static vd targets_gradient(const job_of_rows *job, const struct wide_target *t, struct parts d, vd log_sum, size_t c,
                            size_t n) {
-  const struct parts share = parts_product(t->factor, sum_of(dset1(job->smoothing), dset1(-1.0)));
+  const struct parts share = parts_product(total_parts(t->factor), sum_of(dset1(job->smoothing), dset1(-1.0)));
   const double *const weights = job->wide.weights;
   const vd w = !weights ? dset1(1.0) : n < 16 ? dtail(weights + c, n, 0.0) : dload(weights + c), zero = dset1(0.0);
   const vd lp = dadd(dsub(d.high, log_sum), d.low), coefficient = dmul(rounded_parts(share), w);
@@ -188,7 +189,7 @@ static void spread_gradient(const job_of_rows *job, size_t row, struct wide_row 
   const size_t classes = job->shape.classes;
   const struct log_sum *const s = &known->s;
   struct wide_change slopes = x.change;
-  const struct parts factor = factor_with_scale(&slopes, t->factor);
+  const struct parts factor = factor_with_scale(&slopes, total_parts(t->factor));
   const double high = first_of(factor.high), q_sum = known->q + of_z;
   if (high - high != 0) {
     if (job->half.grad) fill_row(out, classes, WIDE_NAN);
@@ -228,31 +229,48 @@ static void put_prediction(const job_of_rows *job, size_t row, int64_t c) {
     ((int64_t *)job->predicted)[row] = c;
 }
 
-struct known_row wide_known_row(const job_of_rows *job, size_t row, const struct wide_target *t,
-                                const struct wide_bins *q) {
+void wide_known_rows(const job_of_rows *job, size_t row, size_t n, const struct wide_target *t,
+                     const struct wide_bins *q, struct known_row *known) {
   const size_t classes = job->shape.classes;
-  const struct wide_row x = wide_logits_of(job, row);
-  struct known_row known = {.x = t->label < classes ? class_at(x, t->label) : 0};
-  if (classes > CLASS_BLOCK && !job->half.targets) {
-    const struct some_blocks blocks = wide_blocks(job, row);
-    return wide_known_of(job, &blocks, q, t, known.x);
+  const int spread = is_spread(job), long_rows = classes > CLASS_BLOCK && !job->half.targets, keeps = keeps_terms(job);
+  struct wide_row x[16];
+  size_t but[16], place[16], live = 0;
+  double *kept[16];
+  struct log_sum sums[16];
+  for (size_t i = 0; i < n; i++) {
+    known[i] = (struct known_row){.x = 0};
+    if (t[i].ignored) continue;
+    x[live] = wide_logits_of(job, row + i);
+    if (t[i].label < classes) known[i].x = class_at(x[live], t[i].label);
+    if (long_rows) {
+      const struct some_blocks blocks = wide_blocks(job, row + i);
+      known[i] = wide_known_of(job, &blocks, q, &t[i], known[i].x);
+      continue;
+    }
+    kept[live] = keeps ? wide_row_of(&job->shape, job->half.grad, job->grad_stride, row + i).p : NULL;
+    but[live] = spread ? (size_t)WIDE_NO_CLASS : t[i].label;
+    place[live++] = i;
   }
-  double *const kept = keeps_terms(job) ? wide_row_of(&job->shape, job->half.grad, job->grad_stride, row).p : NULL;
-  known.s = wide_log_sum(x, classes, is_spread(job) ? (size_t)WIDE_NO_CLASS : t->label, kept);
-  if (!is_spread(job) || known.s.undefined || t->bad) return known;
-  const struct spread spread = spread_loss(job, row, x, &known.s, t->label);
-  known.loss = spread.loss, known.q = spread.q;
-  return known;
+  if (live) wide_log_sums(x, live, classes, but, kept, sums);
+  for (size_t k = 0; k < live; k++) {
+    struct known_row *const r = &known[place[k]];
+    r->s = sums[k];
+    if (!spread || r->s.undefined || t[place[k]].bad) continue;
+    const struct spread of_row = spread_loss(job, row + place[k], x[k], &r->s, t[place[k]].label);
+    r->loss = of_row.loss, r->q = of_row.q;
+  }
+  if (!spread) wide_plain_losses(known, n);
 }
 
 /* Of a row that is defined: its square has the error twice. */
-static struct parts lse_in_parts(const struct log_sum *s) { return parts_sum(whole(dset1(s->max)), wide_log_of(s)); }
+static struct parts lse_in_parts(const struct log_sum *s) {
+  return parts_sum(whole(dset1(s->max)), wide_log_of(whole(dset1(s->rest))));
+}
 
 struct wide_loss wide_loss_of(const job_of_rows *job, const struct known_row *known, const struct wide_target *t) {
   if (t->ignored) return (struct wide_loss){0, 0};
   if (known->s.undefined || t->bad) return (struct wide_loss){WIDE_NAN, job->z_loss > 0 ? WIDE_NAN : 0};
-  const double loss =
-      is_spread(job) ? known->loss : plain_loss(weight_of(job, t->label), known->x, &known->s, t->label);
+  const double loss = is_spread(job) ? known->loss : times(weight_of(job, t->label), known->loss);
   struct wide_loss result = {times(t->weight, loss), 0};
   if (job->z_loss > 0) {
     const struct parts lse = lse_in_parts(&known->s);
@@ -292,25 +310,36 @@ void wide_gradient(const job_of_rows *job, size_t row, const struct known_row *k
   }
 }
 
-static struct wide_loss cross_entropy_row(const job_of_rows *job, size_t row, const struct wide_bins *q) {
-  const struct wide_target t = wide_target_of(job, row);
-  const struct known_row known = t.ignored ? (struct known_row){.x = 0} : wide_known_row(job, row, &t, q);
-  wide_put_row(job, row, &known, &t);
-  if (job->half.grad || job->half.grad_targets) wide_gradient(job, row, &known, &t);
-  return wide_loss_of(job, &known, &t);
+static void cross_entropy_rows(const job_of_rows *job, size_t row, size_t n, const struct wide_bins *q,
+                               struct wide_loss *losses) {
+  const size_t most = rows_at_once(job->shape.classes);
+  for (size_t done = 0, some; done < n; done += some) {
+    struct wide_target t[16];
+    struct known_row known[16];
+    some = n - done < most ? n - done : most;
+    for (size_t i = 0; i < some; i++) t[i] = wide_target_of(job, row + done + i);
+    wide_known_rows(job, row + done, some, t, q, known);
+    for (size_t i = 0; i < some; i++) {
+      wide_put_row(job, row + done + i, &known[i], &t[i]);
+      if (job->half.grad || job->half.grad_targets) wide_gradient(job, row + done + i, &known[i], &t[i]);
+      losses[done + i] = wide_loss_of(job, &known[i], &t[i]);
+    }
+  }
 }
 
 void wide_loss_rows(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial,
-                    row_function *function, const struct wide_bins *q) {
+                    rows_function *function, const struct wide_bins *q) {
   const size_t block = vloss_block_rows(job->total_classes);
   for (size_t row = range.first; row < range.last;) {
     const size_t end = range.last - row < block ? range.last : row + block;
     struct lanes lanes = no_lanes(), z_lanes = no_lanes();
     while (row < end) {
+      struct wide_loss results[16];
       double losses[16], of_z[16];
       const size_t n = end - row < 16 ? end - row : 16;
+      function(job, row, n, q, results);
       for (size_t i = 0; i < n; i++) {
-        const struct wide_loss loss = function(job, row + i, q);
+        const struct wide_loss loss = results[i];
         const double both = job->z_loss > 0 ? loss.main + loss.z : loss.main;
         losses[i] = loss.main;
         of_z[i] = loss.z == loss.z ? loss.z : WIDE_NAN;
@@ -329,7 +358,7 @@ void wide_loss_rows(const job_of_rows *job, struct vloss_range range, struct vlo
 static void cross_entropy(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial) {
   const int blocks = job->total_classes > CLASS_BLOCK && !job->half.targets;
   const struct wide_bins q = blocks ? wide_q_of(job) : no_bins(WIDE_BINS);
-  wide_loss_rows(job, range, partial, cross_entropy_row, &q);
+  wide_loss_rows(job, range, partial, cross_entropy_rows, &q);
 }
 
 const struct vloss_f64_cross_entropy KERNEL(f64_cross_entropy) = {cross_entropy,

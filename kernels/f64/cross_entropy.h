@@ -8,8 +8,8 @@
 #include "rows.h"
 #include "wide_bins.h"
 
-#define wide_log_of VLOSS_ISA_SYMBOL(vloss_wide_log_of)
-#define wide_known_row VLOSS_ISA_SYMBOL(vloss_wide_known_row)
+#define wide_known_rows VLOSS_ISA_SYMBOL(vloss_wide_known_rows)
+#define wide_plain_losses VLOSS_ISA_SYMBOL(vloss_wide_plain_losses)
 #define wide_target_of VLOSS_ISA_SYMBOL(vloss_wide_target_of)
 #define wide_coefficients VLOSS_ISA_SYMBOL(vloss_wide_coefficients)
 #define wide_loss_of VLOSS_ISA_SYMBOL(vloss_wide_loss_of)
@@ -41,23 +41,25 @@ struct wide_target {
   int ignored, bad;
   size_t label;        /* in the whole row; WIDE_NO_CLASS: none */
   double weight;       /* of the row */
-  struct parts factor; /* of its gradient, the weight included; set where one is wanted */
+  struct total factor; /* of its gradient, the weight included; set where one is wanted */
 };
 struct wide_target wide_target_of(const job_of_rows *job, size_t row);
 
 /* What is known of a row when all of its classes were read. `q`, of rows of several blocks, is that of wide_q_of. */
 struct known_row {
   struct log_sum s;
-  double x;       /* the label's logit, with index labels */
-  double loss, q; /* where q is spread over classes: the loss, and the sum of q */
+  double x;    /* the label's logit, with index labels */
+  double loss; /* without the weights of the row and, where q is not spread over classes, of the label */
+  double q;    /* the sum of q, where it is spread */
 };
-struct known_row wide_known_row(const job_of_rows *job, size_t row, const struct wide_target *t,
-                                const struct wide_bins *q);
+/* Of at most 16 rows; nothing of those that are ignored. */
+void wide_known_rows(const job_of_rows *job, size_t row, size_t n, const struct wide_target *t,
+                     const struct wide_bins *q, struct known_row *known);
+/* Sets the losses of rows without spread q, of the rest. */
+void wide_plain_losses(struct known_row *known, size_t n);
 /* q of classes c .. c + n - 1 of the shard; 0 beyond. `label` may be WIDE_NO_CLASS. */
 vd wide_coefficients(const job_of_rows *job, size_t row, size_t label, size_t c, size_t n);
 
-/* log S relative to e^max, in two parts. */
-struct parts wide_log_of(const struct log_sum *s);
 /* The loss but for what z_loss adds, and that. */
 struct wide_loss {
   double main, z;
@@ -68,10 +70,11 @@ void wide_gradient(const job_of_rows *job, size_t row, const struct known_row *k
 /* What a row has beside its loss and gradients. */
 void wide_put_row(const job_of_rows *job, size_t row, const struct known_row *known, const struct wide_target *t);
 
-/* Computes rows and adds up their losses; total_classes says where blocks of rows end. */
-typedef struct wide_loss row_function(const job_of_rows *job, size_t row, const struct wide_bins *q);
+/* Computes at most 16 rows at a time and adds up their losses; total_classes says where blocks of rows end. */
+typedef void rows_function(const job_of_rows *job, size_t row, size_t n, const struct wide_bins *q,
+                           struct wide_loss *losses);
 void wide_loss_rows(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial,
-                    row_function *function, const struct wide_bins *q);
+                    rows_function *function, const struct wide_bins *q);
 
 /* ---- Rows of several blocks of CLASS_BLOCK classes --------------------------------------------------------------- */
 

@@ -113,7 +113,8 @@ struct some_blocks wide_blocks(const job_of_rows *job, size_t row) {
     n = job->shape.classes - c < CLASS_BLOCK ? job->shape.classes - c : CLASS_BLOCK;
     struct wide_row block = x;
     block.p += c * x.step;
-    const struct log_sum s = wide_log_sum(block, n, (size_t)WIDE_NO_CLASS, NULL);
+    struct log_sum s;
+    wide_log_sums(&block, 1, n, NULL, NULL, &s);
     const int32_t best = (int32_t)(job->class_offset + c + s.best);
     struct some_blocks one = {
         .max = s.max, .best = best, .nan = STATE_NO_CLASS, .rest = no_bins(3), .x = no_bins(WIDE_BINS)};
@@ -171,7 +172,7 @@ static void spread_of(const job_of_rows *job, const struct some_blocks *blocks, 
   const struct parts d = sum_of(dset1(max), dset1(-known->x)), high = product_of(dset1(of_label), d.high);
   vloss_exact_add(&sum, of_label == 0 ? 0 : first_of(high.high));
   vloss_exact_add(&sum, of_label == 0 ? 0 : first_of(dfma(dset1(of_label), d.low, high.low)));
-  const struct parts of_log = parts_product(whole(dset1(known->q)), wide_log_of(&known->s));
+  const struct parts of_log = parts_product(whole(dset1(known->q)), wide_log_of(whole(dset1(known->s.rest))));
   vloss_exact_add(&sum, known->q == 0 ? 0 : first_of(of_log.high));
   vloss_exact_add(&sum, known->q == 0 ? 0 : first_of(of_log.low));
   known->loss = vloss_exact_value(&sum);

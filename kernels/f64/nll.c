@@ -19,7 +19,7 @@ static void put_gradient(const job_of_rows *job, size_t row) {
   const struct wide_target t = wide_target_of(job, row);
   const struct wide_row out = wide_row_of(&job->shape, job->half.grad, job->grad_stride, row);
   const double w = t.ignored || t.bad ? 1 : weight_of(job, t.label);
-  const double scale = first_of(rounded_parts(parts_product(t.factor, whole(dset1(w)))));
+  const double scale = first_of(rounded_parts(parts_product(total_parts(t.factor), whole(dset1(w)))));
   const double others = !t.ignored && (t.bad || scale - scale != 0) ? WIDE_NAN : 0;
   for (size_t c = 0; c < job->shape.classes; c++) out.p[c * out.step] = others;
   if (!t.ignored && others == 0 && scale != 0) out.p[t.label * out.step] = -scale;

@@ -157,7 +157,6 @@ VFN int sums_again(struct row_sum *s, int count) {
   }
   return 1;
 }
-VFN struct parts total_parts(struct total t) { return (struct parts){dset1(t.high), dset1(t.low)}; }
 VFN struct parts sum_parts(const struct row_sum *s) { return total_parts(s->total); }
 static RARE double careful_mean(struct vloss_exact_sum *exact, double high, size_t count) {
   if (is_number(high)) vloss_exact_add(exact, high); /* exact_total has taken it out */

@@ -8,7 +8,7 @@
 #include "table.h"
 #include "tuning.h"
 
-#define wide_log_sum VLOSS_ISA_SYMBOL(vloss_wide_log_sum)
+#define wide_log_sums VLOSS_ISA_SYMBOL(vloss_wide_log_sums)
 
 /* What may be done to logits before they count: y = cap tanh(scale x / cap), or scale x without a cap. */
 struct wide_change {
@@ -83,6 +83,12 @@ VFN const double *raw_classes_64(double *copy, struct wide_row r, size_t classes
   if (__builtin_expect(classes - c >= 64 && but - c >= 64 && r.step == 1, 1)) return r.p + c;
   return wide_copy_64(copy, r, classes, c, but, fill);
 }
+/* What is rare is AVX2's on AVX-512, too, where that is built: the bits are the same, and every such CPU has it. */
+#ifdef VLOSS_RARE_ISA
+#define RARE_SYMBOL(x) VLOSS_PASTE(x, VLOSS_RARE_ISA)
+#else
+#define RARE_SYMBOL(x) VLOSS_ISA_SYMBOL(x)
+#endif
 VFN size_t at_once(size_t classes, size_t c) { return classes - c < 16 ? classes - c : 16; }
 VFN double first_of(vd v) {
   double t[16];
@@ -105,7 +111,7 @@ struct precise_exp {
   struct parts mantissa;
   vd scale;
 };
-VFN struct precise_exp precise_exp_of(struct parts d) {
+VFN struct precise_exp inlined_precise_exp(struct parts d) {
   const struct scaled_exp exp = scaled_exp_of(d.high);
   const struct parts near = exp_minus_in_parts(dneg(d.high));
   const dm far = dgt(dset1(-700.0), d.high);
@@ -113,23 +119,31 @@ VFN struct precise_exp precise_exp_of(struct parts d) {
   return (struct precise_exp){{high, dfma(high, d.low, low)}, exp.scale};
 }
 
+#ifdef VLOSS_ISA_IS_SCALAR /* vectors are loops: too large for a copy in every file */
+#define precise_exp_of VLOSS_ISA_SYMBOL(vloss_precise_exp_of)
+struct precise_exp precise_exp_of(struct parts d);
+#else
+#define precise_exp_of inlined_precise_exp
+#endif
+/* log S relative to e^max in two parts, of what S is but for 1. */
+#define wide_log_of VLOSS_ISA_SYMBOL(vloss_wide_log_of)
+struct parts wide_log_of(struct parts rest);
+
 /* How the terms of a row whose maximum m is near are found: as e^x 2^-k, of which that of m is about 1. e^(x - m) would
  * need the difference in two parts. */
 struct row_scale {
   int near;
   double max, round;   /* VLOSS_D_ROUND - k */
   double least;        /* classes from here on have a normal number for a term */
-  struct parts of_max; /* its own term */
+  struct total of_max; /* its own term */
 };
+#define wide_row_scales VLOSS_ISA_SYMBOL(vloss_wide_row_scales)
+/* Of `rows` maxima, at most 16. */
+void wide_row_scales(const double *max, size_t rows, struct row_scale *scales);
 VFN struct row_scale row_scale_of(double max) {
-  struct row_scale s = {.near = max <= EXP_NEAR && max >= -EXP_NEAR, .max = max};
-  if (!s.near) return s;
-  s.round = VLOSS_D_ROUND - ((max * (1 / VLOSS_D_LN2_HI) + 0x1.8p52) - 0x1.8p52);
-  s.least = max > 0 ? max - EXP_NEAR : -EXP_NEAR;
-  const struct parts e = exp_parts_near(dset1(max));
-  const vd scale = dshl52(dset1(s.round));
-  s.of_max = (struct parts){dmul(e.high, scale), dmul(e.low, scale)};
-  return s;
+  struct row_scale scale;
+  wide_row_scales(&max, 1, &scale);
+  return scale;
 }
 #define wide_far_terms VLOSS_ISA_SYMBOL(vloss_wide_far_terms)
 vd wide_far_terms(const struct row_scale *s, vd x);
@@ -153,7 +167,12 @@ struct log_sum {
   int undefined; /* NaN, +inf, or nothing but -inf; max is NaN, or infinite */
 };
 enum { WIDE_NO_CLASS = -1 };
-/* Where `kept` is not null, the terms of the row (row_scale_of) are written to it, if the maximum is near. */
-struct log_sum wide_log_sum(struct wide_row x, size_t classes, size_t but, double *kept);
+/* Of at most 16 rows that are as long: what comes before their terms and after them is found for all of them at once.
+ * but and kept are null, or an array of one for each. Where kept[i] is not null, the terms of row i (row_scale_of) are
+ * written to it, if the maximum is near. */
+void wide_log_sums(const struct wide_row *x, size_t rows, size_t classes, const size_t *but, double *const *kept,
+                   struct log_sum *sums);
+/* As many of them as stay in the L1 cache between two passes. */
+VFN size_t rows_at_once(size_t classes) { return classes <= 256 ? 16 : classes <= 512 ? 8 : classes <= 1024 ? 4 : 1; }
 
 #endif

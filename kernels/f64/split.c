@@ -45,7 +45,8 @@ static void read_row(const job_of_rows *job, size_t row, struct vloss_state *sta
     const struct some_blocks blocks = wide_blocks(t.ignored ? &nothing : job, row);
     pack(state, &blocks);
   } else if (!t.ignored && job->shape.classes) {
-    const struct known_row known = wide_known_row(job, row, &t, NULL);
+    struct known_row known;
+    wide_known_rows(job, row, 1, &t, NULL, &known);
     state->best = (int32_t)known.s.best;
     state->u.wide_whole.max = known.s.max;
     state->u.wide_whole.rest = known.s.rest;
@@ -99,15 +100,23 @@ static struct known_row known_of(const job_of_rows *job, size_t row, const struc
                             .q = state->u.wide_whole.q};
 }
 
-static struct wide_loss finish_row(const job_of_rows *job, size_t row, const struct wide_bins *q) {
-  const struct wide_target t = wide_target_of(job, row);
-  const struct known_row known = known_of(job, row, q, &t);
-  wide_put_row(job, row, &known, &t);
-  return wide_loss_of(job, &known, &t);
+static void finish_rows(const job_of_rows *job, size_t row, size_t n, const struct wide_bins *q,
+                        struct wide_loss *losses) {
+  struct wide_target t[16];
+  struct known_row known[16];
+  for (size_t i = 0; i < n; i++) {
+    t[i] = wide_target_of(job, row + i);
+    known[i] = known_of(job, row + i, q, &t[i]);
+  }
+  if (!is_spread(job)) wide_plain_losses(known, n);
+  for (size_t i = 0; i < n; i++) {
+    wide_put_row(job, row + i, &known[i], &t[i]);
+    losses[i] = wide_loss_of(job, &known[i], &t[i]);
+  }
 }
 void KERNEL(f64_cross_entropy_finish)(const job_of_rows *job, struct vloss_range range, struct vloss_partial *partial) {
   const struct wide_bins q = wide_q_of(job);
-  wide_loss_rows(job, range, partial, finish_row, &q);
+  wide_loss_rows(job, range, partial, finish_rows, &q);
 }
 
 void KERNEL(f64_cross_entropy_split_gradient)(const job_of_rows *job, struct vloss_range range,

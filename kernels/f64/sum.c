@@ -1,4 +1,4 @@
-/* The end of a sum of doubles: 16 lanes become one number. */
+/* Numbers in memory are added to 16 lanes; at the end of a sum these become one number. */
 #include "sum.h"
 
 #include <math.h>
@@ -14,6 +14,26 @@ struct total lanes_total(const struct lanes *l) {
       low[i] = (low[i] + low[i + half]) + sum.low;
     }
   return total_of(high[0], low[0]);
+}
+
+struct parts lanes_totals(double (*high)[16], double (*low)[16]) {
+  struct parts lanes[16];
+  for (int k = 0; k < 16; k++) lanes[k] = (struct parts){dload(high[k]), dload(low[k])};
+  for (int half = 8; half > 0; half /= 2)
+    for (int k = 0; k < half; k++) {
+      const struct parts sum = finite_sum_of(lanes[k].high, lanes[k + half].high);
+      lanes[k] = (struct parts){sum.high, dadd(dadd(lanes[k].low, lanes[k + half].low), sum.low)};
+    }
+  return finite_sum_of(lanes[0].high, lanes[0].low);
+}
+
+void add_numbers(struct lanes *lanes, struct vloss_exact_sum *exact, const double *p, size_t n) {
+  struct lanes l = *lanes;
+  for (size_t i = 0; i < n; i += 16) l = lanes_plus(l, n - i < 16 ? dtail(p + i, n - i, 0.0) : dload(p + i));
+  if (__builtin_expect(lanes_finite(l), 1))
+    *lanes = l;
+  else
+    for (size_t i = 0; i < n; i++) vloss_exact_add(exact, p[i]);
 }
 
 static RARE void add_each(struct vloss_exact_sum *exact, const double *part) {

@@ -25,15 +25,8 @@ VFN struct lanes lanes_plus(struct lanes l, vd v) {
 VFN int lanes_finite(struct lanes l) { return !dany(dnan(dadd(dsub(l.high, l.high), dsub(l.low, l.low)))); }
 
 /* Adds n numbers to the lanes; where something is not finite, or a sum would be, to the exact sum instead. */
-VFN void add_numbers(struct lanes *lanes, struct vloss_exact_sum *exact, const double *p, size_t n) {
-  struct lanes l = *lanes;
-  for (size_t i = 0; i < n; i += 16) l = lanes_plus(l, n - i < 16 ? dtail(p + i, n - i, 0.0) : dload(p + i));
-  if (__builtin_expect(lanes_finite(l), 1))
-    *lanes = l;
-  else
-    for (size_t i = 0; i < n; i++) vloss_exact_add(exact, p[i]);
-}
-
+#define add_numbers VLOSS_ISA_SYMBOL(vloss_add_numbers)
+void add_numbers(struct lanes *lanes, struct vloss_exact_sum *exact, const double *p, size_t n);
 #define add_lanes VLOSS_ISA_SYMBOL(vloss_add_lanes)
 void add_lanes(struct vloss_exact_sum *exact, struct lanes l);
 
@@ -41,15 +34,17 @@ void add_lanes(struct vloss_exact_sum *exact, struct lanes l);
 VFN double largest_lane(vd v) {
   double lanes[16];
   dstore(lanes, v);
-  for (int half = 8; half > 0; half /= 2)
-    for (int i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-  return lanes[0];
+  UNROLL for (int i = 0; i < 8; i++) lanes[i] = lanes[i] > lanes[i + 8] ? lanes[i] : lanes[i + 8];
+  UNROLL for (int i = 0; i < 4; i++) lanes[i] = lanes[i] > lanes[i + 4] ? lanes[i] : lanes[i + 4];
+  UNROLL for (int i = 0; i < 2; i++) lanes[i] = lanes[i] > lanes[i + 2] ? lanes[i] : lanes[i + 2];
+  return lanes[0] > lanes[1] ? lanes[0] : lanes[1];
 }
 
 /* A number in two parts: low is at most half an ulp of high. */
 struct total {
   double high, low;
 };
+VFN struct parts total_parts(struct total t) { return (struct parts){dset1(t.high), dset1(t.low)}; }
 VFN int is_number(double v) { return v - v == 0; }
 
 /* a + b, exactly (Knuth). */
@@ -61,6 +56,9 @@ VFN struct total total_of(double a, double b) {
  * beyond the doubles on the way; then only the exact sum knows whether the sum is one. */
 #define lanes_total VLOSS_ISA_SYMBOL(vloss_lanes_total)
 struct total lanes_total(const struct lanes *l);
+/* The same of 16 sums: lane k of sum i is at [k][i]. */
+#define lanes_totals VLOSS_ISA_SYMBOL(vloss_lanes_totals)
+struct parts lanes_totals(double (*high)[16], double (*low)[16]);
 /* What is in both. */
 #define exact_total VLOSS_ISA_SYMBOL(vloss_exact_total)
 struct total exact_total(struct vloss_exact_sum *exact, const struct lanes *l);
