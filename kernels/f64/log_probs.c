@@ -29,62 +29,72 @@ static double logit_at(const struct wide_logits *r, size_t c) { return class_at(
 struct wide_answers {
   double max, log_sum, entropy;
   double distance;      /* the mean of m - y: entropy less log_sum */
-  struct parts inverse; /* 1 / S */
-  struct parts share;   /* rest / S */
+  struct total inverse; /* 1 / S */
+  struct total share;   /* rest / S */
   int undefined;
 };
 
-/* The greatest of classes first .. end - 1; *nan is set where one is NaN. */
-static double greatest(const struct wide_logits *r, size_t first, size_t end, int *nan) {
+/* The sum of e^(y - m) (m - y) of a row, given its terms where the maximum is near (row_scale_of). */
+static double spread_of(struct wide_row x, size_t classes, const struct row_scale *scale, const double *terms) {
+  struct lanes lanes = no_lanes();
+  const vd max = dset1(scale->max), zero = dset1(0.0);
+  for (size_t c = 0; c < classes; c += 16) {
+    const size_t n = at_once(classes, c);
+    const vd y = classes_at(x, c, n, -WIDE_INF);
+    vd e;
+    if (__builtin_expect(scale->near, 1))
+      e = n == 16 ? dload(terms + c) : dtail(terms + c, n, 0.0);
+    else
+      e = exp_of_parts(finite_sum_of(y, dneg(max)));
+    lanes = lanes_plus(lanes, dsel(deq(e, zero), zero, dmul(e, dsub(max, y))));
+  }
+  const struct total sum = lanes_total(&lanes);
+  const struct parts of_max = scale->near ? total_parts(scale->of_max) : whole(dset1(1.0));
+  return first_of(rounded_parts(parts_quotient(total_parts(sum), of_max)));
+}
+
+/* What blocks of n <= CLASS_BLOCK classes of at most rows_at_once(n) rows come to: the maximum, and without the first
+ * class there the sums of e^(y - m) and, where `spreads` says so, of e^(y - m) (m - y). rest is NaN where the block has
+ * NaN or +inf. */
+static __attribute__((noinline)) void know_blocks(const struct wide_row *x, size_t rows, size_t n, int spreads,
+                                                  struct vloss_known_block *known) {
+  double terms[CLASS_BLOCK], *kept[16] = {NULL}, max[16] = {0};
+  struct log_sum s[16];
+  struct row_scale scales[16];
+  for (size_t i = 0; i < rows; i++) kept[i] = terms + i * n;
+  wide_log_sums(x, rows, n, NULL, spreads ? kept : NULL, s);
+  for (size_t i = 0; i < rows; i++) {
+    known[i] = (struct vloss_known_block){-WIDE_INF, 0, 0, 1};
+    max[i] = s[i].max;
+    if (s[i].max == -WIDE_INF) continue;
+    if (s[i].undefined)
+      known[i].rest = WIDE_NAN;
+    else
+      known[i].max = s[i].max + 0.0, known[i].rest = s[i].rest; /* of -0 and 0 the same */
+  }
+  if (!spreads) return;
+  wide_row_scales(max, rows, scales);
+  for (size_t i = 0; i < rows; i++)
+    if (!s[i].undefined) known[i].spread = spread_of(x[i], n, &scales[i], kept[i]);
+}
+static struct vloss_known_block known_block(const struct wide_logits *r, size_t first, size_t n, int spreads) {
+  struct vloss_known_block known;
+  struct wide_row x = r->x;
+  x.p += first * x.step;
+  know_blocks(&x, 1, n, spreads, &known);
+  return known;
+}
+
+/* The greatest class of a row; *nan is set where one is NaN. */
+static double greatest(const struct wide_logits *r, int *nan) {
   vd max = dset1(-WIDE_INF), met = dset1(0.0);
-  for (size_t c = first; c < end; c += 16) {
-    const vd y = logits_at(r, c, at_once(end, c));
+  for (size_t c = 0; c < r->classes; c += 16) {
+    const vd y = logits_at(r, c, at_once(r->classes, c));
     max = dsel(dgt(y, max), y, max);
     met = dsel(dnan(y), y, met);
   }
   *nan |= dany(dnan(met));
   return largest_lane(max);
-}
-/* The first class from `first` on at y, which is there. */
-static size_t first_class_at(const struct wide_logits *r, size_t first, size_t end, double y) {
-  for (size_t c = first; c < end; c += 16) {
-    double some[16];
-    const vd v = logits_at(r, c, at_once(end, c));
-    if (!dany(deq(v, dset1(y)))) continue;
-    dstore(some, v);
-    for (size_t i = 0; i < 16; i++)
-      if (some[i] == y) return c + i;
-  }
-  return end;
-}
-
-/* What a block of n <= CLASS_BLOCK classes comes to: the maximum, and without the first class there the sums of e^(y -
- * m) and of e^(y - m) (m - y). rest is NaN where the block has NaN or +inf. */
-static struct vloss_known_block known_block(const struct wide_logits *r, size_t first, size_t n) {
-  struct vloss_known_block b = {-WIDE_INF, 0, 0, 1};
-  const size_t end = first + n;
-  int nan = 0;
-  b.max = greatest(r, first, end, &nan) + 0.0; /* of -0 and 0 the same */
-  if (nan || b.max == WIDE_INF) b.rest = WIDE_NAN;
-  if (b.max == -WIDE_INF || b.rest != b.rest) return b;
-  const size_t best = first_class_at(r, first, end, b.max);
-  struct lanes rests = no_lanes(), spreads = no_lanes();
-  const vd minus_max = dset1(-b.max), zero = dset1(0.0);
-  for (size_t c = first; c < end; c += 16) {
-    const struct parts d = finite_sum_of(logits_at(r, c, at_once(end, c)), minus_max);
-    vd e = exp_of_parts(d);
-    if (best - c < 16) {
-      double terms[16];
-      dstore(terms, e);
-      terms[best - c] = 0;
-      e = dload(terms);
-    }
-    rests = lanes_plus(rests, e);
-    spreads = lanes_plus(spreads, dsel(deq(e, zero), zero, dneg(dmul(e, d.high))));
-  }
-  b.rest = lanes_total(&rests).high;
-  b.spread = lanes_total(&spreads).high;
-  return b;
 }
 
 /* The blocks of a row added up, relative to the row's maximum. */
@@ -109,7 +119,18 @@ static void add_block(struct wide_total *t, const struct vloss_known_block *b) {
     vloss_exact_add(&t->spread, first_of(dmul(spread, e)));
   }
 }
-static struct wide_answers answers_of(const struct wide_logits *r, const struct vloss_log_probs_state *state) {
+/* What follows from sums; *log_sum is known. */
+static void finish_answers(struct wide_answers *a, double rest, double spread) {
+  const vd wide = dset1(rest);
+  const struct parts inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), wide));
+  const struct parts share = parts_product(whole(wide), inverse);
+  a->inverse = (struct total){first_of(inverse.high), first_of(inverse.low)};
+  a->share = (struct total){first_of(share.high), first_of(share.low)};
+  a->distance = first_of(rounded_parts(parts_product(whole(dset1(spread)), inverse)));
+  a->entropy = a->log_sum + a->distance;
+}
+static struct wide_answers answers_of(const struct wide_logits *r, const struct vloss_log_probs_state *state,
+                                      int spreads) {
   const struct vloss_known_block *const known = state ? vloss_known_blocks(state) : NULL;
   struct wide_total t = {.max = -WIDE_INF};
   struct wide_answers a = {.undefined = 0};
@@ -120,23 +141,36 @@ static struct wide_answers answers_of(const struct wide_logits *r, const struct 
     a.undefined |= known[b].rest != known[b].rest;
     if (known[b].max > t.max) t.max = known[b].max;
   }
-  if (!known) t.max = greatest(r, 0, r->classes, &a.undefined);
+  if (!known) t.max = greatest(r, &a.undefined);
   a.max = t.max + 0.0;
   a.undefined |= a.max - a.max != 0;
   for (size_t b = 0; !a.undefined && b < blocks; b++) {
     const size_t c = b * CLASS_BLOCK, n = r->classes - c < CLASS_BLOCK ? r->classes - c : CLASS_BLOCK;
-    const struct vloss_known_block block = known ? known[b] : known_block(r, c, n);
+    const struct vloss_known_block block = known ? known[b] : known_block(r, c, n, spreads);
     add_block(&t, &block);
   }
   if (a.undefined) return a;
-  const double spread = vloss_exact_value(&t.spread);
-  const vd rest = dset1(vloss_exact_value(&t.rest));
-  a.inverse = parts_quotient(whole(dset1(1.0)), sum_of(dset1(1.0), rest));
-  a.log_sum = first_of(log1p_in(1, rest));
-  a.share = parts_product(whole(rest), a.inverse);
-  a.distance = first_of(rounded_parts(parts_product(whole(dset1(spread)), a.inverse)));
-  a.entropy = a.log_sum + a.distance;
+  const double rest = vloss_exact_value(&t.rest);
+  a.log_sum = first_of(log1p_in(1, dset1(rest)));
+  finish_answers(&a, rest, vloss_exact_value(&t.spread));
   return a;
+}
+/* Of at most rows_at_once rows of one block. */
+static void short_answers(const log_probs_job *job, const struct wide_logits *r, size_t rows, struct wide_answers *a) {
+  const int more = job->entropy || job->grad;
+  struct wide_row x[16];
+  struct vloss_known_block known[16];
+  double log_sums[16] = {0};
+  for (size_t i = 0; i < rows; i++) x[i] = r[i].x;
+  know_blocks(x, rows, r->classes, more, known);
+  for (size_t i = 0; i < rows; i++) log_sums[i] = known[i].rest;
+  dstore(log_sums, log1p_in(1, dload(log_sums)));
+  for (size_t i = 0; i < rows; i++) {
+    a[i].undefined = known[i].rest != known[i].rest || known[i].max - known[i].max != 0;
+    a[i].max = known[i].max;
+    a[i].log_sum = log_sums[i];
+    if (more && !a[i].undefined) finish_answers(&a[i], known[i].rest, known[i].spread);
+  }
 }
 
 static double log_prob(const struct wide_answers *a, double y) {
@@ -238,7 +272,7 @@ struct wide_gradient {
 static struct precise_exp probabilities_of(const struct wide_gradient *g, vd y, vd *distance) {
   const struct parts d = sum_of(y, dset1(-g->a->max));
   struct precise_exp exp = precise_exp_of(d);
-  exp.mantissa = parts_product(exp.mantissa, g->a->inverse);
+  exp.mantissa = parts_product(exp.mantissa, total_parts(g->a->inverse));
   *distance = dmax(dset1(-WIDE_MAX), d.high);
   return exp;
 }
@@ -270,7 +304,8 @@ static double gradient_at(const struct wide_gradient *g, double x, double own) {
   const struct precise_exp of_p = probabilities_of(g, y, &d);
   const struct scaled_exp slope = slopes_of(g, wide);
   const struct parts p = {dmul(of_p.mantissa.high, of_p.scale), dmul(of_p.mantissa.low, of_p.scale)};
-  const struct parts others = first_of(y) == g->a->max ? g->a->share : parts_sum(whole(dset1(1.0)), parts_negated(p));
+  const struct parts others =
+      first_of(y) == g->a->max ? total_parts(g->a->share) : parts_sum(whole(dset1(1.0)), parts_negated(p));
   const struct parts ids = parts_sum(sum_of(dset1(own), dset1(-g->ids)), whole(dset1(-g->ids_low)));
   const struct parts of_p_alone = parts_sum(parts_sum(g->row, product_of(dset1(g->slope), d)), ids);
   const struct parts product = parts_product(of_p.mantissa, of_p_alone);
@@ -345,27 +380,47 @@ static void put_ids(const log_probs_job *job, size_t row, const struct wide_logi
 static void put(void *p, size_t row, const struct wide_answers *a, double v) {
   if (p) ((double *)p)[row] = a->undefined ? WIDE_NAN : v;
 }
-static void one_row(const log_probs_job *job, size_t row) {
+static __attribute__((noinline)) void put_row(const log_probs_job *job, size_t row, const struct wide_logits *r,
+                                              const struct wide_answers *a) {
   const struct vloss_log_probs_state *const state = job->states ? vloss_log_probs_state_of(job, row) : NULL;
-  struct wide_logits r = {.classes = job->total_classes};
-  if (!state) r = logits_row(job, row);
-  struct wide_answers a = {0};
-  if (row_is_wanted(job, row)) a = answers_of(&r, state);
-  put(job->max, row, &a, a.max);
-  put(job->log_sum, row, &a, a.log_sum);
-  put(job->lse, row, &a, a.max + a.log_sum);
-  put(job->entropy, row, &a, a.entropy);
-  if (job->logprob || job->rank) put_ids(job, row, &r, &a);
+  put(job->max, row, a, a->max);
+  put(job->log_sum, row, a, a->log_sum);
+  put(job->lse, row, a, a->max + a->log_sum);
+  put(job->entropy, row, a, a->entropy);
+  if (job->logprob || job->rank) put_ids(job, row, r, a);
   for (size_t j = 0; state && j < job->top; j++) {
     const struct vloss_known_top *const known = vloss_known_tops(state) + j;
-    put_top_class(job, row * job->top + j, &a, known->y, known->c);
+    put_top_class(job, row * job->top + j, a, known->y, known->c);
   }
-  if (!state && job->top) put_top(job, row, &r, &a);
-  if (job->grad) put_gradient(job, row, &r, &a);
+  if (!state && job->top) put_top(job, row, r, a);
+  if (job->grad) put_gradient(job, row, r, a);
+}
+static void some_rows(const log_probs_job *job, size_t row, size_t n) {
+  const int one_block = !job->states && job->total_classes <= CLASS_BLOCK && job->total_classes;
+  struct wide_logits r[16], wanted[16];
+  struct wide_answers a[16], some[16];
+  size_t place[16], count = 0;
+  for (size_t i = 0; i < n; i++) {
+    const struct vloss_log_probs_state *const state = job->states ? vloss_log_probs_state_of(job, row + i) : NULL;
+    r[i] = state ? (struct wide_logits){.classes = job->total_classes} : logits_row(job, row + i);
+    a[i] = (struct wide_answers){0};
+    if (!row_is_wanted(job, row + i)) continue;
+    if (one_block)
+      wanted[count] = r[i], place[count++] = i;
+    else
+      a[i] = answers_of(&r[i], state, job->entropy || job->grad);
+  }
+  if (count) short_answers(job, wanted, count, some);
+  for (size_t k = 0; k < count; k++) a[place[k]] = some[k];
+  for (size_t i = 0; i < n; i++) put_row(job, row + i, &r[i], &a[i]);
 }
 
 void KERNEL(f64_log_probs)(const log_probs_job *job, struct vloss_range range) {
-  for (size_t row = range.first; row < range.last; row++) one_row(job, row);
+  const size_t most = rows_at_once(job->total_classes);
+  for (size_t row = range.first, n; row < range.last; row += n) {
+    n = range.last - row < most ? range.last - row : most;
+    some_rows(job, row, n);
+  }
 }
 
 void KERNEL(f64_log_probs_partial)(const log_probs_job *job, struct vloss_range range) {
@@ -375,7 +430,7 @@ void KERNEL(f64_log_probs_partial)(const log_probs_job *job, struct vloss_range 
     const struct wide_logits r = logits_row(job, row);
     struct vloss_known_block *const known = vloss_known_blocks(s) + job->class_offset / CLASS_BLOCK;
     for (size_t c = 0; c < r.classes; c += CLASS_BLOCK)
-      known[c / CLASS_BLOCK] = known_block(&r, c, r.classes - c < CLASS_BLOCK ? r.classes - c : CLASS_BLOCK);
+      known[c / CLASS_BLOCK] = known_block(&r, c, r.classes - c < CLASS_BLOCK ? r.classes - c : CLASS_BLOCK, 1);
     for (size_t k = 0; k < job->ids_per_row; k++) {
       const struct row_id id = id_at(job, row, k);
       const size_t c = id.c - job->class_offset;
