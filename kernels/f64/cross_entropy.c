@@ -42,7 +42,7 @@ void wide_plain_losses(struct known_row *known, size_t n) {
   double rest[16] = {0}, max[16] = {0}, x[16] = {0};
   for (size_t i = 0; i < n; i++) rest[i] = known[i].s.rest, max[i] = known[i].s.max, x[i] = known[i].x;
   const struct parts d = sum_of(dload(max), dneg(dload(x)));
-  dstore(rest, dadd(dadd(d.high, log1p_in(1, dload(rest))), d.low));
+  dstore(rest, dadd(dadd(d.high, wide_log_of(whole(dload(rest))).high), d.low));
   for (size_t i = 0; i < n; i++) known[i].loss = rest[i];
 }
 

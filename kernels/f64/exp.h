@@ -61,6 +61,28 @@ VFN struct parts exp_parts_in(int near, vd x) {
   return (struct parts){dsel(far, sleef_exp(x), exp.high), dsel(far, dset1(0.0), exp.low)};
 }
 
+/* tanh x to 1.2 ulp; NaN at NaN. Of |x| it is t / (t + 2), t = e^(2 |x|) - 1 in two parts; from 20 on 1. */
+VFN vd inlined_tanh(vd x) {
+  const vd size = dabs(x), one = dset1(1.0), half = dmax(dset1(0x1p-30), dmin(dset1(20.0), size)), y = dadd(half, half);
+  const vd steps = dfma(y, dset1(1 / VLOSS_D_LN2_HI), dset1(VLOSS_D_ROUND)), n = dsub(steps, dset1(VLOSS_D_ROUND));
+  const vd above = dnfma(n, dset1(0x1.62e42fefa38p-1), y), below = dmul(n, dset1(-0x1.ef35793c7673p-45));
+  const vd r = dadd(above, below), square = dmul(r, r), scale = dshl52(steps);
+  const vd bent = dfma(square, exp_bent(r, square), dadd(dsub(above, r), below));
+  const vd p = dadd(r, bent), p_low = dadd(dsub(r, p), bent); /* e^r - 1 */
+  const vd before = dsub(scale, one), more = dmul(scale, p), t = dadd(before, more);
+  const vd t_low = dfma(scale, p_low, dadd(dsub(before, t), more));
+  const struct parts sum = finite_sum_of(t, dset1(2.0));
+  const vd v = quotient_in(1, (struct parts){t, t_low}, (struct parts){sum.high, dadd(sum.low, t_low)});
+  return dsel(dgt(dset1(0x1p-28), size), x, dsel(dgt(dset1(0.0), x), dneg(v), v));
+}
+
+#ifdef VLOSS_ISA_IS_SCALAR /* vectors are loops: too large for a copy in every file */
+#define tanh_of VLOSS_ISA_SYMBOL(vloss_tanh_of)
+vd tanh_of(vd x);
+#else
+#define tanh_of inlined_tanh
+#endif
+
 /* Lanes in which e^x is neither near nor nothing: rare, and then done apart. A lane's number does not depend on its
  * neighbours. */
 VFN dm far_lanes(vd x) {

@@ -151,7 +151,7 @@ static struct wide_answers answers_of(const struct wide_logits *r, const struct 
   }
   if (a.undefined) return a;
   const double rest = vloss_exact_value(&t.rest);
-  a.log_sum = first_of(log1p_in(1, dset1(rest)));
+  a.log_sum = first_of(wide_log_of(whole(dset1(rest))).high);
   finish_answers(&a, rest, vloss_exact_value(&t.spread));
   return a;
 }
@@ -164,7 +164,7 @@ static void short_answers(const log_probs_job *job, const struct wide_logits *r,
   for (size_t i = 0; i < rows; i++) x[i] = r[i].x;
   know_blocks(x, rows, r->classes, more, known);
   for (size_t i = 0; i < rows; i++) log_sums[i] = known[i].rest;
-  dstore(log_sums, log1p_in(1, dload(log_sums)));
+  dstore(log_sums, wide_log_of(whole(dload(log_sums))).high);
   for (size_t i = 0; i < rows; i++) {
     a[i].undefined = known[i].rest != known[i].rest || known[i].max - known[i].max != 0;
     a[i].max = known[i].max;
@@ -277,7 +277,7 @@ static struct precise_exp probabilities_of(const struct wide_gradient *g, vd y, 
   return exp;
 }
 static vd counted(const struct wide_gradient *g, vd x) {
-  return g->r.x.change.scale == 0 ? x : changed(&g->r.x.change, x);
+  return g->r.x.change.scale == 0 ? x : wide_changed(&g->r.x.change, x);
 }
 /* dy/dx. */
 static struct scaled_exp slopes_of(const struct wide_gradient *g, vd x) {

@@ -9,9 +9,13 @@ vd wide_some_classes(const double *p, size_t step, size_t n, double fill) {
   for (size_t i = 0; i < n; i++) t[i] = p[i * step];
   return dload(t);
 }
+vd wide_changed(const struct wide_change *change, vd x) {
+  if (change->cap == 0) return dmul(x, dset1(change->scale));
+  return dmul(dset1(change->cap), tanh_of(dmul(x, dset1(change->scale / change->cap))));
+}
 vd wide_changed_classes(const struct wide_row *r, size_t c, size_t n, double fill) {
   double y[16];
-  dstore(y, changed(&r->change, raw_classes_at(*r, c, n, 0.0)));
+  dstore(y, wide_changed(&r->change, raw_classes_at(*r, c, n, 0.0)));
   return n < 16 ? dtail(y, n, fill) : dload(y);
 }
 void wide_put_some(double *p, size_t step, size_t n, vd v) {
@@ -52,6 +56,7 @@ vd wide_far_terms(const struct row_scale *s, vd x) {
 }
 
 #ifdef VLOSS_ISA_IS_SCALAR
+vd tanh_of(vd x) { return inlined_tanh(x); }
 struct precise_exp precise_exp_of(struct parts d) {
   return inlined_precise_exp(d);
 }

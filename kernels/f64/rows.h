@@ -15,10 +15,8 @@ struct wide_change {
   double scale; /* 0: nothing is done */
   double cap;   /* 0: none */
 };
-VFN vd changed(const struct wide_change *change, vd x) {
-  if (change->cap == 0) return dmul(x, dset1(change->scale));
-  return dmul(dset1(change->cap), sleef_tanh(dmul(x, dset1(change->scale / change->cap))));
-}
+#define wide_changed VLOSS_ISA_SYMBOL(vloss_wide_changed)
+vd wide_changed(const struct wide_change *change, vd x);
 /* dy/dx: scale times 1 / cosh^2. */
 VFN struct scaled_exp slopes_at(const struct wide_change *change, vd x) {
   const vd one = dset1(1.0);
@@ -26,8 +24,8 @@ VFN struct scaled_exp slopes_at(const struct wide_change *change, vd x) {
   /* In two parts: far out the rounding of the exponent would be many ulp. */
   const struct parts ratio = parts_quotient(whole(dset1(2 * change->scale)), whole(dset1(change->cap)));
   const struct parts power = parts_product(whole(dneg(dabs(x))), ratio);
-  const vd sum = dadd(one, sleef_exp(power.high));
   struct scaled_exp e = scaled_exp_of(power.high);
+  const vd sum = dfma(e.mantissa, e.scale, one);
   e.mantissa = dfma(e.mantissa, power.low, e.mantissa);
   e.mantissa = ddiv(dmul(dmul(dset1(4.0), e.mantissa), dset1(change->scale)), dmul(sum, sum));
   return e;
@@ -125,7 +123,7 @@ struct precise_exp precise_exp_of(struct parts d);
 #else
 #define precise_exp_of inlined_precise_exp
 #endif
-/* log S relative to e^max in two parts, of what S is but for 1. */
+/* log S relative to e^max in two parts, of what S is but for 1, a number. */
 #define wide_log_of VLOSS_ISA_SYMBOL(vloss_wide_log_of)
 struct parts wide_log_of(struct parts rest);
 

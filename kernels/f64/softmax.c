@@ -153,8 +153,10 @@ void wide_log_sums(const struct wide_row *x, size_t rows, size_t classes, const 
 /* log S of rows, relative to their maxima; NaN where a row has none. */
 static void log_sums_of(const struct log_sum *s, size_t rows, double *log_s) {
   double rest[16] = {0};
-  for (size_t i = 0; i < rows; i++) rest[i] = s[i].undefined ? WIDE_NAN : s[i].rest;
-  dstore(log_s, log1p_in(1, dload(rest)));
+  for (size_t i = 0; i < rows; i++) rest[i] = s[i].undefined ? 0 : s[i].rest;
+  dstore(log_s, wide_log_of(whole(dload(rest))).high);
+  for (size_t i = 0; i < rows; i++)
+    if (s[i].undefined) log_s[i] = WIDE_NAN;
 }
 static void write_log_softmax(struct wide_row x, struct wide_row out, size_t classes, const struct log_sum *s,
                               double log_sum) {

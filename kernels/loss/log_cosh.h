@@ -95,7 +95,7 @@ VFN struct wide_result log_cosh_wide(struct wide e, const double *k) {
   const vd log = log1p_unit(dsel(is_small, small.high, exp));
   const vd large = dadd(dsub(a, dset1(VLOSS_D_LN2_HI)), dadd(log, dsub(low, dset1(VLOSS_D_LN2_LO))));
   const vd lost = ddiv(small.low, dadd(dset1(1.0), small.high));
-  const vd tanh = sleef_tanh(dmul(d.high, d.unit));
+  const vd tanh = tanh_of(dmul(d.high, d.unit));
   return (struct wide_result){.loss = dsel(is_small, dadd(log, lost), large), .grad = tanh, .grad_target = dneg(tanh)};
 }
 #endif
