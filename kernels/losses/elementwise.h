@@ -167,10 +167,11 @@ SHARED size_t fast_blocks(const struct block *b, const void *k, size_t from, vd 
 
 /* ---- Results of their own ---------------------------------------------------------------------------------------- */
 
-/* |a| |b|, which raises no underflow where it is 0. */
+/* |a| |b|, which raises no underflow where it is 0: the product of two numbers is at most the square of half their sum.
+ */
 BLOCK_INLINE vf quiet_product(vf a, vf b) {
-  const vf first = vabs(a), second = vabs(b), tiny = vset1(0x1p-75f);
-  return vmul(vsel(vmand(vgt(tiny, first), vgt(tiny, second)), vset1(0.0f), first), second);
+  const vf first = vabs(a), second = vabs(b);
+  return vmul(vsel(vgt(vset1(0x1p-74f), vadd(first, second)), vset1(0.0f), first), second);
 }
 
 /* What is wanted of elements i .. i + 15 but their total, where nothing is special. Returns NaN in the lanes of a
