@@ -1,4 +1,5 @@
-/* Softmax, log-softmax, log-sum-exp and the backward forms of doubles. */
+/* Softmax, log-softmax, log-sum-exp and the backward forms of doubles. Longer than other files, as the maxima and terms
+ * of a row are found beside what is made of them. */
 #include "kernels.h"
 #include "log.h"
 #include "rows.h"
