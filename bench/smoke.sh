@@ -52,13 +52,15 @@ for name in cross_entropy/forward cross_entropy/forward_gradient cross_entropy/i
   done
 done
 
-# Both forms of every loss of the registry, from L1 to memory.
+# All forms of every loss of the registry, from L1 to memory: `each` of elementwise ones, in no type of 16 bits.
 losses=$(sed -n 's/^LOSS([^,]*, \([a-z0-9_]*\), \(ELEMENTWISE\|ROWS\),.*/\1/p' \
   "$(dirname "$0")/../kernels/losses.def")
+elementwise=$(sed -n 's/^LOSS([^,]*, \([a-z0-9_]*\), ELEMENTWISE,.*/\1/p' "$(dirname "$0")/../kernels/losses.def")
 calls='(n:(16|64|256|1024|4096)|V:[0-9]+/N:(1|8|32))'
 forms=0
 for loss in $losses; do
-  for form in forward forward_gradient; do
+  for form in forward forward_gradient each; do
+    [ "$form" != each ] || printf '%s\n' "$elementwise" | grep -qx "$loss" || continue
     forms=$((forms + 1))
     for variant in $isas $plains; do
       [ "$(printf '%s\n' "$rows" | grep -Ec "^call/$loss/$form/$variant/$calls$")" -ge 4 ] ||
@@ -66,6 +68,7 @@ for loss in $losses; do
       [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/[nV]:")" -eq 4 ] ||
         fail "not 4 sizes of $loss/$form on $variant"
       for type in $types; do
+        case $form,$type in each,bf16 | each,f16) continue ;; esac
         [ "$(printf '%s\n' "$rows" | grep -c "^$loss/$form/$variant/$type/")" -eq 2 ] ||
           fail "not 2 sizes of $loss/$form on $variant in $type"
       done
