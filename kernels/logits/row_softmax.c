@@ -101,12 +101,14 @@ void row_softmax(const struct row_output *row, const struct row_factors *factors
 void half_row_softmax(const struct row_output *row, const struct row_factors *factors, size_t i, enum writing writing) {
   const struct factors f = factors_of_row(factors, i);
   const int bf16 = VLOSS_HALF_IS_BF16(row->type);
+  const unsigned flags = vflags();
   if (row->shift != 0)
     bf16 ? row_softmax_as(row, &f, VLOSS_BF16, CACHED, 1) : row_softmax_as(row, &f, VLOSS_F16, CACHED, 1);
   else if (writing == PAST)
     bf16 ? row_softmax_as(row, &f, VLOSS_BF16, PAST, 0) : row_softmax_as(row, &f, VLOSS_F16, PAST, 0);
   else
     bf16 ? row_softmax_as(row, &f, VLOSS_BF16, CACHED, 0) : row_softmax_as(row, &f, VLOSS_F16, CACHED, 0);
+  vrestore_flags(flags);
 }
 #endif
 

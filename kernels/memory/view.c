@@ -55,6 +55,15 @@ VFN void write_half_past_cache(uint16_t *to, const float *from, size_t n, store_
   write_half(to + head, from + head, n - head, store, numbers);
 }
 
+static void write_f16(uint16_t *to, const float *from, size_t n, int past_cache) {
+  const unsigned flags = vflags();
+  if (past_cache)
+    write_half_past_cache(to, from, n, vstore_f16, vstream_f16_numbers);
+  else
+    write_half(to, from, n, vstore_f16, vstore_f16_numbers);
+  vrestore_flags(flags);
+}
+
 void view_read(float *to, const void *from, vloss_type type, size_t n) {
   if (!VLOSS_IS_HALF(type))
     memcpy(to, from, n * sizeof *to);
@@ -73,10 +82,8 @@ void view_write(void *to, const float *from, vloss_type type, size_t n, int past
     write_half_past_cache(to, from, n, vstore_bf16, vstream_bf16_numbers);
   else if (VLOSS_HALF_IS_BF16(type))
     write_half(to, from, n, vstore_bf16, vstore_bf16_numbers);
-  else if (past_cache)
-    write_half_past_cache(to, from, n, vstore_f16, vstream_f16_numbers);
   else
-    write_half(to, from, n, vstore_f16, vstore_f16_numbers);
+    write_f16(to, from, n, past_cache);
 }
 
 /* ---- Elements that are not neighbours ---------------------------------------------------------------------------- */

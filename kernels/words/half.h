@@ -134,6 +134,17 @@ VFN void vstore_bf16(uint16_t *p, vf x) { vistore_high(p, vround_bf16(canonical(
 VFN void vstore_bf16_numbers(uint16_t *p, vf a, vf b) { vistore_high_pair(p, vround_bf16(a), vround_bf16(b)); }
 VFN void vstream_bf16_numbers(uint16_t *p, vf a, vf b) { vistream_high_pair(p, vround_bf16(a), vround_bf16(b)); }
 
+/* Around stores of f16: the CPU's conversion to a number below 2^-14 raises the flag of a float below 2^-126, and what
+ * is computed next would expect denormals (vmet_denormal). */
+#if defined(VLOSS_ISA_IS_AVX512) || defined(VLOSS_ISA_IS_AVX2)
+VFN unsigned vflags(void) { return _mm_getcsr(); }
+VFN void vrestore_flags(unsigned before) {
+  if (_mm_getcsr() != before) _mm_setcsr(before);
+}
+#else
+VFN unsigned vflags(void) { return 0; }
+VFN void vrestore_flags(unsigned before) { (void)before; }
+#endif
 #ifndef VLOSS_HAVE_F16
 VFN vf vload_f16(const uint16_t *p) {
   const vi half = viload_half(p), size = viand(half, viset1(0x7fff)), sign = vishl(viand(half, viset1(0x8000)), 16);
