@@ -159,7 +159,23 @@ VFN vm vmand(vm a, vm b) { return F2(_mm256_and_ps, a, b); }
 VFN vm vmor(vm a, vm b) { return F2(_mm256_or_ps, a, b); }
 VFN int vany(vm m) { return _mm256_movemask_ps(_mm256_or_ps(m.lo, m.hi)); }
 VFN uint32_t vlanes(vm m) { return (uint32_t)(_mm256_movemask_ps(m.lo) | _mm256_movemask_ps(m.hi) << 8); }
-VFN vf vsel(vm m, vf a, vf b) { return F3(_mm256_blendv_ps, b, a, m); }
+/* A choice between a number and a constant 0 is one operation, where a blend is two: a mask has all bits set or none,
+ * which compilers do not know. */
+VFN int known_zero_(__m256i v) {
+  const long long bits = v[0] | v[1] | v[2] | v[3];
+  return __builtin_constant_p(bits) && bits == 0;
+}
+VFN __m256 sel_(__m256 m, __m256 a, __m256 b) {
+  if (known_zero_(_mm256_castps_si256(a))) return _mm256_andnot_ps(m, b);
+  if (known_zero_(_mm256_castps_si256(b))) return _mm256_and_ps(m, a);
+  return _mm256_blendv_ps(b, a, m);
+}
+VFN __m256d dsel_(__m256d m, __m256d a, __m256d b) {
+  if (known_zero_(_mm256_castpd_si256(a))) return _mm256_andnot_pd(m, b);
+  if (known_zero_(_mm256_castpd_si256(b))) return _mm256_and_pd(m, a);
+  return _mm256_blendv_pd(b, a, m);
+}
+VFN vf vsel(vm m, vf a, vf b) { return F3(sel_, m, a, b); }
 
 /* From both halves; bit 3 of a number, as a sign, says from which. */
 VFN __m256 vpermute_(vf a, __m256i order) {
@@ -294,7 +310,7 @@ VFN dm dnan(vd a) { return D1(DCMP_NAN, a); }
 VFN dm dmand(dm a, dm b) { return D2(_mm256_and_pd, a, b); }
 VFN dm dmor(dm a, dm b) { return D2(_mm256_or_pd, a, b); }
 VFN int dany(dm m) { return _mm256_movemask_pd(_mm256_or_pd(_mm256_or_pd(m.a, m.b), _mm256_or_pd(m.c, m.d))); }
-VFN vd dsel(dm m, vd a, vd b) { return D3(_mm256_blendv_pd, b, a, m); }
+VFN vd dsel(dm m, vd a, vd b) { return D3(dsel_, m, a, b); }
 
 VFN __m256d dshl52_(__m256d a) { return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a), 52)); }
 VFN vd dshl52(vd a) { return D1(dshl52_, a); }
