@@ -12,12 +12,13 @@ struct hinge_embedding_constants {
 };
 VFN void hinge_embedding_constants(const double *parameters, struct hinge_embedding_constants *k) {
   k->margin = margin_of(parameters[0]);
+  k->call.usual = k->margin.low == 0;
 }
 
 VFN struct derivatives hinge_embedding(struct element e, const struct hinge_embedding_constants *k) {
   const vf one = vset1(1.0f), margin = vset1(k->margin.high);
   vf slack = vsub(margin, e.p);
-  if (k->margin.low != 0) slack = vadd(slack, vset1(k->margin.low));
+  if (!e.usual && k->margin.low != 0) slack = vadd(slack, vset1(k->margin.low));
   const vm similar = veq(e.t, one), dissimilar = veq(e.t, vset1(-1.0f));
   const vf both = e.fast ? vset1(NOT_A_NUMBER) : vpoisoned(vmax(margin, e.p), e.t);
   const vf loss = vsel(similar, e.p, vsel(dissimilar, vpositive(slack), both));

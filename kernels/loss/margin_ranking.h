@@ -16,6 +16,7 @@ struct margin_ranking_constants {
 /* With |t d| at most 2^20 + 2 times |z|, its last digit is nothing beside z. The first case is no denormal. */
 VFN void margin_ranking_constants(const double *parameters, struct margin_ranking_constants *k) {
   k->margin = margin_of(parameters[0]);
+  k->call.usual = k->margin.low == 0;
   const float size = k->margin.high < 0 ? -k->margin.high : k->margin.high;
   k->near = size > 0x1p-100f ? size * 0x1p-20f : size;
 }
@@ -35,7 +36,7 @@ struct margin_ranking_slack {
 VFN struct margin_ranking_slack margin_ranking_slack(struct element e, vf d, const struct margin_ranking_constants *k) {
   const vf by_t = e.fast ? d : vfactor(e.t, d);
   vf rounded = e.calm ? margin_ranking_calm_slack(e.t, by_t, k) : vnfma(e.t, by_t, vset1(k->margin.high));
-  if (k->margin.low != 0) rounded = vadd(rounded, vset1(k->margin.low));
+  if (!e.usual && k->margin.low != 0) rounded = vadd(rounded, vset1(k->margin.low));
   if (e.fast && !e.calm && __builtin_expect(!vany(vgt(vset1(k->near), vabs(rounded))), 1))
     return (struct margin_ranking_slack){rounded, rounded};
   const vf from_other = vsub(d, e.p), lost = vsub(vsub(e.p, vsub(d, from_other)), vadd(e.other, from_other));
@@ -49,9 +50,9 @@ VFN struct margin_ranking_slack margin_ranking_slack(struct element e, vf d, con
 VFN struct derivatives margin_ranking(struct element e, const struct margin_ranking_constants *k) {
   const vf d = vsub(e.p, e.other);
   const struct margin_ranking_slack slack = margin_ranking_slack(e, d, k);
-  if (e.fast) { /* not -inf, where z may be NaN: a loss that is NaN is done again, with its gradient */
+  if (e.fast) { /* NaN at -inf, where z may be NaN: such a loss is done again, with its gradient; no -0 */
     const vf slope = hinge_slope(slack.z, e.t, 1);
-    return (struct derivatives){.loss.rounded = vadd(vpositive(slack.rounded), vsub(slack.rounded, slack.rounded)),
+    return (struct derivatives){.loss.rounded = vnfma(slack.rounded, vset1(0.0f), vpositive(slack.rounded)),
                                 .grad.rounded = slope,
                                 .grad_other.rounded = vneg(slope)};
   }

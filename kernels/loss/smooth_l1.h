@@ -26,14 +26,15 @@ VFN void smooth_l1_constants(const double *parameters, struct smooth_l1_constant
   k->inverse = (float)inverse;
   const float more = (float)(inverse / (double)k->inverse - 1);
   k->lost = more > 0x1p-60f ? more : 0x1p-60f; /* never 0: t may be infinite */
+  k->call.usual = beta == 1;
   k->call.careful = given > (double)FLT_MAX || (given > 0 && given < (double)FLT_MIN);
   k->exact_beta = exact;
   k->exact_inverse = exact < 0x1p-1000 ? 0x1p1000 : 1 / exact;
 }
 
 /* d / beta; 1 at beta, thanks to `lost`. */
-VFN vf smooth_l1_slope(vf d, const struct smooth_l1_constants *k, int calm) {
-  if (k->power == 1 && k->inverse == 1) return d; /* beta = 1, which is usual */
+VFN vf smooth_l1_slope(struct element e, vf d, const struct smooth_l1_constants *k, int calm) {
+  if (e.usual || k->call.usual) return d;
   if (!calm) {
     const vf t = vmul(vmul(d, vset1(k->power)), vset1(k->inverse));
     return vfma(t, vset1(k->lost), t);
@@ -45,7 +46,7 @@ VFN vf smooth_l1_slope(vf d, const struct smooth_l1_constants *k, int calm) {
 VFN struct derivatives smooth_l1(struct element e, const struct smooth_l1_constants *k) {
   const vf d = vsub(e.p, e.t), one = vset1(1.0f);
   const int calm = e.calm && k->power == 1 && k->half_beta > 0x1p-40f;
-  const vf slope_of_d = !e.fast && k->call.careful ? one : vclamp(smooth_l1_slope(d, k, calm), one);
+  const vf slope_of_d = !e.fast && k->call.careful ? one : vclamp(smooth_l1_slope(e, d, k, calm), one);
   /* A tiny d, or q: the product is below 2^-151, nothing beside what pairs start at. */
   const vf factor = calm ? vflush_tiny(d) : d;
   const vf first = calm ? vsel(veq(factor, vset1(0.0f)), factor, vflush(slope_of_d)) : slope_of_d;

@@ -14,25 +14,25 @@ BLOCK_INLINE vf quiet_product(vf a, vf b) {
   return vmul(vsel(vgt(vset1(0x1p-74f), vadd(first, second)), vset1(0.0f), first), second);
 }
 
-/* What is wanted of elements i .. i + 15 but their total, where nothing is special. Returns NaN in the lanes of a
- * result that is not finite. */
-BLOCK_INLINE vf quick_results(const struct block *b, const void *k, size_t i, struct kernel loss, const int any_grad) {
+/* What is wanted of elements i .. i + 15 but their total, where nothing is special. Returns `special`, and NaN in the
+ * lanes of a result that is not finite. */
+BLOCK_INLINE vf quick_results(const struct block *b, const void *k, size_t i, vf special, struct kernel loss,
+                              const int any_grad) {
   const vf scale = vset1((float)b->grad_scale), none = vset1(0.0f);
-  struct element e = fast_element(b, i, 16, 0);
+  struct element e = fast_element(b, i, 16, loss.traits, 0);
   e.written = 1;
   const struct derivatives d = loss.element(e, k);
   const vf grads[3] = {d.grad.rounded, d.grad_target.rounded, d.grad_other.rounded};
   float *const to[3] = {b->grad, b->grad_target, b->grad_other};
-  vf special;
   if (!(loss.traits & PRODUCT)) {
-    special = vmul(d.loss.rounded, none);
+    special = vfma(d.loss.rounded, none, special);
     if (b->loss) vstore(b->loss + i, d.loss.rounded);
   } else if (b->loss) {
     const vf product = quiet_product(d.a, d.b);
-    special = vmul(product, none);
+    special = vfma(product, none, special);
     vstore(b->loss + i, product);
   } else {
-    special = vfma(d.a, none, vmul(d.b, none));
+    special = vfma(d.a, none, vfma(d.b, none, special));
   }
   UNROLL for (int g = 0; g < 3; g++) {
     if (!any_grad || !to[g]) continue;
@@ -44,14 +44,19 @@ BLOCK_INLINE vf quick_results(const struct block *b, const void *k, size_t i, st
 /* Whether all is done. Where it is not, a careful function does the block again. The last 16 elements may overlap those
  * before, as no result lies over an operand here. */
 SHARED int quick_block(const struct block *b, const void *k, struct kernel loss, const int any_grad) {
-  const struct block copy = *b; /* no store can change it */
-  vf special = vset1(0.0f);
+  const struct block copy = *b;                 /* no store can change it */
+  vf special = vset1(0.0f), special2 = special; /* two, as each waits for what was added to it before */
+  size_t next = 0;
   if (copy.n < 16) return 0;
-  for (size_t next = 0; next < copy.n; next += 16) {
-    const size_t i = next < copy.n - 16 ? next : copy.n - 16;
-    special = vadd(special, quick_results(&copy, k, i, loss, any_grad));
+  for (; loss.traits & FEW_OPERATIONS && !any_grad && copy.n - next >= 32; next += 32) {
+    special = quick_results(&copy, k, next, special, loss, 0);
+    special2 = quick_results(&copy, k, next + 16, special2, loss, 0);
   }
-  return !vany(vnan(special));
+  for (; next < copy.n; next += 16) {
+    const size_t i = next < copy.n - 16 ? next : copy.n - 16;
+    special = quick_results(&copy, k, i, special, loss, any_grad);
+  }
+  return !vany(vnan(vadd(special, special2)));
 }
 
 /* ---- Careful ----------------------------------------------------------------------------------------------------- */
@@ -85,7 +90,7 @@ SHARED vd careful_block(const struct block *b, const void *k, vd sum, struct ker
   vf pair = vset1(0.0f);
   for (size_t i = 0; i < copy.n; i += 16) {
     const size_t n = copy.n - i < 16 ? copy.n - i : 16;
-    const struct derivatives d = loss.element(element_at(&copy, i, n), k);
+    const struct derivatives d = loss.element(element_at(&copy, i, n, traits), k);
     const vf rounded = written(&copy, i, n, d, traits & PRODUCT, loss.calm);
     if (i % 32 == 0) pair = pair_start(traits);
     pair = pair_plus(pair, n, d, rounded, traits, loss.calm);
@@ -100,7 +105,7 @@ SHARED vd weighted_block(const struct block *b, const void *k, vd sum, struct ke
   const vd none = dset1(0.0);
   for (size_t i = 0; i < copy.n; i += 16) {
     const size_t n = copy.n - i < 16 ? copy.n - i : 16;
-    struct element e = element_at(&copy, i, n);
+    struct element e = element_at(&copy, i, n, loss.traits);
     e.exact = 1;
     const struct derivatives d = loss.element(e, k);
     const vd w = dwiden(operand_or_1_at(copy.weights, i, n));

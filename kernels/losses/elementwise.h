@@ -10,7 +10,7 @@ VFN void begin_call(const struct vloss_loss_job *job, struct call *call) {
   const double scale = job->grad_scale;
   call->weighed = job->other.p != NULL;
   call->unscaled = 0;
-  call->careful = 0;
+  call->careful = call->usual = 0;
   if (job->grad.p && may_round_before(scale)) call->unscaled = (float)(scale / (double)(float)scale - 1);
 }
 
@@ -39,9 +39,15 @@ VFN void begin_call(const struct vloss_loss_job *job, struct call *call) {
 
 /* The functions of a loss, each with a copy of the constants. */
 #define CALM(traits) (DENORMALS_ARE_SLOW && (traits)&KNOWS_CALM)
+#define IS_USUAL(traits, block) ((traits)&HAS_USUAL && ((const struct call *)(block)->constants)->usual)
 #define ELEMENTWISE_FUNCTIONS(name, type, traits_of)                                                        \
   SHARED struct derivatives name##_quick(struct element e, const void *k) {                                 \
     e.fast = 1;                                                                                             \
+    e.calm = 0;                                                                                             \
+    return name##_element(e, k);                                                                            \
+  }                                                                                                         \
+  SHARED struct derivatives name##_usual(struct element e, const void *k) {                                 \
+    e.fast = e.usual = 1;                                                                                   \
     e.calm = 0;                                                                                             \
     return name##_element(e, k);                                                                            \
   }                                                                                                         \
@@ -68,6 +74,8 @@ VFN void begin_call(const struct vloss_loss_job *job, struct call *call) {
     const type k = *(const type *)b->constants;                                                             \
     rest_function *const calm_rest = CALM(traits_of) ? name##_calm : NULL;                                  \
     const struct kernel loss = {name##_quick, traits_of, 0, name##_rest, calm_rest};                        \
+    const struct kernel usual = {name##_usual, traits_of, 0, name##_rest, calm_rest};                       \
+    if (IS_USUAL(traits_of, b)) return fast_blocks(b, &k, 0, sum, usual, grad);                             \
     return fast_blocks(b, &k, 0, sum, loss, grad);                                                          \
   }                                                                                                         \
   static size_t name##_sum(const struct block *b, vd *sum) { return name##_fast(b, sum, 0); }               \
@@ -75,9 +83,11 @@ VFN void begin_call(const struct vloss_loss_job *job, struct call *call) {
   static SMALL int name##_results(const struct block *b) {                                                  \
     if (CALM(traits_of) && has_denormals(b)) return 0;                                                      \
     const type k = *(const type *)b->constants;                                                             \
+    const int any_grad = b->grad || b->grad_target || b->grad_other;                                        \
     const struct kernel loss = {.element = name##_quick, .traits = traits_of};                              \
-    if (b->grad || b->grad_target || b->grad_other) return quick_block(b, &k, loss, 1);                     \
-    return quick_block(b, &k, loss, 0);                                                                     \
+    const struct kernel usual = {.element = name##_usual, .traits = traits_of};                             \
+    if (!any_grad && IS_USUAL(traits_of, b)) return quick_block(b, &k, usual, 0);                           \
+    return any_grad ? quick_block(b, &k, loss, 1) : quick_block(b, &k, loss, 0);                            \
   }                                                                                                         \
   static RARE vd name##_everything(const struct block *b, vd sum) {                                         \
     const type k = *(const type *)b->constants;                                                             \

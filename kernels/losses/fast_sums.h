@@ -36,12 +36,13 @@ struct kernel {
 };
 
 /* Elements i .. i + n - 1, at most 16. */
-BLOCK_INLINE struct element element_at(const struct block *b, size_t i, size_t n) {
-  return (struct element){
-      .p = operand_at(b->p, i, n), .t = operand_at(b->t, i, n), .other = operand_or_1_at(b->other, i, n)};
+BLOCK_INLINE struct element element_at(const struct block *b, size_t i, size_t n, const int traits) {
+  return (struct element){.p = operand_at(b->p, i, n),
+                          .t = operand_at(b->t, i, n),
+                          .other = traits & NEEDS_OTHER ? operand_at(b->other, i, n) : operand_or_1_at(b->other, i, n)};
 }
-BLOCK_INLINE struct element fast_element(const struct block *b, size_t i, size_t n, const int calm) {
-  struct element e = element_at(b, i, n);
+BLOCK_INLINE struct element fast_element(const struct block *b, size_t i, size_t n, const int traits, const int calm) {
+  struct element e = element_at(b, i, n, traits);
   e.fast = 1;
   e.calm = calm;
   return e;
@@ -79,7 +80,8 @@ BLOCK_INLINE vd fast_added(vd lanes, const struct block *b, const void *k, size_
   const vf scale = vset1((float)b->grad_scale);
   for (size_t i = 0; i < n; i += 32) {
     /* Both are read before anything is written: a read may have to wait for a write that ends in the same 12 bits. */
-    const struct element e_low = fast_element(b, i, 16, loss.calm), e_high = fast_element(b, i + 16, 16, loss.calm);
+    const struct element e_low = fast_element(b, i, 16, loss.traits, loss.calm);
+    const struct element e_high = fast_element(b, i + 16, 16, loss.traits, loss.calm);
     const struct derivatives low = loss.element(e_low, k), high = loss.element(e_high, k);
     const int product = loss.traits & PRODUCT;
     if (product) lanes = pair_added(lanes, low, high, loss.traits); /* here or below: as fewer registers are needed */
@@ -122,7 +124,7 @@ SHARED size_t fast_rest(const struct block *b, const void *k, size_t i, vd *sum,
   vf pairs = pair_start(loss.traits);
   for (size_t at = i; at < b->n; at += 16) {
     const size_t left = b->n - at, n = left < 16 ? left : 16;
-    const struct derivatives d = loss.element(fast_element(b, at, n, 0), k);
+    const struct derivatives d = loss.element(fast_element(b, at, n, loss.traits, 0), k);
     if (b->grad) result_at(b->grad, at, n, vmul(d.grad.rounded, scale));
     pairs = pair_plus(pairs, n, d, d.loss.rounded, loss.traits, 0);
   }

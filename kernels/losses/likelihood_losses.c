@@ -5,4 +5,4 @@
 #include "loss/poisson_nll.h"
 
 ELEMENTWISE_LOSS_WITH(poisson_nll, poisson_nll_constants, MAY_BE_NEGATIVE | KNOWS_CALM)
-ELEMENTWISE_LOSS_WITH(gaussian_nll, gaussian_nll_constants, MAY_BE_NEGATIVE | KNOWS_CALM)
+ELEMENTWISE_LOSS_WITH(gaussian_nll, gaussian_nll_constants, MAY_BE_NEGATIVE | KNOWS_CALM | NEEDS_OTHER)

@@ -25,6 +25,7 @@ struct call {
   float unscaled; /* what the float that gradients are multiplied by lacks of the factor, relative to it */
   int careful;    /* set by NAME_constants: some parameter is no normal float, so that the fast functions, which know
                      floats only, stay away */
+  int usual;      /* set by NAME_constants of a loss that HAS_USUAL: so are the parameters, which saves operations */
 };
 
 /* A margin in two floats, high + low, since margin - p may be much smaller than what one rounds away. high is no -0:
@@ -42,6 +43,7 @@ struct element {
   vf p, t, other;
   int fast;    /* constant: a loss that comes out infinite or NaN is done again without it, the gradient with it */
   int written; /* constant, with `fast`: the loss is a result itself, so the sign of a 0 matters */
+  int usual;   /* constant, with `fast`: call.usual is set */
   int exact;   /* constant: only what results are before they are rounded is looked at; a float may be too small */
   int calm;    /* constant, never with `exact`, and only where denormals are slow: there may be some, which nothing
                   multiplies or is divided by, see vmath_special.h. The bits are the same */
@@ -63,7 +65,10 @@ struct derivatives {
 enum {
   PRODUCT = 1,         /* the loss is a b >= 0: sums add it before it is rounded; loss.rounded is not given */
   MAY_BE_NEGATIVE = 2, /* if it is not, a -0 costs time, nothing else */
-  KNOWS_CALM = 4       /* there is code for element.calm */
+  KNOWS_CALM = 4,      /* there is code for element.calm */
+  HAS_USUAL = 8,       /* and for element.usual */
+  NEEDS_OTHER = 16,    /* an operand `other` is always given */
+  FEW_OPERATIONS = 32  /* so that what a loop needs beside them counts */
 };
 
 /* max(0, v): NaN passes. */

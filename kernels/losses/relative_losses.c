@@ -4,5 +4,5 @@
 #include "loss/mape.h"
 #include "loss/msle.h"
 
-ELEMENTWISE_LOSS(mape, PRODUCT | KNOWS_CALM)
+ELEMENTWISE_LOSS(mape, PRODUCT | KNOWS_CALM | FEW_OPERATIONS)
 ELEMENTWISE_LOSS(msle, PRODUCT)
