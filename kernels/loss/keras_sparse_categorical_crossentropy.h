@@ -8,56 +8,85 @@
 #include "../losses/beside.h"
 #include "../losses/reduce.h"
 
-/* Columns of v, 0 at the label. */
-VFN vf other_classes(const struct row *r, size_t c, size_t m) {
-  const vf v = clip(get(r->p, c, m, 0.0f), KERAS_EPS, KERAS_ONE_MINUS_EPS);
-  return r->label - c < 16 ? put_label(v, c, r->label, 0.0f) : v;
-}
+/* SPARSE_SUMMED: the sums are there, the loss of all rows together is next. */
+enum { SPARSE_SUMS, SPARSE_SUMMED, SPARSE_GRADIENT };
 
-/* value[0] is v_y, value[1] is R. */
+/* value[0] is v_y, value[1] is R, and the loss, so far, what it is the logarithm of. */
 VFN void sparse_summed(const struct row *r, struct row_state *s, vd sum) {
   const double own = (double)vfirst(clip(vset1(r->own), KERAS_EPS, KERAS_ONE_MINUS_EPS)), rest = dsum(sum);
   s->value[0] = own;
   s->value[1] = rest;
-  s->pass = r->grad ? 1 : ROW_DONE;
-  s->loss = log_of(1 + rest / own);
+  s->pass = SPARSE_SUMMED;
+  s->loss = 1 + rest / own;
   if (own + rest != own + rest) nan_row(r, s);
 }
-VFN int sparse_sum(const struct row *r, struct row_state *s) {
+/* The logarithms of up to 16 rows. */
+VFN void sparse_losses(struct row_state *states, size_t n) {
+  double lanes[16];
+  for (size_t i = 0; i < 16; i++) lanes[i] = i < n && states[i].pass == SPARSE_SUMMED ? states[i].loss : 1;
+  dstore(lanes, dlog(dload(lanes)));
+  for (size_t i = 0; i < n; i++)
+    if (states[i].pass == SPARSE_SUMMED) states[i].loss = lanes[i];
+}
+
+VFN void sparse_sums(const struct row *r, struct row_state *s, const int from_memory) {
   vd sum = resumed(r, s, 0, 0);
   size_t c = r->from;
   for (; c + 64 <= r->to; c += 64) {
     vf v[4];
-    UNROLL for (size_t j = 0; j < 4; j++) v[j] = other_classes(r, c + 16 * j, 16);
+    UNROLL for (size_t j = 0; j < 4; j++) {
+      if (from_memory) ask_ahead(r->p + c + 16 * j);
+      v[j] = clip(vload(r->p + c + 16 * j), KERAS_EPS, KERAS_ONE_MINUS_EPS);
+    }
+    if (r->label - c < 64) UNROLL for (size_t j = 0; j < 4; j++) v[j] = put_label(v[j], c + 16 * j, r->label, 0.0f);
     sum = dadd(sum, dwiden(combine4(v)));
   }
   for (size_t m; (m = columns_from(r, c)) > 0; c += 16) {
-    sum = dadd(sum, dwithout(dwiden(other_classes(r, c, m)), m, SIZE_MAX));
+    const vf v = clip(get(r->p, c, m, 0.0f), KERAS_EPS, KERAS_ONE_MINUS_EPS), none = vset1(0.0f);
+    const vf others = put_label(v, 0, r->label - c < 16 ? r->label - c : 16, 0.0f);
+    sum = dadd(sum, dwiden(vsel(vigt(viset1((int32_t)m), lane_numbers()), others, none)));
   }
-  if (r->to < r->columns) {
+  if (r->to < r->columns)
     s->lanes[0] = sum;
-    return 0;
-  }
-  sparse_summed(r, s, sum);
-  return 1;
+  else
+    sparse_summed(r, s, sum);
 }
+VFN void sparse_sums_step(const struct row *r, struct row_state *s) {
+  if (s->pass != SPARSE_SUMS) return;
+  if (r->from_memory)
+    sparse_sums(r, s, 1);
+  else
+    sparse_sums(r, s, 0);
+}
+/* Sums of all rows, and their losses; the gradients are left. */
+VFN int keras_sparse_categorical_crossentropy_rows(const struct row *first, const struct rows_own *own,
+                                                   struct row_state *states, size_t n) {
+  each_row(first, own, states, n, sparse_sums_step);
+  sparse_losses(states, n);
+  return 0;
+}
+
 /* What the gradient is at the label and elsewhere. */
 VFN float sparse_at_label(const struct row *r, const struct row_state *s) {
+  if (vany(clips(vset1(r->own), KERAS_EPS, KERAS_ONE_MINUS_EPS))) return with_factor(r, 0);
   return with_factor(r, -s->value[1] / ((s->value[0] + s->value[1]) * s->value[0]));
 }
 VFN float sparse_elsewhere(const struct row *r, const struct row_state *s) {
   return with_factor(r, 1 / (s->value[0] + s->value[1]));
 }
-
 VFN void keras_sparse_categorical_crossentropy(const struct row *r, struct row_state *s) {
-  if (s->pass == 0 && (!sparse_sum(r, s) || r->from)) return;
-  if (s->pass != 1) return;
-  const float at_label = sparse_at_label(r, s);
+  const int begins = s->pass == SPARSE_SUMMED;
+  if (begins) s->pass = r->grad ? SPARSE_GRADIENT : ROW_DONE;
+  if (s->pass != SPARSE_GRADIENT || (begins && r->from)) return; /* the first columns are not at hand */
   const vf elsewhere = vset1(sparse_elsewhere(r, s)), clipped = vset1(with_factor(r, 0));
-  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
-    const vf v = r->label - c < 16 ? put_label(elsewhere, c, r->label, at_label) : elsewhere;
-    put_scaled(r->grad, c, m, vsel(clips(get(r->p, c, m, 0.0f), KERAS_EPS, KERAS_ONE_MINUS_EPS), clipped, v));
+  size_t c = r->from;
+  for (; c + 64 <= r->to; c += 64) {
+    UNROLL for (size_t i = c; i < c + 64; i += 16)
+        vstore(r->grad + i, vsel(clips(vload(r->p + i), KERAS_EPS, KERAS_ONE_MINUS_EPS), clipped, elsewhere));
   }
+  for (size_t m; (m = columns_from(r, c)) > 0; c += 16)
+    put_scaled(r->grad, c, m, vsel(clips(get(r->p, c, m, 0.0f), KERAS_EPS, KERAS_ONE_MINUS_EPS), clipped, elsewhere));
+  if (r->label >= r->from && r->label < r->to) r->grad[r->label] = sparse_at_label(r, s);
   wrote(r, s);
 }
 
@@ -105,8 +134,7 @@ static __attribute__((noinline)) void sparse_gradients_beside(const struct besid
   }
   for (size_t i = 0; i < b->rows; i++) {
     const struct row *r = &b->row[i];
-    if (!vany(clips(vset1(r->own), KERAS_EPS, KERAS_ONE_MINUS_EPS)))
-      b->grad[r->label * b->column_stride + i] = sparse_at_label(r, &b->state[i]);
+    b->grad[r->label * b->column_stride + i] = sparse_at_label(r, &b->state[i]);
     b->state[i].pass = ROW_DONE;
   }
 }
@@ -119,8 +147,11 @@ static void keras_sparse_categorical_crossentropy_beside(const struct beside *b)
   sparse_sums_beside(b);
   for (size_t i = 0; i < b->rows; i++) {
     sparse_summed(&b->row[i], &b->state[i], beside_lanes(b, 0, i));
-    open += b->state[i].pass == 1;
+    open += b->state[i].pass == SPARSE_SUMMED && b->row[i].grad;
   }
+  sparse_losses(b->state, b->rows);
+  for (size_t i = 0; i < b->rows; i++)
+    if (b->state[i].pass == SPARSE_SUMMED) b->state[i].pass = b->row[i].grad ? SPARSE_GRADIENT : ROW_DONE;
   if (open == b->rows) sparse_gradients_beside(b);
 }
 #elif defined(VLOSS_WIDE) /* of doubles */

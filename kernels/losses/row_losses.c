@@ -10,7 +10,7 @@
 #include "loss/multilabel_soft_margin.h"
 
 ROW_IN_ONE_STEP(keras_categorical_crossentropy)
-ROW_IN_ONE_STEP(keras_sparse_categorical_crossentropy)
+ROW_AFTER_ROWS(keras_sparse_categorical_crossentropy)
 ROW_IN_ONE_STEP(keras_kl_divergence)
 ROW_IN_TWO_STEPS(categorical_hinge)
 ROW_AFTER_ROWS(multi_margin)
