@@ -44,18 +44,25 @@ VFN void crossentropy_normalise(const struct row *r, struct row_state *s, double
   if (magnitude <= size * CANCELLED) nan_row(r, s);
 }
 VFN int crossentropy_total(const struct row *r, struct row_state *s) {
-  vd total = resumed(r, s, 0, 0);
+  vd total = resumed(r, s, 0, 0), other = resumed(r, s, 2, 0); /* two, as each waits for what was added before */
   vf least = r->from ? dnarrow(s->lanes[1]) : vset1(0.0f);
-  for (size_t c = r->from, m; (m = columns_from(r, c)) > 0; c += 16) {
+  size_t c = r->from;
+  for (; c + 32 <= r->to; c += 32) {
+    const vf p = vload(r->p + c), q = vload(r->p + c + 16);
+    if (r->from_memory) ask_ahead(r->p + c), ask_ahead(r->p + c + 16), ask_ahead(r->t + c), ask_ahead(r->t + c + 16);
+    total = dadd(total, dwiden(p)), other = dadd(other, dwiden(q));
+    least = vmin(q, vmin(p, least));
+  }
+  for (size_t m; (m = columns_from(r, c)) > 0; c += 16) {
     const vf p = get(r->p, c, m, 0.0f);
     total = dadd(total, dwiden(p));
     least = vmin(p, least);
   }
   if (r->to < r->columns) {
-    s->lanes[0] = total, s->lanes[1] = dwiden(least);
+    s->lanes[0] = total, s->lanes[1] = dwiden(least), s->lanes[2] = other;
     return 0;
   }
-  s->value[0] = dsum(total);
+  s->value[0] = dsum(dadd(total, other));
   s->pass = CROSSENTROPY_SIZE;
   if (!vany(vgt(vset1(0.0f), least))) crossentropy_normalise(r, s, s->value[0]);
   return 1;
@@ -112,30 +119,43 @@ static __attribute__((noinline)) void crossentropy_gradient(struct row r, struct
 /* ---- In float, without smoothing, where S and its terms are far from the ends of the range ------------------------
  */
 
-/* p / S in two floats, and whether it is clipped. Of small p, and 0, half of what is clipped will do. */
+/* The least number x with x / S >= limit, or p / S >= limit as the double it is elsewhere: of the two that may be it.
+ */
+VFN float crossentropy_bound(double inverse, double limit) {
+  const float near = (float)(limit / inverse);
+  uint32_t bits;
+  float x;
+  memcpy(&bits, &near, sizeof bits);
+  bits--;
+  memcpy(&x, &bits, sizeof x);
+  bits += (uint32_t)((double)x * inverse < limit) + (uint32_t)((double)near * inverse < limit);
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+/* p / S in two floats, and which p are clipped: those below `first`, and from `beyond` on. Of small p, and 0, half of
+ * what is clipped will do. p above `large` are of shares near 1, whose logarithms need the second float. */
+#define LARGE_SHARE 0x1p-4
 struct crossentropy_scale {
-  vf high, low, least;
+  vf high, low, least, first, beyond, large;
 };
 VFN struct crossentropy_scale crossentropy_scale(double inverse) {
-  const float high = (float)inverse;
-  return (struct crossentropy_scale){vset1(high), vset1((float)(inverse - (double)high)),
-                                     vset1((float)(1 / inverse) * (KERAS_EPS / 2))};
+  const float high = (float)inverse, first = crossentropy_bound(inverse, (double)KERAS_EPS);
+  const double beyond = (double)KERAS_ONE_MINUS_EPS + 0x1p-53; /* the double behind it */
+  return (struct crossentropy_scale){.high = vset1(high),
+                                     .low = vset1((float)(inverse - (double)high)),
+                                     .least = vset1(first / 2),
+                                     .first = vset1(first),
+                                     .beyond = vset1(crossentropy_bound(inverse, beyond)),
+                                     .large = vset1((float)(LARGE_SHARE / inverse))};
 }
-struct crossentropy_share {
-  vf p, high, low;
-  vm above, below;
-};
-VFN struct crossentropy_share crossentropy_share(struct crossentropy_scale by, vf given) {
-  const vf p = vmax(by.least, given), high = vmul(p, by.high), zero = vset1(0.0f);
-  const vf low = vsub(vmul(p, by.low), vnfma(p, by.high, high));
-  const vm above = vgt(vadd(vsub(high, vset1(KERAS_ONE_MINUS_EPS)), low), zero);
-  const vm below = vgt(zero, vadd(vsub(high, vset1(KERAS_EPS)), low));
-  return (struct crossentropy_share){p, high, low, above, below};
-}
+VFN vm crossentropy_clipped(struct crossentropy_scale by, vf p) { return vmor(vgt(by.first, p), vge(p, by.beyond)); }
 /* -log of it. What is below the end of the range by what `low` says may as well be there. */
-VFN vf crossentropy_log(struct crossentropy_share u) {
-  const vf v = vsel(u.above, vset1(KERAS_ONE_MINUS_EPS), vmax(vset1(KERAS_EPS), u.high));
-  return vlog_sum(v, vsel(u.above, vset1(0.0f), u.low));
+VFN vf crossentropy_log(struct crossentropy_scale by, vf given, const int large) {
+  if (!large) return vln_normal(vmul(vmax(by.first, given), by.high));
+  const vf p = vmax(by.least, given), high = vmul(p, by.high), low = vsub(vmul(p, by.low), vnfma(p, by.high, high));
+  const vm above = vge(p, by.beyond);
+  const vf v = vsel(above, vset1(KERAS_ONE_MINUS_EPS), vmax(vset1(KERAS_EPS), high));
+  return vlog_sum(v, vsel(above, vset1(0.0f), low));
 }
 /* Targets below this add nothing to the loss, which is no smaller than LEAST_CROSSENTROPY; and where there is one below
  * SMALL_TARGET, gradients are in double. */
@@ -149,23 +169,30 @@ struct crossentropy_lanes {
   vd loss, share;
   vf small;
 };
-VFN void crossentropy_add(struct crossentropy_lanes *l, const float *p, const float *t, struct crossentropy_scale scale,
-                          const int gradient) {
+VFN void crossentropy_add_shares(struct crossentropy_lanes *l, const float *p, const float *t,
+                                 struct crossentropy_scale scale, const int gradient, const int large) {
   const vf zero = vset1(0.0f);
   vf loss = zero;
   ROLLED for (size_t pair = 0; pair < 64; pair += 32) {
     vf losses = zero;
     UNROLL for (size_t i = pair; i < pair + 32; i += 16) {
-      const struct crossentropy_share u = crossentropy_share(scale, vload(p + i));
-      const vf target = vload(t + i), size = vabs(target);
-      losses = vnfma(vsel(vgt(vset1(NO_TARGET), size), zero, target), crossentropy_log(u), losses);
+      const vf share = vload(p + i), target = vload(t + i), size = vabs(target);
+      losses = vnfma(vsel(vgt(vset1(NO_TARGET), size), zero, target), crossentropy_log(scale, share, large), losses);
       if (!gradient) continue;
-      l->share = dadd(l->share, dwiden(vsel(vmor(u.above, u.below), zero, target)));
+      l->share = dadd(l->share, dwiden(vsel(crossentropy_clipped(scale, share), zero, target)));
       l->small = vsel(vgt(vset1(SMALL_TARGET), size), vmax(size, l->small), l->small);
     }
     loss = vadd(losses, loss);
   }
   l->loss = dadd(l->loss, dwiden(loss));
+}
+VFN void crossentropy_add(struct crossentropy_lanes *l, const float *p, const float *t, struct crossentropy_scale scale,
+                          const int gradient) {
+  const vf most = vmax(vmax(vload(p), vload(p + 16)), vmax(vload(p + 32), vload(p + 48)));
+  if (vany(vgt(most, scale.large)))
+    crossentropy_add_shares(l, p, t, scale, gradient, 1);
+  else
+    crossentropy_add_shares(l, p, t, scale, gradient, 0);
 }
 VFN int crossentropy_empty(const float *t) {
   const vi bits = vior(vior(vbits(vload(t)), vbits(vload(t + 16))), vior(vbits(vload(t + 32)), vbits(vload(t + 48))));
@@ -220,9 +247,8 @@ VFN void crossentropy_float_gradient(const struct row *r, struct row_state *s) {
     const vf given = get(r->t, c, m, 0.0f);
     vf gradient = shared;
     if (!no_targets(r, given)) {
-      const struct crossentropy_share u = crossentropy_share(scale, get(r->p, c, m, 0.0f));
-      const vf own = vmul(crossentropy_own(parts, given, u.p), factor);
-      gradient = vsel(vmor(u.above, u.below), shared, own);
+      const vf p = get(r->p, c, m, 0.0f), own = crossentropy_own(parts, given, vmax(scale.least, p));
+      gradient = vsel(crossentropy_clipped(scale, p), shared, vmul(own, factor));
     }
     put_scaled(r->grad, c, m, gradient);
   }
