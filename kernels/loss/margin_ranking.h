@@ -16,7 +16,7 @@ struct margin_ranking_constants {
 /* With |t d| at most 2^20 + 2 times |z|, its last digit is nothing beside z. The first case is no denormal. */
 VFN void margin_ranking_constants(const double *parameters, struct margin_ranking_constants *k) {
   k->margin = margin_of(parameters[0]);
-  k->call.usual = k->margin.low == 0;
+  k->call.usual = k->margin.exact == 0;
   const float size = k->margin.high < 0 ? -k->margin.high : k->margin.high;
   k->near = size > 0x1p-100f ? size * 0x1p-20f : size;
 }
@@ -36,7 +36,8 @@ struct margin_ranking_slack {
 VFN struct margin_ranking_slack margin_ranking_slack(struct element e, vf d, const struct margin_ranking_constants *k) {
   const vf by_t = e.fast ? d : vfactor(e.t, d);
   vf rounded = e.calm ? margin_ranking_calm_slack(e.t, by_t, k) : vnfma(e.t, by_t, vset1(k->margin.high));
-  if (!e.usual && k->margin.low != 0) rounded = vadd(rounded, vset1(k->margin.low));
+  if (e.usual) return (struct margin_ranking_slack){rounded, rounded}; /* d has the sign of p - q */
+  if (e.fast || k->margin.low != 0) rounded = vadd(rounded, vset1(k->margin.low));
   if (e.fast && !e.calm && __builtin_expect(!vany(vgt(vset1(k->near), vabs(rounded))), 1))
     return (struct margin_ranking_slack){rounded, rounded};
   const vf from_other = vsub(d, e.p), lost = vsub(vsub(e.p, vsub(d, from_other)), vadd(e.other, from_other));

@@ -9,8 +9,9 @@
 
 VFN struct derivatives squared_hinge(struct element e, const struct hinge_constants *k) {
   const vf label = hinge_label(e.t, k), z = vpositive(hinge_slack(label, e));
-  const vf minus_2_label = vneg(vadd(label, label)), by_z = vfactor(z, minus_2_label);
-  const vf grad = e.calm ? vmul_calm(z, by_z) : vmul(z, by_z);
+  const vf minus_2_label = vneg(vadd(label, label));
+  const vf product = e.calm ? vmul_calm(z, minus_2_label) : vmul(z, minus_2_label);
+  const vf grad = vsel(veq(z, vset1(0.0f)), vset1(0.0f), product); /* whatever the label is */
   if (e.fast) return (struct derivatives){.grad.rounded = grad, .a = z, .b = z};
   const vd wide = kept(z, hinge_beyond(label, e)).exact;
   return (struct derivatives){.loss.exact = dmul(wide, wide),
