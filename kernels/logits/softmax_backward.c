@@ -386,6 +386,16 @@ VFN void backward_tile(const struct vloss_softmax_job *job, const struct group *
   group_scatter(&job->shape, g, job->out, job->out_stride, y_copy);
 }
 
+/* Out of line, as the bands below: not all of their buffers are on the stack at once. */
+static __attribute__((noinline)) void softmax_backward_tile(const struct vloss_softmax_job *job,
+                                                            const struct group *g) {
+  backward_tile(job, g, SOFTMAX);
+}
+static __attribute__((noinline)) void log_softmax_backward_tile(const struct vloss_softmax_job *job,
+                                                                const struct group *g) {
+  backward_tile(job, g, LOG_SOFTMAX);
+}
+
 /* A band (groups.h): 64 classes of each of its groups at a time. */
 VFN struct tiles band_block(const struct tiles *t, size_t c, size_t n, float *y_copy, float *h_copy) {
   return (struct tiles){whole_tile(&t->y, c, n, y_copy), whole_tile(&t->h, c, n, h_copy), n};
@@ -459,7 +469,7 @@ VFN void softmax_backward_of(const struct vloss_softmax_job *job, struct vloss_r
         rows_along(job, i, n, kind, g.calm, writing == PAST);
       }
     } else {
-      backward_tile(job, &g, kind);
+      (kind == SOFTMAX ? softmax_backward_tile : log_softmax_backward_tile)(job, &g);
     }
   }
   if (writing == PAST) vstream_end();
