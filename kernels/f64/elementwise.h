@@ -68,18 +68,22 @@ VFN vd wide_results(const struct wide_block *b, size_t i, size_t n, struct wide_
 
 typedef struct wide_result wide_element(struct wide e, const double *parameters);
 typedef dm wide_far(struct wide e, const double *parameters);
+typedef void wide_rest(const struct wide_block *b, size_t i); /* elements i .. n - 1, all inputs */
+
+/* Of at most 16 elements from number i on, all inputs: the operands; the results, which are written. Out of line, as
+ * every loss has such a function, and few calls need it for more than their last elements. */
+#define wide_all_operands VLOSS_ISA_SYMBOL(vloss_wide_all_operands)
+void wide_all_operands(const struct wide_block *b, size_t i, struct wide *e);
+#define wide_all_results VLOSS_ISA_SYMBOL(vloss_wide_all_results)
+void wide_all_results(const struct wide_block *b, size_t i, const struct wide *e, const struct wide_result *r);
 
 /* At most 16 elements from number i on, all inputs. */
 VFN void wide_all_inputs(const struct wide_block *b, size_t i, wide_element *const element) {
-  const size_t n = b->n - i < 16 ? b->n - i : 16;
-  const struct wide e = {wide_at(b->p, i, n), wide_at(b->t, i, n), wide_at(b->other, i, n), 0};
-  struct wide_result r = element(e, b->parameters);
-  const dm nan = dmor(dnan(e.p), dmor(dnan(e.t), dnan(e.other)));
-  const vd all = dset1(WIDE_NAN);
-  r = (struct wide_result){dsel(nan, all, r.loss), dsel(nan, all, r.grad), dsel(nan, all, r.grad_target),
-                           dsel(nan, all, r.grad_other)};
-  const vd loss = wide_results(b, i, n, r, 0);
-  if (b->loss) wide_put(b->loss, i, n, wide_canonical(loss));
+  struct wide e;
+  wide_all_operands(b, i, &e);
+  e.near = 0; /* as above, but known to the compiler */
+  const struct wide_result r = element(e, b->parameters);
+  wide_all_results(b, i, &e, &r);
 }
 
 /* The first n elements, a multiple of 16, the near way. Whether that was right: 0 where an operand or a factor is 2^100
@@ -93,7 +97,7 @@ VFN int wide_near_inputs(const struct wide_block *given, size_t n, wide_element 
   vd squares = dset1(0.0);
   dm any_far = dnan(squares);
   for (size_t i = 0; i < n; i += 16) {
-    const struct wide e = {wide_at(b.p, i, 16), wide_at(b.t, i, 16), wide_at(b.other, i, 16), 1};
+    const struct wide e = {wide_at(b.p, i, 16), wide_at(b.t, i, 16), wide_at(b.other, i, 16), 1, b.weights != NULL};
     squares = dfma(e.p, e.p, dfma(e.t, e.t, squares));
     if (b.other) squares = dfma(e.other, e.other, squares);
     if (far) any_far = dmor(any_far, far(e, k));
@@ -113,6 +117,76 @@ VFN int wide_near_inputs(const struct wide_block *given, size_t n, wide_element 
   return 1;
 }
 
+/* Of losses of a few operations that are never negative: what WIDE_PAIRS is told about them. */
+enum {
+  WIDE_OTHER = 1,         /* the loss has a third operand */
+  WIDE_GRADIENT_TELLS = 2 /* a gradient, times a scale, may be beyond the doubles where the loss is not */
+};
+/* The first n elements, a multiple of 32, where nothing but the scale multiplies a result, and the gradient to the
+ * prediction alone is wanted, if `grad`. The losses are added to b->sum by pairs of vectors (`summed`), or written
+ * where they are wanted. Whether that was right: where it was not, a loss or gradient is infinite or NaN, so that no
+ * operand has to be looked at. */
+VFN int wide_near_pairs(const struct wide_block *given, size_t n, wide_element *const element, const int traits,
+                        const int summed, const int grad) {
+  const struct wide_block b = *given;
+  double k[4];
+  memcpy(k, b.parameters, sizeof k);
+  const vd zero = dset1(0.0), scale = dset1(b.scale), scale_low = dset1(b.scale_low);
+  struct lanes sum = summed ? *b.sum : no_lanes();
+  vd seen = zero; /* NaN where something was no number */
+  for (size_t i = 0; i < n; i += 32) {
+    struct wide_result r[2];
+    UNROLL for (size_t half = 0; half < 2; half++) {
+      const size_t at = i + 16 * half;
+      const vd other = traits & WIDE_OTHER ? dload(b.other + at) : dset1(1.0);
+      r[half] = element((struct wide){dload(b.p + at), dload(b.t + at), other, 1, 0}, k);
+      if (grad) {
+        const vd product = dfma(r[half].grad, scale, dmul(r[half].grad, scale_low));
+        dstore(b.grad + at, product);
+        if (traits & WIDE_GRADIENT_TELLS) seen = dfma(product, zero, seen);
+      }
+      if (summed) continue;
+      seen = dfma(r[half].loss, zero, seen);
+      if (b.loss) dstore(b.loss + at, r[half].loss);
+    }
+    if (summed) sum = lanes_plus_pair(sum, r[0].loss, r[1].loss);
+  }
+  if (dany(dnan(seen)) || !lanes_finite(sum)) return 0;
+  if (summed) *b.sum = sum;
+  return 1;
+}
+/* The scalar kernels, which no CPU needs that has AVX2 or NEON, are to be small. */
+#ifdef VLOSS_ISA_IS_SCALAR
+#define WIDE_ONE_LOOP 1
+#else
+#define WIDE_ONE_LOOP 0
+#endif
+/* All elements of a block: the usual ones in pairs, what is left and the others by `careful`. The sum is the same. */
+VFN void wide_pairs(const struct wide_block *b, wide_element *const element, wide_rest *const careful,
+                    const int traits) {
+  const int factors = b->weights || (b->grad && b->upstream), few = !factors && !b->grad_target && !b->grad_other;
+  size_t n = !b->near ? 0 : few ? b->n & ~(size_t)31 : b->n & ~(size_t)15, added = 0;
+  int right;
+  if (few) {
+    right = WIDE_ONE_LOOP ? wide_near_pairs(b, n, element, traits, b->sum != NULL, b->grad != NULL)
+            : !b->sum     ? wide_near_pairs(b, n, element, traits, 0, b->grad != NULL)
+            : b->grad     ? wide_near_pairs(b, n, element, traits, 1, 1)
+                          : wide_near_pairs(b, n, element, traits, 1, 0);
+    if (right) added = n;
+  } else {
+    struct wide_block not_added = *b;
+    not_added.sum = NULL;
+    right = wide_near_inputs(&not_added, n, element, NULL, 0);
+  }
+  if (!right) n = 0;
+  if (n < b->n) careful(b, n);
+  if (!b->sum || added == b->n) return;
+  if (b->weights) /* may be negative */
+    add_numbers(b->sum, b->exact, b->loss, b->n);
+  else
+    add_pairs(b->sum, b->exact, b->loss + added, b->n - added);
+}
+
 /* WIDE_LOSS(bce, bce_wide_far) exports the loss of loss/bce.h for doubles. */
 #define WIDE_LOSS(name, far)                                 \
   WIDE_CAREFUL(name)                                         \
@@ -122,8 +196,15 @@ VFN int wide_near_inputs(const struct wide_block *given, size_t n, wide_element 
     name##_rest(b, n);                                       \
   }                                                          \
   WIDE_KERNEL(name)
-/* The same with a loop of its own for sums of losses alone, without weights: for losses of a few operations, and for
- * those whose gradient costs much. */
+/* The same of a loss of a few operations: loops of their own for its usual calls. */
+#define WIDE_PAIRS(name, traits)                                                     \
+  WIDE_CAREFUL(name)                                                                 \
+  static void name##_elements(const struct wide_block *b) {                          \
+    wide_pairs(b, name##_wide, WIDE_CAREFUL_SYMBOL(vloss_##name##_careful), traits); \
+  }                                                                                  \
+  WIDE_KERNEL(name)
+/* As WIDE_LOSS, with a loop of its own for sums of losses alone, without weights: for those whose gradient costs
+ * much. */
 #define WIDE_LOSS_AND_SUM(name, far)                                                                          \
   WIDE_CAREFUL(name)                                                                                          \
   static void name##_elements(const struct wide_block *b) {                                                   \
@@ -140,7 +221,7 @@ VFN int wide_near_inputs(const struct wide_block *given, size_t n, wide_element 
 #define WIDE_CAREFUL(name)                                                                \
   void WIDE_CAREFUL_SYMBOL(vloss_##name##_careful)(const struct wide_block *b, size_t i); \
   WIDE_CAREFUL_HERE(name)                                                                 \
-  static void name##_rest(const struct wide_block *b, size_t i) {                         \
+  static inline void name##_rest(const struct wide_block *b, size_t i) {                  \
     if (i == b->n) return;                                                                \
     WIDE_CAREFUL_SYMBOL(vloss_##name##_careful)(b, i);                                    \
     if (b->sum) add_numbers(b->sum, b->exact, b->loss + i, b->n - i);                     \

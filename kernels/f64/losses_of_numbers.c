@@ -15,15 +15,15 @@
 #include "loss/soft_margin.h"
 #include "loss/squared_hinge.h"
 
-WIDE_LOSS_AND_SUM(l1, NULL)
-WIDE_LOSS_AND_SUM(mse, NULL)
-WIDE_LOSS_AND_SUM(smooth_l1, NULL)
-WIDE_LOSS_AND_SUM(huber, NULL)
+WIDE_PAIRS(l1, 0)
+WIDE_PAIRS(mse, 0)
+WIDE_PAIRS(smooth_l1, 0)
+WIDE_PAIRS(huber, 0)
 WIDE_LOSS(log_cosh, NULL)
-WIDE_LOSS_AND_SUM(mape, NULL)
+WIDE_PAIRS(mape, 0)
 WIDE_LOSS_AND_SUM(msle, NULL)
 WIDE_LOSS_AND_SUM(hinge_embedding, NULL)
-WIDE_LOSS_AND_SUM(hinge, NULL)
-WIDE_LOSS_AND_SUM(squared_hinge, NULL)
+WIDE_PAIRS(hinge, WIDE_GRADIENT_TELLS)
+WIDE_PAIRS(squared_hinge, WIDE_GRADIENT_TELLS)
 WIDE_LOSS(soft_margin, soft_margin_wide_far)
-WIDE_LOSS_AND_SUM(margin_ranking, NULL)
+WIDE_PAIRS(margin_ranking, WIDE_OTHER | WIDE_GRADIENT_TELLS)

@@ -36,6 +36,17 @@ void add_numbers(struct lanes *lanes, struct vloss_exact_sum *exact, const doubl
     for (size_t i = 0; i < n; i++) vloss_exact_add(exact, p[i]);
 }
 
+void add_pairs(struct lanes *lanes, struct vloss_exact_sum *exact, const double *p, size_t n) {
+  const size_t pairs = n & ~(size_t)31;
+  struct lanes l = *lanes;
+  for (size_t i = 0; i < pairs; i += 32) l = lanes_plus_pair(l, dload(p + i), dload(p + i + 16));
+  if (__builtin_expect(lanes_finite(l), 1))
+    *lanes = l;
+  else
+    for (size_t i = 0; i < pairs; i++) vloss_exact_add(exact, p[i]);
+  if (pairs < n) add_numbers(lanes, exact, p + pairs, n - pairs);
+}
+
 static RARE void add_each(struct vloss_exact_sum *exact, const double *part) {
   for (int i = 0; i < 16; i++)
     if (part[i] != 0) vloss_exact_add(exact, part[i]);

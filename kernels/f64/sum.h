@@ -22,11 +22,21 @@ VFN struct lanes lanes_plus(struct lanes l, vd v) {
   const vd sum = dadd(l.high, v), of_v = dsub(sum, l.high);
   return (struct lanes){sum, dadd(l.low, dadd(dsub(l.high, dsub(sum, of_v)), dsub(v, of_v)))};
 }
+/* The same of a sum of two vectors that are not negative, rounded once, which is half an ulp of it at most. Three
+ * operations tell what the next addition loses (Dekker) while the lane is at least what is added to it; before that it
+ * may be half an ulp of what is added, again, that is missed. */
+VFN struct lanes lanes_plus_pair(struct lanes l, vd v, vd w) {
+  const vd pair = dadd(v, w), sum = dadd(l.high, pair);
+  return (struct lanes){sum, dadd(l.low, dsub(pair, dsub(sum, l.high)))};
+}
 VFN int lanes_finite(struct lanes l) { return !dany(dnan(dadd(dsub(l.high, l.high), dsub(l.low, l.low)))); }
 
 /* Adds n numbers to the lanes; where something is not finite, or a sum would be, to the exact sum instead. */
 #define add_numbers VLOSS_ISA_SYMBOL(vloss_add_numbers)
 void add_numbers(struct lanes *lanes, struct vloss_exact_sum *exact, const double *p, size_t n);
+/* The same of losses that are not negative, in pairs of vectors: those of a remainder of less than 32 are not. */
+#define add_pairs VLOSS_ISA_SYMBOL(vloss_add_pairs)
+void add_pairs(struct lanes *lanes, struct vloss_exact_sum *exact, const double *p, size_t n);
 #define add_lanes VLOSS_ISA_SYMBOL(vloss_add_lanes)
 void add_lanes(struct vloss_exact_sum *exact, struct lanes l);
 

@@ -17,10 +17,11 @@
 /* 16 elements; `other` is 1 where it is not given. No loss has to care for NaN in an operand: the loop makes NaN of all
  * results then. `near`, a constant, says that operands and parameters are numbers below 2^100, and that no element is
  * what the loss calls far (NAME_wide_far), so that nothing is infinite or NaN on the way. What looks for that is left
- * out then, in the functions whose names end with _in; the bits are the same. */
+ * out then, in the functions whose names end with _in; the bits are the same. `weighted`: a weight is going to round
+ * the loss once more. */
 struct wide {
   vd p, t, other;
-  int near;
+  int near, weighted;
 };
 struct wide_result {
   vd loss, grad, grad_target, grad_other;
@@ -43,7 +44,9 @@ VFN vd dsign(vd d) {
 }
 VFN vd dclamped(vd v, double limit) { return dmax(dset1(-limit), dmin(dset1(limit), v)); }
 /* -slope where z >= 0, else 0; NaN passes. */
-VFN vd dslope(vd z, vd slope) { return dsel(dgt(dset1(0.0), z), dset1(0.0), dsel(dnan(z), z, dneg(slope))); }
+VFN vd dslope_in(int near, vd z, vd slope) {
+  return dsel(dgt(dset1(0.0), z), dset1(0.0), near ? dneg(slope) : dsel(dnan(z), z, dneg(slope)));
+}
 
 /* high + low, low below half an ulp of high, and 0 where either is not finite. */
 struct parts {
@@ -56,6 +59,10 @@ VFN struct parts parts_in(int near, vd high, vd low) {
 VFN struct parts finite_sum_of(vd a, vd b) {
   const vd sum = dadd(a, b), of_b = dsub(sum, a);
   return (struct parts){sum, dadd(dsub(a, dsub(sum, of_b)), dsub(b, of_b))};
+}
+VFN struct parts finite_difference_of(vd a, vd b) {
+  const vd difference = dsub(a, b), of_b = dsub(a, difference);
+  return (struct parts){difference, dsub(dsub(a, dadd(difference, of_b)), dsub(b, of_b))};
 }
 VFN struct parts sum_in(int near, vd a, vd b) {
   const struct parts sum = finite_sum_of(a, b);
@@ -128,13 +135,13 @@ struct difference {
 VFN struct difference difference_in(int near, vd a, vd b) {
   const vd one = dset1(1.0);
   if (near) {
-    const struct parts d = finite_sum_of(a, dneg(b));
+    const struct parts d = finite_difference_of(a, b);
     return (struct difference){d.high, d.low, one, one};
   }
   const dm large = dgt(dmax(dabs(a), dabs(b)), dset1(0x1p1000));
   const vd shrink = dsel(large, dset1(0.5), one);
-  const struct parts d = sum_of(dmul(a, shrink), dneg(dmul(b, shrink)));
-  return (struct difference){d.high, d.low, dsel(large, dset1(2.0), one), shrink};
+  const struct parts d = finite_difference_of(dmul(a, shrink), dmul(b, shrink));
+  return (struct difference){d.high, parts_of(d.high, d.low).low, dsel(large, dset1(2.0), one), shrink};
 }
 
 /* log(high + low), also where that is near 1. */

@@ -54,11 +54,12 @@ struct hinge_wide_terms {
 };
 VFN struct hinge_wide_terms hinge_wide_terms(struct wide e, const double *k) {
   const vd one = dset1(1.0), label = k[0] == 1 ? dfma(dset1(2.0), e.t, dset1(-1.0)) : e.t;
-  return (struct hinge_wide_terms){label, dsel(deq(label, dset1(0.0)), one, dnfma(label, e.p, one))};
+  const vd z = dnfma(label, e.p, one);
+  return (struct hinge_wide_terms){label, e.near ? z : dsel(deq(label, dset1(0.0)), one, z)};
 }
 VFN struct wide_result hinge_wide(struct wide e, const double *k) {
   const struct hinge_wide_terms terms = hinge_wide_terms(e, k);
-  return (struct wide_result){.loss = dpositive(terms.z), .grad = dslope(terms.z, terms.label)};
+  return (struct wide_result){.loss = dpositive(terms.z), .grad = dslope_in(e.near, terms.z, terms.label)};
 }
 #endif
 #else

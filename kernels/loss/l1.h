@@ -16,7 +16,7 @@ VFN struct wide_result l1_wide(struct wide e, const double *k) {
   (void)k;
   const struct difference d = difference_in(e.near, e.p, e.t);
   const vd sign = dsign(d.high);
-  return (struct wide_result){.loss = dmul(dabs(d.high), d.unit), .grad = sign, .grad_target = dneg(sign)};
+  return (struct wide_result){.loss = dmul(dmagnitude(d.high), d.unit), .grad = sign, .grad_target = dneg(sign)};
 }
 #endif
 #else

@@ -26,10 +26,10 @@ VFN struct derivatives mape(struct element e) {
 VFN struct wide_result mape_wide(struct wide e, const double *k) {
   (void)k;
   const struct difference d = difference_in(e.near, e.p, e.t);
-  const vd a = dabs(d.high), least = dmax(dset1(WIDE_KERAS_EPS), dabs(e.t)), hundred = dset1(100.0);
-  /* The quotient first where 100 |d| may be beyond the doubles, else last, where it may be a denormal. */
-  const vd large = dmul(ddiv(a, least), dmul(hundred, d.unit)), small = ddiv(dmul(a, hundred), least);
-  return (struct wide_result){.loss = dsel(dgt(a, dset1(0x1p990)), large, small),
+  const vd a = dmagnitude(d.high), least = dmax(dset1(WIDE_KERAS_EPS), dmagnitude(e.t)), hundred = dset1(100.0);
+  /* The quotient first where 100 |d| is beyond the doubles, else last, where it may be a denormal. */
+  const vd factor = dmul(hundred, d.unit), product = dmul(a, factor), small = ddiv(product, least);
+  return (struct wide_result){.loss = e.near ? small : dsel(dfinite(product), small, dmul(ddiv(a, least), factor)),
                               .grad = dmul(dsign(d.high), ddiv(hundred, least))};
 }
 #endif

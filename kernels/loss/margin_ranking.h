@@ -71,10 +71,14 @@ VFN struct derivatives margin_ranking(struct element e, const struct margin_rank
 #ifdef VLOSS_WIDE /* of doubles: kernels/f64/wide.h */
 VFN struct wide_result margin_ranking_wide(struct wide e, const double *k) {
   const struct difference d = difference_in(e.near, e.p, e.other);
-  const vd zero = dset1(0.0), margin = dset1(k[0]), t = dmul(e.t, d.unit);
-  const vd z = dsel(dmand(deq(e.t, zero), deq(d.high, d.high)), margin, dnfma(t, d.low, dnfma(t, d.high, margin)));
-  const vd grad = dslope(z, e.t);
-  return (struct wide_result){.loss = dpositive(z), .grad = grad, .grad_other = dneg(grad)};
+  const vd zero = dset1(0.0), margin = dset1(k[0]), t = dsel(deq(d.high, zero), e.t, dmul(e.t, d.unit));
+  const vd z = dnfma(t, d.low, dnfma(t, d.high, margin)), positive = dpositive(z);
+  if (e.near) { /* NaN at -infinity: of a difference beyond the doubles, times a t that may be small */
+    const vd grad = dslope_in(1, z, e.t);
+    return (struct wide_result){.loss = dnfma(z, zero, positive), .grad = grad, .grad_other = dneg(grad)};
+  }
+  const vd seen = dsel(dmand(deq(e.t, zero), deq(d.high, d.high)), margin, z), grad = dslope_in(0, seen, e.t);
+  return (struct wide_result){.loss = dadd(dpositive(seen), zero), .grad = grad, .grad_other = dneg(grad)};
 }
 #endif
 #else

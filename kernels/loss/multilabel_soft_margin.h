@@ -92,7 +92,7 @@ static double multilabel_soft_margin_wide(const struct wide_loss_row *r) {
   vloss_exact_clear(&exact);
   for (size_t c = 0; c < r->columns; c += 16) {
     const size_t n = at_once(r->columns, c);
-    struct wide e = {columns_at(r->p, c, n, 0.0), columns_at(r->t, c, n, 0.0), dset1(1.0), 1};
+    struct wide e = {columns_at(r->p, c, n, 0.0), columns_at(r->t, c, n, 0.0), dset1(1.0), 1, 0};
     const vd squares = dfma(e.t, e.t, dmul(e.p, e.p)); /* up to 2^9 nothing is far */
     if (__builtin_expect(!dany(dmor(dgt(squares, dset1(0x1p18)), dnan(squares))), 1)) {
       const struct lanes next = multilabel_soft_margin_columns(r, sum.lanes, &exact, c, n, e);

@@ -74,11 +74,14 @@ VFN struct derivatives smooth_l1(struct element e, const struct smooth_l1_consta
 VFN struct wide_result smooth_l1_wide(struct wide e, const double *k) {
   const struct difference d = difference_in(e.near, e.p, e.t);
   const double beta = k[0] < WIDE_MAX ? k[0] : WIDE_MAX;
-  const vd quotient = ddiv(d.high, dmul(dset1(k[0]), d.shrink));
-  const vd slope =
-      dsel(deq(d.high, dset1(0.0)), d.high, e.near ? quotient : dsel(dis_infinite(d.high), d.high, quotient));
+  vd slope = d.high; /* of a beta of 1, the usual one */
+  if (!e.near || k[0] != 1) {
+    const vd quotient = ddiv(d.high, dmul(dset1(k[0]), d.shrink));
+    slope = dsel(deq(d.high, dset1(0.0)), d.high, e.near ? quotient : dsel(dis_infinite(d.high), d.high, quotient));
+  }
   const vd q = dclamped(slope, 1), rest = dnfma(q, dmul(dset1(beta / 2), d.shrink), d.high);
-  return (struct wide_result){.loss = dmul(dfma(q, rest, dmul(q, d.low)), d.unit), .grad = q, .grad_target = dneg(q)};
+  const vd loss = k[0] == 1 && !e.weighted ? dmul(q, rest) : dfma(q, rest, dmul(q, d.low));
+  return (struct wide_result){.loss = dmul(loss, d.unit), .grad = q, .grad_target = dneg(q)};
 }
 #endif
 #else

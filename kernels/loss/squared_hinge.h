@@ -24,7 +24,9 @@ VFN struct derivatives squared_hinge(struct element e, const struct hinge_consta
 VFN struct wide_result squared_hinge_wide(struct wide e, const double *k) {
   const struct hinge_wide_terms terms = hinge_wide_terms(e, k);
   const vd z = dpositive(terms.z);
-  return (struct wide_result){.loss = dmul(z, z), .grad = dmul_or_zero(z, dmul(dset1(-2.0), terms.label))};
+  const vd by_z = dmul(dset1(-2.0), terms.label);
+  const vd grad = e.near ? dfma(z, by_z, dset1(0.0)) : dmul_or_zero(z, by_z); /* not -0 */
+  return (struct wide_result){.loss = dmul(z, z), .grad = grad};
 }
 #endif
 #else

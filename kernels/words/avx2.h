@@ -299,6 +299,7 @@ VFN vd dmul(vd a, vd b) { return D2(_mm256_mul_pd, a, b); }
 VFN vd ddiv(vd a, vd b) { return D2(_mm256_div_pd, a, b); }
 VFN vd dfma(vd a, vd b, vd c) { return D3(_mm256_fmadd_pd, a, b, c); }
 VFN vd dnfma(vd a, vd b, vd c) { return D3(_mm256_fnmadd_pd, a, b, c); }
+VFN vd dmagnitude(vd a) { return D2(_mm256_andnot_pd, dset1(-0.0), a); }
 VFN vd dmax(vd a, vd b) { return D2(_mm256_max_pd, a, b); }
 VFN vd dmin(vd a, vd b) { return D2(_mm256_min_pd, a, b); }
 #define DCMP_GT(x, y) _mm256_cmp_pd(x, y, _CMP_GT_OQ)

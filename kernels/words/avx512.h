@@ -158,6 +158,7 @@ VFN vd dmul(vd a, vd b) { return (vd){_mm512_mul_pd(a.lo, b.lo), _mm512_mul_pd(a
 VFN vd ddiv(vd a, vd b) { return (vd){_mm512_div_pd(a.lo, b.lo), _mm512_div_pd(a.hi, b.hi)}; }
 VFN vd dfma(vd a, vd b, vd c) { return (vd){_mm512_fmadd_pd(a.lo, b.lo, c.lo), _mm512_fmadd_pd(a.hi, b.hi, c.hi)}; }
 VFN vd dnfma(vd a, vd b, vd c) { return (vd){_mm512_fnmadd_pd(a.lo, b.lo, c.lo), _mm512_fnmadd_pd(a.hi, b.hi, c.hi)}; }
+VFN vd dmagnitude(vd a) { return (vd){_mm512_abs_pd(a.lo), _mm512_abs_pd(a.hi)}; }
 VFN vd dmax(vd a, vd b) { return (vd){_mm512_max_pd(a.lo, b.lo), _mm512_max_pd(a.hi, b.hi)}; }
 VFN vd dmin(vd a, vd b) { return (vd){_mm512_min_pd(a.lo, b.lo), _mm512_min_pd(a.hi, b.hi)}; }
 VFN dm dgt(vd a, vd b) {

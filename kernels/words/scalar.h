@@ -290,6 +290,7 @@ VFN_CALLS two_doubles fma_of_two(two_doubles a, two_doubles b, two_doubles c) {
 }
 WORD(vd, EACH8, dfma, (vd a, vd b, vd c), fma_of_two(a.r[i], b.r[i], c.r[i]))
 WORD(vd, EACH8, dnfma, (vd a, vd b, vd c), fma_of_two(-a.r[i], b.r[i], c.r[i]))
+WORD(vd, EACH8, dmagnitude, (vd a), DOUBLES(WORDS64(a.r[i]) & INT64_MAX))
 WORD(vd, EACH8, dmax, (vd a, vd b), GREATER_D(a.r[i], b.r[i]))
 WORD(vd, EACH8, dmin, (vd a, vd b), LESS_D(a.r[i], b.r[i]))
 WORD(dm, EACH8, dgt, (vd a, vd b), INTS64(a.r[i] > b.r[i]))

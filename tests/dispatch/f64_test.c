@@ -126,6 +126,52 @@ static void computed(void) {
   EXPECT(vloss_loss(&a) == VLOSS_OK && isnan(loss), "%g", loss);
 }
 
+/* The loops for usual elements do not look at operands: what is infinite, NaN or huge among 64 elements gives what it
+ * gives alone. */
+enum { USUAL = 64 };
+static void one_among_usual(vloss_loss_kind kind, double p, double t, double other) {
+  double all_p[USUAL], all_t[USUAL], all_other[USUAL], losses[USUAL], grads[USUAL], summed_grads[USUAL], alone[2], sum;
+  for (int i = 0; i < USUAL; i++) all_p[i] = 0.5, all_t[i] = 1, all_other[i] = 0.25;
+  all_p[37] = p, all_t[37] = t, all_other[37] = other;
+  const int ranking = kind == VLOSS_MARGIN_RANKING;
+  vloss_loss_args a = args_of(kind, &p, &t, 1);
+  a.other = ranking ? &other : NULL;
+  a.reduction = VLOSS_NONE, a.loss = &alone[0], a.grad = &alone[1];
+  EXPECT(vloss_loss(&a) == VLOSS_OK, "alone");
+  a.columns = USUAL, a.prediction = all_p, a.target = all_t, a.other = ranking ? all_other : NULL;
+  a.loss = losses, a.grad = grads;
+  EXPECT(vloss_loss(&a) == VLOSS_OK, "each");
+  a.reduction = VLOSS_SUM, a.loss = &sum, a.grad = summed_grads;
+  EXPECT(vloss_loss(&a) == VLOSS_OK, "sum");
+  const char *name = vloss_loss_info_of(kind)->name;
+  EXPECT(!memcmp(&losses[37], &alone[0], 8), "%s of %g, %g, %g: loss %g, alone %g", name, p, t, other, losses[37],
+         alone[0]);
+  EXPECT(!memcmp(&grads[37], &alone[1], 8) && !memcmp(&summed_grads[37], &alone[1], 8),
+         "%s of %g, %g, %g: gradient %g, with the sum %g, alone %g", name, p, t, other, grads[37], summed_grads[37],
+         alone[1]);
+  double other_losses = 0;
+  for (int i = 0; i < USUAL; i++) other_losses += i == 37 ? 0 : losses[i];
+  const double expected = other_losses + alone[0];
+  EXPECT(isnan(expected) ? isnan(sum) : expected == sum || fabs(expected - sum) < 1e-14 * expected,
+         "%s of %g, %g, %g: sum %g, expected %g", name, p, t, other, sum, expected);
+}
+static void unusual(void) {
+  static const vloss_loss_kind kinds[] = {VLOSS_L1,   VLOSS_MSE,   VLOSS_SMOOTH_L1,     VLOSS_HUBER,
+                                          VLOSS_MAPE, VLOSS_HINGE, VLOSS_SQUARED_HINGE, VLOSS_MARGIN_RANKING};
+  static const double values[] = {0,          1,           -0x1p-1070, 0x1p-600,  0x1p600, -0x1p1001,
+                                  0x1.fp1023, -0x1.fp1023, INFINITY,   -INFINITY, NAN};
+  const int n = sizeof values / sizeof *values;
+  for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++)
+    for (int i = 0; i < n; i++)
+      for (int k = 0; k < n; k++)
+        for (int j = 0; j < (kinds[kind] == VLOSS_MARGIN_RANKING ? n : 1); j++)
+          one_among_usual(kinds[kind], values[i], values[k], values[j]);
+  /* A small difference of huge numbers. */
+  const double p[] = {0x1p1001}, t[] = {0x1p1001 - 0x1p949};
+  vloss_loss_args a = args_of(VLOSS_MAPE, p, t, 1);
+  EXPECT(vloss_loss(&a) == VLOSS_OK && loss == 100 * 0x1p949 / t[0], "%g", loss);
+}
+
 /* Row losses: constants are doubles, kinks and ties those of doubles, and nothing is lost in squares. */
 static void computed_rows(void) {
   const int64_t first[] = {0, -1, 0, 0};
@@ -182,6 +228,7 @@ int main(void) {
   refused_logits(status);
   if (status == VLOSS_OK) {
     computed();
+    unusual();
     computed_rows();
   }
   return report("doubles");
