@@ -39,7 +39,7 @@ VFN struct derivatives huber(struct element e, const struct huber_constants *k) 
 VFN struct wide_result huber_wide(struct wide e, const double *k) {
   const struct difference d = difference_in(e.near, e.p, e.t);
   const vd grad = dclamped(dmul(d.high, d.unit), k[0]);
-  const vd c = dclamped(grad, k[0] < 0x1p1000 ? k[0] : 0x1p1000); /* beyond, the loss is infinite */
+  const vd c = e.near ? grad : dclamped(grad, k[0] < 0x1p1000 ? k[0] : 0x1p1000); /* beyond, the loss is infinite */
   const vd rest = dnfma(c, dmul(dset1(0.5), d.shrink), d.high);
   const vd loss = e.weighted ? product_plus_in(e.near, c, rest, dmul(c, d.low)) : dmul(c, rest);
   return (struct wide_result){.loss = dmul(loss, d.unit), .grad = grad, .grad_target = dneg(grad)};
