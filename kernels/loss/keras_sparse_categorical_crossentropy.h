@@ -7,6 +7,7 @@
 #if !defined(VLOSS_FORMULA) && !defined(VLOSS_WIDE)
 #include "../losses/beside.h"
 #include "../losses/reduce.h"
+#include "../losses/row_loss.h"
 
 /* SPARSE_SUMMED: the sums are there, the loss of all rows together is next. */
 enum { SPARSE_SUMS, SPARSE_SUMMED, SPARSE_GRADIENT };
